@@ -1,0 +1,79 @@
+/**
+ * The contract of a device binding. A binding knows memory, passes and launches; it never knows an op by name.
+ * All calls but `read` and `finish` return at once: work is enqueued and runs in the order of the calls.
+ */
+import type { AnyPass, DType, FloatDType, GpuLimits } from "../kernels/contract.js";
+
+export type DeviceName = "cpu" | "webgpu" | "cuda" | "reference";
+export type TypedArray = Float32Array | Float64Array | Int32Array | Uint32Array | Uint16Array;
+
+/** Device memory. `bytes` is what the allocation holds, at least what was asked for. Opaque beyond that. */
+export interface Memory {
+  readonly bytes: number;
+}
+
+export interface DeviceOptions {
+  /** Worker threads of the cpu device, the queue thread included. Default: the cores this process may use. */
+  threads?: number;
+  /** Upper bound of live plus pooled bytes. Default: nine tenths of what the machine offers this process. */
+  memoryBudget?: number;
+  /** Guard zones around each allocation, NaN in fresh memory; `checkGuards` and `finish` report damage. For tests. */
+  debug?: boolean;
+  /** reference only: keep float64 values unrounded, for finite differences. */
+  exact?: boolean;
+  /** webgpu only: accept a software adapter (implied when "webgpu" was asked for by name). */
+  allowSoftware?: boolean;
+}
+
+export interface Binding {
+  readonly name: DeviceName;
+  /** For people: the chip, the instruction set or adapter, threads. */
+  readonly description: string;
+  readonly limits: GpuLimits | null;
+
+  /** Raw memory for `length` elements; pooling and the budget are the engine's. Throws when the system refuses. */
+  allocate(length: number, dtype: DType): Memory;
+  release(memory: Memory): void;
+
+  /** Copies `data` now; the memory changes in the order of the calls. `data` is in the storage format (bf16 as u16). */
+  write(memory: Memory, data: ArrayBufferView, dtype: DType): void;
+  /** Resolves with the bytes, in the storage format, after all earlier work. */
+  read(memory: Memory, byteLength: number, dtype: DType): Promise<ArrayBuffer>;
+
+  /**
+   * Enqueues every launch of a pass. `buffers` follows `pass.bufferNames`, null where an optional one is absent;
+   * `dtype` is the value type. Throws KernelMissing where this device has no kernel for it.
+   */
+  launch(
+    pass: AnyPass,
+    dtype: FloatDType,
+    buffers: readonly (Memory | null)[],
+    params: Readonly<Record<string, number>>,
+  ): void;
+
+  /** Resolves when everything enqueued so far has run. */
+  finish(): Promise<void>;
+  /** Stops threads and frees everything. Idempotent. */
+  close(): void;
+
+  /** Debug devices: a description of the first damaged guard zone of this allocation, or null. Asynchronous work must be finished. */
+  checkGuards?(memory: Memory): Promise<string | null>;
+}
+
+/** Thrown by `launch`: the engine turns it into a KernelError that names op and alternatives. */
+export class KernelMissing extends Error {
+  readonly pass: AnyPass;
+  readonly device: DeviceName;
+  readonly dtype: FloatDType;
+  readonly available: readonly FloatDType[];
+
+  constructor(pass: AnyPass, device: DeviceName, dtype: FloatDType, available: readonly FloatDType[]) {
+    super(`${pass.label}: no ${device} kernel for ${dtype}`);
+    this.pass = pass;
+    this.device = device;
+    this.dtype = dtype;
+    this.available = available;
+  }
+}
+
+export const BYTES: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, f16: 2, i32: 4, u32: 4 };

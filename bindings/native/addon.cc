@@ -1,0 +1,31 @@
+// Entry of the native addon: see addon.ts.
+#include <napi.h>
+
+#include <cstdlib>
+
+#include "bindings/native/cpu_info.h"
+#include "bindings/native/device.h"
+
+namespace consilium {
+namespace {
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  // CONSILIUM_SIMD=AVX2 tests on a better machine what a lesser one would run.
+  if (const char *name = std::getenv("CONSILIUM_SIMD"); name != nullptr && *name != '\0') {
+    const std::string error = restrict_target(name);
+    if (!error.empty()) throw Napi::Error::New(env, error);
+  }
+  auto *constructor = new Napi::FunctionReference(Napi::Persistent(Device::define(env)));
+  env.SetInstanceData(constructor);  // deletes it with the environment
+  exports.Set("target", target_name());
+  exports.Set("chip", chip_name());
+  exports.Set("createDevice", Napi::Function::New(env, [](const Napi::CallbackInfo &info) {
+                return info.Env().GetInstanceData<Napi::FunctionReference>()->New({info[0]});
+              }, "createDevice"));
+  return exports;
+}
+
+NODE_API_MODULE(consilium, init)
+
+}  // namespace
+}  // namespace consilium

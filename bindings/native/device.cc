@@ -1,0 +1,225 @@
+#include "bindings/native/device.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "kernels/common/cpu/kernel.h"
+
+namespace consilium {
+namespace {
+
+// Larger writes are staged in pieces, so that the queue's bound on payloads holds for them too.
+constexpr size_t write_piece = size_t{8} << 20;
+
+struct Bytes {
+  const uint8_t *data;
+  size_t size;
+};
+
+Bytes bytes_of(const Napi::Value &value) {
+  if (value.IsDataView()) {
+    const auto view = value.As<Napi::DataView>();
+    return {static_cast<const uint8_t *>(view.Data()), view.ByteLength()};
+  }
+  if (!value.IsTypedArray()) throw Napi::TypeError::New(value.Env(), "consilium: expected a typed array or DataView");
+  const auto array = value.As<Napi::TypedArray>();
+  return {static_cast<const uint8_t *>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
+}
+
+uint64_t whole_number(const Napi::Value &value) {
+  const double number = value.As<Napi::Number>().DoubleValue();
+  if (!(number >= 0 && number < 9007199254740992.0)) throw Napi::RangeError::New(value.Env(), "consilium: not a size");
+  return static_cast<uint64_t>(number);
+}
+
+}  // namespace
+
+Napi::Function Device::define(Napi::Env env) {
+  return DefineClass(env, "NativeDevice",
+                     {
+                         InstanceAccessor<&Device::threads>("threads"),
+                         InstanceMethod<&Device::find_kernel>("findKernel"),
+                         InstanceMethod<&Device::allocate>("allocate"),
+                         InstanceMethod<&Device::release>("release"),
+                         InstanceMethod<&Device::submit>("submit"),
+                         InstanceMethod<&Device::write>("write"),
+                         InstanceMethod<&Device::read>("read"),
+                         InstanceMethod<&Device::finish>("finish"),
+                         InstanceMethod<&Device::close>("close"),
+                     });
+}
+
+Device::Device(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Device>(info) {
+  const Napi::Env env = info.Env();
+  const uint64_t wanted = whole_number(info[0]);
+  if (wanted > 1024) throw Napi::RangeError::New(env, "consilium: threads must be at most 1024");
+  threads_ = wanted > 0 ? static_cast<unsigned>(wanted) : std::max(1u, std::thread::hardware_concurrency());
+  announcer_ = Announcer::New(env, "consilium", 0, 1, this);
+  // An idle device does not keep Node running; a pending promise does.
+  announcer_.Unref(env);
+  try {
+    queue_ = std::make_unique<Queue>(threads_, [this](uint64_t ticket) {
+      {
+        std::lock_guard<std::mutex> lock(mutex_);
+        done_.push_back(ticket);
+        if (done_.size() > 1) return;  // one call is on its way already
+      }
+      announcer_.NonBlockingCall();
+    });
+  } catch (const std::system_error &error) {
+    announcer_.Abort();
+    throw Napi::Error::New(env, std::string("consilium: cannot start threads: ") + error.what());
+  }
+  // Runs before the environment goes (a terminated worker, the end of the process): no thread of ours outlives it.
+  napi_add_env_cleanup_hook(env, &Device::environment_ends, this);
+}
+
+Device::~Device() {
+  if (!queue_) return;
+  napi_remove_env_cleanup_hook(Env(), &Device::environment_ends, this);
+  stop();
+}
+
+void Device::environment_ends(void *device) { static_cast<Device *>(device)->stop(); }
+
+void Device::stop() {
+  if (!queue_) return;
+  queue_.reset();
+  announcer_.Abort();
+  memory_.clear();
+}
+
+Queue &Device::queue(Napi::Env env) {
+  if (!queue_) throw Napi::Error::New(env, "consilium: the device is closed");
+  return *queue_;
+}
+
+void *Device::checked(Napi::Env env, uintptr_t address, size_t bytes) const {
+  if (!memory_.contains(address, bytes))
+    throw Napi::RangeError::New(env, "consilium: " + std::to_string(bytes) + " bytes reach outside the allocation");
+  return reinterpret_cast<void *>(address);
+}
+
+Napi::Value Device::threads(const Napi::CallbackInfo &info) { return Napi::Number::New(info.Env(), threads_); }
+
+Napi::Value Device::find_kernel(const Napi::CallbackInfo &info) {
+  return Napi::Number::New(info.Env(), kernel_index(info[0].As<Napi::String>().Utf8Value().c_str()));
+}
+
+Napi::Value Device::allocate(const Napi::CallbackInfo &info) {
+  const Napi::Env env = info.Env();
+  queue(env);
+  const uint64_t bytes = whole_number(info[0]);
+  const uintptr_t address = memory_.allocate(bytes);
+  if (address == 0) throw Napi::RangeError::New(env, "consilium: the system refuses " + std::to_string(bytes) + " bytes");
+  return Napi::Number::New(env, static_cast<double>(address));
+}
+
+void Device::release(const Napi::CallbackInfo &info) {
+  Queue &queue = this->queue(info.Env());
+  Task task;
+  task.kind = Task::Kind::release;
+  task.block = memory_.take(whole_number(info[0]));
+  if (!task.block) throw Napi::Error::New(info.Env(), "consilium: release of memory that is not allocated");
+  queue.push(std::move(task));
+}
+
+void Device::submit(const Napi::CallbackInfo &info) {
+  Queue &queue = this->queue(info.Env());
+  const Bytes commands = bytes_of(info[0]);
+  const size_t bytes = whole_number(info[1]) * sizeof(uint32_t);
+  if (bytes > commands.size) throw Napi::RangeError::New(info.Env(), "consilium: more words than the command buffer has");
+  Task task;
+  task.kind = Task::Kind::commands;
+  task.payload = Payload(commands.data, bytes);
+  queue.push(std::move(task));
+}
+
+void Device::write(const Napi::CallbackInfo &info) {
+  Queue &queue = this->queue(info.Env());
+  const Bytes source = bytes_of(info[1]);
+  auto *target = static_cast<uint8_t *>(checked(info.Env(), whole_number(info[0]), source.size));
+  if (source.size == 0) return;
+  if (queue.idle()) {  // nothing is ahead of it
+    std::memcpy(target, source.data, source.size);
+    return;
+  }
+  for (size_t at = 0; at < source.size; at += write_piece) {
+    Task task;
+    task.kind = Task::Kind::write;
+    task.device = target + at;
+    task.payload = Payload(source.data + at, std::min(write_piece, source.size - at));
+    queue.push(std::move(task));
+  }
+}
+
+Napi::Value Device::read(const Napi::CallbackInfo &info) {
+  queue(info.Env());
+  const size_t bytes = whole_number(info[1]);
+  Task task;
+  task.kind = Task::Kind::read;
+  task.device = checked(info.Env(), whole_number(info[0]), bytes);
+  task.bytes = bytes;
+  auto data = Napi::ArrayBuffer::New(info.Env(), bytes);
+  task.host = data.Data();
+  return promise(info.Env(), std::move(task), data);
+}
+
+Napi::Value Device::finish(const Napi::CallbackInfo &info) { return promise(info.Env(), Task(), {}); }
+
+Napi::Promise Device::promise(Napi::Env env, Task task, Napi::ArrayBuffer data) {
+  Queue &queue = this->queue(env);
+  auto deferred = Napi::Promise::Deferred::New(env);
+  if (pending_.empty()) {
+    announcer_.Ref(env);
+    Ref();  // the wrapper stays while a promise is pending
+  }
+  task.ticket = next_ticket_++;
+  Pending pending{deferred, {}};
+  if (!data.IsEmpty()) pending.data = Napi::Persistent(data);
+  pending_.emplace(task.ticket, std::move(pending));
+  queue.push(std::move(task));
+  return deferred.Promise();
+}
+
+void Device::announce(Napi::Env env, Napi::Function, Device *device, void *) {
+  if (env == nullptr) return;  // the environment is going away
+  std::vector<uint64_t> done;
+  {
+    std::lock_guard<std::mutex> lock(device->mutex_);
+    done.swap(device->done_);
+  }
+  try {
+    for (const uint64_t ticket : done) {
+      const found = device->pending_.find(ticket);
+      if (found == device->pending_.end()) continue;
+      Pending pending = std::move(found->second);
+      device->pending_.erase(found);
+      pending.deferred.Resolve(pending.data.IsEmpty() ? env.Undefined() : Napi::Value(pending.data.Value()));
+    }
+    if (!done.empty() && device->pending_.empty()) {
+      device->announcer_.Unref(env);
+      device->Unref();
+    }
+  } catch (const Napi::Error &) {
+    // A worker that is being terminated runs no JavaScript: nobody is left to tell.
+  }
+}
+
+void Device::close(const Napi::CallbackInfo &info) {
+  if (!queue_) return;
+  const Napi::Env env = info.Env();
+  napi_remove_env_cleanup_hook(env, &Device::environment_ends, this);
+  stop();
+  if (pending_.empty()) return;
+  auto pending = std::move(pending_);
+  pending_.clear();
+  for (auto &[ticket, promise] : pending)
+    promise.deferred.Reject(Napi::Error::New(env, "consilium: the device was closed").Value());
+  Unref();
+}
+
+}  // namespace consilium

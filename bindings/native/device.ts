@@ -1,0 +1,177 @@
+import type { AnyPass, DType, FloatDType } from "../../kernels/contract.js";
+import { type Binding, BYTES, type DeviceOptions, type Memory } from "../device.js";
+import type { NativeAddon, NativeDevice } from "./addon.js";
+import { CommandWriter } from "./command-writer.js";
+import * as guards from "./guards.js";
+import { CpuMemory } from "./memory.js";
+import { type Plan, planOf } from "./plan.js";
+
+/** Launches per submit at most: enough to make its cost vanish, few enough that the queue thread starts early. */
+const MAX_LAUNCHES = 256;
+const MAX_WORDS = 1 << 16;
+/** Releases wait for the next submit, unless they hold back this much. */
+const MAX_WAITING_BYTES = 64 << 20;
+
+/**
+ * The cpu device: SIMD kernels of the addon, on a queue thread and its pool. Without `threads` it takes every core of
+ * the affinity mask; callers that know of a cgroup quota (`platform.cores`) pass it.
+ */
+export function openCpu(addon: NativeAddon, options: DeviceOptions = {}): Binding {
+  return new CpuBinding(addon, options);
+}
+
+class CpuBinding implements Binding {
+  readonly name = "cpu";
+  readonly description: string;
+  readonly limits = null;
+  private readonly native: NativeDevice;
+  /** Bytes of the zone before each allocation, and after it: 0 unless debugging. */
+  private readonly guard: number;
+  private readonly live: Set<CpuMemory> | null;
+  private readonly plans: Record<FloatDType, (Plan | undefined)[]> = {
+    f32: [],
+    bf16: [],
+    f16: [],
+  };
+  private readonly writer = new CommandWriter();
+  /** Addresses to release after the next submit: launches written so far may use them. */
+  private waiting: number[] = [];
+  private waitingBytes = 0;
+  private scratch: CpuMemory | null = null;
+  private closed = false;
+
+  constructor(addon: NativeAddon, options: DeviceOptions) {
+    this.native = addon.createDevice(options.threads ?? 0);
+    const { threads } = this.native;
+    const chip = addon.chip === "" ? "" : `${addon.chip}, `;
+    this.description = `${chip}${addon.target}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
+    this.guard = options.debug ? guards.GUARD : 0;
+    this.live = options.debug ? new Set() : null;
+  }
+
+  allocate(length: number, dtype: DType): Memory {
+    return this.allocateBytes(length * BYTES[dtype]);
+  }
+
+  release(memory: Memory): void {
+    const m = this.checked(memory);
+    this.waiting.push(m.address - this.guard);
+    this.waitingBytes += m.bytes;
+    this.live?.delete(m);
+    m.invalidate();
+    if (this.waitingBytes > MAX_WAITING_BYTES) this.flush();
+  }
+
+  write(memory: Memory, data: ArrayBufferView): void {
+    const { address, bytes } = this.checked(memory);
+    if (data.byteLength > bytes) throw new RangeError(`cpu: write of ${data.byteLength} bytes into ${bytes}`);
+    this.flush();
+    this.native.write(address, data);
+  }
+
+  async read(memory: Memory, byteLength: number): Promise<ArrayBuffer> {
+    const { address, bytes } = this.checked(memory);
+    if (byteLength > bytes) throw new RangeError(`cpu: read of ${byteLength} bytes from ${bytes}`);
+    this.flush();
+    return this.native.read(address, byteLength);
+  }
+
+  launch(
+    pass: AnyPass,
+    dtype: FloatDType,
+    buffers: readonly (CpuMemory | null)[],
+    params: Readonly<Record<string, number>>,
+  ): void {
+    const plan = this.plans[dtype][pass.id] ?? this.addPlan(pass, dtype);
+    checkBuffers(pass, plan, buffers);
+    const scratch = plan.scratchBytes === null ? null : this.scratchOf(plan.scratchBytes(params));
+    const { writer } = this;
+    for (const step of plan.steps) {
+      const { launch } = step;
+      const cells = launch.cells(params);
+      const grain = launch.grain === undefined ? 1 : launch.grain(params);
+      if (cells >>> 0 !== cells || grain >>> 0 !== grain || grain === 0)
+        throw new RangeError(`${pass.label}: ${cells} cells by ${grain} in launch ${launch.symbol}`);
+      if (cells > 0) writer.launch(step, cells, grain, scratch, buffers, params);
+    }
+    if (writer.launches >= MAX_LAUNCHES || writer.length >= MAX_WORDS) this.flush();
+  }
+
+  async finish(): Promise<void> {
+    this.flush();
+    await this.native.finish();
+    if (!this.live) return;
+    const damage = await Promise.all([...this.live].map((memory) => this.checkGuards(memory)));
+    const first = damage.find((text) => text !== null);
+    if (first) throw new Error(`cpu: a kernel wrote outside its buffer: ${first}`);
+  }
+
+  close(): void {
+    this.closed = true;
+    // No plan, no launch: `launch` itself need not look at `closed`.
+    for (const plans of Object.values(this.plans)) plans.length = 0;
+    this.native.close();
+  }
+
+  async checkGuards(memory: Memory): Promise<string | null> {
+    if (!this.live) return null;
+    const { address, bytes } = this.checked(memory);
+    return guards.check(this.native, address - this.guard, bytes);
+  }
+
+  private allocateBytes(bytes: number): CpuMemory {
+    // Exact when debugging, so that the guard begins with the first byte outside.
+    const size = this.live ? bytes : Math.ceil(Math.max(bytes, 1) / 64) * 64;
+    const start = this.native.allocate(size + 2 * this.guard);
+    const memory = new CpuMemory(start + this.guard, size);
+    if (this.live) {
+      guards.fill(this.native, start, size);
+      this.live.add(memory);
+    }
+    return memory;
+  }
+
+  private checked(memory: Memory): CpuMemory {
+    if (this.closed) throw new Error("cpu: the device is closed");
+    const m = memory as CpuMemory;
+    if (m.address === 0) throw new Error("cpu: the memory was released");
+    return m;
+  }
+
+  private addPlan(pass: AnyPass, dtype: FloatDType): Plan {
+    if (this.closed) throw new Error("cpu: the device is closed");
+    const plan = planOf(pass, dtype, this.native);
+    this.plans[dtype][pass.id] = plan;
+    return plan;
+  }
+
+  /** One region for all passes, since launches run in order; it only grows. */
+  private scratchOf(bytes: number): CpuMemory {
+    if (this.scratch !== null && this.scratch.bytes >= bytes) return this.scratch;
+    const larger = this.allocateBytes(Math.max(bytes, 2 * (this.scratch?.bytes ?? 0), 1 << 16));
+    if (this.scratch !== null) this.release(this.scratch);
+    this.scratch = larger;
+    return larger;
+  }
+
+  private flush(): void {
+    const { writer, native } = this;
+    if (writer.launches > 0) native.submit(writer.words, writer.length);
+    writer.clear();
+    if (this.waiting.length === 0) return;
+    for (const address of this.waiting) native.release(address);
+    this.waiting = [];
+    this.waitingBytes = 0;
+  }
+}
+
+function checkBuffers(pass: AnyPass, plan: Plan, buffers: readonly (CpuMemory | null)[]): void {
+  const { optional } = plan;
+  if (buffers.length !== optional.length)
+    throw new Error(`${pass.label}: ${buffers.length} buffers given, ${plan.bufferNames.join(", ")} expected`);
+  for (let i = 0; i < buffers.length; i++) {
+    const memory = buffers[i];
+    if (memory === null ? !optional[i] : memory.address === 0)
+      throw new Error(`${pass.label}: buffer ${plan.bufferNames[i]} is ${memory === null ? "missing" : "released"}`);
+  }
+}

@@ -1,0 +1,35 @@
+// Bounded spinning: a thread that expects work within microseconds looks for it before it sleeps. The bound matters:
+// threads that spin for ever slow a shared machine down by far more than a wake-up costs.
+#pragma once
+#include <chrono>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace consilium {
+
+inline void cpu_pause() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb" ::: "memory");
+#endif
+}
+
+// Longer than the gap between two launches of a step, no longer than some wake-ups (5 to 50 us).
+constexpr std::chrono::microseconds spin_time{30};
+
+// True as soon as `ready()` is, false after spin_time.
+template <class Ready>
+bool spin_until(Ready ready) {
+  const auto deadline = std::chrono::steady_clock::now() + spin_time;
+  do {
+    for (int i = 0; i < 16; ++i) {
+      if (ready()) return true;
+      cpu_pause();
+    }
+  } while (std::chrono::steady_clock::now() < deadline);
+  return ready();
+}
+
+}  // namespace consilium

@@ -1,0 +1,67 @@
+/** Files under Node: positional reads, and writes that a reader never sees half done. */
+import { randomUUID } from "node:crypto";
+import { type FileHandle, open, rename, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { FileSource } from "./platform.js";
+
+export async function openFile(path: string): Promise<FileSource> {
+  const file = await open(path, "r");
+  const { size } = await file.stat();
+  return {
+    name: path,
+    size,
+    async read(offset, length) {
+      if (!(offset >= 0 && length >= 0 && offset + length <= size))
+        throw new RangeError(`${path}: bytes ${offset} to ${offset + length} asked for, the file has ${size}`);
+      const bytes = new Uint8Array(length);
+      for (let done = 0; done < length; ) {
+        // One system call reads at most 2 GiB.
+        const { bytesRead } = await file.read(bytes, done, Math.min(length - done, 1 << 30), offset + done);
+        if (bytesRead === 0) throw new Error(`${path}: the file became shorter while it was read`);
+        done += bytesRead;
+      }
+      return bytes;
+    },
+    close: () => file.close(),
+  };
+}
+
+export async function writeFile(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+  // In the same folder, since a rename is atomic only within one file system.
+  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+  let file: FileHandle | null = null;
+  try {
+    file = await open(temporary, "wx");
+    for await (const chunk of chunks) await writeAll(file, chunk);
+    await file.sync();
+    await file.close();
+    file = null;
+    await rename(temporary, path);
+  } catch (cause) {
+    await file?.close().catch(() => {});
+    await unlink(temporary).catch(() => {});
+    if ((cause as NodeJS.ErrnoException).code === "ENOSPC")
+      throw new Error(`${path}: the disk is full; what was there before is unchanged`, { cause });
+    throw cause;
+  }
+  await syncFolder(dirname(path));
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let done = 0; done < chunk.byteLength; ) {
+    const { bytesWritten } = await file.write(chunk, done, Math.min(chunk.byteLength - done, 1 << 30));
+    done += bytesWritten;
+  }
+}
+
+/** Makes the rename last through a power cut. Some systems cannot open a folder: the file itself is safe there too. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r").catch(() => null);
+  try {
+    await folder?.sync();
+  } catch {
+    // Not every file system syncs folders.
+  } finally {
+    await folder?.close();
+  }
+}

@@ -1,0 +1,78 @@
+/** The platform under Node: native addon, Dawn, files, sharp, cgroup limits. */
+import { readFileSync } from "node:fs";
+import { access, readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { NativeAddon } from "../native/addon.js";
+import { openFile, writeFile } from "./node-files.js";
+import { decodeImage } from "./node-image.js";
+import { coreLimit, memoryLimit } from "./node-limits.js";
+import type { Platform } from "./platform.js";
+
+/** The nearest folder above this file that is the package's own: the sources' parent, or `dist/`'s. */
+function packageRoot(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    try {
+      if (JSON.parse(readFileSync(join(folder, "package.json"), "utf8")).name === "consilium") return folder;
+    } catch {
+      // No package.json here, or one that is not JSON: look further up.
+    }
+    if (folder === dirname(folder)) throw new Error("consilium: package.json not found above bindings/platform");
+  }
+}
+
+let addon: NativeAddon | undefined;
+
+function native(): NativeAddon {
+  if (addon) return addon;
+  const file = join(packageRoot(), "build", "Release", "consilium.node");
+  try {
+    addon = createRequire(import.meta.url)(file) as NativeAddon;
+    return addon;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`The native addon cannot be loaded (${reason}). Build it with: npm run setup`, { cause });
+  }
+}
+
+/** Kept for the life of the process: Dawn frees every device when the object that made them is collected. */
+let gpuEntry: Promise<GPU> | undefined;
+
+function gpu(): Promise<GPU> {
+  gpuEntry ??= import("webgpu").then(
+    ({ create, globals }) => {
+      Object.assign(globalThis, globals);
+      return create([]);
+    },
+    (cause) => {
+      gpuEntry = undefined;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`WebGPU in Node needs the package "webgpu", which cannot be loaded: ${reason}`, { cause });
+    },
+  );
+  return gpuEntry;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+export const platform: Platform = {
+  native,
+  gpu,
+  openFile,
+  writeFile,
+  readText: (path) => readFile(path, "utf8"),
+  exists,
+  decodeImage,
+  get memoryLimit() {
+    return memoryLimit();
+  },
+  get cores() {
+    return coreLimit();
+  },
+};

@@ -1,0 +1,37 @@
+/**
+ * What the engine and the models need from the world around them. `#platform` resolves to node.ts in Node and to
+ * browser.ts in a page, so that engine/, models/ and bindings/webgpu/ import no `node:` module.
+ */
+import type { NativeAddon } from "../native/addon.js";
+
+export interface DecodedImage {
+  readonly width: number;
+  readonly height: number;
+  /** Red, green, blue, 8 bits each, row by row. */
+  readonly rgb: Uint8Array;
+}
+
+/** Random access to a file that may be larger than memory. */
+export interface FileSource {
+  readonly name: string;
+  readonly size: number;
+  read(offset: number, length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+export interface Platform {
+  /** Loads the native addon; throws with what to do where it is not built. */
+  native(): NativeAddon;
+  /** The WebGPU entry point: Dawn in Node, the page's own in a browser. */
+  gpu(): Promise<GPU>;
+  openFile(path: string): Promise<FileSource>;
+  /** Writes to a temporary file beside it, flushes, then renames: a reader sees the old file or the new one. */
+  writeFile(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
+  readText(path: string): Promise<string>;
+  exists(path: string): Promise<boolean>;
+  /** JPEG, PNG, WebP, ... to RGB; grey is repeated. `label` names the image in errors. */
+  decodeImage(bytes: Uint8Array, label: string): Promise<DecodedImage>;
+  /** Bytes this process may use, cores it may use (cgroup limits respected). */
+  readonly memoryLimit: number;
+  readonly cores: number;
+}

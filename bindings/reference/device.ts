@@ -1,0 +1,92 @@
+import type { DType, FloatDType, NumberArray, Pass } from "../../kernels/contract.js";
+import { type Binding, BYTES, type DeviceOptions, KernelMissing, type Memory } from "../device.js";
+import { fromStorage, roundInPlace, toStorage } from "./rounding.js";
+
+/** One allocation seen three ways; floating values of every storage type live as float64. */
+class ReferenceMemory implements Memory {
+  readonly bytes: number;
+  readonly f64: Float64Array;
+  readonly i32: Int32Array;
+  readonly u32: Uint32Array;
+
+  constructor(bytes: number) {
+    this.bytes = bytes;
+    // Two bytes is the narrowest storage type, eight what it takes here.
+    const buffer = new ArrayBuffer(Math.ceil(bytes / 2) * 8);
+    this.f64 = new Float64Array(buffer);
+    this.i32 = new Int32Array(buffer);
+    this.u32 = new Uint32Array(buffer);
+  }
+
+  view(dtype: DType): NumberArray {
+    return dtype === "i32" ? this.i32 : dtype === "u32" ? this.u32 : this.f64;
+  }
+}
+
+/**
+ * Runs `reference.ts` of each pass at once. After each pass its outputs are rounded to their storage type, so results are
+ * those of exact arithmetic with faithful storage; `exact` leaves the rounding out, for finite differences.
+ */
+export class ReferenceBinding implements Binding {
+  readonly name = "reference";
+  readonly description: string;
+  readonly limits = null;
+  readonly #exact: boolean;
+  readonly #debug: boolean;
+
+  constructor(options: DeviceOptions = {}) {
+    this.#exact = options.exact ?? false;
+    this.#debug = options.debug ?? false;
+    this.description = this.#exact ? "float64 loops, unrounded" : "float64 loops, results rounded to their storage type";
+  }
+
+  allocate(length: number, dtype: DType): Memory {
+    const memory = new ReferenceMemory(length * BYTES[dtype]);
+    if (this.#debug) memory.f64.fill(Number.NaN);
+    return memory;
+  }
+
+  release(): void {}
+
+  write(memory: Memory, data: ArrayBufferView, dtype: DType): void {
+    const m = memory as ReferenceMemory;
+    if (data instanceof Float64Array) m.f64.set(data);
+    else fromStorage(data, dtype, m.view(dtype));
+  }
+
+  async read(memory: Memory, byteLength: number, dtype: DType): Promise<ArrayBuffer> {
+    return toStorage((memory as ReferenceMemory).view(dtype), byteLength / BYTES[dtype], dtype);
+  }
+
+  /** The unrounded values of an exact device. */
+  values(memory: Memory, length: number): Float64Array {
+    return (memory as ReferenceMemory).f64.slice(0, length);
+  }
+
+  launch(
+    pass: Pass,
+    dtype: FloatDType,
+    buffers: readonly (Memory | null)[],
+    params: Readonly<Record<string, number>>,
+  ): void {
+    if (!pass.reference) throw new KernelMissing(pass, "reference", dtype, []);
+    const arrays: Record<string, NumberArray | null> = {};
+    const types = pass.bufferNames.map((name) => {
+      const type = pass.buffers[name].dtype;
+      return type === "value" ? dtype : type;
+    });
+    pass.bufferNames.forEach((name, i) => {
+      arrays[name] = (buffers[i] as ReferenceMemory | null)?.view(types[i]) ?? null;
+    });
+    pass.reference(arrays as never, params as never);
+    if (this.#exact) return;
+    pass.bufferNames.forEach((name, i) => {
+      const memory = buffers[i] as ReferenceMemory | null;
+      if (memory && pass.buffers[name].use !== "in") roundInPlace(memory.f64, types[i]);
+    });
+  }
+
+  async finish(): Promise<void> {}
+
+  close(): void {}
+}

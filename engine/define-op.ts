@@ -1,0 +1,269 @@
+import type { Buffers, DType, FloatDType, Params, Pass } from "../kernels/contract.js";
+import type { Device } from "./device.js";
+import { type Arguments, type Numbers, type Results, run } from "./dispatch.js";
+import { isFloat } from "./dtype.js";
+import { DeviceError, describe, DTypeError, GradientError, ShapeError } from "./errors.js";
+import { attach, Node, recording } from "./tape.js";
+import { Tensor } from "./tensor.js";
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Schema
+
+export interface InputSchema<Optional extends boolean = boolean> {
+  readonly kind: "float" | "i32" | "any";
+  /** Letters that must agree between inputs, numbers, or a leading "..." for any dimensions in front. */
+  readonly dims: readonly (string | number)[];
+  readonly optional: Optional;
+}
+
+type Dims = readonly (string | number)[];
+export const float = (...dims: Dims): InputSchema<false> => ({ kind: "float", dims, optional: false });
+export const int = (...dims: Dims): InputSchema<false> => ({ kind: "i32", dims, optional: false });
+export const any = (...dims: Dims): InputSchema<false> => ({ kind: "any", dims, optional: false });
+export const maybe = (schema: InputSchema): InputSchema<true> => ({ ...schema, optional: true });
+
+export type Inputs = Readonly<Record<string, InputSchema>>;
+export type InputTensors<I extends Inputs> = {
+  readonly [K in keyof I]: I[K] extends InputSchema<true> ? Tensor | null : Tensor;
+};
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Definition
+
+export interface ForwardContext {
+  readonly device: Device;
+  /** Sizes of the letters of the schema. */
+  readonly dims: Readonly<Record<string, number>>;
+  /** Whether the tape will keep what is saved: optional outputs that only the gradient needs can be left out otherwise. */
+  readonly recording: boolean;
+  run<B extends Buffers, P extends Params>(
+    pass: Pass<B, P>,
+    args: Arguments<B>,
+    params: Numbers<P>,
+    dtype?: FloatDType,
+  ): Results<B>;
+}
+
+export interface GradientContext<I extends Inputs, O, K> extends Omit<ForwardContext, "recording"> {
+  readonly options: O;
+  /** The plain values that the forward kept: sizes, a random sequence number. */
+  readonly kept: K;
+  /** Which inputs want a gradient. */
+  readonly needs: { readonly [N in keyof I]: boolean };
+  /** A gradient of that input that is already there and may be added to in place, in kernels that can. */
+  readonly into: { readonly [N in keyof I]: Tensor | null };
+}
+
+export type Outputs = Tensor | readonly Tensor[];
+/** Gradients of the outputs, in their form; an output of several that nobody used gives null. */
+export type OutputGradients<Y extends Outputs> = Y extends Tensor ? Tensor : readonly (Tensor | null)[];
+
+export interface OpSpec<
+  I extends Inputs,
+  O,
+  Y extends Outputs,
+  S extends Readonly<Record<string, Tensor | null>>,
+  K,
+> {
+  /** The function's name: error prefix, test title, benchmark row. */
+  readonly name: string;
+  readonly inputs: I;
+  /** Enqueues the forward. `saves` is held until the gradient has run; `kept` are plain values for it. */
+  forward(inputs: InputTensors<I>, options: O, context: ForwardContext): { y: Y; saves?: S; kept?: K };
+  /** Gradients of the inputs asked for. Absent where the op has none. */
+  gradient?(
+    saved: S,
+    dy: OutputGradients<Y>,
+    context: GradientContext<I, O, K>,
+  ): { readonly [N in keyof I]?: Tensor | null };
+}
+
+export interface Op<I extends Inputs = Inputs, O = unknown, Y extends Outputs = Outputs> {
+  (inputs: InputTensors<I>, options: O): Y;
+  readonly opName: string;
+  readonly inputs: I;
+  readonly differentiable: boolean;
+}
+
+interface Saved {
+  readonly tensor: Tensor;
+  readonly version: number;
+}
+
+/**
+ * Makes an op of its declaration: checks dtype, rank, shape and device in this order, runs the forward, and records the
+ * gradient when an input asks for one.
+ */
+export function defineOp<
+  const I extends Inputs,
+  O,
+  Y extends Outputs,
+  S extends Readonly<Record<string, Tensor | null>>,
+  K,
+>(spec: OpSpec<I, O, Y, S, K>): Op<I, O, Y> {
+  const { name } = spec;
+  const names = Object.keys(spec.inputs);
+  const schemas = names.map((n) => spec.inputs[n]);
+
+  const op = (inputs: InputTensors<I>, options: O): Y => {
+    const given = inputs as Readonly<Record<string, Tensor | null>>;
+    const device = check(name, names, schemas, given);
+    const dims = bind(name, names, schemas, given);
+    const tracked = spec.gradient !== undefined && recording() && names.some((n) => given[n]?.tracked);
+    const bound: ForwardContext["run"] = (pass, args, params, dtype) => run(device, pass, args, params, dtype);
+    const { y, saves, kept } = spec.forward(inputs, options, { device, dims, recording: tracked, run: bound });
+    if (!tracked) return y;
+
+    const held = hold(saves);
+    const outputs = (Array.isArray(y) ? y : [y]) as readonly Tensor[];
+    const tensors = names.map((n) => given[n] ?? null);
+    const rule = (dys: readonly (Tensor | null)[], into: readonly (Tensor | null)[]) => {
+      const needs = {} as Record<string, boolean>;
+      const existing = {} as Record<string, Tensor | null>;
+      names.forEach((n, i) => {
+        needs[n] = node.inputs[i] !== null;
+        existing[n] = into[i];
+      });
+      const dy = (Array.isArray(y) ? dys : dys[0]) as OutputGradients<Y>;
+      const context = { device, dims, run: bound, options, kept: kept as K, needs, into: existing };
+      const saved = restore(name, held);
+      const found = spec.gradient?.(saved as S, dy, context as unknown as GradientContext<I, O, K>);
+      const gradients = names.map((n) => (found as Record<string, Tensor | null> | undefined)?.[n]);
+      for (const key in saved) {
+        const t = saved[key];
+        if (t && t !== held[key]?.tensor && !gradients.includes(t)) t.dispose();
+      }
+      return gradients;
+    };
+    const node: Node = new Node(name, tensors, outputs.length, rule, () => {
+      for (const key in held) held[key]?.tensor.storage.release();
+    });
+    attach(node, outputs);
+    return y;
+  };
+  return Object.assign(op, { opName: name, inputs: spec.inputs, differentiable: spec.gradient !== undefined });
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Checks
+
+function check(
+  op: string,
+  names: readonly string[],
+  schemas: readonly InputSchema[],
+  given: Readonly<Record<string, Tensor | null>>,
+): Device {
+  let device: Device | null = null;
+  let first = "";
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i];
+    const t = given[name];
+    if (!t) {
+      if (!schemas[i].optional) throw new ShapeError(`${op}: input ${name} is missing.`);
+      continue;
+    }
+    if (!(t instanceof Tensor)) throw new DTypeError(`${op}: ${name} is not a Tensor. Make one with tensor(values, { device }).`);
+    if (t.disposed) t.check(`${op}: ${name}`);
+    const kind = schemas[i].kind;
+    if (kind === "float" ? !isFloat(t.dtype) : kind !== "any" && t.dtype !== kind)
+      throw new DTypeError(
+        `${op}: ${describe(name, t.shape)} is ${t.dtype}; ${kind === "float" ? "a floating type" : kind} is needed. Use cast().`,
+      );
+    if (!device) {
+      device = t.storage.device;
+      first = name;
+    } else if (t.storage.device !== device) {
+      throw new DeviceError(
+        `${op}: ${name} is on ${t.storage.device.name} but ${first} is on ${device.name}` +
+          `${t.storage.device.name === device.name ? " (another instance)" : ""}. Move it: await ${name}.to(device).`,
+      );
+    }
+  }
+  if (!device) throw new ShapeError(`${op}: no input.`);
+  return device;
+}
+
+function bind(
+  op: string,
+  names: readonly string[],
+  schemas: readonly InputSchema[],
+  given: Readonly<Record<string, Tensor | null>>,
+): Record<string, number> {
+  const dims: Record<string, number> = {};
+  for (let i = 0; i < names.length; i++) {
+    const t = given[names[i]];
+    if (!t) continue;
+    const pattern = schemas[i].dims;
+    const open = pattern[0] === "...";
+    const fixed = open ? pattern.length - 1 : pattern.length;
+    if (open ? t.rank < fixed : t.rank !== fixed)
+      throw new ShapeError(
+        `${op}: ${describe(names[i], t.shape)} has ${t.rank} dimensions; [${pattern.join(", ")}] is needed.`,
+      );
+    const skip = t.rank - fixed;
+    for (let d = 0; d < fixed; d++) {
+      const letter = pattern[open ? d + 1 : d];
+      const size = t.shape[skip + d];
+      const known = typeof letter === "number" ? letter : dims[letter];
+      if (known === undefined) dims[letter as string] = size;
+      else if (known !== size) throw disagreement(op, names, schemas, given, String(letter), names[i]);
+    }
+  }
+  return dims;
+}
+
+function disagreement(
+  op: string,
+  names: readonly string[],
+  schemas: readonly InputSchema[],
+  given: Readonly<Record<string, Tensor | null>>,
+  letter: string,
+  culprit: string,
+): ShapeError {
+  const shown = names.flatMap((n, i) => {
+    const t = given[n];
+    if (!t || (n !== culprit && !schemas[i].dims.map(String).includes(letter))) return [];
+    const fixed = schemas[i].dims.filter((d) => d !== "...");
+    const skip = t.rank - fixed.length;
+    const parts = t.shape.map((size, d) => (d >= skip ? `${fixed[d - skip]}=${size}` : String(size)));
+    return [`${n} [${parts.join(", ")}]`];
+  });
+  return new ShapeError(`${op}: ${shown.join(" and ")} do not fit: ${letter} must be equal.`);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Saved tensors
+
+function hold(saves: Readonly<Record<string, Tensor | null>> | undefined): Record<string, Saved | null> {
+  const held: Record<string, Saved | null> = {};
+  for (const key in saves) {
+    const tensor = saves[key];
+    if (tensor) tensor.storage.retain();
+    held[key] = tensor && { tensor, version: tensor.storage.version };
+  }
+  return held;
+}
+
+/** The saved tensors, made anew where the user's own has been disposed. */
+function restore(op: string, held: Record<string, Saved | null>): Record<string, Tensor | null> {
+  const out: Record<string, Tensor | null> = {};
+  for (const key in held) {
+    const saved = held[key];
+    if (!saved) {
+      out[key] = null;
+      continue;
+    }
+    const { tensor, version } = saved;
+    if (tensor.storage.version !== version)
+      throw new GradientError(
+        `${op}: ${describe(key, tensor.shape)} was changed in place after it was saved for the backward pass. Change a copy instead.`,
+      );
+    if (tensor.disposed) {
+      tensor.storage.retain();
+      out[key] = new Tensor(tensor.storage, tensor.shape, tensor.dtype, tensor.size);
+    } else out[key] = tensor;
+  }
+  return out;
+}
+
+export type { DType, FloatDType };

@@ -1,0 +1,126 @@
+import type { Binding, DeviceName, DeviceOptions } from "../bindings/device.js";
+import type { DType } from "../kernels/contract.js";
+import { DeviceError, FaultError } from "./errors.js";
+import { Pool, type MemoryReport } from "./pool.js";
+import { Storage } from "./storage.js";
+
+/** What a fault means, by the code a kernel writes. */
+const FAULTS: Readonly<Record<number, string>> = {
+  1: "index {value} at position {position} is out of range",
+  2: "value at position {position} is not finite",
+};
+
+/**
+ * An open device: memory, random stream, faults. Ops find it through their tensors. It has one owner: close it (or hold
+ * it with `using`) after the last read.
+ */
+export class Device {
+  readonly name: DeviceName;
+  /** The chip, threads or adapter, for people. */
+  readonly description: string;
+  readonly binding: Binding;
+  readonly pool: Pool;
+  /** u32[4] read by random kernels: seed (2 words), an offset that captured steps raise, unused. */
+  readonly random: Storage;
+  /** u32[4] written once by the first kernel that meets a fault. */
+  readonly faults: Storage;
+  #sequence = 0;
+  #seed = 0;
+  #labels: string[] = [];
+  #faultsPossible = false;
+  #closed = false;
+
+  constructor(binding: Binding, memoryBudget: number) {
+    this.name = binding.name;
+    this.description = binding.description;
+    this.binding = binding;
+    this.pool = new Pool(binding, memoryBudget);
+    this.random = this.allocate(4, "u32", "random state");
+    this.faults = this.allocate(4, "u32", "fault words");
+    binding.write(this.faults.memory, new Uint32Array(4), "u32");
+    this.seed(0);
+  }
+
+  /** Restarts the random stream: same seed, same device and SIMD target, same bits. */
+  seed(seed: number): void {
+    this.#seed = seed;
+    this.#sequence = 0;
+    this.binding.write(this.random.memory, new Uint32Array([seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0, 0, 0]), "u32");
+  }
+
+  /** Where the random stream stands; restored by `restoreRandom` to resume exactly, or to recompute. */
+  get randomState(): { seed: number; sequence: number } {
+    return { seed: this.#seed, sequence: this.#sequence };
+  }
+
+  restoreRandom(state: { seed: number; sequence: number }): void {
+    if (state.seed !== this.#seed) this.seed(state.seed);
+    this.#sequence = state.sequence;
+  }
+
+  /** The number of the next random op: part of its key. */
+  nextSequence(): number {
+    return this.#sequence++;
+  }
+
+  allocate(length: number, dtype: DType, label: string): Storage {
+    if (this.#closed) throw new DeviceError(`${label}: the ${this.name} device is closed. Open it again.`);
+    const { memory, bytes } = this.pool.take(length, dtype, label);
+    return new Storage(this, memory, bytes);
+  }
+
+  /** Bytes of a storage after all earlier work; a fault found on the way is thrown instead. */
+  async read(storage: Storage, byteLength: number, dtype: DType): Promise<ArrayBuffer> {
+    if (this.#closed) throw new DeviceError(`read: the ${this.name} device is closed. Read before close().`);
+    const faults = this.#readFaults();
+    const bytes = byteLength === 0 ? new ArrayBuffer(0) : await this.binding.read(storage.memory, byteLength, dtype);
+    await faults;
+    return bytes;
+  }
+
+  /** Resolves when everything enqueued so far has run. */
+  async finish(): Promise<void> {
+    if (this.#closed) return;
+    await this.#readFaults();
+    await this.binding.finish();
+  }
+
+  /** A number for `label` that a kernel writes into the fault words. */
+  faultLabel(label: string): number {
+    this.#faultsPossible = true;
+    let index = this.#labels.indexOf(label);
+    if (index < 0) index = this.#labels.push(label) - 1;
+    return index;
+  }
+
+  async #readFaults(): Promise<void> {
+    if (!this.#faultsPossible) return;
+    const [code, label, position, value] = new Uint32Array(await this.binding.read(this.faults.memory, 16, "u32"));
+    if (code === 0) return;
+    this.binding.write(this.faults.memory, new Uint32Array(4), "u32");
+    const text = (FAULTS[code] ?? `fault ${code}`)
+      .replace("{value}", String(value | 0))
+      .replace("{position}", String(position));
+    throw new FaultError(`${this.#labels[label] ?? "unknown op"}: ${text}. Its result was set to zero.`);
+  }
+
+  memory(): MemoryReport {
+    return this.pool.report();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.binding.close();
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+export type { DeviceName, DeviceOptions, MemoryReport };

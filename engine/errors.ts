@@ -1,0 +1,45 @@
+/**
+ * Errors of the engine. Text: `op: what is wrong: named shapes. What to do.` The fields hold the same facts for programs.
+ * A module adds its path as the error passes through it.
+ */
+export class ConsiliumError extends Error {
+  #module = "";
+  #text: string;
+
+  constructor(text: string, options?: ErrorOptions) {
+    super(text, options);
+    this.#text = text;
+    this.name = new.target.name;
+  }
+
+  /** Puts the path of the module that was running in front, once: the innermost one. */
+  atModule(path: string): this {
+    if (!this.#module && path) {
+      this.#module = path;
+      this.message = `${path}: ${this.#text}`;
+    }
+    return this;
+  }
+}
+
+/** Sizes that do not fit together. */
+export class ShapeError extends ConsiliumError {}
+/** A storage type that an op does not take, or two that differ. */
+export class DTypeError extends ConsiliumError {}
+/** Tensors of different devices, a device that cannot be opened, a closed or lost device. */
+export class DeviceError extends ConsiliumError {}
+/** A tensor used after it was disposed. */
+export class DisposedError extends ConsiliumError {}
+/** No kernel for this op, pass, storage type and device. */
+export class KernelError extends ConsiliumError {}
+/** The byte budget is used up, or the system refused an allocation. The device stays usable. */
+export class OutOfMemoryError extends ConsiliumError {}
+/** A gradient that cannot be had: no history, changed in place, asked for twice. */
+export class GradientError extends ConsiliumError {}
+/** Found by a kernel on the device, reported by the next await: an index out of range. */
+export class FaultError extends ConsiliumError {}
+/** An option with a value it cannot have. */
+export class OptionError extends ConsiliumError {}
+
+/** `x [512, 768]` */
+export const describe = (name: string, shape: readonly number[]) => `${name} [${shape.join(", ")}]`;

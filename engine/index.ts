@@ -1,0 +1,14 @@
+/** The public API of the engine. Models and apps import from here and from nowhere deeper. */
+export type { DeviceName, DeviceOptions } from "../bindings/device.js";
+export { Device, type MemoryReport } from "./device.js";
+export type { DType, FloatDType } from "./dtype.js";
+export * from "./errors.js";
+export * as nn from "./nn/index.js";
+export { openDevice } from "./open-device.js";
+export * from "./ops/index.js";
+export * as optim from "./optim/index.js";
+export { HostRandom } from "./random.js";
+export { keep, scope } from "./scope.js";
+export type { Shape } from "./shape.js";
+export { gradients, noGrad } from "./tape.js";
+export { type NestedNumbers, Tensor, type TensorOptions, tensor } from "./tensor.js";

@@ -1,0 +1,129 @@
+import { DAMAGED, FileFormatError } from "./errors.js";
+import { didYouMean } from "./nearest.js";
+
+/** Bytes per element of each type a checkpoint may hold, under the names of the safetensors format. */
+export const STORED_BYTES = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U8: 1,
+  U16: 2,
+  U32: 4,
+  U64: 8,
+  BOOL: 1,
+} as const;
+
+export type StoredDType = keyof typeof STORED_BYTES;
+
+export const isStoredDType = (name: unknown): name is StoredDType =>
+  typeof name === "string" && Object.hasOwn(STORED_BYTES, name);
+
+/** What a writer needs of a tensor: `read` is called once, when its turn comes, so one tensor is in memory at a time. */
+export interface WritableTensor {
+  readonly name: string;
+  readonly dtype: StoredDType;
+  readonly shape: readonly number[];
+  /** Little-endian elements, row-major, without gaps. */
+  read(): Promise<Uint8Array> | Uint8Array;
+}
+
+/** Where a tensor lay in its writer's memory. Offset and strides count elements. */
+export interface TensorMemory {
+  /** Tensors of one storage share memory. */
+  readonly storage: string;
+  readonly offset: number;
+  readonly strides: readonly number[];
+}
+
+/** A tensor in a file. Its values stay there until `read`, which may be called again and reads again. */
+export interface StoredTensor extends WritableTensor {
+  readonly byteLength: number;
+  readonly memory: TensorMemory;
+  read(): Promise<Uint8Array>;
+}
+
+export interface CheckpointReader {
+  readonly file: string;
+  readonly format: "safetensors" | "pytorch";
+  readonly names: readonly string[];
+  readonly metadata: Readonly<Record<string, string>>;
+  has(name: string): boolean;
+  /** Throws FileFormatError for a name the checkpoint does not have, with the nearest one it has. */
+  get(name: string): StoredTensor;
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Elements of a shape; NaN when a dimension is not a count or the product is beyond 2^53. */
+export function elementCount(shape: readonly unknown[]): number {
+  let count = 1;
+  let exact = true;
+  for (const size of shape) {
+    if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) return Number.NaN;
+    count *= size;
+    // A later zero would hide an overflow: [2^40, 2^40, 0] is empty, but no tensor of any program.
+    exact &&= Number.isSafeInteger(count);
+  }
+  return exact ? count : Number.NaN;
+}
+
+/** Strides of a row-major tensor without gaps, in elements. */
+export function contiguousStrides(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let d = shape.length - 1; d >= 0; d--) {
+    strides[d] = stride;
+    stride *= Math.max(1, shape[d]);
+  }
+  return strides;
+}
+
+/** Groups of two or more names that stand for one and the same tensor: tied weights. */
+export function tiedTensors(tensors: Iterable<StoredTensor>): string[][] {
+  const groups = new Map<string, string[]>();
+  for (const { name, dtype, shape, byteLength, memory } of tensors) {
+    if (byteLength === 0) continue;
+    const key = JSON.stringify([memory.storage, memory.offset, memory.strides, shape, dtype]);
+    const group = groups.get(key);
+    if (group) group.push(name);
+    else groups.set(key, [name]);
+  }
+  return [...groups.values()].filter((group) => group.length > 1);
+}
+
+export function createReader(
+  file: string,
+  format: CheckpointReader["format"],
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>>,
+  close: () => Promise<void>,
+): CheckpointReader {
+  return {
+    file,
+    format,
+    metadata,
+    names: [...tensors.keys()],
+    has: (name) => tensors.has(name),
+    get(name) {
+      const tensor = tensors.get(name);
+      if (tensor) return tensor;
+      const advice = `${didYouMean(name, tensors.keys())}It holds ${tensors.size} tensors, listed in \`names\``;
+      throw new FileFormatError(file, `no tensor is called "${name}"`, advice);
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Throws unless the bytes that came out of a file are the tensor's. */
+export function checkLength(tensor: WritableTensor, bytes: Uint8Array, file: string): Uint8Array {
+  const expected = elementCount(tensor.shape) * STORED_BYTES[tensor.dtype];
+  if (bytes.byteLength === expected) return bytes;
+  const found = `"${tensor.name}" ${tensor.dtype} [${tensor.shape}] needs ${expected} bytes, got ${bytes.byteLength}`;
+  throw new FileFormatError(file, found, DAMAGED);
+}

@@ -1,0 +1,14 @@
+export { Embedding } from "./embedding.js";
+export {
+  constant,
+  type Init,
+  Initializer,
+  kaimingUniform,
+  normal,
+  truncatedNormal,
+} from "./init.js";
+export { LayerNorm } from "./layer-norm.js";
+export { Linear, type LinearOptions } from "./linear.js";
+export { at, Module, namePaths } from "./module.js";
+export { PatchEmbed, patches } from "./patch-embed.js";
+export { RMSNorm } from "./rms-norm.js";

@@ -1,0 +1,53 @@
+import { HostRandom } from "../random.js";
+import { sizeOf, type Shape } from "../shape.js";
+import { fromHost, setRequiresGrad, type Tensor } from "../tensor.js";
+import { keep } from "../scope.js";
+import type { Device } from "../device.js";
+
+/** How a parameter gets its first values. */
+export type Init = (random: HostRandom) => number;
+
+export const constant =
+  (value: number): Init =>
+  () =>
+    value;
+export const normal =
+  (std: number): Init =>
+  (random) =>
+    std * random.normal();
+/** Normal cut off at two standard deviations by drawing again. */
+export const truncatedNormal =
+  (std: number): Init =>
+  (random) => {
+    for (;;) {
+      const x = random.normal();
+      if (Math.abs(x) <= 2) return std * x;
+    }
+  };
+/** PyTorch's default for linear layers, kaiming_uniform(a = √5): uniform in ±1/√fanIn. */
+export const kaimingUniform =
+  (fanIn: number): Init =>
+  (random) =>
+    (2 * random.uniform() - 1) / Math.sqrt(fanIn);
+
+/**
+ * Makes parameters: which device they live on, and the seed of their values. The n-th parameter draws from stream n, so
+ * the values depend on the order of construction only.
+ */
+export class Initializer {
+  readonly device: Device;
+  readonly #seed: number;
+  #streams = 0;
+
+  constructor(device: Device, seed = 0) {
+    this.device = device;
+    this.#seed = seed;
+  }
+
+  parameter(shape: Shape, init: Init): Tensor {
+    const random = new HostRandom(this.#seed, this.#streams++);
+    const values = new Float32Array(sizeOf(shape));
+    for (let i = 0; i < values.length; i++) values[i] = init(random);
+    return setRequiresGrad(keep(fromHost(this.device, values, shape, "f32")));
+  }
+}

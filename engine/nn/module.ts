@@ -1,0 +1,103 @@
+import { ConsiliumError, ShapeError } from "../errors.js";
+import { sameShape } from "../shape.js";
+import { Tensor } from "../tensor.js";
+
+type Child = Module | Tensor | readonly Child[] | { readonly [name: string]: Child } | unknown;
+
+/**
+ * A part of a model: parameters, other modules, and a `forward`. Property names are the state-dict names, so a
+ * checkpoint of PyTorch loads with no table in between.
+ */
+export abstract class Module {
+  /** Whether dropout and drop path are on; set by `train` and `eval`. */
+  training = true;
+
+  /** Every parameter with its path (`encoder.layer.0.attention.self.query.weight`), in order of definition. */
+  *namedParameters(prefix = ""): Generator<[string, Tensor]> {
+    for (const [path, child] of children(this, prefix))
+      if (child instanceof Tensor) yield [path, child];
+      else yield* child.namedParameters(path);
+  }
+
+  *parameters(): Generator<Tensor> {
+    for (const [, p] of this.namedParameters()) yield p;
+  }
+
+  /** Every module below this one with its path, itself first under the path "". */
+  *namedModules(prefix = ""): Generator<[string, Module]> {
+    yield [prefix, this];
+    for (const [path, child] of children(this, prefix)) if (child instanceof Module) yield* child.namedModules(path);
+  }
+
+  train(on = true): this {
+    for (const [, m] of this.namedModules()) m.training = on;
+    return this;
+  }
+
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** Asks for gradients of all parameters, or of none. */
+  requiresGrad(on = true): this {
+    for (const p of this.parameters()) p.requiresGrad = on;
+    return this;
+  }
+
+  zeroGrad(): void {
+    for (const p of this.parameters()) {
+      p.grad?.dispose();
+      p.grad = null;
+    }
+  }
+
+  /** Copies values in by name. Every name must be there, with its shape: all that do not fit are listed at once. */
+  loadState(state: ReadonlyMap<string, { shape: readonly number[]; values: ArrayLike<number> }>): void {
+    const wrong: string[] = [];
+    for (const [name, p] of this.namedParameters()) {
+      const found = state.get(name);
+      if (!found) wrong.push(`${name}: missing`);
+      else if (!sameShape(found.shape, p.shape))
+        wrong.push(`${name}: [${found.shape.join(", ")}] in the file, [${p.shape.join(", ")}] in the model`);
+    }
+    if (wrong.length)
+      throw new ShapeError(`loadState: ${wrong.length} tensors do not fit the model:\n  ${wrong.join("\n  ")}`);
+    for (const [name, p] of this.namedParameters()) p.write((state.get(name) as { values: ArrayLike<number> }).values);
+  }
+
+  dispose(): void {
+    for (const p of this.parameters()) p.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+function* children(owner: object, prefix: string): Generator<[string, Tensor | Module]> {
+  for (const [name, child] of Object.entries(owner) as [string, Child][]) {
+    const path = prefix ? `${prefix}.${name}` : name;
+    if (child instanceof Tensor || child instanceof Module) yield [path, child];
+    else if (Array.isArray(child) || (child && Object.getPrototypeOf(child) === Object.prototype))
+      yield* children(child, path);
+  }
+}
+
+/** Paths of modules, filled in when an error wants to name one. */
+const paths = new WeakMap<Module, string>();
+
+/** Remembers the path of every module below `root`, so that errors can name where they arose. */
+export function namePaths(root: Module): void {
+  for (const [path, m] of root.namedModules()) paths.set(m, path);
+}
+
+/** Runs a module's forward; an error that passes through gains the module's path. */
+export function at<T>(module: Module, f: () => T): T {
+  try {
+    return f();
+  } catch (error) {
+    const path = paths.get(module);
+    if (path && error instanceof ConsiliumError) error.atModule(`${module.constructor.name} "${path}"`);
+    throw error;
+  }
+}

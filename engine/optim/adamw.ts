@@ -1,0 +1,79 @@
+import { step } from "../../kernels/adamw/kernels.js";
+import { run } from "../dispatch.js";
+import type { Tensor } from "../tensor.js";
+import { type NamedParameters, Optimizer } from "./optimizer.js";
+
+export interface AdamWOptions {
+  lr?: number;
+  betas?: readonly [number, number];
+  eps?: number;
+  /** Decoupled from the gradient; hits every parameter, as PyTorch's default does. */
+  weightDecay?: number;
+}
+
+/**
+ * m = β1 m + (1-β1) g, v = β2 v + (1-β2) g², p = p (1 - lr wd) - lr m̂ / (√v̂ + eps). Moments are f32, made at the first
+ * gradient. Loshchilov, Hutter, arXiv 1711.05101; defaults of torch.optim.AdamW.
+ */
+export class AdamW extends Optimizer {
+  readonly betas: readonly [number, number];
+  readonly eps: number;
+  readonly weightDecay: number;
+  readonly #moments = new Map<string, { m: Tensor; v: Tensor }>();
+
+  constructor(parameters: NamedParameters, options: AdamWOptions = {}) {
+    super(parameters, options.lr ?? 1e-3);
+    this.betas = options.betas ?? [0.9, 0.999];
+    this.eps = options.eps ?? 1e-8;
+    this.weightDecay = options.weightDecay ?? 0.01;
+  }
+
+  step(clip: Tensor | null = null): void {
+    this.steps++;
+    const [beta1, beta2] = this.betas;
+    this.schedule.write([this.lr, 1 - beta1 ** this.steps, 1 - beta2 ** this.steps, 0]);
+    const constants = {
+      beta1,
+      rest1: 1 - beta1,
+      beta2,
+      rest2: 1 - beta2,
+      eps: this.eps,
+      weightDecay: this.weightDecay,
+      hasClip: clip ? 1 : 0,
+    };
+    for (const [name, parameter] of this.parameters) {
+      const gradient = parameter.grad;
+      if (!gradient) continue;
+      const { m, v } = this.#moment(name, parameter);
+      run(
+        this.device,
+        step,
+        { parameter, gradient, m, v, schedule: this.schedule, clip },
+        { n: parameter.size, ...constants },
+      );
+    }
+  }
+
+  state(): Map<string, Tensor> {
+    const all = new Map<string, Tensor>();
+    for (const [name, { m, v }] of this.#moments) all.set(`exp_avg.${name}`, m).set(`exp_avg_sq.${name}`, v);
+    return all;
+  }
+
+  slot(name: string): Tensor | null {
+    const [, kind, of] = /^(exp_avg|exp_avg_sq)\.(.*)$/.exec(name) ?? [];
+    const parameter = this.parameters.get(of);
+    if (!parameter) return null;
+    const { m, v } = this.#moment(of, parameter);
+    return kind === "exp_avg" ? m : v;
+  }
+
+  #moment(name: string, like: Tensor): { m: Tensor; v: Tensor } {
+    let found = this.#moments.get(name);
+    if (!found) {
+      found = { m: this.zeros(like), v: this.zeros(like) };
+      this.#moments.set(name, found);
+    }
+    return found;
+  }
+}

@@ -1,0 +1,59 @@
+import type { Device } from "../device.js";
+import { OptionError } from "../errors.js";
+import { fill } from "../fill-memory.js";
+import { keep } from "../scope.js";
+import { fromHost, Tensor } from "../tensor.js";
+
+/** A parameter with its name, so that errors and checkpoints can say which. */
+export type NamedParameters = Iterable<readonly [string, Tensor]>;
+
+/**
+ * What optimisers share: the parameters, the learning rate, moments per parameter, the step count. Numbers that change
+ * between steps go through a small device buffer.
+ */
+export abstract class Optimizer {
+  readonly parameters: ReadonlyMap<string, Tensor>;
+  readonly device: Device;
+  lr: number;
+  /** Steps taken so far. */
+  steps = 0;
+  /** Learning rate and bias corrections, as kernels read them. */
+  protected readonly schedule: Tensor;
+
+  constructor(parameters: NamedParameters, lr: number) {
+    this.parameters = new Map(parameters);
+    if (this.parameters.size === 0) throw new OptionError("optimizer: there are no parameters. Pass model.namedParameters().");
+    if (!(lr >= 0)) throw new OptionError(`optimizer: lr ${lr} is not a number from 0 on.`);
+    this.lr = lr;
+    const [first] = this.parameters.values();
+    this.device = first.device;
+    this.schedule = keep(fromHost(this.device, new Float32Array(4), [4], "f32"));
+  }
+
+  /** State tensors by name, such as `exp_avg.<parameter>`; empty before the first step. */
+  abstract state(): Map<string, Tensor>;
+  /** Updates every parameter that has a gradient. `clip` is the result of clipGradNorm. */
+  abstract step(clip?: Tensor | null): void;
+  /** The tensor of `state()` of that name, made (zero) where it is not there yet: for loading checkpoints. */
+  abstract slot(name: string): Tensor | null;
+
+  protected zeros(like: Tensor): Tensor {
+    return keep(fill(new Tensor(this.device.allocate(like.size, "f32", "optimizer state"), like.shape, "f32"), 0));
+  }
+
+  zeroGrad(): void {
+    for (const p of this.parameters.values()) {
+      p.grad?.dispose();
+      p.grad = null;
+    }
+  }
+
+  dispose(): void {
+    this.schedule.dispose();
+    for (const t of this.state().values()) t.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,63 @@
+import { step } from "../../kernels/sgd/kernels.js";
+import { run } from "../dispatch.js";
+import type { Tensor } from "../tensor.js";
+import { type NamedParameters, Optimizer } from "./optimizer.js";
+
+export interface SGDOptions {
+  lr?: number;
+  momentum?: number;
+  nesterov?: boolean;
+  weightDecay?: number;
+}
+
+/** g = gradient + wd p, u = μ u + g, p -= lr u (nesterov: g + μ u). Rule of torch.optim.SGD without dampening. */
+export class SGD extends Optimizer {
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  readonly weightDecay: number;
+  readonly #velocities = new Map<string, Tensor>();
+
+  constructor(parameters: NamedParameters, options: SGDOptions = {}) {
+    super(parameters, options.lr ?? 1e-2);
+    this.momentum = options.momentum ?? 0;
+    this.nesterov = options.nesterov ?? false;
+    this.weightDecay = options.weightDecay ?? 0;
+  }
+
+  step(clip: Tensor | null = null): void {
+    this.steps++;
+    this.schedule.write([this.lr, 0, 0, 0]);
+    const { momentum, weightDecay } = this;
+    const constants = { momentum, weightDecay, nesterov: this.nesterov ? 1 : 0, hasClip: clip ? 1 : 0 };
+    for (const [name, parameter] of this.parameters) {
+      const gradient = parameter.grad;
+      if (!gradient) continue;
+      const velocity = momentum === 0 ? null : this.#velocity(name, parameter);
+      run(
+        this.device,
+        step,
+        { parameter, gradient, velocity, schedule: this.schedule, clip },
+        { n: parameter.size, ...constants, hasVelocity: velocity ? 1 : 0 },
+      );
+    }
+  }
+
+  state(): Map<string, Tensor> {
+    return new Map([...this.#velocities].map(([name, t]) => [`momentum_buffer.${name}`, t]));
+  }
+
+  slot(name: string): Tensor | null {
+    const of = /^momentum_buffer\.(.*)$/.exec(name)?.[1];
+    const parameter = of === undefined ? undefined : this.parameters.get(of);
+    return parameter && of !== undefined ? this.#velocity(of, parameter) : null;
+  }
+
+  #velocity(name: string, like: Tensor): Tensor {
+    let found = this.#velocities.get(name);
+    if (!found) {
+      found = this.zeros(like);
+      this.#velocities.set(name, found);
+    }
+    return found;
+  }
+}

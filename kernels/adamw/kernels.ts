@@ -1,0 +1,33 @@
+import { optional, pass, read, rowGrain, update } from "../contract.js";
+import * as reference from "./reference.js";
+
+/** One AdamW step of one parameter, in place. Parameters and moments are f32; the gradient has the value type. */
+export const step = pass({
+  label: "adamw/step",
+  buffers: {
+    parameter: update("n", "f32"),
+    gradient: read("n"),
+    m: update("n", "f32"),
+    v: update("n", "f32"),
+    /** Learning rate, 1 - beta1^t, 1 - beta2^t: on the device, so that a captured step can be replayed. */
+    schedule: read("4", "f32"),
+    /** Gradient norm and the factor that clips it (grad-norm/join). */
+    clip: optional(read("2", "f32")),
+  },
+  /** rest = 1 - beta, formed in f64: 1 - 0.999 in f32 is off by 5e-5 of itself. */
+  params: {
+    n: "u32",
+    beta1: "f32",
+    rest1: "f32",
+    beta2: "f32",
+    rest2: "f32",
+    eps: "f32",
+    weightDecay: "f32",
+    hasClip: "u32",
+  },
+  reference: reference.step,
+  cpu: {
+    dtypes: ["f32", "bf16", "f16"],
+    launches: [{ symbol: "adamw_step", cells: ({ n }) => n, grain: () => rowGrain(2) }],
+  },
+});

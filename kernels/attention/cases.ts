@@ -1,0 +1,129 @@
+import type { CaseTable, FloatDType, InputSpec, OpCase } from "../contract.js";
+
+type Shape = { B?: number; L: number; S?: number; H?: number; G?: number; D?: number; P?: number };
+
+const ALL: readonly FloatDType[] = ["f32", "bf16", "f16"];
+
+const attention = (name: string, shape: Shape, extra: Partial<OpCase> = {}): OpCase => {
+  const { B = 1, L, S = L, H = 2, G = H, D = 16, P = 0 } = shape;
+  const prefix = P > 0 && { prefixKeys: [P, G, D], prefixValues: [P, G, D] };
+  return {
+    name,
+    ...extra,
+    inputs: { q: [B, L, H, D], k: [B, S, G, D], v: [B, S, G, D], ...prefix, ...extra.inputs },
+  };
+};
+
+const packed = (name: string, shape: { B?: number; L: number; H: number; D: number }, extra: Partial<OpCase> = {}) => ({
+  name,
+  ...extra,
+  inputs: { qkv: [shape.B ?? 1, shape.L, 3, shape.H, shape.D], ...extra.inputs },
+});
+
+/** Keys [0, length) of each row kept, those after it padding. */
+const padding = (S: number, lengths: readonly number[]): InputSpec => ({
+  shape: [lengths.length, S],
+  dtype: "i32",
+  values: lengths.flatMap((length) => Array.from({ length: S }, (_, s) => (s < length ? 1 : 0))),
+});
+
+const causal = { causal: true };
+
+const tolerance = { f32: 5e-6, bf16: 2e-2, f16: 3e-3 };
+const reason =
+  "f32: scores are sums of at most 128 products, rounded relative to their size (up to about 40 with spiky q), which the " +
+  "exponential turns into a relative error of the weight; half types: inputs are exact, y is rounded once (2^-9, 2^-12), " +
+  "and the gradients read that y in delta = sum(dy y), so its rounding is multiplied by the size of q and k";
+
+const dims = (spec: InputSpec | undefined) => ((spec && "shape" in spec ? spec.shape : spec) ?? []) as readonly number[];
+
+/** 4 L S D operations forward, 10 backward (the scores again, then four products), halved by a causal mask. */
+function work(c: OpCase, pass: "forward" | "backward", [B, L, H, D]: readonly number[], S: number, G: number) {
+  const isCausal = (c.options as { causal?: boolean } | undefined)?.causal === true;
+  const pairs = isCausal ? (L * (2 * S - L + 1)) / 2 : L * S;
+  const [queries, keys] = [B * L * H * D, B * S * G * D];
+  return pass === "forward"
+    ? { flops: 4 * B * H * D * pairs, bytes: 4 * (2 * queries + 2 * keys) }
+    : { flops: 10 * B * H * D * pairs, bytes: 4 * (4 * queries + 4 * keys) };
+}
+
+export const table: CaseTable = {
+  op: "attention",
+  tolerance,
+  reason,
+  cases: [
+    attention("one query, one key: the weight is 1", { L: 1 }),
+    attention("one query, many keys (decode)", { B: 2, L: 1, S: 129 }, { dtypes: ALL }),
+    attention("many queries, one key", { L: 70, S: 1 }),
+    attention("head width 7: below a vector", { B: 2, L: 19, S: 23, H: 3, D: 7 }, { dtypes: ALL }),
+    attention("head width 40: a vector and a half", { L: 33, H: 2, D: 40 }),
+    attention("head width 80 (Phi-2)", { L: 50, H: 2, D: 80 }, { options: causal }),
+    attention("head width 256, the widest", { L: 20, S: 70, H: 1, D: 256 }),
+    attention("block border: 63", { L: 63, D: 8 }, { options: causal }),
+    attention("block border: 64", { L: 64, D: 8 }, { options: causal, dtypes: ALL }),
+    attention("block border: 65", { L: 65, D: 8 }, { options: causal }),
+    attention("two blocks and one: 129", { L: 129, D: 8 }, { options: causal }),
+    attention("several cells of queries per head", { L: 300, S: 200, H: 1, D: 8 }),
+    attention("cross, more keys than queries", { B: 2, L: 10, S: 65 }, { dtypes: ALL }),
+    attention("cross, fewer keys than queries", { B: 2, L: 70, S: 9 }),
+    attention("causal with L < S: the queries are the last", { L: 5, S: 37 }, { options: causal }),
+    attention("causal with L > S: the first queries see nothing", { L: 37, S: 30 }, { options: causal }),
+    attention("padding, one row with every key masked", { B: 3, L: 21 }, { inputs: { mask: padding(21, [21, 0, 8]) } }),
+    attention("padding and causal", { B: 2, L: 70 }, { inputs: { mask: padding(70, [66, 3]) }, options: causal }),
+    attention(
+      "mask with holes",
+      { B: 2, L: 33, S: 150 },
+      { inputs: { mask: { shape: [2, 150], dtype: "i32", low: 0, high: 2 } } },
+    ),
+    attention("grouped queries 4:1", { B: 2, L: 35, H: 8, G: 2 }, { options: causal, dtypes: ALL }),
+    attention("grouped queries 4:1, one query", { B: 2, L: 1, S: 700, H: 8, G: 2 }, { options: causal }),
+    attention("all heads on one key/value head", { L: 40, H: 3, G: 1 }),
+    attention("prefix of 10", { B: 3, L: 18, P: 10 }, { dtypes: ALL }),
+    attention(
+      "prefix, causal, padding, one row of padding only",
+      { B: 3, L: 18, P: 5, H: 4, G: 2 },
+      { inputs: { mask: padding(18, [18, 0, 7]) }, options: causal },
+    ),
+    attention("prefix, one query (decode)", { B: 2, L: 1, S: 20, P: 3 }),
+    attention("dropout", { B: 2, L: 35, S: 67 }, { options: { dropout: 0.1 } }),
+    attention("dropout, causal, prefix", { B: 2, L: 33, P: 3 }, { options: { dropout: 0.5, causal: true } }),
+    attention(
+      "large scores: all weight on one key",
+      { L: 40, S: 90 },
+      { inputs: { q: { shape: [1, 40, 2, 16], fill: "spiky" } }, options: { scale: 1 } },
+    ),
+    attention("MISS-tiny text to image", { B: 32, L: 24, S: 65, H: 4 }, { bench: true }),
+    attention("MISS-tiny answer, causal", { B: 32, L: 10, H: 4 }, { options: causal }),
+    attention("MISS-base text to image", { L: 32, S: 901, H: 12, D: 64 }, { bench: true }),
+    attention("ViT-base at 384 px", { B: 2, L: 577, H: 12, D: 64 }, { bench: true }),
+    attention("language model, causal", { L: 1024, H: 32, D: 64 }, { options: causal, bench: true }),
+    attention("stories260k decode", { L: 1, S: 256, H: 8, G: 4, D: 8 }, { options: causal, bench: true }),
+    attention("language model decode", { L: 1, S: 1024, H: 32, D: 64 }, { options: causal, bench: true }),
+  ],
+  cost: (c, pass) => {
+    const [, S = 0, G = 0] = dims(c.inputs.k);
+    return work(c, pass, dims(c.inputs.q), S + (dims(c.inputs.prefixKeys)[0] ?? 0), G);
+  },
+};
+
+export const packedTable: CaseTable = {
+  op: "attentionPacked",
+  tolerance,
+  reason,
+  cases: [
+    packed("one token", { L: 1, H: 2, D: 16 }),
+    packed("block border", { B: 2, L: 65, H: 3, D: 16 }, { dtypes: ALL }),
+    packed("head width 7", { B: 2, L: 20, H: 2, D: 7 }),
+    packed("padding", { B: 2, L: 30, H: 2, D: 16 }, { inputs: { mask: padding(30, [30, 11]) } }),
+    packed("causal", { L: 70, H: 2, D: 24 }, { options: causal }),
+    packed("MISS-tiny ViT, batch 32", { B: 32, L: 65, H: 4, D: 16 }, { bench: true }),
+    packed("MISS-small ViT, batch 8", { B: 8, L: 197, H: 6, D: 64 }, { bench: true }),
+    packed("MISS-base ViT at 480 px", { L: 901, H: 12, D: 64 }, { bench: true }),
+  ],
+  cost: (c, pass) => {
+    const [B, L, , H, D] = dims(c.inputs.qkv);
+    return work(c, pass, [B, L, H, D], L, H);
+  },
+};
+
+export const tables: readonly CaseTable[] = [table, packedTable];

@@ -1,0 +1,164 @@
+/**
+ * Attention over heads with a running softmax: no [L, S] matrix in memory.
+ *
+ * Layout. Token l of batch row b, head h of q starts at `qOffset + (b L + l) qPitch + h D`; token s of k at
+ * `kOffset + (b kvCapacity + s) kvPitch + g D`, of v at `vOffset + ...`. So q, k and v may be slices of one packed
+ * projection (the same memory bound three times) and k, v may be a cache with room for more tokens than S. dq, dk and dv
+ * follow q, k and v. y and dy are contiguous.
+ *
+ * Keys. The P prefix keys stand in front of the S others, in the order of dropout positions too: element
+ * ((b H + h) L + i) (P + S) + j of the random stream, modulo 2^32. Query i sees every prefix key and, if causal, key j of
+ * the others where j <= i + S - L. A weight survives dropout where `(word >> 8) 2^-24 >= dropout`.
+ *
+ * `lse` is the natural logarithm of the sum of exp(scale q k); NO_KEYS for a query that sees no key, whose y is 0. It is
+ * positive, so that exp(score - lse) is 0 there whatever the score.
+ */
+import { ALL_FLOATS, ceilDiv, optional, type ParamValues, pass, read, write } from "../contract.js";
+import forwardWgsl from "./forward.wgsl.js";
+import * as reference from "./reference.js";
+
+const params = {
+  B: "u32",
+  L: "u32",
+  S: "u32",
+  H: "u32",
+  G: "u32",
+  D: "u32",
+  P: "u32",
+  causal: "u32",
+  scale: "f32",
+  dropout: "f32",
+  sequence: "u32",
+  hasMask: "u32",
+  hasPrefix: "u32",
+  qPitch: "u32",
+  kvPitch: "u32",
+  qOffset: "u32",
+  kOffset: "u32",
+  vOffset: "u32",
+  kvCapacity: "u32",
+} as const;
+
+type Sizes = ParamValues<typeof params>;
+
+/** Query rows that share one key/value head: those of all its heads. */
+const rows = ({ L, H, G }: Sizes) => L * (H / G);
+
+/** Up to this many rows per key/value head, attention is bound by reading k and v, and keys are what is split. */
+const FEW_ROWS = 4;
+const few = (p: Sizes) => rows(p) <= FEW_ROWS;
+
+/** Rows of a forward cell, which packs its keys and values once. */
+const FORWARD_ROWS = 256;
+
+/** Keys of a cell when there are few rows: of all heads, which lie together. */
+const FEW_KEYS = 128;
+const keySplits = (p: Sizes) => Math.max(1, ceilDiv(p.P + p.S, FEW_KEYS));
+
+/** Cells per key/value head of the backward pass: more only where heads are too few to occupy a machine. */
+const backwardSplits = (p: Sizes) => Math.max(1, Math.min(ceilDiv(16, p.B * p.G), ceilDiv(rows(p), 128)));
+/** Whether cells leave partial sums of dk and dv: several cells per head, or a prefix that the batch shares. */
+const joins = (p: Sizes) => backwardSplits(p) > 1 || p.hasPrefix === 1;
+
+/** Head widths that the CUDA kernel is compiled for: it keeps a row in registers. */
+const CUDA_WIDTHS = [64, 128, 256];
+
+/** Cells per chunk so that a chunk is about a million multiply-adds. */
+const workGrain = (multiplyAdds: number) => Math.max(1, Math.ceil(2 ** 20 / Math.max(1, multiplyAdds)));
+
+export const forward = pass({
+  label: "attention/forward",
+  buffers: {
+    q: read("B L H D"),
+    k: read("B S G D"),
+    v: read("B S G D"),
+    mask: optional(read("B S", "i32")),
+    prefixKeys: optional(read("P G D")),
+    prefixValues: optional(read("P G D")),
+    random: read("4", "u32"),
+    y: write("B L H D"),
+    lse: write("B H L", "f32"),
+  },
+  params,
+  reference: reference.forward,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: (p) => (few(p) && keySplits(p) > 1 ? p.B * keySplits(p) * p.H * p.L * (p.D + 2) * 4 : 0),
+    launches: [
+      {
+        symbol: "attention_forward",
+        cells: (p) => (few(p) ? 0 : p.B * p.G * ceilDiv(rows(p), FORWARD_ROWS)),
+        grain: (p) => workGrain(2 * Math.min(rows(p), FORWARD_ROWS) * (p.P + p.S) * p.D),
+      },
+      {
+        symbol: "attention_forward_few",
+        cells: (p) => (few(p) ? p.B * keySplits(p) : 0),
+        grain: (p) => workGrain(16 * p.H * p.L * Math.min(p.P + p.S, FEW_KEYS) * p.D),
+      },
+      {
+        symbol: "attention_forward_few_join",
+        cells: (p) => (few(p) && keySplits(p) > 1 ? p.B : 0),
+        grain: (p) => workGrain(4 * keySplits(p) * p.H * p.L * p.D),
+      },
+    ],
+  },
+  webgpu: {
+    dtypes: ["f32"],
+    launches: [
+      {
+        source: forwardWgsl,
+        // A software adapter compiles for seconds, so many widths share a pipeline there.
+        tiles: ({ D }, { software }) =>
+          software ? { WORKGROUP: 64, HEAD: 64 * ceilDiv(D, 64), UNROLL: 0 } : { WORKGROUP: 64, HEAD: D, UNROLL: 1 },
+        grid: ({ B, L, H }, { WORKGROUP }) => [ceilDiv(L, WORKGROUP), H, B],
+      },
+    ],
+  },
+  cuda: {
+    dtypes: ["f32"],
+    launches: CUDA_WIDTHS.map((width, n) => ({
+      symbol: `attention_forward_${width}`,
+      grid: ({ B, L, H, D }) => (D <= width && D > (CUDA_WIDTHS[n - 1] ?? 0) ? [ceilDiv(L, 64), H, B] : [0, 0, 0]),
+      block: () => [256, 1, 1],
+    })),
+  },
+});
+
+export const backward = pass({
+  label: "attention/backward",
+  buffers: {
+    dy: read("B L H D"),
+    q: read("B L H D"),
+    k: read("B S G D"),
+    v: read("B S G D"),
+    mask: optional(read("B S", "i32")),
+    prefixKeys: optional(read("P G D")),
+    prefixValues: optional(read("P G D")),
+    random: read("4", "u32"),
+    y: read("B L H D"),
+    lse: read("B H L", "f32"),
+    dq: write("B L H D"),
+    dk: write("B S G D"),
+    dv: write("B S G D"),
+    dprefixKeys: optional(write("P G D")),
+    dprefixValues: optional(write("P G D")),
+  },
+  params,
+  reference: reference.backward,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: (p) => (joins(p) ? p.B * p.G * backwardSplits(p) * (p.P + p.S) * p.D * 2 * 4 : 0),
+    launches: [
+      {
+        symbol: "attention_backward",
+        cells: (p) => p.B * p.G * backwardSplits(p),
+        grain: (p) => workGrain((5 * rows(p) * (p.P + p.S) * p.D) / backwardSplits(p)),
+      },
+      {
+        symbol: "attention_backward_join",
+        cells: (p) => (joins(p) ? p.P + p.B * p.S : 0),
+        grain: (p) => workGrain(8 * backwardSplits(p) * p.G * p.D),
+      },
+    ],
+  },
+});

@@ -1,0 +1,47 @@
+import { ALL_FLOATS, pass, read, write } from "../contract.js";
+import * as reference from "./reference.js";
+
+const elements = ({ n }: { n: number }) => n;
+const grain = () => 16384;
+
+export const toF32 = pass({
+  label: "cast/to-f32",
+  buffers: { x: read("n"), y: write("n", "f32") },
+  params: { n: "u32" },
+  reference: reference.toFloat,
+  cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_to_f32", cells: elements, grain }] },
+});
+
+export const toBf16 = pass({
+  label: "cast/to-bf16",
+  buffers: { x: read("n"), y: write("n", "bf16") },
+  params: { n: "u32" },
+  reference: reference.toFloat,
+  cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_to_bf16", cells: elements, grain }] },
+});
+
+export const toF16 = pass({
+  label: "cast/to-f16",
+  buffers: { x: read("n"), y: write("n", "f16") },
+  params: { n: "u32" },
+  reference: reference.toFloat,
+  cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_to_f16", cells: elements, grain }] },
+});
+
+/** y is u32 where `isUnsigned`. */
+export const toInt = pass({
+  label: "cast/to-int",
+  buffers: { x: read("n"), y: write("n", "i32") },
+  params: { n: "u32", isUnsigned: "u32" },
+  reference: reference.toInt,
+  cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_to_int", cells: elements, grain }] },
+});
+
+/** x is u32 where `isUnsigned`. */
+export const fromInt = pass({
+  label: "cast/from-int",
+  buffers: { x: read("n", "i32"), y: write("n") },
+  params: { n: "u32", isUnsigned: "u32" },
+  reference: reference.fromInt,
+  cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_from_int", cells: elements, grain }] },
+});

@@ -1,0 +1,110 @@
+// gemm (cpu): the body that every dense product shares
+// Math      op(a) op(b), handed tile by tile to an epilogue
+// Method    for each K block: pack the cell's rows of a (to stay in L2), unless a launch before did;
+//             for each strip of b: pack it (to stay in L1), unless a launch before did;
+//               for each panel of a: multiply_tile, which resumes the sums of the K block before;
+//           after the last K block each tile goes to the epilogue while it is in L1.
+// Tiling    GemmPlan
+// Numerics  one f32 sum per element, k in order: the same bits however the cells are cut
+#include <utility>
+
+#include "kernels/common/cpu/gemm-micro.h"
+#include "kernels/common/cpu/gemm-plan.h"
+
+#if defined(CONSILIUM_GEMM_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef CONSILIUM_GEMM_H
+#undef CONSILIUM_GEMM_H
+#else
+#define CONSILIUM_GEMM_H
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace consilium::HWY_NAMESPACE {
+
+// The rectangle of op(a) op(b) that a cell owns, and its range of the inner dimension.
+struct Cell {
+  size_t row, rows, col, cols, k, depth;
+};
+
+// An operand of one batch: where it is, and its packed panels where a launch before has made them.
+template <class T>
+struct Operand {
+  Items<T> items;
+  const float *packed;   // nullptr: the cell packs what it needs
+  size_t packed_depth;   // inner length of the packed panels
+};
+
+// K blocks of at most 256 (a strip of 32 KiB), but no second block for a short rest.
+HWY_INLINE size_t block_depth(size_t depth) {
+  if (depth <= 384) return depth;
+  return round_up(ceil_div(depth, ceil_div(depth, 256)), 8);
+}
+
+// Calls epilogue(tile, ld, row, rows, col, cols) once for each tile of the cell.
+template <class TA, class TB, class Epilogue>
+HWY_INLINE void multiply_cell(const Operand<TA> &a, const Operand<TB> &b, const Cell &cell, const Epilogue &epilogue) {
+  const size_t block = block_depth(cell.depth), rows = round_up(cell.rows, kRows), cols = round_up(cell.cols, kCols);
+  const bool one_block = block == cell.depth;
+  const size_t a_floats = a.packed ? 0 : round_up(rows * block, 16), b_floats = b.packed ? 0 : kCols * block;
+  const size_t c_floats = one_block ? kRows * kCols : rows * cols;
+  auto *work_c = static_cast<float *>(thread_workspace((a_floats + b_floats + c_floats) * sizeof(float)));
+  float *work_b = work_c + c_floats, *work_a = work_b + b_floats;
+
+  size_t k = 0;
+  do {  // once where depth is 0: the tiles are then zero
+    const size_t depth = HWY_MIN(block, cell.depth - k);
+    const bool last = k + depth == cell.depth;
+    if (!a.packed) pack_panels<kRows>(a.items.at(cell.row, cell.k + k), cell.rows, depth, work_a, kRows * depth);
+    for (size_t j = 0; j < cell.cols; j += kCols) {
+      const size_t width = HWY_MIN(kCols, cell.cols - j);
+      const float *strip = work_b;
+      if (b.packed) strip = b.packed + (cell.col + j) * b.packed_depth + (cell.k + k) * kCols;
+      else pack_panel<kCols>(b.items.at(cell.col + j, cell.k + k), width, depth, work_b);
+      const size_t vectors = width > kCols / 2 ? 2 : 1;
+      for (size_t i = 0; i < cell.rows; i += kRows) {
+        const size_t height = HWY_MIN(kRows, cell.rows - i);
+        const float *panel = a.packed ? a.packed + (cell.row + i) * a.packed_depth + (cell.k + k) * kRows
+                                      : work_a + i * depth;
+        float *tile = one_block ? work_c : work_c + j * rows + i * kCols;
+        tile_for<float>(height, vectors)(depth, panel, kRows, strip, kCols, tile, kCols, k > 0);
+        if (last) epilogue(tile, kCols, cell.row + i, height, cell.col + j, width);
+      }
+    }
+    k += depth;
+  } while (k < cell.depth);
+}
+
+// The items of one batch's operands.
+template <class T>
+HWY_INLINE Items<T> rows_of_a(const GemmShape &s, const T *a, size_t batch) {
+  if (s.batched_a) a += batch * s.M * s.K;
+  return s.transpose_a ? Items<T>{a, 1, s.M} : Items<T>{a, s.K, 1};
+}
+template <class T>
+HWY_INLINE Items<T> columns_of_b(const GemmShape &s, const T *b, size_t batch) {
+  if (s.batched_b) b += batch * s.K * s.N;
+  return s.transpose_b ? Items<T>{b, s.K, 1} : Items<T>{b, 1, s.N};
+}
+
+// The packing launch: each cell packs 48 rows of a or 64 columns of b of one batch.
+template <class T>
+HWY_INLINE void pack_operands(const GemmShape &s, const GemmPlan &plan, const T *a, const T *b, size_t begin, size_t end,
+                              float *scratch) {
+  const size_t a_cells = plan.share_a ? ceil_div(s.M, kPackRows) : 0, b_cells = ceil_div(s.N, kPackCols);
+  const size_t all_a = (s.batched_a ? s.B : 1) * a_cells;
+  for (size_t cell = begin; cell < end; ++cell) {
+    if (cell < all_a) {
+      const size_t batch = cell / a_cells, row = cell % a_cells * kPackRows;
+      pack_panels<kRows>(rows_of_a(s, a, batch).at(row, 0), HWY_MIN(kPackRows, s.M - row), s.K,
+                         scratch + batch * plan.a_matrix + row * s.K, kRows * s.K);
+    } else {
+      const size_t batch = (cell - all_a) / b_cells, col = (cell - all_a) % b_cells * kPackCols;
+      pack_panels<kCols>(columns_of_b(s, b, batch).at(col, 0), HWY_MIN(kPackCols, s.N - col), s.K,
+                         scratch + plan.b_begin + batch * plan.b_matrix + col * s.K, kCols * s.K);
+    }
+  }
+}
+
+}  // namespace consilium::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif  // per-target include guard

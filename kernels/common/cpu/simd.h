@@ -1,0 +1,146 @@
+// Highway plus what every SIMD kernel file needs. Included once per target by foreach_target.h, so no #pragma once:
+// a kernel file is
+//
+//   #undef HWY_TARGET_INCLUDE
+//   #define HWY_TARGET_INCLUDE "kernels/layer-norm/forward.cpp"
+//   #include "hwy/foreach_target.h"
+//   #include "kernels/common/cpu/simd.h"
+//
+//   HWY_BEFORE_NAMESPACE();
+//   namespace consilium::HWY_NAMESPACE {
+//   struct Params { uint32_t T, C; float eps; };
+//   template <class T> void layer_norm_forward(KERNEL_ARGS) { ... }
+//   KERNEL_TARGETS(layer_norm_forward)
+//   }
+//   HWY_AFTER_NAMESPACE();
+//   #if HWY_ONCE
+//   KERNEL_REGISTER(layer_norm_forward)
+//   #endif
+#include "hwy/highway.h"
+#include "kernels/common/cpu/kernel.h"
+
+#if defined(CONSILIUM_SIMD_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef CONSILIUM_SIMD_H
+#undef CONSILIUM_SIMD_H
+#else
+#define CONSILIUM_SIMD_H
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace consilium::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using F32 = hn::ScalableTag<float>;
+
+// Storage types. bf16 and f16 are widened on load and rounded to nearest even on store; all arithmetic is f32.
+struct bf16 {
+  uint16_t bits;
+};
+struct f16 {
+  uint16_t bits;
+};
+
+// Lanes of one f32 vector, from memory of any storage type.
+template <class D>
+HWY_INLINE hn::Vec<D> load(D d, const float *p) {
+  return hn::LoadU(d, p);
+}
+template <class D>
+HWY_INLINE hn::Vec<D> load(D d, const bf16 *p) {
+  const hn::Rebind<uint16_t, D> d16;
+  const hn::Rebind<uint32_t, D> d32;
+  const auto bits = hn::LoadU(d16, reinterpret_cast<const uint16_t *>(p));
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
+}
+template <class D>
+HWY_INLINE hn::Vec<D> load(D d, const f16 *p) {
+  const hn::Rebind<hwy::float16_t, D> d16;
+  return hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t *>(p)));
+}
+
+template <class D>
+HWY_INLINE void store(D d, hn::Vec<D> v, float *p) {
+  hn::StoreU(v, d, p);
+}
+template <class D>
+HWY_INLINE void store([[maybe_unused]] D d, hn::Vec<D> v, bf16 *p) {
+  const hn::Rebind<uint16_t, D> d16;
+  const hn::RebindToUnsigned<D> d32;
+  const auto bits = hn::BitCast(d32, v);
+  // Round to nearest even; NaN keeps its sign and becomes quiet instead of rounding up to infinity.
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(d32, 0x7FFF))));
+  const auto quiet = hn::Or(hn::ShiftRight<16>(bits), hn::Set(d32, 0x40));
+  const auto nan = hn::RebindMask(d32, hn::IsNaN(v));
+  hn::StoreU(hn::TruncateTo(d16, hn::IfThenElse(nan, quiet, rounded)), d16, reinterpret_cast<uint16_t *>(p));
+}
+template <class D>
+HWY_INLINE void store([[maybe_unused]] D d, hn::Vec<D> v, f16 *p) {
+  const hn::Rebind<hwy::float16_t, D> d16;
+  hn::StoreU(hn::DemoteTo(d16, v), d16, reinterpret_cast<hwy::float16_t *>(p));
+}
+
+// The first n < Lanes(d) lanes; the others read as zero and are not written.
+template <class D, class T>
+HWY_INLINE hn::Vec<D> load_n(D d, const T *p, size_t n) {
+  HWY_ALIGN T buffer[hn::MaxLanes(d)] = {};
+  for (size_t i = 0; i < n; ++i) buffer[i] = p[i];
+  return load(d, buffer);
+}
+template <class D>
+HWY_INLINE hn::Vec<D> load_n(D d, const float *p, size_t n) {
+  return hn::MaskedLoad(hn::FirstN(d, n), d, p);
+}
+template <class D, class T>
+HWY_INLINE void store_n(D d, hn::Vec<D> v, T *p, size_t n) {
+  HWY_ALIGN T buffer[hn::MaxLanes(d)];
+  store(d, v, buffer);
+  for (size_t i = 0; i < n; ++i) p[i] = buffer[i];
+}
+template <class D>
+HWY_INLINE void store_n(D d, hn::Vec<D> v, float *p, size_t n) {
+  hn::BlendedStore(v, hn::FirstN(d, n), d, p);
+}
+
+// One value.
+HWY_INLINE float load1(const float *p) { return *p; }
+template <class T>
+HWY_INLINE float load1(const T *p) {
+  const hn::CappedTag<float, 1> d;
+  return hn::GetLane(load(d, p));
+}
+HWY_INLINE void store1(float v, float *p) { *p = v; }
+template <class T>
+HWY_INLINE void store1(float v, T *p) {
+  const hn::CappedTag<float, 1> d;
+  store(d, hn::Set(d, v), p);
+}
+
+}  // namespace consilium::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+// Instantiates a kernel template for each storage type, for the target being compiled.
+#undef KERNEL_TARGETS
+#define KERNEL_TARGETS(name)                                                  \
+  void name##_f32(KERNEL_ARGS) { name<float>(buffers, params, begin, end, scratch); } \
+  void name##_bf16(KERNEL_ARGS) { name<bf16>(buffers, params, begin, end, scratch); } \
+  void name##_f16(KERNEL_ARGS) { name<f16>(buffers, params, begin, end, scratch); }
+
+// Registers one symbol; the best target of this machine is looked up at each call (one table load).
+#undef KERNEL_REGISTER_ONE
+#define KERNEL_REGISTER_ONE(symbol)                                    \
+  namespace consilium {                                                \
+  namespace {                                                          \
+  HWY_EXPORT(symbol);                                                  \
+  const Registration registered_##symbol(#symbol, [](KERNEL_ARGS) {    \
+    HWY_DYNAMIC_DISPATCH(symbol)(buffers, params, begin, end, scratch); \
+  });                                                                  \
+  }                                                                    \
+  }
+#undef KERNEL_REGISTER
+#define KERNEL_REGISTER(name)      \
+  KERNEL_REGISTER_ONE(name##_f32)  \
+  KERNEL_REGISTER_ONE(name##_bf16) \
+  KERNEL_REGISTER_ONE(name##_f16)
+
+#endif  // per-target include guard

@@ -1,0 +1,12 @@
+import activation from "./activation.wgsl.js";
+import grid from "./grid.wgsl.js";
+import philox from "./philox.wgsl.js";
+import reduce from "./reduce.wgsl.js";
+
+/** The files that a kernel may name in its first line: `// common: grid, reduce`. */
+export const commonSources: Readonly<Record<string, string>> = {
+	activation,
+	grid,
+	philox,
+	reduce,
+};

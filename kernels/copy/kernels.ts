@@ -1,0 +1,154 @@
+/**
+ * Moving elements: bits are copied, so each pass that does not add has a twin for 32-bit integers, `<pass>Int`, that runs
+ * the same code.
+ */
+import { ALL_FLOATS, type BufferSpec, ceilDiv, optional, pass, read, rowGrain, update, write } from "../contract.js";
+import * as reference from "./reference.js";
+
+/** Elements per chunk: some ten microseconds of streaming. */
+const STREAM = 16384;
+
+const stridedParams = {
+  n: "u32",
+  d0: "u32",
+  d1: "u32",
+  d2: "u32",
+  d3: "u32",
+  d4: "u32",
+  d5: "u32",
+  x0: "u32",
+  x1: "u32",
+  x2: "u32",
+  x3: "u32",
+  x4: "u32",
+  x5: "u32",
+  y0: "u32",
+  y1: "u32",
+  y2: "u32",
+  y3: "u32",
+  y4: "u32",
+  y5: "u32",
+  xOffset: "u32",
+  yOffset: "u32",
+} as const;
+
+const stridedOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
+  pass({
+    label: "copy/strided",
+    /** Sizes d, strides x and y, outermost first, in elements; n is the product of d. The rest of y is left alone. */
+    buffers: { x: read("x", dtype), y: update("y", dtype) },
+    params: stridedParams,
+    reference: reference.strided,
+    cpu: {
+      dtypes: ALL_FLOATS,
+      launches: [{ symbol: "copy_strided", cells: ({ n }) => n, grain: () => STREAM }],
+    },
+  });
+
+export const strided = stridedOf("value");
+export const stridedInt = stridedOf("i32");
+
+const TILE = 32;
+
+const transposeParams = {
+  d0: "u32",
+  d1: "u32",
+  d2: "u32",
+  d3: "u32",
+  x0: "u32",
+  x1: "u32",
+  x2: "u32",
+  x3: "u32",
+  y0: "u32",
+  y1: "u32",
+  y2: "u32",
+  y3: "u32",
+  I: "u32",
+  J: "u32",
+  xRow: "u32",
+  yRow: "u32",
+} as const;
+
+const transposeOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
+  pass({
+    label: "copy/transpose",
+    /** I matrices' rows in x, J in y; four outer dimensions d with strides x and y. */
+    buffers: { x: read("x", dtype), y: write("y", dtype) },
+    params: transposeParams,
+    reference: reference.transpose,
+    cpu: {
+      dtypes: ALL_FLOATS,
+      launches: [
+        {
+          symbol: "copy_transpose",
+          cells: ({ d0, d1, d2, d3, I, J }) => d0 * d1 * d2 * d3 * ceilDiv(I, TILE) * ceilDiv(J, TILE),
+          grain: () => rowGrain(TILE * TILE),
+        },
+      ],
+    },
+  });
+
+export const transpose = transposeOf("value");
+export const transposeInt = transposeOf("i32");
+
+const padOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
+  pass({
+    label: "copy/pad",
+    buffers: { x: read("O L I", dtype), y: write("O P I", dtype) },
+    params: { O: "u32", L: "u32", I: "u32", before: "u32", after: "u32" },
+    reference: reference.pad,
+    cpu: {
+      dtypes: ALL_FLOATS,
+      launches: [
+        {
+          symbol: "copy_pad",
+          cells: ({ O, L, I, before, after }) => O * (before + L + after) * I,
+          grain: () => STREAM,
+        },
+      ],
+    },
+  });
+
+export const pad = padOf("value");
+export const padInt = padOf("i32");
+
+const indexSelectOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
+  pass({
+    label: "copy/index-select",
+    buffers: {
+      x: read("O V I", dtype),
+      index: read("K", "i32"),
+      y: write("O K I", dtype),
+      faults: update("4", "u32"),
+    },
+    params: { O: "u32", V: "u32", K: "u32", I: "u32", faultLabel: "u32" },
+    reference: reference.indexSelect,
+    cpu: {
+      dtypes: ALL_FLOATS,
+      launches: [{ symbol: "copy_index_select", cells: ({ O, K }) => O * K, grain: ({ I }) => rowGrain(I) }],
+    },
+  });
+
+export const indexSelect = indexSelectOf("value");
+export const indexSelectInt = indexSelectOf("i32");
+
+export const indexAdd = pass({
+  label: "copy/index-add",
+  buffers: {
+    x: read("O K I"),
+    index: read("K", "i32"),
+    base: optional(read("O V I")),
+    y: write("O V I"),
+    faults: update("4", "u32"),
+  },
+  params: { O: "u32", V: "u32", K: "u32", I: "u32", faultLabel: "u32" },
+  reference: reference.indexAdd,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: ({ V, K }) => 4 * (V + 1 + K),
+    launches: [
+      { symbol: "copy_index_add_sort", cells: () => 1 },
+      { symbol: "copy_index_add", cells: ({ O, V }) => O * V, grain: ({ I }) => rowGrain(I) },
+    ],
+  },
+});

@@ -1,0 +1,80 @@
+/**
+ * Cross entropy of logits with class indices. `ignoreIndex` travels as the bits of an i32. Rows whose target is ignored
+ * or out of range are not read: their loss, lse and dlogits are 0.
+ */
+import { ALL_FLOATS, ceilDiv, optional, type ParamValues, pass, read, rowGrain, update, write } from "../contract.js";
+import * as reference from "./reference.js";
+
+/** Columns of a cell: they stay in L1 between the pass for the maximum and the one for the sum. */
+const COLUMNS = 4096;
+
+const sizes = { T: "u32", V: "u32", ignoreIndex: "u32", smoothing: "f32" } as const;
+type Sizes = Pick<ParamValues<typeof sizes>, "T" | "V">;
+
+const blocks = ({ V }: Sizes) => ceilDiv(V, COLUMNS);
+const cells = (p: Sizes) => p.T * blocks(p);
+const grain = ({ V }: Sizes) => rowGrain(Math.min(V, COLUMNS));
+
+export const forward = pass({
+  label: "cross-entropy/forward",
+  buffers: {
+    logits: read("T V"),
+    target: read("T", "i32"),
+    loss: write("T", "f32"),
+    lse: write("T", "f32"),
+    faults: update("4", "u32"),
+  },
+  params: { ...sizes, faultLabel: "u32" },
+  reference: reference.forward,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: (p) => cells(p) * 3 * 4,
+    launches: [
+      { symbol: "cross_entropy_forward", cells, grain },
+      { symbol: "cross_entropy_forward_join", cells: ({ T }) => T, grain: (p) => rowGrain(64 * blocks(p)) },
+    ],
+  },
+});
+
+export const reduce = pass({
+  label: "cross-entropy/reduce",
+  buffers: {
+    loss: read("T", "f32"),
+    target: read("T", "i32"),
+    y: write("1", "f32"),
+    /** 1 for a sum, 1 / max(1, targets that count) for a mean. */
+    scale: write("1", "f32"),
+  },
+  params: { T: "u32", ignoreIndex: "u32", mean: "u32" },
+  reference: reference.reduce,
+  cpu: { dtypes: ["f32"], launches: [{ symbol: "cross_entropy_reduce", cells: () => 1 }] },
+});
+
+const saved = {
+  target: read("T", "i32"),
+  lse: read("T", "f32"),
+  scale: optional(read("1", "f32")),
+} as const;
+
+export const backward = pass({
+  label: "cross-entropy/backward",
+  buffers: {
+    /** [T] when `perToken`, else [1]. */
+    dy: read("T", "f32"),
+    logits: read("T V"),
+    ...saved,
+    dlogits: write("T V"),
+  },
+  params: { ...sizes, perToken: "u32" },
+  reference: reference.backward,
+  cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cross_entropy_backward", cells, grain }] },
+});
+
+/** Leaves dlogits where the logits were, so that a large vocabulary needs one [T, V] buffer and not two. */
+export const backwardInPlace = pass({
+  label: "cross-entropy/backward-in-place",
+  buffers: { dy: read("T", "f32"), logits: update("T V"), ...saved },
+  params: { ...sizes, perToken: "u32" },
+  reference: reference.backwardInPlace,
+  cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cross_entropy_backward_in_place", cells, grain }] },
+});

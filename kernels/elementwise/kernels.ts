@@ -1,0 +1,114 @@
+/**
+ * One pass per arity; the function is the param `f` (functions.ts). Cells are elements: a chunk is a run of them, whole
+ * vectors but for the last.
+ */
+import { ALL_FLOATS, pass, read, write } from "../contract.js";
+import * as reference from "./reference.js";
+
+/** Elements per chunk: some ten microseconds, of streaming and of evaluating a function. */
+const STREAM = 16384;
+const EVALUATE = 8192;
+
+const elements = ({ n }: { n: number }) => n;
+
+export const unary = pass({
+  label: "elementwise/unary",
+  buffers: { x: read("n"), y: write("n") },
+  params: { n: "u32", f: "u32", alpha: "f32", beta: "f32" },
+  reference: reference.unary,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "elementwise_unary", cells: elements, grain: () => EVALUATE }],
+  },
+});
+
+export const unaryBackwardInput = pass({
+  label: "elementwise/unary-backward-input",
+  /** `saved` is x or y, as DERIVATIVE_OF says. */
+  buffers: { dy: read("n"), saved: read("n"), dx: write("n") },
+  params: { n: "u32", f: "u32", alpha: "f32", beta: "f32" },
+  reference: reference.unaryBackwardInput,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "elementwise_unary_backward_input", cells: elements, grain: () => EVALUATE }],
+  },
+});
+
+/** y may be a: accumulation in place. */
+export const binary = pass({
+  label: "elementwise/binary",
+  buffers: { a: read("n"), b: read("n"), y: write("n") },
+  params: { n: "u32", f: "u32" },
+  reference: reference.binary,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "elementwise_binary", cells: elements, grain: () => STREAM }],
+  },
+});
+
+/** Six dimensions, outermost first: sizes d0..d5 (unused ones 1), strides in elements a0..a5 and b0..b5. */
+export const binaryBroadcast = pass({
+  label: "elementwise/binary-broadcast",
+  buffers: { a: read("a"), b: read("b"), y: write("n") },
+  params: {
+    n: "u32",
+    f: "u32",
+    d0: "u32",
+    d1: "u32",
+    d2: "u32",
+    d3: "u32",
+    d4: "u32",
+    d5: "u32",
+    a0: "u32",
+    a1: "u32",
+    a2: "u32",
+    a3: "u32",
+    a4: "u32",
+    a5: "u32",
+    b0: "u32",
+    b1: "u32",
+    b2: "u32",
+    b3: "u32",
+    b4: "u32",
+    b5: "u32",
+  },
+  reference: reference.binaryBroadcast,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "elementwise_binary_broadcast", cells: elements, grain: () => STREAM }],
+  },
+});
+
+export const compare = pass({
+  label: "elementwise/compare",
+  buffers: { a: read("n"), b: read("n"), y: write("n", "i32") },
+  params: { n: "u32", f: "u32" },
+  reference: reference.compare,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "elementwise_compare", cells: elements, grain: () => STREAM }],
+  },
+});
+
+export const compareInt = pass({
+  label: "elementwise/compare-int",
+  buffers: { a: read("n", "i32"), b: read("n", "i32"), y: write("n", "i32") },
+  params: { n: "u32", f: "u32" },
+  reference: reference.compare,
+  cpu: {
+    dtypes: ["f32"],
+    launches: [{ symbol: "elementwise_compare_int", cells: elements, grain: () => STREAM }],
+  },
+});
+
+/** y = a where the condition is not 0, else b. */
+export const where = pass({
+  label: "elementwise/where",
+  buffers: { condition: read("n", "i32"), a: read("n"), b: read("n"), y: write("n") },
+  params: { n: "u32" },
+  reference: reference.where,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "elementwise_where", cells: elements, grain: () => STREAM }],
+  },
+});

@@ -1,0 +1,47 @@
+import { ALL_FLOATS, pass, read, rowGrain, update, write } from "../contract.js";
+import * as reference from "./reference.js";
+
+export const forward = pass({
+  label: "embedding/forward",
+  buffers: { weight: read("V C"), ids: read("T", "i32"), y: write("T C"), faults: update("4", "u32") },
+  params: { T: "u32", V: "u32", C: "u32", faultLabel: "u32" },
+  reference: reference.forward,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "embedding_forward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
+  },
+});
+
+export const backwardWeight = pass({
+  label: "embedding/backward-weight",
+  buffers: {
+    dy: read("T C"),
+    ids: read("T", "i32"),
+    /** Read only when `accumulate`. */
+    dweight: update("V C"),
+  },
+  params: {
+    T: "u32",
+    V: "u32",
+    C: "u32",
+    /** Bits of an i32: look-ups of this row give it no gradient; -1 for none. */
+    paddingIndex: "u32",
+    /** 1: adds to dweight; 0: overwrites it, zeros in rows that nobody looked up. */
+    accumulate: "u32",
+  },
+  reference: reference.backwardWeight,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    /** Two lists of (id, position), between which the sort moves. */
+    scratchBytes: ({ T }) => T * 8 * 2,
+    launches: [
+      { symbol: "embedding_backward_weight_sort", cells: () => 1 },
+      {
+        symbol: "embedding_backward_weight_zero",
+        cells: ({ V, accumulate }) => (accumulate ? 0 : V),
+        grain: ({ C }) => 4 * rowGrain(C),
+      },
+      { symbol: "embedding_backward_weight_add", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) },
+    ],
+  },
+});

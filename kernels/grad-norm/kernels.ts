@@ -1,0 +1,26 @@
+import { ALL_FLOATS, ceilDiv, pass, read, update, write } from "../contract.js";
+import * as reference from "./reference.js";
+
+/** Elements whose squares one partial sum adds up. */
+export const BLOCK = 16384;
+
+/** Sums of squares of one gradient, by blocks, into partials[offset ...] of an array that all gradients share. */
+export const partial = pass({
+  label: "grad-norm/partial",
+  buffers: { x: read("n"), partials: update("count", "f32") },
+  params: { n: "u32", offset: "u32", count: "u32" },
+  reference: reference.partial,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "grad_norm_partial", cells: ({ n }) => ceilDiv(n, BLOCK), grain: () => 1 }],
+  },
+});
+
+/** clip = the norm, and the factor that brings it to maxNorm where it is larger (PyTorch's clip_grad_norm_). */
+export const join = pass({
+  label: "grad-norm/join",
+  buffers: { partials: read("count", "f32"), clip: write("2", "f32") },
+  params: { count: "u32", maxNorm: "f32" },
+  reference: reference.join,
+  cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "grad_norm_join", cells: () => 1 }] },
+});

@@ -1,0 +1,28 @@
+import type { CaseTable, OpCase } from "../contract.js";
+
+const shape = (T: number, C: number, extra: Partial<OpCase> = {}): OpCase => ({
+  name: "",
+  inputs: { x: { shape: [T, C], fill: "spiky" }, weight: [C], bias: [C] },
+  options: { eps: 1e-5 },
+  ...extra,
+});
+
+export const table: CaseTable = {
+  op: "layerNorm",
+  tolerance: { f32: 2e-6, bf16: 1e-2, f16: 2e-3 },
+  reason: "f32 sums of at most 3,072 terms joined by lanes; half types round once per output (2^-9, 2^-12) of values up to 30",
+  cases: [
+    shape(1, 1, { name: "one element: the variance is zero", options: { eps: 1e-3 } }),
+    shape(3, 7, { name: "row shorter than a vector", dtypes: ["f32", "bf16", "f16"] }),
+    shape(130, 65, { name: "tail after whole vectors, rows over two blocks", dtypes: ["f32", "bf16", "f16"] }),
+    shape(9, 40, { name: "eps below f32 resolution (BERT)", options: { eps: 1e-12 } }),
+    { ...shape(2, 16), name: "three dimensions", inputs: { x: [2, 5, 16], weight: [16], bias: [16] } },
+    shape(1576, 384, { name: "MISS-small ViT, batch 8", bench: true }),
+    shape(901, 768, { name: "MISS-base ViT at 480 px", options: { eps: 1e-6 }, bench: true }),
+  ],
+  cost: (c, pass) => {
+    const [T, C] = (c.inputs.x as { shape: readonly number[] }).shape ?? [0, 0];
+    const n = T * C;
+    return pass === "forward" ? { flops: 8 * n, bytes: 8 * n } : { flops: 14 * n, bytes: 16 * n };
+  },
+};

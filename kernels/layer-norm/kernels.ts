@@ -1,0 +1,81 @@
+import { ALL_FLOATS, ceilDiv, pass, read, rowGrain, write } from "../contract.js";
+import { foldGrid } from "../common/wgsl/grid.js";
+import forwardWgsl from "./forward.wgsl.js";
+import * as reference from "./reference.js";
+
+export const forward = pass({
+  label: "layer-norm/forward",
+  buffers: {
+    x: read("T C"),
+    weight: read("C"),
+    bias: read("C"),
+    y: write("T C"),
+    mean: write("T", "f32"),
+    rstd: write("T", "f32"),
+  },
+  params: { T: "u32", C: "u32", eps: "f32" },
+  reference: reference.forward,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "layer_norm_forward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
+  },
+  webgpu: {
+    dtypes: ["f32"],
+    launches: [{ source: forwardWgsl, tiles: () => ({ WORKGROUP: 64 }), grid: ({ T }) => foldGrid(T) }],
+  },
+  cuda: {
+    dtypes: ["f32"],
+    launches: [{ symbol: "layer_norm_forward", grid: ({ T }) => [T, 1, 1], block: () => [256, 1, 1] }],
+  },
+});
+
+export const backwardInput = pass({
+  label: "layer-norm/backward-input",
+  buffers: {
+    dy: read("T C"),
+    x: read("T C"),
+    weight: read("C"),
+    mean: read("T", "f32"),
+    rstd: read("T", "f32"),
+    dx: write("T C"),
+  },
+  params: { T: "u32", C: "u32" },
+  reference: reference.backwardInput,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "layer_norm_backward_input", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
+  },
+});
+
+/** Rows that one cell of the weight gradient sums: fixed, so that the order of the sum is. */
+const BLOCK = 64;
+
+export const backwardWeight = pass({
+  label: "layer-norm/backward-weight",
+  buffers: {
+    dy: read("T C"),
+    x: read("T C"),
+    mean: read("T", "f32"),
+    rstd: read("T", "f32"),
+    dweight: write("C"),
+    dbias: write("C"),
+  },
+  params: { T: "u32", C: "u32" },
+  reference: reference.backwardWeight,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: ({ T, C }) => ceilDiv(T, BLOCK) * C * 2 * 4,
+    launches: [
+      {
+        symbol: "layer_norm_backward_weight_partial",
+        cells: ({ T }) => ceilDiv(T, BLOCK),
+        grain: ({ C }) => rowGrain(BLOCK * C),
+      },
+      {
+        symbol: "layer_norm_backward_weight_join",
+        cells: ({ C }) => ceilDiv(C, BLOCK),
+        grain: ({ T }) => rowGrain(2 * T),
+      },
+    ],
+  },
+});

@@ -1,0 +1,106 @@
+import type { CaseTable, FloatDType, InputSpec, OpCase } from "../contract.js";
+
+const ALL: readonly FloatDType[] = ["f32", "bf16", "f16"];
+
+/** Operands of a product [M,K] [K,N]; the right one is scaled so that results stay near 1. */
+const operands = (M: number, K: number, N: number): Record<string, InputSpec> => ({
+  a: [M, K],
+  b: { shape: [K, N], scale: 1 / Math.sqrt(K) },
+});
+/** Operands of a linear layer: x [T,K], weight [N,K] as PyTorch keeps it, bias [N]. */
+const linear = (T: number, K: number, N: number): Record<string, InputSpec> => ({
+  a: [T, K],
+  b: { shape: [N, K], scale: 1 / Math.sqrt(K) },
+  bias: [N],
+});
+const layer = { transposeB: true };
+
+const edges: OpCase[] = [
+  { name: "one element", inputs: operands(1, 1, 1), dtypes: ALL },
+  { name: "one row: a vector times a matrix", inputs: operands(1, 257, 100), dtypes: ALL },
+  { name: "one row by rows of the weight (decode)", inputs: linear(1, 257, 100), options: layer, dtypes: ALL },
+  { name: "one column", inputs: operands(65, 33, 1) },
+  { name: "inner dimension one", inputs: operands(13, 1, 33) },
+  { name: "fewer rows than are packed", inputs: operands(8, 64, 300), dtypes: ALL },
+  { name: "one row more than a panel, one column more than a strip", inputs: operands(13, 31, 33), dtypes: ALL },
+  { name: "tail smaller than a vector everywhere", inputs: operands(31, 5, 7) },
+  { name: "inner dimension over a block", inputs: operands(24, 257, 64), dtypes: ALL },
+  {
+    name: "both transposed, odd sizes",
+    inputs: { a: [63, 100], b: { shape: [65, 63], scale: 1 / 8 } },
+    options: { transposeA: true, transposeB: true },
+    dtypes: ALL,
+  },
+  { name: "left transposed", inputs: { a: [100, 31], b: { shape: [100, 33], scale: 0.1 } }, options: { transposeA: true } },
+  {
+    name: "left transposed, few rows, long sum (a router's weight gradient)",
+    inputs: { a: [1100, 4], b: { shape: [1100, 96], scale: 0.03 } },
+    options: { transposeA: true },
+  },
+  {
+    name: "inner dimension split in ranges (a small layer's weight gradient)",
+    inputs: { a: [2600, 64], b: { shape: [2600, 192], scale: 0.02 } },
+    options: { transposeA: true },
+  },
+  { name: "rows over several cells", inputs: linear(600, 40, 96), options: layer },
+  { name: "spikes", inputs: { a: { shape: [33, 65], fill: "spiky" }, b: { shape: [65, 40], fill: "spiky", scale: 0.1 } } },
+];
+
+const batched: OpCase[] = [
+  { name: "batched", inputs: { a: [3, 17, 20], b: { shape: [3, 20, 35], scale: 0.2 } }, dtypes: ALL },
+  {
+    name: "batched, scores: q kᵀ",
+    inputs: { a: [6, 33, 16], b: { shape: [6, 33, 16], scale: 0.25 } },
+    options: { transposeB: true },
+  },
+  { name: "batched, b shared by all", inputs: { a: [3, 13, 20], b: { shape: [20, 35], scale: 0.2 } } },
+  { name: "batched, a shared by all", inputs: { a: [13, 20], b: { shape: [3, 20, 35], scale: 0.2 } } },
+  { name: "batched, one row each", inputs: { a: [5, 1, 48], b: { shape: [5, 48, 40], scale: 0.15 } } },
+];
+
+const activations: OpCase[] = (["gelu", "geluTanh", "quickGelu", "silu", "tanh", "relu"] as const).map((activation) => ({
+  name: `linear with bias and ${activation}`,
+  inputs: linear(37, 40, 67),
+  options: { ...layer, activation },
+  dtypes: ALL,
+}));
+
+const layers: OpCase[] = [
+  { name: "MISS-tiny fc1", inputs: linear(8 * 65, 64, 256), options: { ...layer, activation: "gelu" }, bench: true },
+  { name: "MISS-small qkv", inputs: linear(1576, 384, 1152), options: layer, bench: true },
+  { name: "MISS-small fc1", inputs: linear(1576, 384, 1536), options: { ...layer, activation: "gelu" }, bench: true },
+  { name: "MISS-base fc2", inputs: linear(901, 3072, 768), options: layer, bench: true },
+  { name: "vocabulary head, few rows", inputs: linear(40, 64, 30524), options: layer, bench: true },
+  { name: "decode, one row", inputs: linear(1, 2048, 5632), options: layer, bench: true },
+];
+
+const squares: OpCase[] = [
+  { name: "512³", inputs: operands(512, 512, 512), bench: true },
+  { name: "1024³", inputs: operands(1024, 1024, 1024), bench: true },
+  { name: "256 × 2048 × 5632", inputs: operands(256, 2048, 5632), bench: true },
+];
+
+const shapeOf = (input: InputSpec | undefined): readonly number[] => {
+  if (!input) throw new Error("a case of matmul has inputs a and b");
+  return "shape" in input ? input.shape : input;
+};
+const product = (shape: readonly number[]) => shape.reduce((n, size) => n * size, 1);
+
+export const table: CaseTable = {
+  op: "matmul",
+  tolerance: { f32: 5e-6, bf16: 8e-3, f16: 1e-3 },
+  reason:
+    "f32 sums of K terms of size 1/sqrt(K): rounding grows as sqrt(K) 2^-24, at most 55 of them for K = 3,072, less where " +
+    "lanes sum apart; half types round once per stored value (2^-9, 2^-12 relative), gradients a second time in between",
+  cases: [...edges, ...batched, ...activations, ...layers, ...squares],
+  cost: (c, pass) => {
+    const a = shapeOf(c.inputs.a);
+    const b = shapeOf(c.inputs.b);
+    const [M, K] = c.options?.transposeA ? [a.at(-1) ?? 1, a.at(-2) ?? 1] : [a.at(-2) ?? 1, a.at(-1) ?? 1];
+    const N = (c.options?.transposeB ? b.at(-2) : b.at(-1)) ?? 1;
+    const B = Math.max(a.length > 2 ? (a[0] ?? 1) : 1, b.length > 2 ? (b[0] ?? 1) : 1);
+    const flops = 2 * B * M * N * K;
+    const bytes = 4 * (product(a) + product(b) + B * M * N);
+    return pass === "forward" ? { flops, bytes } : { flops: 2 * flops, bytes: 2 * bytes };
+  },
+};

@@ -1,0 +1,141 @@
+import { ALL_FLOATS, ceilDiv, optional, pass, read, rowGrain, update, write } from "../contract.js";
+import forwardWgsl from "./forward.wgsl.js";
+import { type GemmShape, gemmPlan, joinCells, packCells, SKINNY_COLS, SKINNY_ROWS, scratchFloats } from "./plan.js";
+import * as reference from "./reference.js";
+
+type ForwardShape = GemmShape & { batchedA: number; batchedB: number };
+
+const skinny = ({ M }: GemmShape) => M <= SKINNY_ROWS;
+/** Matrices that are packed: an operand shared by all batches is packed once. */
+const batches = ({ B, batchedA, batchedB }: ForwardShape) => ({ a: batchedA ? B : 1, b: batchedB ? B : 1 });
+
+/** y[b] = act(op(a[b]) op(b[b]) + bias), row-major and contiguous; op transposes. dX and dW are this pass, too. */
+export const forward = pass({
+  label: "matmul/forward",
+  buffers: {
+    /** [B|1, M, K], or [B|1, K, M] when transposeA. */
+    a: read("M K"),
+    /** [B|1, K, N], or [B|1, N, K] when transposeB: the layout of PyTorch's nn.Linear. */
+    b: read("K N"),
+    bias: optional(read("N")),
+    /** Read only when `accumulate`. */
+    y: update("B M N"),
+    /** The value before the activation, which the backward pass needs. */
+    preactivation: optional(write("B M N")),
+  },
+  params: {
+    B: "u32",
+    M: "u32",
+    N: "u32",
+    K: "u32",
+    transposeA: "u32",
+    transposeB: "u32",
+    /** 1: the operand has a matrix for each batch; 0: all share one. */
+    batchedA: "u32",
+    batchedB: "u32",
+    /** kernels/matmul/activation.ts */
+    activation: "u32",
+    /** 1: adds to y; then without an activation. */
+    accumulate: "u32",
+    hasBias: "u32",
+    hasPreactivation: "u32",
+  },
+  reference: reference.forward,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: (p) => (skinny(p) ? 0 : 4 * scratchFloats(p, batches(p))),
+    launches: [
+      { symbol: "matmul_forward_pack", cells: (p) => (skinny(p) ? 0 : packCells(p, batches(p))), grain: () => 1 },
+      {
+        symbol: "matmul_forward",
+        cells: (p) => {
+          if (skinny(p)) return p.B * ceilDiv(p.N, SKINNY_COLS);
+          const { rowCells, colCells, splits } = gemmPlan(p);
+          return p.B * splits * rowCells * colCells;
+        },
+        grain: (p) => (skinny(p) ? rowGrain(SKINNY_COLS * p.K) : 1),
+      },
+      {
+        symbol: "matmul_forward_join",
+        cells: (p) => (skinny(p) ? 0 : joinCells(p)),
+        grain: ({ N }) => rowGrain(8 * N),
+      },
+    ],
+  },
+  webgpu: {
+    dtypes: ["f32"],
+    launches: [
+      {
+        source: forwardWgsl,
+        tiles: (_, { software }) => (software ? { THREADS_X: 32, THREADS_Y: 1 } : { THREADS_X: 16, THREADS_Y: 16 }),
+        grid: ({ B, M, N }, { THREADS_X, THREADS_Y }) => [ceilDiv(N, 4 * THREADS_X), ceilDiv(M, 4 * THREADS_Y), B],
+      },
+    ],
+  },
+  cuda: {
+    dtypes: ["f32"],
+    launches: [
+      {
+        symbol: "matmul_forward",
+        grid: ({ B, M, N }) => [ceilDiv(N, 64), ceilDiv(M, 64), B],
+        block: () => [256, 1, 1],
+      },
+    ],
+  },
+});
+
+/** Rows that one cell of a column sum adds up: fixed, so that the order of the sum is. */
+const BLOCK = 64;
+
+/** dpreactivation = dy ∘ act′(preactivation), and its column sums, the gradient of the bias, in the same pass. */
+export const backwardActivation = pass({
+  label: "matmul/backward-activation",
+  buffers: {
+    dy: read("T N"),
+    preactivation: read("T N"),
+    dpreactivation: write("T N"),
+    dbias: optional(write("N")),
+  },
+  params: { T: "u32", N: "u32", activation: "u32", hasDbias: "u32" },
+  reference: reference.backwardActivation,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: ({ T, N, hasDbias }) => (hasDbias ? 4 * ceilDiv(T, BLOCK) * N : 0),
+    launches: [
+      {
+        symbol: "matmul_backward_activation",
+        cells: ({ T }) => ceilDiv(T, BLOCK),
+        grain: ({ N }) => rowGrain(8 * BLOCK * N),
+      },
+      {
+        symbol: "matmul_backward_activation_join",
+        cells: ({ N, hasDbias }) => (hasDbias ? ceilDiv(N, BLOCK) : 0),
+        grain: ({ T }) => rowGrain(T),
+      },
+    ],
+  },
+});
+
+/** dbias[n] = sum over rows of dy[t,n]. */
+export const backwardBias = pass({
+  label: "matmul/backward-bias",
+  buffers: { dy: read("T N"), dbias: update("N") },
+  params: { T: "u32", N: "u32", accumulate: "u32" },
+  reference: reference.backwardBias,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: ({ T, N }) => 4 * ceilDiv(T, BLOCK) * N,
+    launches: [
+      {
+        symbol: "matmul_backward_bias",
+        cells: ({ T }) => ceilDiv(T, BLOCK),
+        grain: ({ N }) => rowGrain(BLOCK * N),
+      },
+      {
+        symbol: "matmul_backward_bias_join",
+        cells: ({ N }) => ceilDiv(N, BLOCK),
+        grain: ({ T }) => rowGrain(T),
+      },
+    ],
+  },
+});

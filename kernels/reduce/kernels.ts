@@ -1,0 +1,56 @@
+import { ALL_FLOATS, ceilDiv, pass, type ParamValues, read, rowGrain, write } from "../contract.js";
+import * as reference from "./reference.js";
+
+const params = { O: "u32", L: "u32", I: "u32", f: "u32", scale: "f32" } as const;
+type Sizes = Pick<ParamValues<typeof params>, "O" | "L" | "I">;
+
+/** What one cell reduces, fixed so that the order of a sum is: a run of a row, or rows of a block of columns. */
+const RUN = 8192;
+const ROWS = 128;
+const COLUMNS = 256;
+
+/** Partial results along L. One: the first launch writes y itself, and nothing is left to join. */
+const splits = ({ L, I }: Sizes) => Math.max(1, ceilDiv(L, I === 1 ? RUN : ROWS));
+const columnBlocks = ({ I }: Sizes) => ceilDiv(I, COLUMNS);
+
+/** y[o,i] = scale · f over l of x[o,l,i] */
+export const forward = pass({
+  label: "reduce/forward",
+  buffers: { x: read("O L I"), y: write("O I") },
+  params,
+  reference: reference.forward,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: (p) => (splits(p) > 1 ? p.O * splits(p) * p.I * 4 : 0),
+    launches: [
+      {
+        symbol: "reduce_forward_partial",
+        cells: (p) => p.O * splits(p) * columnBlocks(p),
+        grain: ({ L, I }) => rowGrain(Math.min(L, I === 1 ? RUN : ROWS) * Math.min(I, COLUMNS)),
+      },
+      {
+        symbol: "reduce_forward_join",
+        cells: (p) => (splits(p) > 1 ? p.O * columnBlocks(p) : 0),
+        grain: (p) => rowGrain(splits(p) * Math.min(p.I, COLUMNS)),
+      },
+    ],
+  },
+});
+
+/** dx[o,l,i] = dy[o,i] where x[o,l,i] is the first along l equal to y[o,i], else 0. */
+export const backwardExtremum = pass({
+  label: "reduce/backward-extremum",
+  buffers: { dy: read("O I"), x: read("O L I"), y: read("O I"), dx: write("O L I") },
+  params: { O: "u32", L: "u32", I: "u32" },
+  reference: reference.backwardExtremum,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [
+      {
+        symbol: "reduce_backward_extremum",
+        cells: (p) => p.O * columnBlocks(p),
+        grain: ({ L, I }) => rowGrain(L * Math.min(I, COLUMNS)),
+      },
+    ],
+  },
+});

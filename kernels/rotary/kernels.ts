@@ -1,0 +1,35 @@
+import { ALL_FLOATS, optional, pass, read, rowGrain, write } from "../contract.js";
+import * as reference from "./reference.js";
+
+/** A rotation of pairs; its gradient is the inverse rotation of dy. x and y must not be the same memory. */
+export const forward = pass({
+  label: "rotary/forward",
+  buffers: { x: read("B L H D"), positions: optional(read("B L", "i32")), y: write("B L H D") },
+  params: {
+    B: "u32",
+    L: "u32",
+    H: "u32",
+    D: "u32",
+    /** Even, at most D: the elements after it are copied. */
+    rotaryDim: "u32",
+    /** Pairs are (2i, 2i + 1) when 1, (i, i + rotaryDim / 2) when 0. */
+    interleaved: "u32",
+    /** Position of the first of L tokens, where `positions` is absent. */
+    start: "u32",
+    hasPositions: "u32",
+    inverse: "u32",
+    theta: "f32",
+  },
+  reference: reference.forward,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [
+      {
+        symbol: "rotary_forward",
+        // Without given positions the batch shares the angles of a position.
+        cells: ({ B, L, hasPositions }) => (hasPositions ? B * L : L),
+        grain: ({ B, H, D, rotaryDim, hasPositions }) => rowGrain((hasPositions ? 1 : B) * H * D + 4 * rotaryDim),
+      },
+    ],
+  },
+});

@@ -1,0 +1,21 @@
+import { optional, pass, read, rowGrain, update } from "../contract.js";
+import * as reference from "./reference.js";
+
+/** One SGD step of one parameter, in place; velocity starts at zero (PyTorch's rule without dampening). */
+export const step = pass({
+  label: "sgd/step",
+  buffers: {
+    parameter: update("n", "f32"),
+    gradient: read("n"),
+    velocity: optional(update("n", "f32")),
+    /** Learning rate first. */
+    schedule: read("4", "f32"),
+    clip: optional(read("2", "f32")),
+  },
+  params: { n: "u32", momentum: "f32", nesterov: "u32", weightDecay: "f32", hasVelocity: "u32", hasClip: "u32" },
+  reference: reference.step,
+  cpu: {
+    dtypes: ["f32", "bf16", "f16"],
+    launches: [{ symbol: "sgd_step", cells: ({ n }) => n, grain: () => rowGrain(1) }],
+  },
+});

@@ -1,0 +1,50 @@
+import type { CaseTable, OpCase } from "../contract.js";
+
+const shape = (name: string, T: number, C: number, extra: Partial<OpCase> = {}): OpCase => ({
+  name,
+  inputs: { x: { shape: [T, C], fill: "spiky" } },
+  ...extra,
+});
+
+const huge = [3e38, -3e38, 0, 1e30, 1e30, -1e30, -3e38, -3e38, -3e38];
+
+const cases: readonly OpCase[] = [
+  shape("one element", 1, 1),
+  shape("row shorter than a vector", 3, 7, { dtypes: ["f32", "bf16", "f16"] }),
+  shape("tail after whole vectors", 33, 65, { dtypes: ["f32", "bf16", "f16"] }),
+  shape("huge values: shifted by their maximum, never infinite", 3, 3, {
+    inputs: { x: { shape: [3, 3], values: huge } },
+    noGradient: { x: "central differences vanish beside 1e30; the gradient itself is tested at ordinary values" },
+  }),
+  { ...shape("three dimensions", 2, 16), inputs: { x: [2, 5, 16] } },
+  shape("router, 8 experts", 2048, 8),
+  shape("MISS-small attention scores", 1182, 197, { bench: true }),
+  shape("one row of a large vocabulary", 1, 152064, { bench: true }),
+];
+
+const cost: CaseTable["cost"] = (c, pass) => {
+  const [T, C] = (c.inputs.x as { shape: readonly number[] }).shape ?? [0, 0];
+  const n = T * C;
+  return pass === "forward" ? { flops: 5 * n, bytes: 8 * n } : { flops: 4 * n, bytes: 12 * n };
+};
+
+export const tables: CaseTable[] = [
+  {
+    op: "softmax",
+    tolerance: { f32: 1e-6, bf16: 1.2e-2, f16: 1.5e-3 },
+    reason:
+      "y <= 1: f32 exponentials of 2 ulp over a sum joined by lanes; half types round y (2^-9, 2^-12), and dx reads that y, " +
+      "where Σ dy y of a row whose dy reach 3 carries the rounding on",
+    cases,
+    cost,
+  },
+  {
+    op: "logSoftmax",
+    tolerance: { f32: 1e-6, bf16: 1.2e-2, f16: 1.5e-3 },
+    reason:
+      "relative to the largest |y|, up to 60: f32 rounds x - max once; half types round y once (2^-9, 2^-12), and dx takes " +
+      "exp(y) of it, a relative error of up to half a step of y in weights that matter only where |y| is small",
+    cases,
+    cost,
+  },
+];

@@ -1,0 +1,29 @@
+import { ALL_FLOATS, pass, read, rowGrain, write } from "../contract.js";
+import * as reference from "./reference.js";
+
+export const forward = pass({
+  label: "softmax/forward",
+  buffers: { x: read("T C"), y: write("T C") },
+  params: {
+    T: "u32",
+    C: "u32",
+    /** 1: y is the logarithm. */
+    log: "u32",
+  },
+  reference: reference.forward,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "softmax_forward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(2 * C) }],
+  },
+});
+
+export const backward = pass({
+  label: "softmax/backward",
+  buffers: { dy: read("T C"), y: read("T C"), dx: write("T C") },
+  params: { T: "u32", C: "u32", log: "u32" },
+  reference: reference.backward,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "softmax_backward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(2 * C) }],
+  },
+});

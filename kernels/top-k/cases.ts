@@ -1,0 +1,64 @@
+import type { CaseTable, InputSpec, OpCase } from "../contract.js";
+
+const make = (name: string, x: InputSpec, k: number, extra: Partial<OpCase> = {}): OpCase => ({
+  name,
+  inputs: { x },
+  options: { k },
+  ...extra,
+});
+
+const all = { dtypes: ["f32", "bf16", "f16"] } as const;
+const count = (T: number, V: number, f: (i: number) => number): InputSpec => ({
+  shape: [T, V],
+  values: Array.from({ length: T * V }, (_, i) => f(i)),
+});
+const nonsmooth = { noGradient: { x: "ties: a central difference sees the other element, too" } };
+
+/** Chosen values, indices and moved gradients are copies: nothing may differ. */
+const tolerance = { f32: 0, bf16: 0, f16: 0 };
+const reason = "selection copies: values and indices are exact";
+
+const inputBytes = (c: OpCase) => {
+  const spec = c.inputs.x as { shape?: readonly number[] };
+  return 4 * (spec.shape ?? (c.inputs.x as readonly number[])).reduce((a, b) => a * b, 1);
+};
+
+export const tables: CaseTable[] = [
+  {
+    op: "topK",
+    tolerance,
+    reason,
+    cases: [
+      make("one of one", [1, 1], 1),
+      make("all of a row: a sort", [3, 7], 7, all),
+      make("router: 2 of 8 experts", [65, 8], 2, all),
+      make("tail after whole vectors", [5, 83], 4, all),
+      make("equal values: the lowest indices", count(2, 40, (i) => i % 3), 9, nonsmooth),
+      make("all equal, over two blocks", count(1, 8200, () => 1.5), 5, nonsmooth),
+      make("zeros of both signs are equal", count(1, 6, (i) => (i % 2 ? 0 : -0)), 3, nonsmooth),
+      make("rising: every value is inserted", count(1, 9000, (i) => i / 8), 3),
+      make("last block shorter than k", [2, 8195], 10, all),
+      make("masked values", count(2, 50, (i) => (i % 5 ? Number.NEGATIVE_INFINITY : i)), 12, {
+        noGradient: { x: "differences of infinities" },
+      }),
+      make("three dimensions", [2, 3, 20], 3),
+      make("k of 128", [3, 20000], 128),
+      make("sampling: 40 of a large vocabulary", [1, 152064], 40, { bench: true }),
+      make("router: 8 of 64 experts", [2048, 64], 8, { bench: true }),
+    ],
+    cost: (c) => ({ flops: 0, bytes: inputBytes(c) }),
+  },
+  {
+    op: "argmax",
+    tolerance,
+    reason,
+    cases: [
+      make("one element", [1, 1], 1),
+      make("rows shorter than a vector", [5, 7], 1, all),
+      make("first of equal values, in different blocks", count(1, 20000, (i) => (i % 9000 === 17 ? 3 : 1)), 1),
+      make("one dimension: a scalar index", [83], 1),
+      make("greedy choice from a large vocabulary", [4, 152064], 1, { bench: true }),
+    ],
+    cost: (c) => ({ flops: 0, bytes: inputBytes(c) }),
+  },
+];

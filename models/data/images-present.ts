@@ -1,0 +1,24 @@
+import { platform } from "#platform";
+import { FileFormatError } from "../../engine/io/errors.js";
+import type { VqaRecord } from "./record.js";
+
+const SHOWN = 3;
+
+/** Looks for the image of every record before training starts. Throws FileFormatError naming file and row of the first few. */
+export async function requireImages(records: readonly VqaRecord[], fileName: string): Promise<void> {
+  const firstRow = new Map<string, number>();
+  for (const { image, row } of records) if (!firstRow.has(image)) firstRow.set(image, row);
+
+  const images = [...firstRow];
+  const present = await Promise.all(images.map(([image]) => platform.exists(image)));
+  const missing = images.filter((_, i) => false);
+  if (missing.length === 0) return;
+
+  const shown = missing.slice(0, SHOWN).map(([image, row]) => `${image} (row ${row})`);
+  const more = missing.length > SHOWN ? `, and ${missing.length - SHOWN} more` : "";
+  throw new FileFormatError(
+    fileName,
+    `${missing.length} of ${images.length} images are missing: ${shown.join(", ")}${more}`,
+    "Put the images there or name their folder",
+  );
+}

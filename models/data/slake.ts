@@ -1,0 +1,46 @@
+/**
+ * SLAKE: bilingual questions about radiology images (Liu et al., ISBI 2021). The images are not part of this package:
+ * place the published `imgs/` folder anywhere and name it.
+ */
+import { z } from "zod";
+import { requireImages } from "./images-present.js";
+import { answerTypeField, imagePath, textField, type VqaRecord } from "./record.js";
+import { type RowOptions, readRows } from "./rows.js";
+
+export interface SlakeOptions extends RowOptions {
+  /** Only questions in this language; all by default. A file without `q_lang` has to be read without it. */
+  readonly language?: "en" | "zh";
+  /** `folders`: `xmlab7/source.jpg` as published (default). `flat`: `slake_7.png`, as MISS renames them for testing. */
+  readonly images?: "folders" | "flat";
+}
+
+export const SlakeRow = z.looseObject({
+  img_name: z.string().min(1),
+  question: textField,
+  answer: textField,
+  answer_type: answerTypeField.optional(),
+  location: z.string().optional(),
+  q_lang: z.string().optional(),
+  qid: textField.optional(),
+});
+
+/** `train.json`, `validate.json` or `test.json`. All images are looked for first. */
+export async function loadSlake(file: string, imageFolder: string, options: SlakeOptions = {}): Promise<VqaRecord[]> {
+  const { language, images = "folders" } = options;
+  const rows = (await readRows(file, SlakeRow, options)).filter((row) => !language || row.q_lang === language);
+  const records = rows.map(
+    (row): VqaRecord => ({
+      image: imagePath(imageFolder, images === "flat" ? flatName(row.img_name) : row.img_name),
+      question: row.question,
+      answer: row.answer,
+      answerType: row.answer_type,
+      group: row.location ?? "",
+      qid: row.qid ?? String(row.row),
+      row: row.row,
+    }),
+  );
+  await requireImages(records, file);
+  return records;
+}
+
+const flatName = (name: string) => name.replace(/^xmlab(\d+)\/source\.jpg$/, "slake_$1.png");

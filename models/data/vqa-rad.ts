@@ -1,0 +1,74 @@
+/**
+ * VQA-RAD: clinicians' questions about radiology images (Lau et al., Scientific Data 5, 180251, 2018), and questions from
+ * a template about the same images. The official split is by question: every test image also occurs in training. The
+ * template questions are split by image.
+ */
+import { z } from "zod";
+import { platform } from "#platform";
+import { parseJson } from "../../engine/io/json.js";
+import { parseWith } from "../../engine/io/validate.js";
+import { requireImages } from "./images-present.js";
+import { answerTypeField, imagePath, type Splits, textField, type VqaRecord } from "./record.js";
+import { type NumberedRow, type RowOptions, readRows } from "./rows.js";
+
+const Row = z.looseObject({
+  image_name: z.string().min(1),
+  image_organ: z.string().optional(),
+  question: textField,
+  answer: textField,
+  answer_type: answerTypeField.optional(),
+  qid: textField.optional(),
+});
+
+const OrganRow = Row.extend({ split: z.enum(["train", "test"]) });
+
+const Smoke = z.looseObject({ train_qids: z.array(textField), test_qids: z.array(textField) });
+
+const toRecord = (row: NumberedRow<z.infer<typeof Row>>, imageFolder: string): VqaRecord => ({
+  image: imagePath(imageFolder, row.image_name),
+  question: row.question,
+  answer: row.answer,
+  answerType: row.answer_type,
+  group: row.image_organ ?? "",
+  qid: row.qid ?? String(row.row),
+  row: row.row,
+});
+
+/** A file of this format: JSON array as published, or JSON lines. All images are looked for first. */
+export async function loadVqaRadFile(file: string, imageFolder: string, options?: RowOptions): Promise<VqaRecord[]> {
+  const records = (await readRows(file, Row, options)).map((row) => toRecord(row, imageFolder));
+  await requireImages(records, file);
+  return records;
+}
+
+/** `trainset.json`, `testset.json` and `images/` in one folder: 3064 and 451 questions. */
+export async function loadVqaRad(folder: string): Promise<Splits> {
+  const images = imagePath(folder, "images");
+  return {
+    train: await loadVqaRadFile(imagePath(folder, "trainset.json"), images),
+    test: await loadVqaRadFile(imagePath(folder, "testset.json"), images),
+  };
+}
+
+/** The questions of VQA-RAD about 24 images that `smoke.json` lists, for a run of seconds. */
+export async function loadVqaRadSmoke(folder: string): Promise<Splits> {
+  const file = imagePath(folder, "smoke.json");
+  const smoke = parseWith(Smoke, parseJson(await platform.readText(file), file), file);
+  const { train, test } = await loadVqaRad(folder);
+  const [inTrain, inTest] = [new Set(smoke.train_qids), new Set(smoke.test_qids)];
+  return {
+    train: train.filter((record) => inTrain.has(record.qid)),
+    test: test.filter((record) => inTest.has(record.qid)),
+  };
+}
+
+/** `organ.json`: which part of the body is it? Three questions an image, five answers, 250 and 64 images. */
+export async function loadOrgan(folder: string): Promise<Splits> {
+  const file = imagePath(folder, "organ.json");
+  const rows = await readRows(file, OrganRow);
+  const take = (split: "train" | "test") =>
+    rows.filter((row) => row.split === split).map((row) => toRecord(row, imagePath(folder, "images")));
+  const splits = { train: take("train"), test: take("test") };
+  await requireImages([...splits.train, ...splits.test], file);
+  return splits;
+}

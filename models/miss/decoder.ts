@@ -1,0 +1,53 @@
+import { linear, nn, type Tensor } from "../../engine/index.js";
+import { Bert, type BertContext } from "./bert.js";
+import type { MissConfig } from "./config.js";
+
+class HeadTransform extends nn.Module {
+  dense: nn.Linear;
+  LayerNorm: nn.LayerNorm;
+
+  constructor(init: nn.Initializer, c: MissConfig) {
+    super();
+    this.dense = new nn.Linear(init, c.hidden, c.hidden, { weightInit: nn.normal(0.02) });
+    this.LayerNorm = new nn.LayerNorm(init, c.hidden, { eps: c.textEps });
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.LayerNorm.forward(this.dense.forward(x, "gelu"));
+  }
+}
+
+class HeadPredictions extends nn.Module {
+  bias: Tensor;
+  transform: HeadTransform;
+
+  constructor(init: nn.Initializer, c: MissConfig) {
+    super();
+    this.bias = init.parameter([c.vocab], nn.constant(0));
+    this.transform = new HeadTransform(init, c);
+  }
+}
+
+/** BERT run causally, with BERT's language-model head, whose output matrix is the word embedding (one tensor). */
+export class TextDecoder extends nn.Module {
+  bert: Bert;
+  cls: { predictions: HeadPredictions };
+
+  constructor(init: nn.Initializer, c: MissConfig) {
+    super();
+    this.bert = new Bert(init, c, c.hidden);
+    this.cls = { predictions: new HeadPredictions(init, c) };
+  }
+
+  /** States before the head, [B, L, hidden]. */
+  states(ids: Tensor, context: Omit<BertContext, "causal">): Tensor {
+    return this.bert.forward(ids, { ...context, causal: true });
+  }
+
+  /** Logits over the vocabulary, [..., V], of states [..., hidden]. */
+  logits(states: Tensor): Tensor {
+    const { predictions } = this.cls;
+    const transformed = predictions.transform.forward(states);
+    return linear(transformed, this.bert.embeddings.word_embeddings.weight, predictions.bias);
+  }
+}

@@ -1,0 +1,78 @@
+import {
+  type Device,
+  logSoftmax,
+  noGrad,
+  repeatInterleave,
+  reshape,
+  scope,
+  slice,
+  type Tensor,
+  tensor,
+  topK,
+} from "../../engine/index.js";
+import { type BeamResult, beamSearch, type Candidates } from "./beam-search.js";
+import type { MissNetwork } from "./network.js";
+
+export interface GenerateOptions {
+  /** 3 in the published scripts; 1 is greedy. */
+  beams?: number;
+  /** Counts the start token; 10 in the published scripts. */
+  maxLength?: number;
+  /**
+   * Hides padded question positions from the decoder, as in training. The published pipeline shows them, so its answers
+   * depend on what else is in the batch. Default false: as published.
+   */
+  maskQuestionPads?: boolean;
+  signal?: AbortSignal;
+}
+
+/** Answers of a batch from its question states [B, Lq, hidden] and question mask [B, Lq]. */
+export async function generate(
+  network: MissNetwork,
+  question: Tensor,
+  questionMask: Tensor,
+  options: GenerateOptions = {},
+): Promise<BeamResult> {
+  const { beams = 3, maxLength = 10, maskQuestionPads = false, signal } = options;
+  const { dec: start, sep: eos, pad } = network.config;
+  const { device } = question;
+  const count = question.shape[0];
+  const context = noGrad(() =>
+    scope(() => ({
+      cross: repeatInterleave(question, beams, 0),
+      crossMask: maskQuestionPads ? repeatInterleave(questionMask, beams, 0) : null,
+    })),
+  );
+  const next = async (rows: readonly (readonly number[])[]): Promise<Candidates[]> => {
+    const [logProbs, ids] = noGrad(() =>
+      scope(() => {
+        const tokens = idTensor(device, rows);
+        const states = network.text_decoder.states(tokens, { mask: null, ...context });
+        const [B, L, C] = states.shape;
+        const last = reshape(slice(states, 1, L - 1, 1), [B, C]);
+        return topK(logSoftmax(network.text_decoder.logits(last)), 2 * beams);
+      }),
+    );
+    const [p, i] = await Promise.all([logProbs.data(), ids.data()]);
+    logProbs.dispose();
+    ids.dispose();
+    const width = 2 * beams;
+    return rows.map((_, r) => ({
+      logProbs: p.subarray(r * width, (r + 1) * width),
+      ids: i.subarray(r * width, (r + 1) * width),
+    }));
+  };
+  try {
+    return await beamSearch(count, { beams, maxLength, start, eos, pad }, next, signal);
+  } finally {
+    context.cross.dispose();
+    context.crossMask?.dispose();
+  }
+}
+
+export function idTensor(device: Device, rows: readonly ArrayLike<number>[]): Tensor {
+  const width = rows[0].length;
+  const values = new Int32Array(rows.length * width);
+  rows.forEach((row, r) => values.set(row, r * width));
+  return tensor(values, { device, shape: [rows.length, width], dtype: "i32" });
+}

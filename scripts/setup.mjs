@@ -1,0 +1,146 @@
+#!/usr/bin/env node
+// Everything a fresh machine needs, each step skipped when up to date: npm packages, system packages, the native addon,
+// the TypeScript build. Only Node's own modules, since nothing else is there yet.
+//
+//   node scripts/setup.mjs [--yes] [--webgpu] [--quiet]
+//
+// --yes      install system packages, and add a package source where one is needed, without asking
+// --webgpu   also a Vulkan driver for WebGPU on machines without a GPU (lavapipe of Mesa 24 or later)
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline/promises";
+import { fileURLToPath } from "node:url";
+import { missingPackages, missingVulkan } from "./system-packages.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const flags = new Set(process.argv.slice(2));
+const consent = flags.has("--yes") || process.env.CONSILIUM_SETUP === "yes";
+const quiet = flags.has("--quiet");
+const say = (text) => quiet || console.error(`setup: ${text}`);
+const fail = (text) => {
+  console.error(`setup: ${text}`);
+  process.exit(1);
+};
+
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < 20 || (major === 20 && minor < 19)) fail(`Node.js 20.19 or later is needed; this is ${process.version}.`);
+
+/** Hash of the contents of files, so that a step runs again exactly when something it reads has changed. */
+function hashOf(paths) {
+  const hash = createHash("sha256");
+  for (const path of paths.sort()) hash.update(path).update("\0").update(readFileSync(join(root, path))).update("\0");
+  return hash.digest("hex");
+}
+
+function filesIn(folder, wanted) {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((e) => e.isFile() && wanted.test(e.name))
+    .map((e) => join(e.parentPath ?? e.path, e.name).slice(root.length));
+}
+
+const stampPath = (name) => join(root, "node_modules", ".consilium", name);
+const upToDate = (name, hash, product) =>
+  existsSync(join(root, product)) && existsSync(stampPath(name)) && readFileSync(stampPath(name), "utf8") === hash;
+function stamp(name, hash) {
+  mkdirSync(join(root, "node_modules", ".consilium"), { recursive: true });
+  writeFileSync(stampPath(name), hash);
+}
+
+/** Runs a command; its output is shown only when it fails. */
+function run(command, args, what) {
+  const started = Date.now();
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+    const output = [];
+    child.stdout.on("data", (d) => output.push(d));
+    child.stderr.on("data", (d) => output.push(d));
+    child.on("error", (error) => fail(`${what}: ${error.message}`));
+    child.on("close", (code) => {
+      if (code !== 0) {
+        process.stderr.write(Buffer.concat(output));
+        fail(`${what} failed (exit ${code}). The output is above.`);
+      }
+      say(`${what}: done in ${((Date.now() - started) / 1000).toFixed(0)} s`);
+      resolve();
+    });
+  });
+}
+
+async function mayInstall(question) {
+  if (consent) return true;
+  if (!process.stdin.isTTY) return false;
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await prompt.question(`setup: ${question} [y/N] `);
+  prompt.close();
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+async function npmPackages() {
+  const hash = hashOf(["package-lock.json"]);
+  if (upToDate("npm", hash, "node_modules/typescript/package.json")) return;
+  say("installing npm packages");
+  await run("npm", ["ci", "--ignore-scripts", "--include=dev", "--no-audit", "--no-fund"], "npm packages");
+  stamp("npm", hash);
+}
+
+async function systemPackages() {
+  const missing = missingPackages();
+  const vulkan = flags.has("--webgpu") ? missingVulkan() : null;
+  const packages = [...missing, ...(vulkan?.packages ?? [])];
+  if (packages.length === 0) return;
+  const byHand = `apt-get install ${packages.join(" ")}${vulkan?.source ? `   (needs the source "${vulkan.source}")` : ""}`;
+  if (!existsSync("/usr/bin/apt-get"))
+    fail(`these tools are missing: ${packages.join(", ")} (Debian's names). Install them with your system's package manager.`);
+  if (process.getuid?.() !== 0) fail(`system packages are missing. As root: ${byHand}`);
+  // Root without a terminal is a container or CI: what its own sources offer may be installed; a new source may not.
+  const unattended = !process.stdin.isTTY && !vulkan?.source;
+  if (!unattended && !(await mayInstall(`install ${packages.join(", ")}${vulkan?.source ? `, adding ${vulkan.source}` : ""}?`)))
+    fail(`system packages are missing. Run again with --yes, or: ${byHand}`);
+  say(`installing ${packages.join(", ")}`);
+  if (vulkan?.source) writeFileSync("/etc/apt/sources.list.d/consilium-backports.list", `${vulkan.source}\n`);
+  await run("apt-get", ["update", "-q"], "package lists");
+  const target = vulkan?.release ? ["-t", vulkan.release] : [];
+  if (missing.length) await run("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...missing], "system packages");
+  if (vulkan) await run("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...target, ...vulkan.packages], "Vulkan driver");
+}
+
+async function addon() {
+  const sources = [
+    "CMakeLists.txt",
+    "package.json",
+    ...filesIn("bindings/native", /\.(cc|h)$/),
+    ...filesIn("kernels", /\.(cpp|h)$/),
+  ];
+  const hash = hashOf(sources);
+  if (upToDate("addon", hash, "build/Release/consilium.node")) return;
+  say("compiling the native addon");
+  const ninja = spawnSync("ninja", ["--version"]).status === 0 ? ["-G", "Ninja"] : [];
+  const jobs = String(availableParallelism());
+  await run(process.execPath, ["node_modules/cmake-js/bin/cmake-js", "compile", ...ninja, "--parallel", jobs], "native addon");
+  stamp("addon", hash);
+}
+
+async function typescript() {
+  const folders = ["kernels", "engine", "bindings", "models", "apps", "bench"];
+  const hash = hashOf(["tsconfig.build.json", "tsconfig.json", ...folders.flatMap((f) => filesIn(f, /\.(ts|wgsl)$/))]);
+  if (upToDate("typescript", hash, "dist/engine/index.js")) return;
+  say("compiling TypeScript");
+  await run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], "TypeScript");
+  for (const path of filesIn("kernels", /\.wgsl$/)) {
+    const target = join(root, "dist", `${path}.js`);
+    mkdirSync(join(target, ".."), { recursive: true });
+    writeFileSync(target, `export default ${JSON.stringify(readFileSync(join(root, path), "utf8"))};\n`);
+  }
+  stamp("typescript", hash);
+}
+
+const started = Date.now();
+await npmPackages();
+await systemPackages();
+await typescript();
+await addon();
+if (Date.now() - started > 2000) say(`ready after ${((Date.now() - started) / 1000).toFixed(0)} s`);

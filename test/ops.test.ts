@@ -1,0 +1,73 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { KernelError } from "../engine/errors.js";
+import { openDevice } from "../engine/open-device.js";
+import { expectClose } from "./support/compare.js";
+import { tryOpen, watchGuards } from "./support/devices.js";
+import { hostInputs } from "./support/fill.js";
+import { elements, ops, tables, toleranceOf } from "./support/ops.js";
+import { runOp } from "./support/run-op.js";
+
+/** Every case of every op on every device that has it, against exact arithmetic on the same inputs. */
+const exact = await openDevice("reference", { exact: true });
+const cpu = await tryOpen("cpu", { debug: true, threads: 2 });
+const oneThread = await tryOpen("cpu", { threads: 1 });
+const threeThreads = await tryOpen("cpu", { threads: 3 });
+const webgpu = await tryOpen("webgpu", { debug: true });
+const guards = cpu.device && watchGuards(cpu.device);
+afterAll(() => {
+  for (const d of [exact, cpu.device, oneThread.device, threeThreads.device, webgpu.device]) d?.close();
+});
+
+/** Larger cases belong to benchmarks: a reference in plain loops takes seconds there. */
+const LIMIT = 1_500_000;
+/** Software adapters are some 100 times slower than the cpu device. */
+const WEBGPU_LIMIT = 60_000;
+
+for (const { folder, table } of tables) {
+  const op = ops.get(table.op);
+  describe(`${table.op} (kernels/${folder})`, () => {
+    test("the op exists", () => expect(op, `engine/ops has no op named ${table.op}`).toBeDefined());
+    if (!op) return;
+    for (const c of table.cases) {
+      if (elements(c) > LIMIT || (c.bench && elements(c) > LIMIT / 10)) continue;
+      for (const dtype of c.dtypes ?? (["f32"] as const)) {
+        const inputs = hostInputs(c, dtype);
+        const tolerance = toleranceOf(table, c, dtype);
+
+        const compare = async (device: NonNullable<typeof cpu.device>, withGradients: boolean) => {
+          const expected = await runOp(exact, op, c, inputs, op.differentiable);
+          const live = device.memory().allocations;
+          const got = await runOp(device, op, c, inputs, withGradients);
+          got.outputs.forEach((y, i) => expectClose(`output ${i}`, y, expected.outputs[i], tolerance));
+          if (withGradients)
+            for (const [name, gradient] of Object.entries(expected.gradients)) {
+              if (c.noGradient?.[name]) continue;
+              expect(got.gradients[name] === null, `d${name} is there on one device only`).toBe(gradient === null);
+              if (gradient) expectClose(`d${name}`, got.gradients[name] as Float64Array, gradient, tolerance);
+            }
+          expect(device.memory().allocations, "allocations left behind").toBe(live);
+        };
+
+        test.skipIf(!cpu.device)(`cpu ${dtype}: ${c.name}`, async () => {
+          await compare(cpu.device as NonNullable<typeof cpu.device>, op.differentiable);
+          expect(await guards?.(), "guard zones").toEqual([]);
+          const runs = [];
+          for (const d of [oneThread.device, threeThreads.device, threeThreads.device])
+            if (d) runs.push(await runOp(d, op, c, inputs, op.differentiable));
+          for (const r of runs) expect(r, "bits differ between runs or thread counts").toEqual(runs[0]);
+        });
+
+        if (dtype !== "f32" || elements(c) > WEBGPU_LIMIT) continue;
+        test.skipIf(!webgpu.device)(`webgpu f32: ${c.name}`, async (context) => {
+          const device = webgpu.device as NonNullable<typeof webgpu.device>;
+          try {
+            await compare(device, false);
+          } catch (error) {
+            if (error instanceof KernelError) context.skip(error.message);
+            throw error;
+          }
+        });
+      }
+    }
+  });
+}

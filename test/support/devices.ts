@@ -1,0 +1,38 @@
+import type { DeviceName, DeviceOptions, Memory } from "../../bindings/device.js";
+import type { Device } from "../../engine/device.js";
+import { openDevice } from "../../engine/open-device.js";
+
+/** Devices that must open here, e.g. CONSILIUM_REQUIRE=cpu,webgpu. One that is not required is skipped with its reason. */
+export const required = new Set((process.env.CONSILIUM_REQUIRE ?? "cpu").split(",").filter(Boolean));
+
+export type Opened = { readonly device: Device; readonly reason: "" } | { readonly device: null; readonly reason: string };
+
+export async function tryOpen(name: DeviceName, options: DeviceOptions = {}): Promise<Opened> {
+  try {
+    return { device: await openDevice(name, options), reason: "" };
+  } catch (error) {
+    if (required.has(name)) throw error;
+    return { device: null, reason: (error as Error).message };
+  }
+}
+
+/** Watches every allocation of a debug device, so that its guard zones can be checked. */
+export function watchGuards(device: Device): () => Promise<string[]> {
+  const memories: Memory[] = [];
+  const { binding } = device;
+  const allocate = binding.allocate.bind(binding);
+  binding.allocate = (length, dtype) => {
+    const memory = allocate(length, dtype);
+    memories.push(memory);
+    return memory;
+  };
+  return async () => {
+    await device.finish();
+    const damage: string[] = [];
+    for (const memory of memories) {
+      const found = await binding.checkGuards?.(memory);
+      if (found) damage.push(found);
+    }
+    return damage;
+  };
+}

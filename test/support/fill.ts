@@ -1,0 +1,43 @@
+import { fromBf16, fromF16, toBf16, toF16 } from "../../bindings/dtype-bits.js";
+import type { DType, FloatDType, InputSpec, OpCase } from "../../kernels/contract.js";
+import { generator } from "./random.js";
+
+export interface HostInput {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  /** Rounded to `dtype`, so that every device starts from the same numbers. */
+  readonly values: Float64Array;
+}
+
+export const roundTo: Readonly<Record<DType, (v: number) => number>> = {
+  f32: Math.fround,
+  bf16: (v) => fromBf16(toBf16(v)),
+  f16: (v) => fromF16(toF16(v)),
+  i32: (v) => v,
+  u32: (v) => v,
+};
+
+export function hostInput(spec: InputSpec, dtype: FloatDType, seed: string): HostInput {
+  const object = Array.isArray(spec) ? { shape: spec as readonly number[] } : (spec as Exclude<InputSpec, readonly number[]>);
+  const type: DType = "dtype" in object && object.dtype ? object.dtype : dtype;
+  const size = object.shape.reduce((a, b) => a * b, 1);
+  const random = generator(seed);
+  const values = new Float64Array(size);
+  const round = roundTo[type];
+  for (let i = 0; i < size; i++) {
+    if ("values" in object) values[i] = object.values[i];
+    else if ("low" in object) values[i] = random.integer(object.low, object.high);
+    else {
+      const { fill = "normal", scale = 1 } = object as { fill?: string; scale?: number };
+      const v = fill === "positive" ? 0.5 + random.uniform() : random.normal();
+      values[i] = round(scale * (fill === "spiky" && random.uniform() < 0.02 ? 30 * v : v));
+    }
+  }
+  return { shape: object.shape, dtype: type, values };
+}
+
+export function hostInputs(c: OpCase, dtype: FloatDType): Record<string, HostInput> {
+  return Object.fromEntries(
+    Object.entries(c.inputs).map(([name, spec]) => [name, hostInput(spec, dtype, `${c.name}/${name}`)]),
+  );
+}

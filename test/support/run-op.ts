@@ -1,0 +1,72 @@
+import type { ReferenceBinding } from "../../bindings/reference/device.js";
+import type { Op, Outputs } from "../../engine/define-op.js";
+import type { Device } from "../../engine/device.js";
+import { isFloat } from "../../engine/dtype.js";
+import { scope } from "../../engine/scope.js";
+import { walk } from "../../engine/tape.js";
+import { fromHost, Tensor } from "../../engine/tensor.js";
+import type { OpCase } from "../../kernels/contract.js";
+import { type HostInput, roundTo } from "./fill.js";
+import { generator } from "./random.js";
+
+export interface OpResult {
+  readonly outputs: Float64Array[];
+  /** By input name; null where the tape gave none. */
+  readonly gradients: Record<string, Float64Array | null>;
+}
+
+/** Values of a tensor in full precision: unrounded on an exact reference device. */
+async function values(t: Tensor): Promise<Float64Array> {
+  if (t.device.name === "reference" && isFloat(t.dtype))
+    return (t.device.binding as ReferenceBinding).values(t.storage.memory, t.size);
+  return Float64Array.from(await t.data());
+}
+
+function upload(device: Device, input: HostInput): Tensor {
+  const t = fromHost(device, new Float32Array(input.values.length), input.shape, input.dtype);
+  if (device.name === "reference" && isFloat(input.dtype)) device.binding.write(t.storage.memory, input.values, input.dtype);
+  else t.write(input.values);
+  return t;
+}
+
+/** The gradient that flows into output `i`: the same numbers on every device. */
+export function outputGradient(c: OpCase, y: Tensor, i: number): HostInput {
+  const random = generator(`${c.name}/dy${i}`);
+  const round = roundTo[y.dtype];
+  return { shape: y.shape, dtype: y.dtype, values: Float64Array.from({ length: y.size }, () => round(random.normal())) };
+}
+
+/** Runs an op forward, and backward with given output gradients; frees everything it made. */
+export async function runOp(
+  device: Device,
+  op: Op,
+  c: OpCase,
+  inputs: Record<string, HostInput>,
+  withGradients: boolean,
+): Promise<OpResult> {
+  device.seed(1234);
+  const gradients: Record<string, Tensor> = {};
+  const outputs: Tensor[] = [];
+  const made = scope(() => {
+    const given: Record<string, Tensor | null> = {};
+    for (const name of Object.keys(op.inputs)) given[name] = inputs[name] ? upload(device, inputs[name]) : null;
+    if (withGradients)
+      for (const t of Object.values(given)) if (t && isFloat(t.dtype)) t.requiresGrad = true;
+    const y = (op as Op<never, unknown, Outputs>)(given as never, c.options ?? {});
+    outputs.push(...(Array.isArray(y) ? (y as Tensor[]) : [y as Tensor]));
+    if (withGradients) {
+      const roots = outputs.filter((t) => t.node && isFloat(t.dtype));
+      const dys = roots.map((t) => upload(device, outputGradient(c, t, outputs.indexOf(t))));
+      walk(roots, dys, (leaf, gradient) => {
+        const name = Object.keys(given).find((n) => given[n] === leaf) as string;
+        gradients[name] = gradient;
+      });
+    }
+    return [...outputs, ...Object.values(gradients)];
+  });
+  const result: OpResult = { outputs: [], gradients: {} };
+  for (const t of outputs) result.outputs.push(await values(t));
+  for (const name of Object.keys(op.inputs)) result.gradients[name] = gradients[name] ? await values(gradients[name]) : null;
+  for (const t of made) t.dispose();
+  return result;
+}
