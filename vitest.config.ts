@@ -18,6 +18,12 @@ const wgsl: Plugin = {
 
 export default defineConfig({
   plugins: [wgsl],
-  resolve: { alias: { "#platform": fileURLToPath(new URL("./bindings/platform/node.ts", import.meta.url)) } },
+  resolve: {
+    alias: [
+      { find: "#platform", replacement: fileURLToPath(new URL("./bindings/platform/node.ts", import.meta.url)) },
+      // Examples import the package by its name, as their readers will.
+      { find: /^consilium$/, replacement: fileURLToPath(new URL("./engine/index.ts", import.meta.url)) },
+    ],
+  },
   test: { include: ["test/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000, pool: "forks", maxWorkers: 2 },
 });

@@ -3,8 +3,8 @@ import type { Device } from "./device.js";
 import { type Arguments, type Numbers, type Results, run } from "./dispatch.js";
 import { isFloat } from "./dtype.js";
 import { DeviceError, describe, DTypeError, GradientError, ShapeError } from "./errors.js";
-import { attach, Node, recording } from "./tape.js";
-import { Tensor } from "./tensor.js";
+import { attach, Node, recordingHistory } from "./tape.js";
+import { Tensor, view } from "./tensor.js";
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Schema
@@ -109,7 +109,7 @@ export function defineOp<
     const given = inputs as Readonly<Record<string, Tensor | null>>;
     const device = check(name, names, schemas, given);
     const dims = bind(name, names, schemas, given);
-    const tracked = spec.gradient !== undefined && recording() && names.some((n) => given[n]?.tracked);
+    const tracked = spec.gradient !== undefined && names.some((n) => given[n]?.tracked) && recordingHistory();
     const bound: ForwardContext["run"] = (pass, args, params, dtype) => run(device, pass, args, params, dtype);
     const { y, saves, kept } = spec.forward(inputs, options, { device, dims, recording: tracked, run: bound });
     if (!tracked) return y;
@@ -129,10 +129,7 @@ export function defineOp<
       const saved = restore(name, held);
       const found = spec.gradient?.(saved as S, dy, context as unknown as GradientContext<I, O, K>);
       const gradients = names.map((n) => (found as Record<string, Tensor | null> | undefined)?.[n]);
-      for (const key in saved) {
-        const t = saved[key];
-        if (t && t !== held[key]?.tensor && !gradients.includes(t)) t.dispose();
-      }
+      for (const t of Object.values(saved)) if (t && !gradients.includes(t)) t.dispose();
       return gradients;
     };
     const node: Node = new Node(name, tensors, outputs.length, rule, () => {
@@ -244,24 +241,16 @@ function hold(saves: Readonly<Record<string, Tensor | null>> | undefined): Recor
   return held;
 }
 
-/** The saved tensors, made anew where the user's own has been disposed. */
+/** The saved tensors under handles of their own, so that the user's may be gone and a rule may hand one on. */
 function restore(op: string, held: Record<string, Saved | null>): Record<string, Tensor | null> {
   const out: Record<string, Tensor | null> = {};
   for (const key in held) {
     const saved = held[key];
-    if (!saved) {
-      out[key] = null;
-      continue;
-    }
-    const { tensor, version } = saved;
-    if (tensor.storage.version !== version)
+    if (saved && saved.tensor.storage.version !== saved.version)
       throw new GradientError(
-        `${op}: ${describe(key, tensor.shape)} was changed in place after it was saved for the backward pass. Change a copy instead.`,
+        `${op}: ${describe(key, saved.tensor.shape)} was changed in place after it was saved for the backward pass. Change a copy instead.`,
       );
-    if (tensor.disposed) {
-      tensor.storage.retain();
-      out[key] = new Tensor(tensor.storage, tensor.shape, tensor.dtype, tensor.size);
-    } else out[key] = tensor;
+    out[key] = saved && view(saved.tensor, saved.tensor.shape);
   }
   return out;
 }

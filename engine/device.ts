@@ -72,9 +72,10 @@ export class Device {
   /** Bytes of a storage after all earlier work; a fault found on the way is thrown instead. */
   async read(storage: Storage, byteLength: number, dtype: DType): Promise<ArrayBuffer> {
     if (this.#closed) throw new DeviceError(`read: the ${this.name} device is closed. Read before close().`);
-    const faults = this.#readFaults();
-    const bytes = byteLength === 0 ? new ArrayBuffer(0) : await this.binding.read(storage.memory, byteLength, dtype);
-    await faults;
+    const [, bytes] = await Promise.all([
+      this.#readFaults(),
+      byteLength === 0 ? new ArrayBuffer(0) : this.binding.read(storage.memory, byteLength, dtype),
+    ]);
     return bytes;
   }
 

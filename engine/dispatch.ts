@@ -43,32 +43,33 @@ export function run<B extends Buffers, P extends Params>(
   slots[pass.id] ??= new Array<Memory | null>(names.length).fill(null);
   const memories = slots[pass.id];
   const results: Record<string, Tensor> = {};
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i];
-    const spec = pass.buffers[name];
-    const value = given[name];
-    if (value instanceof Tensor) {
-      memories[i] = value.storage.memory;
-      if (spec.use !== "in") {
-        value.storage.version++;
-        results[name] = value;
-      }
-    } else if (value) {
-      const type: DType = spec.dtype === "value" ? dtype : spec.dtype;
-      const size = sizeOf(value);
-      const output = new Tensor(device.allocate(size, type, pass.label), value, type, size);
-      memories[i] = output.storage.memory;
-      results[name] = output;
-    } else {
-      const own: Storage | null = name === "random" ? device.random : name === "faults" ? device.faults : null;
-      memories[i] = own ? own.memory : null;
-    }
-  }
-  let numbers = params as Record<string, number>;
-  if ("faultLabel" in pass.params) numbers = { ...numbers, faultLabel: device.faultLabel(pass.label) };
   try {
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i];
+      const spec = pass.buffers[name];
+      const value = given[name];
+      if (value instanceof Tensor) {
+        memories[i] = value.storage.memory;
+        if (spec.use !== "in") {
+          value.storage.version++;
+          results[name] = value;
+        }
+      } else if (value) {
+        const type: DType = spec.dtype === "value" ? dtype : spec.dtype;
+        const size = sizeOf(value);
+        const output = new Tensor(device.allocate(size, type, pass.label), value, type, size);
+        memories[i] = output.storage.memory;
+        results[name] = output;
+      } else {
+        const own: Storage | null = name === "random" ? device.random : name === "faults" ? device.faults : null;
+        memories[i] = own ? own.memory : null;
+      }
+    }
+    let numbers = params as Record<string, number>;
+    if ("faultLabel" in pass.params) numbers = { ...numbers, faultLabel: device.faultLabel(pass.label) };
     device.binding.launch(pass, dtype, memories, numbers);
   } catch (error) {
+    for (const name in results) if (results[name] !== given[name]) results[name].dispose();
     throw error instanceof KernelMissing ? missing(error) : error;
   }
   return results as Results<B>;

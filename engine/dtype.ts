@@ -1,5 +1,5 @@
 import { BYTES, type TypedArray } from "../bindings/device.js";
-import { fromBf16, fromF16, toBf16, toF16 } from "../bindings/dtype-bits.js";
+import { decodeBf16, decodeF16, encodeBf16, encodeF16 } from "../bindings/half.js";
 import type { DType, FloatDType } from "../kernels/contract.js";
 
 export type { DType, FloatDType } from "../kernels/contract.js";
@@ -17,9 +17,9 @@ export function encode(values: ArrayLike<number>, dtype: DType): TypedArray {
     case "u32":
       return values instanceof Uint32Array ? values : Uint32Array.from(values);
     case "bf16":
-      return Uint16Array.from(values, toBf16);
+      return encodeBf16(encode(values, "f32") as Float32Array);
     case "f16":
-      return Uint16Array.from(values, toF16);
+      return encodeF16(encode(values, "f32") as Float32Array);
     default:
       return dtype satisfies never;
   }
@@ -35,9 +35,9 @@ export function decode(bytes: ArrayBuffer, dtype: DType): Float32Array | Int32Ar
     case "u32":
       return new Uint32Array(bytes);
     case "bf16":
-      return Float32Array.from(new Uint16Array(bytes), fromBf16);
+      return decodeBf16(new Uint16Array(bytes));
     case "f16":
-      return Float32Array.from(new Uint16Array(bytes), fromF16);
+      return decodeF16(new Uint16Array(bytes));
     default:
       return dtype satisfies never;
   }

@@ -1,8 +1,10 @@
 /** The public API of the engine. Models and apps import from here and from nowhere deeper. */
 export type { DeviceName, DeviceOptions } from "../bindings/device.js";
+export { checkpoint } from "./checkpoint.js";
 export { Device, type MemoryReport } from "./device.js";
 export type { DType, FloatDType } from "./dtype.js";
 export * from "./errors.js";
+export * as io from "./io/index.js";
 export * as nn from "./nn/index.js";
 export { openDevice } from "./open-device.js";
 export * from "./ops/index.js";

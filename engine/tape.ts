@@ -1,10 +1,17 @@
 import { GradientError } from "./errors.js";
 import { add, copy, ones } from "./gradient-math.js";
-import { keep } from "./scope.js";
-import type { Tensor } from "./tensor.js";
+import { keep, scope } from "./scope.js";
+import { Tensor, view } from "./tensor.js";
 
 /** A gradient rule's answer: one entry per input it was asked for. */
 export type Gradients = readonly (Tensor | null | undefined)[];
+
+/**
+ * Gradients of a node's inputs from those of its outputs. `into` holds, per input, a gradient that a kernel may add to in
+ * place. A rule may answer with the node's one output instead, recorded anew: the walk goes on from there and frees it,
+ * unless it is a leaf.
+ */
+export type Rule = (dys: readonly (Tensor | null)[], into: readonly (Tensor | null)[]) => Gradients | Tensor;
 
 /** One recorded op: how to go from the gradients of its outputs to those of its inputs. */
 export class Node {
@@ -15,7 +22,7 @@ export class Node {
   readonly sources: readonly (Node | null)[];
   readonly outputs: number;
   readonly id: number;
-  #rule: ((dys: readonly (Tensor | null)[], into: readonly (Tensor | null)[]) => Gradients) | null;
+  #rule: Rule | null;
   #free: () => void;
   /** Output tensors and later nodes that refer to it. */
   #refs = 0;
@@ -24,7 +31,7 @@ export class Node {
     name: string,
     inputs: readonly (Tensor | null)[],
     outputs: number,
-    rule: (dys: readonly (Tensor | null)[], into: readonly (Tensor | null)[]) => Gradients,
+    rule: Rule,
     free: () => void,
   ) {
     this.name = name;
@@ -51,7 +58,7 @@ export class Node {
     }
   }
 
-  gradients(dys: readonly (Tensor | null)[], into: readonly (Tensor | null)[]): Gradients {
+  gradients(dys: readonly (Tensor | null)[], into: readonly (Tensor | null)[]): Gradients | Tensor {
     if (!this.#rule)
       throw new GradientError(
         `${this.name}: backward ran through this result before, and what it saved is gone. Run the forward again.`,
@@ -69,22 +76,47 @@ export class Node {
 }
 
 let created = 0;
-let enabled = true;
 
-export const recording = (): boolean => enabled;
+/** "probe": nothing is recorded, but it is noted that something would have been. */
+let mode: "on" | "off" | "probe" = "on";
+let noted = false;
 
-/** Runs `f` without recording: results have no history, nothing is saved. */
-export function noGrad<T>(f: () => T): T {
-  return withRecording(false, f);
+export const recording = (): boolean => mode === "on";
+
+/** `recording`, as an op asks that has an input with history. */
+export function recordingHistory(): boolean {
+  if (mode === "probe") noted = true;
+  return mode === "on";
 }
 
-export function withRecording<T>(on: boolean, f: () => T): T {
-  const before = enabled;
-  enabled = on;
+function inMode<T>(next: typeof mode, f: () => T): T {
+  const before = mode;
+  mode = next;
   try {
     return f();
   } finally {
-    enabled = before;
+    mode = before;
+  }
+}
+
+/** Runs `f` without recording: results have no history, nothing is saved. */
+export function noGrad<T>(f: () => T): T {
+  return inMode("off", f);
+}
+
+/** Runs `f` with recording, inside a backward pass. */
+export function record<T>(f: () => T): T {
+  return inMode("on", f);
+}
+
+/** `noGrad` that tells whether the result depends on anything that wants a gradient. */
+export function probe<T>(f: () => T): { result: T; history: boolean } {
+  const before = noted;
+  noted = false;
+  try {
+    return { result: inMode("probe", f), history: noted };
+  } finally {
+    noted = before;
   }
 }
 
@@ -99,84 +131,131 @@ export function attach(node: Node, outputs: readonly Tensor[]): void {
   });
 }
 
-/** A gradient on its way, and whether the walk may change it in place. */
-interface Pending {
-  value: Tensor;
-  owned: boolean;
+/** Another handle on a tensor and its history, which is `source` where its own handle is gone. */
+export function sharing(t: Tensor, source: Node | null = t.node): Tensor {
+  const handle = view(t, t.shape);
+  if (!source) return handle;
+  handle.node = source;
+  source.retain();
+  const position = positions.get(t);
+  if (position) positions.set(handle, position);
+  return handle;
 }
 
 /**
- * Walks back from `roots` in reverse order of recording. `leaf` receives the finished gradient of every leaf that asks
- * for one; `existing` gives one that kernels may add to in place.
+ * Walks back from `roots` in reverse order of recording; `dys` stay their owner's. `leaf` receives the finished gradient of
+ * every leaf that asks for one, and owns it.
+ *
+ * Each gradient on its way has a handle of its own, so that its memory goes as soon as nothing needs it; it may be changed
+ * in place while no other handle shares that memory.
  */
 export function walk(
   roots: readonly Tensor[],
   dys: readonly Tensor[],
-  leaf: (tensor: Tensor, gradient: Tensor, owned: boolean) => void,
+  leaf: (tensor: Tensor, gradient: Tensor) => void,
 ): void {
-  const pending = new Map<Node, (Pending | null)[]>();
-  const leaves = new Map<Tensor, Pending>();
-  const nodes = reachable(roots);
+  const pending = new Map<Node, (Tensor | null)[]>();
+  const leaves = new Map<Tensor, Tensor>();
+  const route = new Route();
 
-  const slot = (source: Node | null, tensor: Tensor): Pending | null =>
+  const slot = (source: Node | null, tensor: Tensor): Tensor | null =>
     source ? (pending.get(source)?.[positions.get(tensor) ?? 0] ?? null) : (leaves.get(tensor) ?? null);
 
-  const deliver = (source: Node | null, tensor: Tensor, gradient: Tensor, owned: boolean) => {
+  const deliver = (source: Node | null, tensor: Tensor, gradient: Tensor) => {
     const before = slot(source, tensor);
-    let next: Pending;
-    if (!before) next = { value: gradient, owned };
-    else if (before.value === gradient) return;
-    else {
-      const value = add(before.value, gradient, before.owned);
-      if (value !== before.value && before.owned) before.value.dispose();
-      if (owned) gradient.dispose();
-      next = { value, owned: true };
+    const next = before ? join(before, gradient) : gradient;
+    if (!source) {
+      leaves.set(tensor, next);
+      return;
     }
-    if (!source) leaves.set(tensor, next);
-    else {
-      let entries = pending.get(source);
-      if (!entries) {
-        entries = new Array<Pending | null>(source.outputs).fill(null);
-        pending.set(source, entries);
-      }
-      entries[positions.get(tensor) ?? 0] = next;
+    let entries = pending.get(source);
+    if (!entries) {
+      entries = new Array<Tensor | null>(source.outputs).fill(null);
+      pending.set(source, entries);
     }
+    entries[positions.get(tensor) ?? 0] = next;
   };
 
-  withRecording(false, () => {
-    roots.forEach((root, i) => deliver(root.node, root, dys[i], false));
-    for (const node of nodes) {
-      const entries = pending.get(node);
-      if (!entries) continue;
-      pending.delete(node);
-      const incoming = entries.map((p) => p?.value ?? null);
-      const into = node.inputs.map((t, i) => {
-        const p = t ? slot(node.sources[i], t) : null;
-        return p?.owned ? p.value : null;
-      });
-      const gradients = node.gradients(incoming, into);
-      node.inputs.forEach((input, i) => {
-        const gradient = gradients[i];
-        if (!input || !gradient) return;
-        const passedOn = incoming.includes(gradient) || gradients.indexOf(gradient) !== i;
-        deliver(node.sources[i], input, gradient, !passedOn && gradient.storage.refs === 1);
-      });
-      for (const p of entries) if (p?.owned && !gradients.includes(p.value)) p.value.dispose();
+  const spread = (node: Node, incoming: readonly (Tensor | null)[]) => {
+    const into = node.inputs.map((t, i) => {
+      const before = t && slot(node.sources[i], t);
+      return before && exclusive(before) ? before : null;
+    });
+    const found = node.gradients(incoming, into);
+    if (found instanceof Tensor) {
+      const dy = incoming[0] as Tensor;
+      if (found.tracked) deliver(found.node, found, view(dy, dy.shape));
+      route.add(found);
+      if (!found.requiresGrad) found.dispose();
+      return;
     }
-    for (const [tensor, p] of leaves) leaf(tensor, p.value, p.owned);
+    node.inputs.forEach((input, i) => {
+      const gradient = found[i];
+      if (!input || !gradient || gradient === into[i]) return;
+      const shared = incoming.includes(gradient) || found.indexOf(gradient) !== i;
+      deliver(node.sources[i], input, shared ? view(gradient, gradient.shape) : gradient);
+    });
+  };
+
+  noGrad(() => {
+    try {
+      roots.forEach((root, i) => {
+        deliver(root.node, root, view(dys[i], dys[i].shape));
+        route.add(root);
+      });
+      for (let node = route.next(); node; node = route.next()) {
+        const incoming = pending.get(node);
+        if (!incoming) continue;
+        pending.delete(node);
+        spread(node, incoming);
+        for (const dy of incoming) dy?.dispose();
+      }
+      for (const [tensor, gradient] of leaves) leaf(tensor, gradient);
+    } finally {
+      route.close();
+    }
   });
 }
 
-/** Every node that a root depends on, latest first. */
-function reachable(roots: readonly Tensor[]): Node[] {
-  const seen = new Set<Node>();
-  const queue = roots.flatMap((r) => (r.node ? [r.node] : []));
-  for (let node = queue.pop(); node; node = queue.pop()) {
-    if (seen.has(node)) continue;
-    seen.add(node);
-    for (const source of node.sources) if (source) queue.push(source);
+const exclusive = (t: Tensor): boolean => t.storage.refs === 1;
+
+/** a + b, in the memory of one of them where that is free to change. */
+function join(a: Tensor, b: Tensor): Tensor {
+  const [target, other] = exclusive(a) || !exclusive(b) ? [a, b] : [b, a];
+  const sum = add(target, other, exclusive(target));
+  other.dispose();
+  if (sum !== target) target.dispose();
+  return sum;
+}
+
+/** The nodes to visit, latest first. Holds the last node of each root, so that no other goes while the walk is on. */
+class Route {
+  readonly #seen = new Set<Node>();
+  readonly #held: Node[] = [];
+  #ahead: Node[] = [];
+
+  /** Everything that `root` depends on. */
+  add(root: Tensor): void {
+    if (!root.node) return;
+    root.node.retain();
+    this.#held.push(root.node);
+    const queue = [root.node];
+    for (let node = queue.pop(); node; node = queue.pop()) {
+      if (this.#seen.has(node)) continue;
+      this.#seen.add(node);
+      this.#ahead.push(node);
+      for (const source of node.sources) if (source) queue.push(source);
+    }
+    this.#ahead.sort((a, b) => a.id - b.id);
   }
-  return [...seen].sort((a, b) => b.id - a.id);
+
+  next(): Node | undefined {
+    return this.#ahead.pop();
+  }
+
+  close(): void {
+    for (const node of this.#held) node.release();
+  }
 }
 
 function checkRoot(loss: Tensor): void {
@@ -192,33 +271,39 @@ function checkRoot(loss: Tensor): void {
 /** `loss.backward()`: adds d(loss)/d(leaf) to `leaf.grad`. */
 export function backward(loss: Tensor): void {
   checkRoot(loss);
-  const seed = withRecording(false, () => ones(loss));
-  walk([loss], [seed], accumulate);
-  seed.dispose();
-}
-
-export function accumulate(tensor: Tensor, gradient: Tensor, owned: boolean): void {
-  const before = tensor.grad;
-  if (!before) {
-    tensor.grad = keep(owned ? gradient : withRecording(false, () => copy(gradient)));
-    return;
-  }
-  const sum = keep(add(before, gradient, true));
-  if (sum !== before) before.dispose();
-  if (owned) gradient.dispose();
-  tensor.grad = sum;
-}
-
-/** d(loss)/d(tensor) for each of `tensors`, without touching any `grad`. A tensor the loss does not reach gives null. */
-export function gradients(loss: Tensor, tensors: readonly Tensor[]): (Tensor | null)[] {
-  checkRoot(loss);
-  const found = new Map<Tensor, Tensor>();
-  const seed = withRecording(false, () => ones(loss));
-  const wanted = new Set(tensors);
-  walk([loss], [seed], (tensor, gradient, owned) => {
-    if (wanted.has(tensor)) found.set(tensor, owned ? gradient : copy(gradient));
-    else if (owned) gradient.dispose();
+  scope(() => {
+    const seed = ones(loss);
+    walk([loss], [seed], accumulate);
   });
-  seed.dispose();
-  return tensors.map((t) => found.get(t) ?? null);
+}
+
+function accumulate(tensor: Tensor, gradient: Tensor): void {
+  const before = tensor.grad;
+  tensor.grad = keep(before ? join(before, gradient) : owned(gradient));
+}
+
+/** The gradient in memory of its own. */
+function owned(gradient: Tensor): Tensor {
+  if (exclusive(gradient)) return gradient;
+  const out = copy(gradient);
+  gradient.dispose();
+  return out;
+}
+
+/**
+ * d(loss)/d(leaf) for each of `leaves`, without touching any `grad`. A leaf that the loss does not reach gives null. Throws
+ * GradientError for the result of an op: only leaves have gradients.
+ */
+export function gradients(loss: Tensor, leaves: readonly Tensor[]): (Tensor | null)[] {
+  checkRoot(loss);
+  for (const t of leaves)
+    if (t.node)
+      throw new GradientError(`gradients: ${t} is the result of ${t.node.name}, not a leaf. Ask for what it was made of.`);
+  return scope(() => {
+    const found = new Map<Tensor, Tensor>();
+    walk([loss], [ones(loss)], (tensor, gradient) => {
+      if (leaves.includes(tensor)) found.set(tensor, owned(gradient));
+    });
+    return leaves.map((t) => found.get(t) ?? null);
+  });
 }

@@ -124,6 +124,12 @@ export class Tensor {
   }
 }
 
+/** The same memory under another shape, without history: a handle of its own. */
+export function view(t: Tensor, shape: Shape): Tensor {
+  t.storage.retain();
+  return new Tensor(t.storage, shape, t.dtype, t.size);
+}
+
 /** Uploads host values. */
 export function fromHost(device: Device, values: ArrayLike<number>, shape: Shape, dtype: DType): Tensor {
   checkShape("tensor", shape);

@@ -9,6 +9,10 @@
 namespace consilium {
 namespace {
 
+Napi::Value create_device(const Napi::CallbackInfo &info) {
+  return info.Env().GetInstanceData<Napi::FunctionReference>()->New({info[0]});
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   // CONSILIUM_SIMD=AVX2 tests on a better machine what a lesser one would run.
   if (const char *name = std::getenv("CONSILIUM_SIMD"); name != nullptr && *name != '\0') {
@@ -19,9 +23,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(constructor);  // deletes it with the environment
   exports.Set("target", target_name());
   exports.Set("chip", chip_name());
-  exports.Set("createDevice", Napi::Function::New(env, [](const Napi::CallbackInfo &info) {
-                return info.Env().GetInstanceData<Napi::FunctionReference>()->New({info[0]});
-              }, "createDevice"));
+  exports.Set("createDevice", Napi::Function::New(env, create_device, "createDevice"));
   return exports;
 }
 

@@ -114,7 +114,8 @@ Napi::Value Device::allocate(const Napi::CallbackInfo &info) {
   queue(env);
   const uint64_t bytes = whole_number(info[0]);
   const uintptr_t address = memory_.allocate(bytes);
-  if (address == 0) throw Napi::RangeError::New(env, "consilium: the system refuses " + std::to_string(bytes) + " bytes");
+  if (address == 0)
+    throw Napi::RangeError::New(env, "consilium: the system refuses " + std::to_string(bytes) + " bytes");
   return Napi::Number::New(env, static_cast<double>(address));
 }
 
@@ -131,7 +132,8 @@ void Device::submit(const Napi::CallbackInfo &info) {
   Queue &queue = this->queue(info.Env());
   const Bytes commands = bytes_of(info[0]);
   const size_t bytes = whole_number(info[1]) * sizeof(uint32_t);
-  if (bytes > commands.size) throw Napi::RangeError::New(info.Env(), "consilium: more words than the command buffer has");
+  if (bytes > commands.size)
+    throw Napi::RangeError::New(info.Env(), "consilium: more words than the command buffer has");
   Task task;
   task.kind = Task::Kind::commands;
   task.payload = Payload(commands.data, bytes);
@@ -194,7 +196,7 @@ void Device::announce(Napi::Env env, Napi::Function, Device *device, void *) {
   }
   try {
     for (const uint64_t ticket : done) {
-      const found = device->pending_.find(ticket);
+      const auto found = device->pending_.find(ticket);
       if (found == device->pending_.end()) continue;
       Pending pending = std::move(found->second);
       device->pending_.erase(found);

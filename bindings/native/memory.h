@@ -6,7 +6,8 @@
 
 namespace consilium {
 
-// One allocation, 64-byte aligned (2 MiB aligned and offered to huge pages where it is that large). Moves, never copies.
+// One allocation, 64-byte aligned (2 MiB aligned and offered to huge pages where it is that large). Moves, never
+// copies.
 class Block {
  public:
   Block() = default;

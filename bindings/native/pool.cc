@@ -12,10 +12,17 @@ constexpr uint32_t open = 1u << 31, owner_asleep = 1u << 30, inside = owner_asle
 }  // namespace
 
 Pool::Pool(unsigned workers) {
-  for (unsigned i = 0; i < workers; ++i) threads_.emplace_back([this] { worker(); });
+  try {
+    for (unsigned i = 0; i < workers; ++i) threads_.emplace_back([this] { worker(); });
+  } catch (...) {
+    stop();  // the system refuses a thread: those that run must not outlive us
+    throw;
+  }
 }
 
-Pool::~Pool() {
+Pool::~Pool() { stop(); }
+
+void Pool::stop() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stop_.store(true);
@@ -65,7 +72,8 @@ void Pool::wake(uint64_t chunks) {
 bool Pool::enter() {
   uint32_t state = state_.load(std::memory_order_relaxed);
   while (state & open)
-    if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+    if (state_.compare_exchange_weak(state, state + 1, std::memory_order_acquire, std::memory_order_relaxed))
+      return true;
   return false;
 }
 

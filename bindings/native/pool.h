@@ -33,6 +33,7 @@ class Pool {
 
  private:
   void worker();
+  void stop();
   void take_chunks();
   void wake(uint64_t chunks);
   bool enter();

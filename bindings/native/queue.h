@@ -1,5 +1,6 @@
 // The queue thread: carries out commands, writes, reads and releases in the order in which JavaScript enqueued them.
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -25,12 +26,12 @@ struct Payload {
 struct Task {
   enum class Kind { commands, write, read, release, marker };
   Kind kind = Kind::marker;
-  Payload payload;              // commands, write
-  void *device = nullptr;       // write, read
-  void *host = nullptr;         // read: where to, valid until the ticket is announced
-  size_t bytes = 0;             // read
-  Block block;                  // release: freed with the task
-  uint64_t ticket = 0;          // read, marker: announced when done
+  Payload payload;         // commands, write
+  void *device = nullptr;  // write, read
+  void *host = nullptr;    // read: where to, valid until the ticket is announced
+  size_t bytes = 0;        // read
+  Block block;             // release: freed with the task
+  uint64_t ticket = 0;     // read, marker: announced when done
 };
 
 class Queue {
@@ -57,7 +58,7 @@ class Queue {
   std::mutex mutex_;
   std::condition_variable filled_, drained_;
   std::deque<Task> tasks_;
-  size_t pending_bytes_ = 0;            // of payloads, the running task's included
+  size_t pending_bytes_ = 0;              // of payloads, the running task's included
   std::atomic<size_t> pending_tasks_{0};  // the running one included
   std::atomic<bool> stop_{false};
   bool asleep_ = false;

@@ -1,87 +1,69 @@
 import type { GpuLimits } from "../../kernels/contract.js";
 
 /** Optional features that kernels or benchmarks use where an adapter has them. */
-const FEATURES: readonly GPUFeatureName[] = [
-	"shader-f16",
-	"subgroups",
-	"timestamp-query",
-];
+const FEATURES: readonly GPUFeatureName[] = ["shader-f16", "subgroups", "timestamp-query"];
 
 /** Limits worth raising above the specification's defaults: the adapter's own value is asked for. */
 const LIMITS = [
-	"maxBufferSize",
-	"maxStorageBufferBindingSize",
-	"maxStorageBuffersPerShaderStage",
-	"maxComputeWorkgroupStorageSize",
-	"maxComputeInvocationsPerWorkgroup",
-	"maxComputeWorkgroupSizeX",
-	"maxComputeWorkgroupSizeY",
-	"minUniformBufferOffsetAlignment",
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupSizeY",
+  "minUniformBufferOffsetAlignment",
 ] as const;
 
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software|basic render/i;
 
 /** Drivers that run shaders on the CPU. Not all of them set `isFallbackAdapter`, so their names are looked at too. */
 export function isSoftware(info: GPUAdapterInfo): boolean {
-	return (
-		info.isFallbackAdapter ||
-		SOFTWARE.test(`${info.architecture} ${info.device} ${info.description}`)
-	);
+  return info.isFallbackAdapter || SOFTWARE.test(`${info.architecture} ${info.device} ${info.description}`);
 }
 
 export function describe(info: GPUAdapterInfo): string {
-	const words = [
-		info.vendor,
-		info.architecture,
-		info.description || info.device,
-	].filter((word) => word);
-	return words.join(" ") || "unnamed adapter";
+  const words = [info.vendor, info.architecture, info.description || info.device].filter((word) => word);
+  return words.join(" ") || "unnamed adapter";
 }
 
 /** The adapter to use. Throws with what to do where there is none, or only a software one that nobody asked for. */
-export async function chooseAdapter(
-	gpu: GPU,
-	allowSoftware: boolean,
-): Promise<GPUAdapter> {
-	const adapter = await gpu.requestAdapter({
-		powerPreference: "high-performance",
-	});
-	if (!adapter) {
-		throw new Error(
-			"webgpu: no adapter. Install the GPU's Vulkan driver, or Mesa 24 or newer (mesa-vulkan-drivers) to run on the CPU.",
-		);
-	}
-	if (isSoftware(adapter.info) && !allowSoftware) {
-		throw new Error(
-			`webgpu: the only adapter, ${describe(adapter.info)}, runs on the CPU; the cpu device is many times faster. ` +
-				`Use openDevice("cpu"), or ask for it by name: openDevice("webgpu").`,
-		);
-	}
-	return adapter;
+export async function chooseAdapter(gpu: GPU, allowSoftware: boolean): Promise<GPUAdapter> {
+  const adapter = await gpu.requestAdapter({
+    powerPreference: "high-performance",
+  });
+  if (!adapter) {
+    throw new Error(
+      "webgpu: no adapter. Install the GPU's Vulkan driver, or Mesa 24 or newer (mesa-vulkan-drivers) to run on the CPU.",
+    );
+  }
+  if (isSoftware(adapter.info) && !allowSoftware) {
+    throw new Error(
+      `webgpu: the only adapter, ${describe(adapter.info)}, runs on the CPU; the cpu device is many times faster. ` +
+        `Use openDevice("cpu"), or ask for it by name: openDevice("webgpu").`,
+    );
+  }
+  return adapter;
 }
 
 /** A device with the features and limits of its adapter, not the specification's minimum. */
 export function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
-	return adapter.requestDevice({
-		label: "consilium",
-		requiredFeatures: FEATURES.filter((feature) =>
-			adapter.features.has(feature),
-		),
-		requiredLimits: Object.fromEntries(
-			LIMITS.map((name) => [name, adapter.limits[name]]),
-		),
-	});
+  return adapter.requestDevice({
+    label: "consilium",
+    requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
+    requiredLimits: Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]])),
+  });
 }
 
 export function gpuLimits(device: GPUDevice, info: GPUAdapterInfo): GpuLimits {
-	const subgroups = device.features.has("subgroups");
-	return {
-		maxWorkgroupStorage: device.limits.maxComputeWorkgroupStorageSize,
-		maxWorkgroupInvocations: device.limits.maxComputeInvocationsPerWorkgroup,
-		subgroups,
-		// The smallest size that a compiler may choose: safe for sizing partial results.
-		subgroupSize: subgroups ? (info.subgroupMinSize ?? 0) : 0,
-		f16: device.features.has("shader-f16"),
-		software: isSoftware(info),
-	};
+  const subgroups = device.features.has("subgroups");
+  return {
+    maxWorkgroupStorage: device.limits.maxComputeWorkgroupStorageSize,
+    maxWorkgroupInvocations: device.limits.maxComputeInvocationsPerWorkgroup,
+    subgroups,
+    // The smallest size that a compiler may choose: safe for sizing partial results.
+    subgroupSize: subgroups ? (info.subgroupMinSize ?? 0) : 0,
+    f16: device.features.has("shader-f16"),
+    software: isSoftware(info),
+  };
 }

@@ -7,18 +7,14 @@ const POISON = 0x7fc07fc0;
 const GUARD_WORD = 0x7fc0a5a5;
 /** Longer than the widest vector store of a kernel, so that the first element past the end lands inside. */
 const GUARD_BYTES = 1024;
-const FLAGS =
-	BufferUsage.STORAGE |
-	BufferUsage.UNIFORM |
-	BufferUsage.COPY_SRC |
-	BufferUsage.COPY_DST;
+const FLAGS = BufferUsage.STORAGE | BufferUsage.UNIFORM | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
 
 export interface WebGpuMemory extends Memory {
-	readonly buffer: GPUBuffer;
-	/** Unique for the life of the process: a key of bind groups. */
-	readonly id: number;
-	/** Number of the batch of launches that used it last. */
-	batch: number;
+  readonly buffer: GPUBuffer;
+  /** Unique for the life of the process: a key of bind groups. */
+  readonly id: number;
+  /** Number of the batch of launches that used it last. */
+  batch: number;
 }
 
 let memories = 0;
@@ -31,62 +27,55 @@ const align = (bytes: number, step: number) => Math.ceil(bytes / step) * step;
  * checks would otherwise turn a store past the end into a store to the last element, and no guard would ever see it.
  */
 export class Buffers {
-	#device: GPUDevice;
-	#faults: Faults;
-	#debug: boolean;
-	#live = new Set<WebGpuMemory>();
+  #device: GPUDevice;
+  #faults: Faults;
+  #debug: boolean;
+  #live = new Set<WebGpuMemory>();
 
-	constructor(device: GPUDevice, faults: Faults, debug: boolean) {
-		this.#device = device;
-		this.#faults = faults;
-		this.#debug = debug;
-	}
+  constructor(device: GPUDevice, faults: Faults, debug: boolean) {
+    this.#device = device;
+    this.#faults = faults;
+    this.#debug = debug;
+  }
 
-	allocate(byteLength: number): WebGpuMemory {
-		const bytes = Math.max(16, align(byteLength, 16));
-		const size = bytes + (this.#debug ? GUARD_BYTES : 0);
-		const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
-		const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
-		if (size > most) {
-			throw new RangeError(
-				`webgpu: an allocation of ${byteLength} bytes; this adapter binds at most ${most} at once`,
-			);
-		}
-		const buffer = this.#faults.watch(
-			`an allocation of ${byteLength} bytes`,
-			() => this.#device.createBuffer({ size, usage: FLAGS }),
-		);
-		const memory = { buffer, bytes, id: memories++, batch: -1 };
-		this.#live.add(memory);
-		if (this.#debug) {
-			const words = new Uint32Array(size / 4)
-				.fill(POISON, 0, bytes / 4)
-				.fill(GUARD_WORD, bytes / 4);
-			this.#device.queue.writeBuffer(buffer, 0, words);
-		}
-		return memory;
-	}
+  allocate(byteLength: number): WebGpuMemory {
+    const bytes = Math.max(16, align(byteLength, 16));
+    const size = bytes + (this.#debug ? GUARD_BYTES : 0);
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
+    const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    if (size > most) {
+      throw new RangeError(`webgpu: an allocation of ${byteLength} bytes; this adapter binds at most ${most} at once`);
+    }
+    const buffer = this.#faults.watch(`an allocation of ${byteLength} bytes`, () =>
+      this.#device.createBuffer({ size, usage: FLAGS }),
+    );
+    const memory = { buffer, bytes, id: memories++, batch: -1 };
+    this.#live.add(memory);
+    if (this.#debug) {
+      const words = new Uint32Array(size / 4).fill(POISON, 0, bytes / 4).fill(GUARD_WORD, bytes / 4);
+      this.#device.queue.writeBuffer(buffer, 0, words);
+    }
+    return memory;
+  }
 
-	/** The caller sees to it that no unsubmitted work uses it. */
-	release(memory: WebGpuMemory): void {
-		if (this.#live.delete(memory)) memory.buffer.destroy();
-	}
+  /** The caller sees to it that no unsubmitted work uses it. */
+  release(memory: WebGpuMemory): void {
+    if (this.#live.delete(memory)) memory.buffer.destroy();
+  }
 
-	releaseAll(): void {
-		for (const memory of this.#live) this.release(memory);
-	}
+  releaseAll(): void {
+    for (const memory of this.#live) this.release(memory);
+  }
 
-	/** Where the guard zone lies in the buffer. */
-	guardZone(memory: WebGpuMemory): { offset: number; bytes: number } {
-		return { offset: memory.bytes, bytes: this.#debug ? GUARD_BYTES : 0 };
-	}
+  /** Where the guard zone lies in the buffer. */
+  guardZone(memory: WebGpuMemory): { offset: number; bytes: number } {
+    return { offset: memory.bytes, bytes: this.#debug ? GUARD_BYTES : 0 };
+  }
 }
 
 /** The first damaged word of a guard zone in words, or null. */
 export function guardDamage(zone: ArrayBuffer): string | null {
-	const words = new Uint32Array(zone);
-	const at = words.findIndex((word) => word !== GUARD_WORD);
-	return at < 0
-		? null
-		: `${4 * at} bytes past the end: ${new Float32Array(zone)[at]} was written`;
+  const words = new Uint32Array(zone);
+  const at = words.findIndex((word) => word !== GUARD_WORD);
+  return at < 0 ? null : `${4 * at} bytes past the end: ${new Float32Array(zone)[at]} was written`;
 }

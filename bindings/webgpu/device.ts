@@ -1,23 +1,6 @@
-import type {
-	DType,
-	FloatDType,
-	GpuLimits,
-	Pass,
-	Tiles,
-} from "../../kernels/contract.js";
-import {
-	type Binding,
-	BYTES,
-	type DeviceOptions,
-	KernelMissing,
-	type Memory,
-} from "../device.js";
-import {
-	chooseAdapter,
-	describe,
-	gpuLimits,
-	requestDevice,
-} from "./adapter.js";
+import type { AnyPass, DType, FloatDType, GpuLimits, Tiles } from "../../kernels/contract.js";
+import { type Binding, BYTES, type DeviceOptions, KernelMissing, type Memory } from "../device.js";
+import { chooseAdapter, describe, gpuLimits, requestDevice } from "./adapter.js";
 import { BindGroups } from "./bind-groups.js";
 import { Buffers, guardDamage, type WebGpuMemory } from "./buffer.js";
 import { Commands } from "./commands.js";
@@ -32,197 +15,152 @@ const NO_TILES: Tiles = {};
  * `allowSoftware` is set. `gpu` must stay reachable as long as the device (Dawn in Node lives no longer than it): the
  * binding keeps it.
  */
-export async function openWebGpu(
-	gpu: GPU,
-	options: DeviceOptions = {},
-): Promise<Binding> {
-	const adapter = await chooseAdapter(gpu, options.allowSoftware ?? false);
-	return new WebGpuBinding(
-		gpu,
-		await requestDevice(adapter),
-		adapter.info,
-		options.debug ?? false,
-	);
+export async function openWebGpu(gpu: GPU, options: DeviceOptions = {}): Promise<Binding> {
+  const adapter = await chooseAdapter(gpu, options.allowSoftware ?? false);
+  return new WebGpuBinding(gpu, await requestDevice(adapter), adapter.info, options.debug ?? false);
 }
 
 /** Launches become dispatches of one encoder; nothing waits for the device but `read`, `finish` and `checkGuards`. */
 class WebGpuBinding implements Binding {
-	readonly name = "webgpu";
-	readonly description: string;
-	readonly limits: GpuLimits;
-	/** Held so that it is not collected before the device. */
-	readonly gpu: GPU;
-	#device: GPUDevice;
-	#faults: Faults;
-	#buffers: Buffers;
-	#commands: Commands;
-	#programs: Programs;
-	#groups: BindGroups;
-	#readback: Readback;
-	/** Grown to the largest need of any pass: launches run in order, so all passes share it. */
-	#scratch: WebGpuMemory | null = null;
-	#closed = false;
+  readonly name = "webgpu";
+  readonly description: string;
+  readonly limits: GpuLimits;
+  /** Held so that it is not collected before the device. */
+  readonly gpu: GPU;
+  #device: GPUDevice;
+  #faults: Faults;
+  #buffers: Buffers;
+  #commands: Commands;
+  #programs: Programs;
+  #groups: BindGroups;
+  #readback: Readback;
+  /** Grown to the largest need of any pass: launches run in order, so all passes share it. */
+  #scratch: WebGpuMemory | null = null;
+  #closed = false;
 
-	constructor(
-		gpu: GPU,
-		device: GPUDevice,
-		info: GPUAdapterInfo,
-		debug: boolean,
-	) {
-		this.gpu = gpu;
-		this.description = describe(info);
-		this.limits = gpuLimits(device, info);
-		this.#device = device;
-		this.#faults = new Faults(device);
-		this.#buffers = new Buffers(device, this.#faults, debug);
-		this.#commands = new Commands(device, this.#faults);
-		this.#programs = new Programs(device, this.#faults);
-		this.#groups = new BindGroups(device, this.#faults);
-		this.#readback = new Readback(device, this.#faults);
-	}
+  constructor(gpu: GPU, device: GPUDevice, info: GPUAdapterInfo, debug: boolean) {
+    this.gpu = gpu;
+    this.description = describe(info);
+    this.limits = gpuLimits(device, info);
+    this.#device = device;
+    this.#faults = new Faults(device);
+    this.#buffers = new Buffers(device, this.#faults, debug);
+    this.#commands = new Commands(device, this.#faults);
+    this.#programs = new Programs(device, this.#faults);
+    this.#groups = new BindGroups(device, this.#faults);
+    this.#readback = new Readback(device, this.#faults);
+  }
 
-	allocate(length: number, dtype: DType): Memory {
-		return this.#buffers.allocate(length * BYTES[dtype]);
-	}
+  allocate(length: number, dtype: DType): Memory {
+    return this.#buffers.allocate(length * BYTES[dtype]);
+  }
 
-	release(memory: Memory): void {
-		const own = memory as WebGpuMemory;
-		this.#commands.retire(() => this.#buffers.release(own));
-	}
+  release(memory: Memory): void {
+    const own = memory as WebGpuMemory;
+    this.#commands.retire(() => this.#buffers.release(own));
+  }
 
-	write(memory: Memory, data: ArrayBufferView): void {
-		this.#faults.check();
-		const own = memory as WebGpuMemory;
-		if (data.byteLength > own.bytes)
-			throw new RangeError(
-				`webgpu: ${data.byteLength} bytes into ${own.bytes}`,
-			);
-		if (own.batch === this.#commands.batch) this.#commands.flush();
-		this.#device.queue.writeBuffer(own.buffer, 0, ...wholeWords(data));
-	}
+  write(memory: Memory, data: ArrayBufferView): void {
+    this.#faults.check();
+    const own = memory as WebGpuMemory;
+    if (data.byteLength > own.bytes) throw new RangeError(`webgpu: ${data.byteLength} bytes into ${own.bytes}`);
+    if (own.batch === this.#commands.batch) this.#commands.flush();
+    this.#device.queue.writeBuffer(own.buffer, 0, ...wholeWords(data));
+  }
 
-	async read(memory: Memory, byteLength: number): Promise<ArrayBuffer> {
-		if (byteLength > memory.bytes)
-			throw new RangeError(`webgpu: ${byteLength} bytes from ${memory.bytes}`);
-		this.#commands.flush();
-		return this.#settled(
-			this.#readback.read((memory as WebGpuMemory).buffer, 0, byteLength),
-		);
-	}
+  async read(memory: Memory, byteLength: number): Promise<ArrayBuffer> {
+    if (byteLength > memory.bytes) throw new RangeError(`webgpu: ${byteLength} bytes from ${memory.bytes}`);
+    this.#commands.flush();
+    return this.#settled(this.#readback.read((memory as WebGpuMemory).buffer, 0, byteLength));
+  }
 
-	launch(
-		pass: Pass,
-		dtype: FloatDType,
-		buffers: readonly (Memory | null)[],
-		params: Readonly<Record<string, number>>,
-	): void {
-		this.#faults.check();
-		const { webgpu } = pass;
-		if (!webgpu?.dtypes.includes(dtype))
-			throw new KernelMissing(pass, this.name, dtype, webgpu?.dtypes ?? []);
-		const own = buffers as readonly (WebGpuMemory | null)[];
-		const scratch = webgpu.scratchBytes
-			? this.#scratchOf(webgpu.scratchBytes(params))
-			: null;
+  launch(
+    pass: AnyPass,
+    dtype: FloatDType,
+    buffers: readonly (Memory | null)[],
+    params: Readonly<Record<string, number>>,
+  ): void {
+    this.#faults.check();
+    const { webgpu } = pass;
+    if (!webgpu?.dtypes.includes(dtype)) throw new KernelMissing(pass, this.name, dtype, webgpu?.dtypes ?? []);
+    const own = buffers as readonly (WebGpuMemory | null)[];
+    const scratch = webgpu.scratchBytes ? this.#scratchOf(webgpu.scratchBytes(params)) : null;
 
-		for (const launch of webgpu.launches) {
-			const tiles = launch.tiles?.(params, this.limits) ?? NO_TILES;
-			const grid = launch.grid(params, tiles);
-			if (grid.includes(0)) continue;
-			this.#checkGrid(pass, grid);
-			const program = this.#programs.get(pass, launch, dtype, tiles);
-			const group = this.#groups.get(
-				pass,
-				program,
-				own,
-				scratch,
-				this.#commands.paramBinding(program),
-			);
-			for (const index of program.bound) {
-				const memory = own[index];
-				if (memory) memory.batch = this.#commands.batch;
-			}
-			this.#commands.record(program, group, grid, (view, offset) =>
-				writeParams(pass, params, view, offset),
-			);
-		}
-	}
+    for (const launch of webgpu.launches) {
+      const tiles = launch.tiles?.(params, this.limits) ?? NO_TILES;
+      const grid = launch.grid(params, tiles);
+      if (grid.includes(0)) continue;
+      this.#checkGrid(pass, grid);
+      const program = this.#programs.get(pass, launch, dtype, tiles);
+      const group = this.#groups.get(pass, program, own, scratch, this.#commands.paramBinding(program));
+      for (const index of program.bound) {
+        const memory = own[index];
+        if (memory) memory.batch = this.#commands.batch;
+      }
+      this.#commands.record(program, group, grid, (view, offset) => writeParams(pass, params, view, offset));
+    }
+  }
 
-	async finish(): Promise<void> {
-		this.#commands.flush();
-		await this.#settled(this.#device.queue.onSubmittedWorkDone());
-	}
+  async finish(): Promise<void> {
+    this.#commands.flush();
+    await this.#settled(this.#device.queue.onSubmittedWorkDone());
+  }
 
-	close(): void {
-		if (this.#closed) return;
-		this.#closed = true;
-		this.#faults.lose("it was closed");
-		this.#commands.close();
-		this.#groups.close();
-		this.#readback.close();
-		this.#buffers.releaseAll();
-		this.#device.destroy();
-	}
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#faults.lose("it was closed");
+    this.#commands.close();
+    this.#groups.close();
+    this.#readback.close();
+    this.#buffers.releaseAll();
+    this.#device.destroy();
+  }
 
-	async checkGuards(memory: Memory): Promise<string | null> {
-		const own = memory as WebGpuMemory;
-		const { offset, bytes } = this.#buffers.guardZone(own);
-		this.#commands.flush();
-		return bytes === 0
-			? null
-			: guardDamage(
-					await this.#settled(this.#readback.read(own.buffer, offset, bytes)),
-				);
-	}
+  async checkGuards(memory: Memory): Promise<string | null> {
+    const own = memory as WebGpuMemory;
+    const { offset, bytes } = this.#buffers.guardZone(own);
+    this.#commands.flush();
+    return bytes === 0 ? null : guardDamage(await this.#settled(this.#readback.read(own.buffer, offset, bytes)));
+  }
 
-	/** `work`, unless the device is lost; then any error that the implementation reported meanwhile. */
-	async #settled<R>(work: Promise<R>): Promise<R> {
-		const [result] = await Promise.allSettled([this.#faults.guard(work)]);
-		await this.#faults.settle();
-		if (result.status === "rejected") throw result.reason;
-		return result.value;
-	}
+  /** `work`, unless the device is lost; then any error that the implementation reported meanwhile. */
+  async #settled<R>(work: Promise<R>): Promise<R> {
+    const [result] = await Promise.allSettled([this.#faults.guard(work)]);
+    await this.#faults.settle();
+    if (result.status === "rejected") throw result.reason;
+    return result.value;
+  }
 
-	#scratchOf(bytes: number): WebGpuMemory {
-		if (this.#scratch && this.#scratch.bytes >= bytes) return this.#scratch;
-		if (this.#scratch) this.release(this.#scratch);
-		this.#scratch = this.#buffers.allocate(bytes);
-		return this.#scratch;
-	}
+  #scratchOf(bytes: number): WebGpuMemory {
+    if (this.#scratch && this.#scratch.bytes >= bytes) return this.#scratch;
+    if (this.#scratch) this.release(this.#scratch);
+    this.#scratch = this.#buffers.allocate(bytes);
+    return this.#scratch;
+  }
 
-	#checkGrid(pass: Pass, grid: readonly number[]): void {
-		const most = this.#device.limits.maxComputeWorkgroupsPerDimension;
-		if (grid.some((count) => count > most)) {
-			throw new RangeError(
-				`${pass.label}: a grid of ${grid.join(" x ")} workgroups; each side may have ${most}`,
-			);
-		}
-	}
+  #checkGrid(pass: AnyPass, grid: readonly number[]): void {
+    const most = this.#device.limits.maxComputeWorkgroupsPerDimension;
+    if (grid.some((count) => count > most)) {
+      throw new RangeError(`${pass.label}: a grid of ${grid.join(" x ")} workgroups; each side may have ${most}`);
+    }
+  }
 }
 
-function writeParams(
-	pass: Pass,
-	params: Readonly<Record<string, number>>,
-	view: DataView,
-	offset: number,
-): void {
-	for (const name of pass.paramNames) {
-		const value = params[name];
-		if (pass.params[name] === "f32") view.setFloat32(offset, value, true);
-		else if (value >>> 0 === value) view.setUint32(offset, value, true);
-		else
-			throw new RangeError(
-				`${pass.label}: param ${name} is ${value}, not a u32`,
-			);
-		offset += 4;
-	}
+function writeParams(pass: AnyPass, params: Readonly<Record<string, number>>, view: DataView, offset: number): void {
+  for (const name of pass.paramNames) {
+    const value = params[name];
+    if (pass.params[name] === "f32") view.setFloat32(offset, value, true);
+    else if (value >>> 0 === value) view.setUint32(offset, value, true);
+    else throw new RangeError(`${pass.label}: param ${name} is ${value}, not a u32`);
+    offset += 4;
+  }
 }
 
 /** The arguments of `writeBuffer` for `data`, padded with zeros to whole 32-bit words where it must be. */
 function wholeWords(data: ArrayBufferView): [ArrayBuffer, number, number] {
-	if (data.byteLength % 4 === 0)
-		return [data.buffer as ArrayBuffer, data.byteOffset, data.byteLength];
-	const padded = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
-	padded.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-	return [padded.buffer, 0, padded.byteLength];
+  if (data.byteLength % 4 === 0) return [data.buffer as ArrayBuffer, data.byteOffset, data.byteLength];
+  const padded = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
+  padded.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return [padded.buffer, 0, padded.byteLength];
 }

@@ -1,19 +1,19 @@
 /** The GPU process, driver or device went away. Every call and every pending await of the device fails with it. */
 export class DeviceLost extends Error {
-	override readonly name = "DeviceLost";
+  override readonly name = "DeviceLost";
 
-	constructor(reason: string) {
-		super(`webgpu: the device was lost: ${reason}`);
-	}
+  constructor(reason: string) {
+    super(`webgpu: the device was lost: ${reason}`);
+  }
 }
 
 /** What the implementation refused: a shader, a binding, a submission, an allocation. Names what it belongs to. */
 export class WebGpuError extends Error {
-	override readonly name = "WebGpuError";
+  override readonly name = "WebGpuError";
 
-	constructor(label: string, detail: string) {
-		super(`webgpu: ${label}: ${detail}`);
-	}
+  constructor(label: string, detail: string) {
+    super(`webgpu: ${label}: ${detail}`);
+  }
 }
 
 /**
@@ -21,88 +21,71 @@ export class WebGpuError extends Error {
  * for what was watched so far and throws the first error found. `guard` fails an await when the device is lost.
  */
 export class Faults {
-	#device: GPUDevice;
-	/** The earliest call that failed: later errors mostly follow from it, and may be reported before it. */
-	#first: { call: number; error: WebGpuError } | null = null;
-	#calls = 0;
-	#scopes = new Set<Promise<void>>();
-	#waiting = new Set<(error: DeviceLost) => void>();
-	#lost: DeviceLost | null = null;
+  #device: GPUDevice;
+  /** The earliest call that failed: later errors mostly follow from it, and may be reported before it. */
+  #first: { call: number; error: WebGpuError } | null = null;
+  #calls = 0;
+  #scopes = new Set<Promise<void>>();
+  #waiting = new Set<(error: DeviceLost) => void>();
+  #lost: DeviceLost | null = null;
 
-	constructor(device: GPUDevice) {
-		this.#device = device;
-		device.lost.then((info) => this.lose(info.message || info.reason));
-		device.addEventListener("uncapturederror", (event) =>
-			this.#report(this.#calls++, "device", event.error.message),
-		);
-	}
+  constructor(device: GPUDevice) {
+    this.#device = device;
+    device.lost.then((info) => this.lose(info.message || info.reason));
+    device.addEventListener("uncapturederror", (event) => this.#report(this.#calls++, "device", event.error.message));
+  }
 
-	/** `make` with validation and out-of-memory errors put down to `label`; `explain` may add to their text. */
-	watch<R>(
-		label: string,
-		make: () => R,
-		explain?: (made: R) => Promise<string>,
-	): R {
-		this.check();
-		const call = this.#calls++;
-		this.#device.pushErrorScope("out-of-memory");
-		this.#device.pushErrorScope("validation");
-		let made: R;
-		try {
-			made = make();
-		} finally {
-			const errors = [
-				this.#device.popErrorScope(),
-				this.#device.popErrorScope(),
-			];
-			const scope = Promise.all(errors)
-				.then(async (found) => {
-					const error = found.find((e) => e);
-					if (error)
-						this.#report(
-							call,
-							label,
-							error.message + (explain ? await explain(made) : ""),
-						);
-				})
-				.catch(() => {})
-				.finally(() => this.#scopes.delete(scope));
-			this.#scopes.add(scope);
-		}
-		return made;
-	}
+  /** `make` with validation and out-of-memory errors put down to `label`; `explain` may add to their text. */
+  watch<R>(label: string, make: () => R, explain?: (made: R) => Promise<string>): R {
+    this.check();
+    const call = this.#calls++;
+    this.#device.pushErrorScope("out-of-memory");
+    this.#device.pushErrorScope("validation");
+    let made: R;
+    try {
+      made = make();
+    } finally {
+      const errors = [this.#device.popErrorScope(), this.#device.popErrorScope()];
+      const scope = Promise.all(errors)
+        .then(async (found) => {
+          const error = found.find((e) => e);
+          if (error) this.#report(call, label, error.message + (explain ? await explain(made) : ""));
+        })
+        .catch(() => {})
+        .finally(() => this.#scopes.delete(scope));
+      this.#scopes.add(scope);
+    }
+    return made;
+  }
 
-	/** Throws where the device is gone. */
-	check(): void {
-		if (this.#lost) throw this.#lost;
-	}
+  /** Throws where the device is gone. */
+  check(): void {
+    if (this.#lost) throw this.#lost;
+  }
 
-	/** `work`, or a DeviceLost as soon as the device is. */
-	guard<R>(work: Promise<R>): Promise<R> {
-		this.check();
-		return new Promise((resolve, reject) => {
-			this.#waiting.add(reject);
-			work
-				.then(resolve, (error) => reject(this.#lost ?? error))
-				.finally(() => this.#waiting.delete(reject));
-		});
-	}
+  /** `work`, or a DeviceLost as soon as the device is. */
+  guard<R>(work: Promise<R>): Promise<R> {
+    this.check();
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      work.then(resolve, (error) => reject(this.#lost ?? error)).finally(() => this.#waiting.delete(reject));
+    });
+  }
 
-	async settle(): Promise<void> {
-		await this.guard(Promise.all(this.#scopes));
-		const first = this.#first;
-		this.#first = null;
-		if (first) throw first.error;
-	}
+  async settle(): Promise<void> {
+    await this.guard(Promise.all(this.#scopes));
+    const first = this.#first;
+    this.#first = null;
+    if (first) throw first.error;
+  }
 
-	lose(reason: string): void {
-		this.#lost ??= new DeviceLost(reason);
-		for (const reject of this.#waiting) reject(this.#lost);
-		this.#waiting.clear();
-	}
+  lose(reason: string): void {
+    this.#lost ??= new DeviceLost(reason);
+    for (const reject of this.#waiting) reject(this.#lost);
+    this.#waiting.clear();
+  }
 
-	#report(call: number, label: string, detail: string): void {
-		if (!this.#first || call < this.#first.call)
-			this.#first = { call, error: new WebGpuError(label, detail) };
-	}
+  #report(call: number, label: string, detail: string): void {
+    if (!this.#first || call < this.#first.call) this.#first = { call, error: new WebGpuError(label, detail) };
+  }
 }

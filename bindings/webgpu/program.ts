@@ -1,24 +1,18 @@
 import { commonSources } from "../../kernels/common/wgsl/sources.js";
-import type {
-	BufferSpec,
-	FloatDType,
-	Pass,
-	Tiles,
-	WgslLaunch,
-} from "../../kernels/contract.js";
+import type { AnyPass, BufferSpec, FloatDType, Tiles, WgslLaunch } from "../../kernels/contract.js";
 import { COMPUTE_STAGE } from "./constants.js";
 import type { Faults } from "./faults.js";
 
 /** One compiled launch: a pipeline, and which of the pass's buffers it binds, in the order of its bindings. */
 export interface Program {
-	readonly id: number;
-	readonly label: string;
-	readonly pipeline: GPUComputePipeline;
-	readonly layout: GPUBindGroupLayout;
-	/** Indices into `pass.bufferNames`. */
-	readonly bound: readonly number[];
-	readonly usesScratch: boolean;
-	readonly paramBytes: number;
+  readonly id: number;
+  readonly label: string;
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+  /** Indices into `pass.bufferNames`. */
+  readonly bound: readonly number[];
+  readonly usesScratch: boolean;
+  readonly paramBytes: number;
 }
 
 type Launch = WgslLaunch<Record<string, "u32" | "f32">>;
@@ -31,148 +25,115 @@ const COMMON = /^\/\/ common: (.+)$/m;
  * that its first line names (`// common: philox, activation`). WGSL looks names up in any order; only `enable` must be
  * in front.
  */
-export function assemble(
-	label: string,
-	source: string,
-	dtype: FloatDType,
-	tiles: Tiles,
-): string {
-	const wanted =
-		COMMON.exec(source.slice(0, source.indexOf("\n")))?.[1].split(",") ?? [];
-	const common = wanted.map((word) => {
-		const text = commonSources[word.trim()];
-		if (text === undefined)
-			throw new Error(
-				`${label}: its first line asks for ${word.trim()}.wgsl, which is not in kernels/common/wgsl`,
-			);
-		return text;
-	});
-	const constants = Object.entries(tiles).map(
-		([name, value]) => `const ${name}: u32 = ${value}u;`,
-	);
-	const enable = dtype === "f16" ? "enable f16; " : "";
-	return [
-		enable + source,
-		...constants,
-		`alias value = ${dtype};`,
-		...common,
-	].join("\n");
+export function assemble(label: string, source: string, dtype: FloatDType, tiles: Tiles): string {
+  const wanted = COMMON.exec(source.slice(0, source.indexOf("\n")))?.[1].split(",") ?? [];
+  const common = wanted.map((word) => {
+    const text = commonSources[word.trim()];
+    if (text === undefined)
+      throw new Error(`${label}: its first line asks for ${word.trim()}.wgsl, which is not in kernels/common/wgsl`);
+    return text;
+  });
+  const constants = Object.entries(tiles).map(([name, value]) => `const ${name}: u32 = ${value}u;`);
+  const enable = dtype === "f16" ? "enable f16; " : "";
+  return [enable + source, ...constants, `alias value = ${dtype};`, ...common].join("\n");
 }
 
 /**
  * Inputs of a fixed number of words (`random`, 4) are uniforms: they do not count among the storage buffers, of which
  * WebGPU guarantees only eight.
  */
-function bindingType({ use, shape }: BufferSpec): GPUBufferBindingType {
-	if (use !== "in") return "storage";
-	return /^\d+$/.test(shape) ? "uniform" : "read-only-storage";
+function bindingType({ use, shape, dtype }: BufferSpec): GPUBufferBindingType {
+  if (use !== "in") return "storage";
+  return dtype !== "value" && /^\d+$/.test(shape) ? "uniform" : "read-only-storage";
 }
 
 /** Pipelines by launch, storage type and tiles; each is compiled once, on first use. */
 export class Programs {
-	#device: GPUDevice;
-	#faults: Faults;
-	#cache = new Map<Launch, Map<string, Program>>();
-	#count = 0;
+  #device: GPUDevice;
+  #faults: Faults;
+  #cache = new Map<Launch, Map<string, Program>>();
+  #count = 0;
 
-	constructor(device: GPUDevice, faults: Faults) {
-		this.#device = device;
-		this.#faults = faults;
-	}
+  constructor(device: GPUDevice, faults: Faults) {
+    this.#device = device;
+    this.#faults = faults;
+  }
 
-	get(pass: Pass, launch: Launch, dtype: FloatDType, tiles: Tiles): Program {
-		let variants = this.#cache.get(launch);
-		if (!variants) this.#cache.set(launch, (variants = new Map()));
-		const key = `${dtype} ${Object.values(tiles)}`;
-		let program = variants.get(key);
-		if (!program)
-			variants.set(key, (program = this.#create(pass, launch, dtype, tiles)));
-		return program;
-	}
+  get(pass: AnyPass, launch: Launch, dtype: FloatDType, tiles: Tiles): Program {
+    const variants = this.#cache.get(launch) ?? new Map<string, Program>();
+    this.#cache.set(launch, variants);
+    const key = `${dtype} ${Object.values(tiles)}`;
+    const program = variants.get(key) ?? this.#create(pass, launch, dtype, tiles);
+    variants.set(key, program);
+    return program;
+  }
 
-	#create(
-		pass: Pass,
-		launch: Launch,
-		dtype: FloatDType,
-		tiles: Tiles,
-	): Program {
-		const bound = (launch.buffers ?? pass.bufferNames).map((name) =>
-			pass.bufferNames.indexOf(name),
-		);
-		const usesScratch = pass.webgpu?.scratchBytes !== undefined;
-		const isStorage = (index: number) =>
-			bindingType(pass.buffers[pass.bufferNames[index]]) !== "uniform";
-		const storage = bound.filter(isStorage).length + (usesScratch ? 1 : 0);
-		const most = this.#device.limits.maxStorageBuffersPerShaderStage;
-		if (storage > most) {
-			throw new RangeError(
-				`${pass.label}: binds ${storage} storage buffers; this adapter allows ${most}`,
-			);
-		}
-		const variant = Object.entries(tiles).map(
-			([name, value]) => ` ${name}=${value}`,
-		);
-		const label = `${pass.label} ${dtype}${variant.join("")}`;
-		const paramBytes = Math.ceil(pass.paramNames.length / 4) * 16;
-		const code = assemble(pass.label, launch.source, dtype, tiles);
+  #create(pass: AnyPass, launch: Launch, dtype: FloatDType, tiles: Tiles): Program {
+    const bound = (launch.buffers ?? pass.bufferNames).map((name) => pass.bufferNames.indexOf(name));
+    const usesScratch = pass.webgpu?.scratchBytes !== undefined;
+    const isStorage = (index: number) => bindingType(pass.buffers[pass.bufferNames[index]]) !== "uniform";
+    const storage = bound.filter(isStorage).length + (usesScratch ? 1 : 0);
+    const most = this.#device.limits.maxStorageBuffersPerShaderStage;
+    if (storage > most) {
+      throw new RangeError(`${pass.label}: binds ${storage} storage buffers; this adapter allows ${most}`);
+    }
+    const variant = Object.entries(tiles).map(([name, value]) => ` ${name}=${value}`);
+    const label = `${pass.label} ${dtype}${variant.join("")}`;
+    const paramBytes = Math.ceil(pass.paramNames.length / 4) * 16;
+    const code = assemble(pass.label, launch.source, dtype, tiles);
 
-		const make = () => {
-			const module = this.#device.createShaderModule({ label, code });
-			const layout = this.#device.createBindGroupLayout({
-				label,
-				entries: this.#entries(pass, bound, usesScratch, paramBytes),
-			});
-			const pipeline = this.#device.createComputePipeline({
-				label,
-				layout: this.#device.createPipelineLayout({
-					label,
-					bindGroupLayouts: [layout],
-				}),
-				compute: { module },
-			});
-			return { module, layout, pipeline };
-		};
-		const explain = async ({ module }: ReturnType<typeof make>) => {
-			const { messages } = await module.getCompilationInfo();
-			return messages
-				.map(
-					(m) =>
-						`\n  ${pass.label}.wgsl:${m.lineNum}:${m.linePos} ${m.type}: ${m.message}`,
-				)
-				.join("");
-		};
-		const { layout, pipeline } = this.#faults.watch(label, make, explain);
-		return {
-			id: this.#count++,
-			label,
-			pipeline,
-			layout,
-			bound,
-			usesScratch,
-			paramBytes,
-		};
-	}
+    const make = () => {
+      const module = this.#device.createShaderModule({ label, code });
+      const layout = this.#device.createBindGroupLayout({
+        label,
+        entries: this.#entries(pass, bound, usesScratch, paramBytes),
+      });
+      const pipeline = this.#device.createComputePipeline({
+        label,
+        layout: this.#device.createPipelineLayout({
+          label,
+          bindGroupLayouts: [layout],
+        }),
+        compute: { module },
+      });
+      return { module, layout, pipeline };
+    };
+    const explain = async ({ module }: ReturnType<typeof make>) => {
+      const { messages } = await module.getCompilationInfo();
+      return messages.map((m) => `\n  ${pass.label}.wgsl:${m.lineNum}:${m.linePos} ${m.type}: ${m.message}`).join("");
+    };
+    const { layout, pipeline } = this.#faults.watch(label, make, explain);
+    return {
+      id: this.#count++,
+      label,
+      pipeline,
+      layout,
+      bound,
+      usesScratch,
+      paramBytes,
+    };
+  }
 
-	#entries(
-		pass: Pass,
-		bound: readonly number[],
-		usesScratch: boolean,
-		paramBytes: number,
-	): GPUBindGroupLayoutEntry[] {
-		const types: GPUBufferBindingLayout[] = bound.map((index) => ({
-			type: bindingType(pass.buffers[pass.bufferNames[index]]),
-		}));
-		if (usesScratch) types.push({ type: "storage" });
-		if (paramBytes > 0)
-			types.push({
-				type: "uniform",
-				hasDynamicOffset: true,
-				minBindingSize: paramBytes,
-			});
-		return types.map((buffer, binding) => ({
-			binding,
-			visibility: COMPUTE_STAGE,
-			buffer,
-		}));
-	}
+  #entries(
+    pass: AnyPass,
+    bound: readonly number[],
+    usesScratch: boolean,
+    paramBytes: number,
+  ): GPUBindGroupLayoutEntry[] {
+    const types: GPUBufferBindingLayout[] = bound.map((index) => ({
+      type: bindingType(pass.buffers[pass.bufferNames[index]]),
+    }));
+    if (usesScratch) types.push({ type: "storage" });
+    if (paramBytes > 0)
+      types.push({
+        type: "uniform",
+        hasDynamicOffset: true,
+        minBindingSize: paramBytes,
+      });
+    return types.map((buffer, binding) => ({
+      binding,
+      visibility: COMPUTE_STAGE,
+      buffer,
+    }));
+  }
 }

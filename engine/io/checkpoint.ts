@@ -82,7 +82,11 @@ function unknownFormat(file: string, head: Uint8Array): FileFormatError {
   const text = new TextDecoder("latin1").decode(head);
   const known = OTHER_FORMATS.find(([start]) => text.startsWith(start.slice(0, HEAD_BYTES)));
   if (known) return new FileFormatError(file, `it is ${known[1]}`, known[2]);
-  return new FileFormatError(file, "it is neither a safetensors nor a PyTorch file", "Check the path; the file may be damaged");
+  return new FileFormatError(
+    file,
+    "it is neither a safetensors nor a PyTorch file",
+    "Check the path; the file may be damaged",
+  );
 }
 
 async function openShards(indexFile: string, options: OpenOptions): Promise<CheckpointReader> {
@@ -109,13 +113,17 @@ async function openShards(indexFile: string, options: OpenOptions): Promise<Chec
 
 /** { metadata?, weight_map: { tensor name: file name } }; file names must stay inside the folder. */
 export function parseIndex(text: string, file: string) {
-  const index = parseJson(text, file, { duplicateKeys: "error" }) as { metadata?: unknown; weight_map?: unknown } | null;
+  const index = parseJson(text, file, { duplicateKeys: "error" }) as {
+    metadata?: unknown;
+    weight_map?: unknown;
+  } | null;
   const bad = (what: string) => new FileFormatError(file, what, "Download the index again");
   const map = index?.weight_map;
   if (typeof map !== "object" || map === null || Array.isArray(map)) throw bad("it has no weight_map");
   const weights = Object.entries(map).map(([name, shard]): [string, string] => {
     const safe = typeof shard === "string" && /^[^/\\:\0]+$/.test(shard) && shard !== "." && shard !== "..";
-    if (!safe) throw bad(`the file of "${name}" is ${JSON.stringify(shard)}, which is no name of a file beside the index`);
+    if (!safe)
+      throw bad(`the file of "${name}" is ${JSON.stringify(shard)}, which is no name of a file beside the index`);
     return [name, shard];
   });
   const metadata: Record<string, string> = {};
@@ -125,4 +133,5 @@ export function parseIndex(text: string, file: string) {
   return { weights, metadata };
 }
 
-const join = (folder: string, name: string) => (folder === "" || folder.endsWith("/") ? folder + name : `${folder}/${name}`);
+const join = (folder: string, name: string) =>
+  folder === "" || folder.endsWith("/") ? folder + name : `${folder}/${name}`;

@@ -1,5 +1,5 @@
 /** Stored bytes to host arrays and back. Files are little-endian, and so is every machine this engine runs on. */
-import { decodeBf16, decodeF16, encodeBf16, encodeF16 } from "./half.js";
+import { decodeBf16, decodeF16, encodeBf16, encodeF16 } from "../../bindings/half.js";
 import { STORED_BYTES, type StoredDType, type StoredTensor, type WritableTensor } from "./stored-tensor.js";
 
 if (new Uint8Array(new Uint16Array([1]).buffer)[0] !== 1) throw new Error("consilium needs a little-endian machine");
@@ -100,7 +100,8 @@ const bytesOf = (array: ArrayBufferView) => new Uint8Array(array.buffer, array.b
 /** Typed views need aligned offsets, which a slice of a pooled buffer may not have. */
 function align(bytes: Uint8Array, dtype: StoredDType): Uint8Array {
   const size = STORED_BYTES[dtype];
-  if (bytes.byteLength % size !== 0) throw new RangeError(`${bytes.byteLength} bytes are no whole number of ${dtype} values`);
+  if (bytes.byteLength % size !== 0)
+    throw new RangeError(`${bytes.byteLength} bytes are no whole number of ${dtype} values`);
   // Not slice(): that of Node's Buffer is a view.
   return bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
 }

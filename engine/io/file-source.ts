@@ -16,7 +16,11 @@ export async function readRange(source: FileSource, offset: number, length: numb
   const bytes = await source.read(offset, length);
   if (bytes.length !== length) {
     const found = `read ${bytes.length} of ${length} bytes of ${what}`;
-    throw new FileFormatError(source.name, found, "The file changed while it was read: close other writers and try again");
+    throw new FileFormatError(
+      source.name,
+      found,
+      "The file changed while it was read: close other writers and try again",
+    );
   }
   return bytes;
 }

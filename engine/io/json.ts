@@ -30,7 +30,11 @@ export class JsonError extends FileFormatError {
     const from = Math.max(0, Math.min(column - 1 - EXCERPT / 2, lineText.length - EXCERPT));
     const shown = lineText.slice(from, from + EXCERPT);
     const caret = shown.slice(0, column - 1 - from).replace(/[^\t]/g, " ");
-    super(`${file}:${line}:${column}`, what, `${advice}\n  ${number} | ${shown}\n  ${" ".repeat(number.length)} | ${caret}^`);
+    super(
+      `${file}:${line}:${column}`,
+      what,
+      `${advice}\n  ${number} | ${shown}\n  ${" ".repeat(number.length)} | ${caret}^`,
+    );
     this.line = line;
     this.column = column;
   }
@@ -82,7 +86,8 @@ class Parser {
   document(): unknown {
     const value = this.value();
     this.skipSpace();
-    if (this.at < this.text.length) this.fail("there is more text after the end of the value", "A JSON file holds one value");
+    if (this.at < this.text.length)
+      this.fail("there is more text after the end of the value", "A JSON file holds one value");
     return value;
   }
 
@@ -114,7 +119,8 @@ class Parser {
     const result: Record<string, unknown> = {};
     for (let first = true; !this.closes("}", first); first = false) {
       const keyAt = this.at;
-      if (this.text[this.at] !== '"') this.fail("a key should be here", "Keys stand in double quotes; no comma after the last");
+      if (this.text[this.at] !== '"')
+        this.fail("a key should be here", "Keys stand in double quotes; no comma after the last");
       const key = this.string();
       if (this.options.duplicateKeys === "error" && Object.hasOwn(result, key)) {
         this.at = keyAt;
@@ -124,7 +130,8 @@ class Parser {
       if (!this.take(":")) this.fail(`":" should follow the key ${JSON.stringify(key)}`, "Write it");
       const value = this.value();
       // Plain assignment to "__proto__" would change the prototype instead of adding a key.
-      if (key === "__proto__") Object.defineProperty(result, key, { value, enumerable: true, writable: true, configurable: true });
+      if (key === "__proto__")
+        Object.defineProperty(result, key, { value, enumerable: true, writable: true, configurable: true });
       else result[key] = value;
     }
     return result;
@@ -141,9 +148,11 @@ class Parser {
     this.skipSpace();
     if (this.take(bracket)) return true;
     if (first) return false;
-    if (!this.take(",")) this.fail(`"," or "${bracket}" should be here`, "Look for a missing comma, quote or bracket before it");
+    if (!this.take(","))
+      this.fail(`"," or "${bracket}" should be here`, "Look for a missing comma, quote or bracket before it");
     this.skipSpace();
-    if (this.text[this.at] === bracket) this.fail(`a comma before "${bracket}"`, "Remove the comma after the last item");
+    if (this.text[this.at] === bracket)
+      this.fail(`a comma before "${bracket}"`, "Remove the comma after the last item");
     return false;
   }
 

@@ -2,7 +2,7 @@
  * Insertions, deletions, substitutions and swaps of neighbours that lead from one word to the other (optimal string
  * alignment), or `limit + 1` as soon as that is known to be more than `limit`.
  */
-export function editDistance(a: string, b: string, limit: number): number {
+function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit) return limit + 1;
   let beforePrevious: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -13,7 +13,8 @@ const childrenOf = (value: object): unknown[] | null =>
 
 /** Refuses cycles, deep nesting, explosive sharing and left-over internals: what remains is safe to walk recursively. */
 export function checkTree(root: unknown, file: string): void {
-  const fail = (what: string) => new FileFormatError(file, `${what} in the pickle`, "Save only tensors, numbers, strings and containers");
+  const fail = (what: string) =>
+    new FileFormatError(file, `${what} in the pickle`, "Save only tensors, numbers, strings and containers");
   /** Nodes and depth of each finished container; null while it is open. */
   const sizes = new Map<object, { nodes: number; depth: number } | null>();
   const open: { container: object; children: unknown[]; next: number; nodes: number; depth: number }[] = [];

@@ -41,10 +41,14 @@ export function unpickle(bytes: Uint8Array, start: number, host: PickleHost): { 
     const at = machine.at;
     const opcode = machine.byte();
     if (opcode === STOP) break;
-    const run = OPCODES[opcode];
+    const run = OPCODES.get(opcode);
     if (!run) {
       const advice = "Save it again with torch.save and its default pickle protocol";
-      throw new FileFormatError(host.file, `pickle opcode 0x${opcode.toString(16)} at byte ${at} is not supported`, advice);
+      throw new FileFormatError(
+        host.file,
+        `pickle opcode 0x${opcode.toString(16)} at byte ${at} is not supported`,
+        advice,
+      );
     }
     run(machine);
   }
@@ -154,7 +158,7 @@ class Machine {
   /** The values since the last MARK, which is closed. */
   popMark(): unknown[] {
     const height = this.marks.pop();
-    if (height === undefined) return this.fail("the pickle closes a mark that is not open");
+    if (height === undefined) this.fail("the pickle closes a mark that is not open");
     return this.stack.splice(height);
   }
 
@@ -177,20 +181,22 @@ class Machine {
 
   append(items: readonly unknown[]): void {
     const list = this.top();
-    if (!Array.isArray(list)) return this.fail("the pickle appends to something that is no list");
+    if (!Array.isArray(list)) this.fail("the pickle appends to something that is no list");
     for (const item of items) list.push(item);
   }
 
   setItems(items: readonly unknown[]): void {
     const map = this.top();
-    if (!(map instanceof Map) || items.length % 2 !== 0) return this.fail("the pickle sets items of something that is no dict");
+    if (!(map instanceof Map) || items.length % 2 !== 0)
+      this.fail("the pickle sets items of something that is no dict");
     for (let i = 0; i < items.length; i += 2) map.set(items[i], items[i + 1]);
   }
 
   call(): void {
     const args = this.pop();
     const callee = this.pop();
-    if (!(callee instanceof PickleFunction) || !Array.isArray(args)) return this.fail("the pickle calls something that is no function");
+    if (!(callee instanceof PickleFunction) || !Array.isArray(args))
+      this.fail("the pickle calls something that is no function");
     this.push(callee.call(args, (items) => this.charge(items)));
   }
 
@@ -203,14 +209,16 @@ class Machine {
   build(): void {
     this.pop();
     const target = this.top();
-    const known = typeof target === "object" && target !== null && !Array.isArray(target) && !(target instanceof Internal);
+    const known =
+      typeof target === "object" && target !== null && !Array.isArray(target) && !(target instanceof Internal);
     if (!known) this.fail("the pickle sets the state of something that has none");
   }
 
   stackGlobal(): void {
     const name = this.pop();
     const module = this.pop();
-    if (typeof name !== "string" || typeof module !== "string") return this.fail("the pickle names a global by something else than text");
+    if (typeof name !== "string" || typeof module !== "string")
+      this.fail("the pickle names a global by something else than text");
     this.push(this.host.global(module, name));
   }
 }
@@ -222,62 +230,64 @@ function toMap(machine: Machine, items: unknown[]): void {
 
 const STOP = 0x2e;
 
+type Operation = (m: Machine) => void;
+
 /** By opcode; the names are those of pickletools. Text opcodes of protocol 0 are left out: torch never wrote them. */
-const OPCODES: Readonly<Record<number, (m: Machine) => void>> = {
-  0x80: (m) => void m.byte(), // PROTO
-  0x95: (m) => void m.u64(), // FRAME
-  0x28: (m) => m.mark(), // MARK
-  0x30: (m) => m.discard(), // POP
-  0x31: (m) => void m.popMark(), // POP_MARK
-  0x32: (m) => m.push(m.top()), // DUP
+const OPCODES: ReadonlyMap<number, Operation> = new Map<number, Operation>([
+  [0x80, (m) => void m.byte()], // PROTO
+  [0x95, (m) => void m.u64()], // FRAME
+  [0x28, (m) => m.mark()], // MARK
+  [0x30, (m) => m.discard()], // POP
+  [0x31, (m) => void m.popMark()], // POP_MARK
+  [0x32, (m) => m.push(m.top())], // DUP
 
-  0x4e: (m) => m.push(null), // NONE
-  0x88: (m) => m.push(true), // NEWTRUE
-  0x89: (m) => m.push(false), // NEWFALSE
-  0x4a: (m) => m.push(m.i32()), // BININT
-  0x4b: (m) => m.push(m.byte()), // BININT1
-  0x4d: (m) => m.push(m.u16()), // BININT2
-  0x8a: (m) => m.push(m.integer(m.byte())), // LONG1
-  0x8b: (m) => m.push(m.integer(m.u32())), // LONG4
-  0x47: (m) => m.push(m.f64()), // BINFLOAT
+  [0x4e, (m) => m.push(null)], // NONE
+  [0x88, (m) => m.push(true)], // NEWTRUE
+  [0x89, (m) => m.push(false)], // NEWFALSE
+  [0x4a, (m) => m.push(m.i32())], // BININT
+  [0x4b, (m) => m.push(m.byte())], // BININT1
+  [0x4d, (m) => m.push(m.u16())], // BININT2
+  [0x8a, (m) => m.push(m.integer(m.byte()))], // LONG1
+  [0x8b, (m) => m.push(m.integer(m.u32()))], // LONG4
+  [0x47, (m) => m.push(m.f64())], // BINFLOAT
 
-  0x54: (m) => m.push(m.text(m.u32())), // BINSTRING
-  0x55: (m) => m.push(m.text(m.byte())), // SHORT_BINSTRING
-  0x58: (m) => m.push(m.text(m.u32())), // BINUNICODE
-  0x8c: (m) => m.push(m.text(m.byte())), // SHORT_BINUNICODE
-  0x8d: (m) => m.push(m.text(m.u64())), // BINUNICODE8
-  0x42: (m) => m.push(m.blob(m.u32())), // BINBYTES
-  0x43: (m) => m.push(m.blob(m.byte())), // SHORT_BINBYTES
-  0x8e: (m) => m.push(m.blob(m.u64())), // BINBYTES8
-  0x96: (m) => m.push(m.blob(m.u64())), // BYTEARRAY8
+  [0x54, (m) => m.push(m.text(m.u32()))], // BINSTRING
+  [0x55, (m) => m.push(m.text(m.byte()))], // SHORT_BINSTRING
+  [0x58, (m) => m.push(m.text(m.u32()))], // BINUNICODE
+  [0x8c, (m) => m.push(m.text(m.byte()))], // SHORT_BINUNICODE
+  [0x8d, (m) => m.push(m.text(m.u64()))], // BINUNICODE8
+  [0x42, (m) => m.push(m.blob(m.u32()))], // BINBYTES
+  [0x43, (m) => m.push(m.blob(m.byte()))], // SHORT_BINBYTES
+  [0x8e, (m) => m.push(m.blob(m.u64()))], // BINBYTES8
+  [0x96, (m) => m.push(m.blob(m.u64()))], // BYTEARRAY8
 
-  0x5d: (m) => m.push([]), // EMPTY_LIST
-  0x8f: (m) => m.push([]), // EMPTY_SET
-  0x29: (m) => m.push([]), // EMPTY_TUPLE
-  0x7d: (m) => m.push(new Map()), // EMPTY_DICT
-  0x6c: (m) => m.push(m.popMark()), // LIST
-  0x74: (m) => m.push(m.popMark()), // TUPLE
-  0x91: (m) => m.push(m.popMark()), // FROZENSET
-  0x64: (m) => toMap(m, m.popMark()), // DICT
-  0x85: (m) => m.push(m.popTuple(1)), // TUPLE1
-  0x86: (m) => m.push(m.popTuple(2)), // TUPLE2
-  0x87: (m) => m.push(m.popTuple(3)), // TUPLE3
-  0x61: (m) => m.append(m.popTuple(1)), // APPEND
-  0x65: (m) => m.append(m.popMark()), // APPENDS
-  0x90: (m) => m.append(m.popMark()), // ADDITEMS
-  0x73: (m) => m.setItems(m.popTuple(2)), // SETITEM
-  0x75: (m) => m.setItems(m.popMark()), // SETITEMS
+  [0x5d, (m) => m.push([])], // EMPTY_LIST
+  [0x8f, (m) => m.push([])], // EMPTY_SET
+  [0x29, (m) => m.push([])], // EMPTY_TUPLE
+  [0x7d, (m) => m.push(new Map())], // EMPTY_DICT
+  [0x6c, (m) => m.push(m.popMark())], // LIST
+  [0x74, (m) => m.push(m.popMark())], // TUPLE
+  [0x91, (m) => m.push(m.popMark())], // FROZENSET
+  [0x64, (m) => toMap(m, m.popMark())], // DICT
+  [0x85, (m) => m.push(m.popTuple(1))], // TUPLE1
+  [0x86, (m) => m.push(m.popTuple(2))], // TUPLE2
+  [0x87, (m) => m.push(m.popTuple(3))], // TUPLE3
+  [0x61, (m) => m.append(m.popTuple(1))], // APPEND
+  [0x65, (m) => m.append(m.popMark())], // APPENDS
+  [0x90, (m) => m.append(m.popMark())], // ADDITEMS
+  [0x73, (m) => m.setItems(m.popTuple(2))], // SETITEM
+  [0x75, (m) => m.setItems(m.popMark())], // SETITEMS
 
-  0x71: (m) => void m.memo.set(m.byte(), m.top()), // BINPUT
-  0x72: (m) => void m.memo.set(m.u32(), m.top()), // LONG_BINPUT
-  0x94: (m) => void m.memo.set(m.memo.size, m.top()), // MEMOIZE
-  0x68: (m) => m.recall(m.byte()), // BINGET
-  0x6a: (m) => m.recall(m.u32()), // LONG_BINGET
+  [0x71, (m) => void m.memo.set(m.byte(), m.top())], // BINPUT
+  [0x72, (m) => void m.memo.set(m.u32(), m.top())], // LONG_BINPUT
+  [0x94, (m) => void m.memo.set(m.memo.size, m.top())], // MEMOIZE
+  [0x68, (m) => m.recall(m.byte())], // BINGET
+  [0x6a, (m) => m.recall(m.u32())], // LONG_BINGET
 
-  0x63: (m) => m.push(m.host.global(m.line(), m.line())), // GLOBAL
-  0x93: (m) => m.stackGlobal(), // STACK_GLOBAL
-  0x52: (m) => m.call(), // REDUCE
-  0x81: (m) => m.call(), // NEWOBJ
-  0x62: (m) => m.build(), // BUILD
-  0x51: (m) => m.push(m.host.persistent(m.pop())), // BINPERSID
-};
+  [0x63, (m) => m.push(m.host.global(m.line(), m.line()))], // GLOBAL
+  [0x93, (m) => m.stackGlobal()], // STACK_GLOBAL
+  [0x52, (m) => m.call()], // REDUCE
+  [0x81, (m) => m.call()], // NEWOBJ
+  [0x62, (m) => m.build()], // BUILD
+  [0x51, (m) => m.push(m.host.persistent(m.pop()))], // BINPERSID
+]);

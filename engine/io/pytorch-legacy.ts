@@ -7,7 +7,7 @@ import { type FileSource, readRange } from "./file-source.js";
 import { type PickleHost, PickleTruncated, unpickle } from "./pickle.js";
 import { STORED_BYTES, type StoredDType } from "./stored-tensor.js";
 import type { Storage } from "./strided-tensor.js";
-import { type StorageLookup, storageBytes, type StorageType, torchHost } from "./torch-globals.js";
+import { type StorageLookup, type StorageType, storageBytes, torchHost } from "./torch-globals.js";
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 const PROTOCOL = 1001;
@@ -38,13 +38,17 @@ export async function readLegacyPytorch(source: FileSource): Promise<unknown> {
   let at = end;
   for (const key of keys) {
     const root = typeof key === "string" ? roots.get(key) : undefined;
-    if (!root || root.position !== null) throw bad(source, `storage "${String(key).slice(0, 40)}" is listed, but not used once`);
+    if (!root || root.position !== null)
+      throw bad(source, `storage "${String(key).slice(0, 40)}" is listed, but not used once`);
     const countBytes = await readRange(source, at, 8, `the size of storage "${root.key}"`);
     const width = root.dtype ? STORED_BYTES[root.dtype] : 1;
     const bytes = Number(new DataView(countBytes.buffer, countBytes.byteOffset).getBigUint64(0, true)) * width;
     at += 8;
     if (bytes !== root.byteLength || at + bytes > source.size) {
-      throw bad(source, `storage "${root.key}" of ${root.byteLength} bytes has ${bytes} at byte ${at} of ${source.size}`);
+      throw bad(
+        source,
+        `storage "${root.key}" of ${root.byteLength} bytes has ${bytes} at byte ${at} of ${source.size}`,
+      );
     }
     root.position = at;
     at += bytes;
@@ -76,7 +80,8 @@ function parsePickles(source: FileSource, bytes: Uint8Array): Pickles {
   const magic = unpickle(bytes, 0, plain);
   if (magic.value !== MAGIC) throw bad(source, "the magic number of torch.save is missing");
   const protocol = unpickle(bytes, magic.end, plain);
-  if (protocol.value !== PROTOCOL) throw bad(source, `protocol ${String(protocol.value).slice(0, 20)} is not ${PROTOCOL}`);
+  if (protocol.value !== PROTOCOL)
+    throw bad(source, `protocol ${String(protocol.value).slice(0, 20)} is not ${PROTOCOL}`);
   const machine = unpickle(bytes, protocol.end, plain);
   if (!(machine.value instanceof Map) || machine.value.get("little_endian") !== true) {
     throw new FileFormatError(source.name, "it was not saved on a little-endian machine", "Save it again on one");

@@ -63,7 +63,8 @@ export function flattenStateDict(tree: TreeValue, key?: string, file = "checkpoi
     }
   };
   const addTensor = (path: string, tensor: StoredTensor) => {
-    if (tensors.has(path)) throw new FileFormatError(file, `two tensors are called "${path}"`, "Save a flat state dict");
+    if (tensors.has(path))
+      throw new FileFormatError(file, `two tensors are called "${path}"`, "Save a flat state dict");
     tensors.set(path, { ...tensor, name: path });
   };
   add(findStateDict(tree, key, file), "");
@@ -82,7 +83,11 @@ function findStateDict(tree: TreeValue, key: string | undefined, file: string): 
   }
   const keys = [...tree.keys()].slice(0, 20).map(String).join(", ");
   const wanted = key === undefined ? "no state dict" : `no dict called "${key}"`;
-  throw new FileFormatError(file, `it holds ${wanted}`, `Name the key of the state dict; the keys are ${keys || "none"}`);
+  throw new FileFormatError(
+    file,
+    `it holds ${wanted}`,
+    `Name the key of the state dict; the keys are ${keys || "none"}`,
+  );
 }
 
 async function readZipFormat(source: FileSource): Promise<unknown> {
@@ -98,7 +103,11 @@ async function readZipFormat(source: FileSource): Promise<unknown> {
   const data = entries.get(`${root}data.pkl`) as ZipEntry;
   if (data.byteLength > MAX_PICKLE_BYTES) {
     const advice = "Save tensors, not Python lists of numbers";
-    throw new FileFormatError(source.name, `its pickle has ${data.byteLength} bytes, ${MAX_PICKLE_BYTES} are allowed`, advice);
+    throw new FileFormatError(
+      source.name,
+      `its pickle has ${data.byteLength} bytes, ${MAX_PICKLE_BYTES} are allowed`,
+      advice,
+    );
   }
   const pickle = await entryReader(source, data)(0, data.byteLength);
   return unpickle(pickle, 0, torchHost(source.name, zipStorages(source, entries, root))).value;

@@ -43,7 +43,11 @@ export async function writeShardedSafetensors(
   const single = `${folder}/model.safetensors`;
   const stale = shards.length > 1 ? single : index;
   if (await platform.exists(stale)) {
-    throw new FileFormatError(stale, "the folder holds an older checkpoint of another layout", "Remove it, or write elsewhere");
+    throw new FileFormatError(
+      stale,
+      "the folder holds an older checkpoint of another layout",
+      "Remove it, or write elsewhere",
+    );
   }
   if (shards.length === 1) {
     await writeSafetensors(single, shards[0], options);
@@ -70,7 +74,11 @@ export async function* safetensorsChunks(
 }
 
 /** Length field and JSON, padded with spaces so that the values start at a multiple of 8. */
-function encodeHeader(file: string, tensors: readonly WritableTensor[], metadata: Readonly<Record<string, string>>): Uint8Array {
+function encodeHeader(
+  file: string,
+  tensors: readonly WritableTensor[],
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
   const entries: [string, unknown][] = [];
   const keys = Object.keys(metadata).sort(byCodePoint);
   if (keys.length > 0) entries.push(["__metadata__", Object.fromEntries(keys.map((key) => [key, metadata[key]]))]);
@@ -81,7 +89,11 @@ function encodeHeader(file: string, tensors: readonly WritableTensor[], metadata
     seen.add(name);
     const count = elementCount(shape);
     if (Number.isNaN(count)) {
-      throw new FileFormatError(file, `tensor "${name}" has the shape [${shape}]`, "Sizes are whole numbers, 0 or more");
+      throw new FileFormatError(
+        file,
+        `tensor "${name}" has the shape [${shape}]`,
+        "Sizes are whole numbers, 0 or more",
+      );
     }
     const end = begin + count * STORED_BYTES[dtype];
     entries.push([name, { dtype, shape, data_offsets: [begin, end] }]);

@@ -92,7 +92,10 @@ function parseEntry(name: string, value: unknown, file: string): Entry {
   const unknown = Object.keys(rest);
   if (unknown.length > 0) throw bad(`unknown field "${unknown[0]}" in the header`, RESAVE);
   if (!isStoredDType(dtype)) {
-    throw bad(`dtype ${JSON.stringify(dtype)} is not supported`, `Convert it to one of ${Object.keys(STORED_BYTES).join(", ")}`);
+    throw bad(
+      `dtype ${JSON.stringify(dtype)} is not supported`,
+      `Convert it to one of ${Object.keys(STORED_BYTES).join(", ")}`,
+    );
   }
   const count = Array.isArray(shape) ? elementCount(shape) : Number.NaN;
   if (Number.isNaN(count)) throw bad(`the shape ${excerpt(shape)} is not a list of sizes`);
@@ -122,7 +125,11 @@ function checkCoverage(entries: readonly Entry[], dataBytes: number, file: strin
       throw new FileFormatError(file, gap, RESAVE);
     }
     if (end > dataBytes) {
-      throw new FileFormatError(file, `tensor "${name}" ends at ${end}, but there are ${dataBytes} bytes of values`, DAMAGED);
+      throw new FileFormatError(
+        file,
+        `tensor "${name}" ends at ${end}, but there are ${dataBytes} bytes of values`,
+        DAMAGED,
+      );
     }
     position = end;
     previous = `tensor "${name}"`;

@@ -41,8 +41,16 @@ export function stridedTensor(
   const count = elementCount(shape);
   const last = lastElement(offset, shape, strides);
   const described = `a tensor ${dtype} [${shape}] with strides [${strides}] at ${offset}`;
-  if (shape.length !== strides.length || Number.isNaN(count) || (count > 0 && (last + 1) * width > storage.byteLength)) {
-    throw new FileFormatError(file, `${described} does not fit into its storage of ${storage.byteLength} bytes`, DAMAGED);
+  if (
+    shape.length !== strides.length ||
+    Number.isNaN(count) ||
+    (count > 0 && (last + 1) * width > storage.byteLength)
+  ) {
+    throw new FileFormatError(
+      file,
+      `${described} does not fit into its storage of ${storage.byteLength} bytes`,
+      DAMAGED,
+    );
   }
   const byteLength = count * width;
   if (byteLength > storage.byteLength && !budget.spend(byteLength)) {
@@ -76,26 +84,61 @@ function isContiguous(shape: readonly number[], strides: readonly number[]): boo
 /** Row-major copy of a strided tensor whose first element is the first of `span`. */
 function gather(
   span: Uint8Array,
-  width: number,
+  width: 1 | 2 | 4 | 8,
   shape: readonly number[],
   strides: readonly number[],
   count: number,
 ): Uint8Array {
   const out = new Uint8Array(count * width);
+  // Not slice(): that of Node's Buffer is a view, and elements need aligned ones.
+  const aligned = span.byteOffset % width === 0 ? span : new Uint8Array(span);
+  switch (width) {
+    case 1:
+      copyStrided(aligned, out, shape, strides);
+      break;
+    case 2:
+      copyStrided(elements(Uint16Array, aligned), elements(Uint16Array, out), shape, strides);
+      break;
+    case 4:
+      copyStrided(elements(Uint32Array, aligned), elements(Uint32Array, out), shape, strides);
+      break;
+    case 8:
+      // Integers, for a float64 register may change the bits of a NaN.
+      copyStrided(elements(BigUint64Array, aligned), elements(BigUint64Array, out), shape, strides);
+      break;
+    default:
+      width satisfies never;
+  }
+  return out;
+}
+
+interface ArrayType<T> {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: ArrayBufferLike, byteOffset: number, length: number): T;
+}
+
+function elements<T>(type: ArrayType<T>, { buffer, byteOffset, byteLength }: Uint8Array): T {
+  return new type(buffer, byteOffset, byteLength / type.BYTES_PER_ELEMENT);
+}
+
+/** An odometer over the outer dimensions around a plain loop over the last one. */
+function copyStrided<T>(
+  from: ArrayLike<T>,
+  to: { [index: number]: T; readonly length: number },
+  shape: readonly number[],
+  strides: readonly number[],
+): void {
   const index = new Array<number>(shape.length).fill(0);
-  const inner = shape.length - 1;
-  let from = 0;
-  for (let to = 0; to < out.length; ) {
-    for (let i = 0; i < shape[inner]; i++) {
-      const at = (from + i * strides[inner]) * width;
-      for (let b = 0; b < width; b++) out[to++] = span[at + b];
-    }
-    for (let d = inner - 1; d >= 0; d--) {
-      from += strides[d];
+  const last = shape.length - 1;
+  const [size, stride] = [shape[last], strides[last]];
+  let start = 0;
+  for (let at = 0; at < to.length; ) {
+    for (let i = 0; i < size; i++) to[at++] = from[start + i * stride];
+    for (let d = last - 1; d >= 0; d--) {
+      start += strides[d];
       if (++index[d] < shape[d]) break;
-      from -= shape[d] * strides[d];
+      start -= shape[d] * strides[d];
       index[d] = 0;
     }
   }
-  return out;
 }

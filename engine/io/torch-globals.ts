@@ -123,7 +123,8 @@ function torchFunctions(file: string): Map<string, PickleFunction> {
     "torch._utils._rebuild_parameter_with_state": first,
     /** (function, class, arguments, state): a tensor with Python attributes, which are dropped. */
     "torch._tensor._rebuild_from_type_v2": ([rebuild, , args], charge) => {
-      if (!(rebuild instanceof PickleFunction) || !Array.isArray(args)) throw bad(file, "a tensor is built in an unknown way");
+      if (!(rebuild instanceof PickleFunction) || !Array.isArray(args))
+        throw bad(file, "a tensor is built in an unknown way");
       return first([rebuild.call(args, charge)]);
     },
     "torch.Size": list,
@@ -150,7 +151,8 @@ function torchFunctions(file: string): Map<string, PickleFunction> {
 function orderedDict(file: string, pairs: unknown[]): Map<unknown, unknown> {
   const map = new Map<unknown, unknown>();
   for (const pair of pairs) {
-    if (!Array.isArray(pair) || pair.length !== 2) throw bad(file, "an ordered dict is built of something other than pairs");
+    if (!Array.isArray(pair) || pair.length !== 2)
+      throw bad(file, "an ordered dict is built of something other than pairs");
     map.set(pair[0], pair[1]);
   }
   return map;
@@ -169,16 +171,19 @@ const isCount = (value: unknown): value is number =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 
 /** torch itself allows 64 dimensions. */
-const isShape = (value: unknown): value is number[] => Array.isArray(value) && value.length <= 64 && value.every(isCount);
+const isShape = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.length <= 64 && value.every(isCount);
 
 /** Bytes of a storage of this type, for the lookups. */
-export const storageBytes = (type: StorageType, elements: number) => elements * (type.dtype ? STORED_BYTES[type.dtype] : 1);
+export const storageBytes = (type: StorageType, elements: number) =>
+  elements * (type.dtype ? STORED_BYTES[type.dtype] : 1);
 
 const bad = (file: string, what: string) => new FileFormatError(file, `${what} (pickle)`, DAMAGED);
 
 function forbidden(file: string, path: string): FileFormatError {
   const shown = path.length > 200 ? `${path.slice(0, 200)}...` : path;
   const what = `pickle asks for ${shown}; only tensors, numbers, strings and containers are allowed`;
-  const advice = "Loading it in Python would run code of the file: if you trust it, load it there and save only the state dict";
+  const advice =
+    "Loading it in Python would run code of the file: if you trust it, load it there and save only the state dict";
   return new FileFormatError(file, what, advice);
 }

@@ -56,7 +56,10 @@ export async function readZipEntries(source: FileSource): Promise<Map<string, Zi
 }
 
 /** Gives the bytes [offset, offset + length) of an entry; finds and checks its local header on first use. */
-export function entryReader(source: FileSource, entry: ZipEntry): (offset: number, length: number) => Promise<Uint8Array> {
+export function entryReader(
+  source: FileSource,
+  entry: ZipEntry,
+): (offset: number, length: number) => Promise<Uint8Array> {
   let dataOffset: number | null = null;
   return async (offset, length) => {
     if (!(offset >= 0 && length >= 0 && offset + length <= entry.byteLength)) {
@@ -73,7 +76,8 @@ async function findDirectory(source: FileSource): Promise<Directory> {
   const tailStart = source.size - tailBytes;
   const tail = viewOf(await readRange(source, tailStart, tailBytes, "the end of the zip file"));
   let at = tailBytes - END_BYTES;
-  while (at >= 0 && !(tail.getUint32(at, true) === END && at + END_BYTES + tail.getUint16(at + 20, true) === tailBytes)) at--;
+  while (at >= 0 && !(tail.getUint32(at, true) === END && at + END_BYTES + tail.getUint16(at + 20, true) === tailBytes))
+    at--;
   if (at < 0) throw damaged(source, "the zip directory at the end of the file is missing");
   const end = {
     entries: tail.getUint16(at + 10, true),
@@ -107,7 +111,11 @@ function parseEntry(source: FileSource, bytes: Uint8Array, at: number): { entry:
   }
   const method = view.getUint16(at + 10, true);
   if (method !== STORED && method !== DEFLATED) {
-    throw new FileFormatError(source.name, `zip entry "${name}" uses compression ${method}`, "Save it again with torch.save");
+    throw new FileFormatError(
+      source.name,
+      `zip entry "${name}" uses compression ${method}`,
+      "Save it again with torch.save",
+    );
   }
   // A field that overflows 32 bits is all ones there and follows, in this order, in the zip64 extra field.
   const extra = zip64Values(source, view, extraAt, extraAt + extraBytes);

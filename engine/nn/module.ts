@@ -51,8 +51,8 @@ export abstract class Module {
     }
   }
 
-  /** Copies values in by name. Every name must be there, with its shape: all that do not fit are listed at once. */
-  loadState(state: ReadonlyMap<string, { shape: readonly number[]; values: ArrayLike<number> }>): void {
+  /** Throws with every parameter that `state` lacks or has in another shape. `source` names where it came from. */
+  checkState(state: ReadonlyMap<string, { readonly shape: readonly number[] }>, source: string): void {
     const wrong: string[] = [];
     for (const [name, p] of this.namedParameters()) {
       const found = state.get(name);
@@ -61,7 +61,12 @@ export abstract class Module {
         wrong.push(`${name}: [${found.shape.join(", ")}] in the file, [${p.shape.join(", ")}] in the model`);
     }
     if (wrong.length)
-      throw new ShapeError(`loadState: ${wrong.length} tensors do not fit the model:\n  ${wrong.join("\n  ")}`);
+      throw new ShapeError(`${source}: ${wrong.length} tensors do not fit the model:\n  ${wrong.join("\n  ")}`);
+  }
+
+  /** Copies values in by name; all names must be there, with their shapes. */
+  loadState(state: ReadonlyMap<string, { shape: readonly number[]; values: ArrayLike<number> }>): void {
+    this.checkState(state, "loadState");
     for (const [name, p] of this.namedParameters()) p.write((state.get(name) as { values: ArrayLike<number> }).values);
   }
 

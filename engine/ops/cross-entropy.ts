@@ -25,7 +25,11 @@ export const crossEntropyOp = defineOp({
     const T = target.size;
     const sizes = { T, V, ignoreIndex: options.ignoreIndex >>> 0, smoothing: options.labelSmoothing };
     const lossShape = reduction === "none" ? target.shape : [T];
-    const { loss, lse } = run(kernels.forward, { logits, target, loss: lossShape, lse: [T] }, sizes);
+    const { loss, maximum, logSum } = run(
+      kernels.forward,
+      { logits, target, loss: lossShape, maximum: [T], logSum: [T] },
+      sizes,
+    );
     const reduced =
       reduction === "none"
         ? null
@@ -37,17 +41,17 @@ export const crossEntropyOp = defineOp({
     if (reduced) loss.dispose();
     return {
       y: reduced ? reduced.y : loss,
-      saves: { logits, target, lse, scale: reduced && reduced.scale },
+      saves: { logits, target, maximum, logSum, scale: reduced?.scale ?? null },
       kept: { sizes, logits },
     };
   },
 
-  gradient({ logits, target, lse, scale }, dy, { kept, options, run }) {
+  gradient({ logits, ...saved }, dy, { kept, options, run }) {
     const params = { ...kept.sizes, perToken: options.reduction === "none" ? 1 : 0 };
     // Disposed by its owner, the logits have two holders left: what the tape saved and `logits` here.
     if (kept.logits.disposed && logits.storage.refs === 2)
-      return { logits: run(kernels.backwardInPlace, { dy, logits, target, lse, scale }, params).logits };
-    return { logits: run(kernels.backward, { dy, logits, target, lse, scale, dlogits: logits.shape }, params).dlogits };
+      return { logits: run(kernels.backwardInPlace, { dy, logits, ...saved }, params).logits };
+    return { logits: run(kernels.backward, { dy, logits, ...saved, dlogits: logits.shape }, params).dlogits };
   },
 });
 
@@ -64,7 +68,11 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
   return crossEntropyOp({ logits, target }, { ignoreIndex, labelSmoothing, reduction });
 }
 
-function check(logits: Tensor, target: Tensor, { ignoreIndex, labelSmoothing, reduction }: Required<CrossEntropyOptions>) {
+function check(
+  logits: Tensor,
+  target: Tensor,
+  { ignoreIndex, labelSmoothing, reduction }: Required<CrossEntropyOptions>,
+) {
   if (!sameShape(logits.shape.slice(0, -1), target.shape))
     throw new ShapeError(
       `crossEntropy: ${describe("logits", logits.shape)} and ${describe("target", target.shape)} do not fit: ` +

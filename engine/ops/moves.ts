@@ -1,7 +1,7 @@
 import * as kernels from "../../kernels/copy/kernels.js";
 import type { Device } from "../device.js";
 import { run } from "../dispatch.js";
-import { isFloat, type DType } from "../dtype.js";
+import { type DType, isFloat } from "../dtype.js";
 import { type Shape, sizeOf } from "../shape.js";
 import { Tensor } from "../tensor.js";
 import { broadcastStrides, collapse, contiguousStrides, padded } from "./strides.js";

@@ -5,7 +5,7 @@ import { run } from "../dispatch.js";
 import { ShapeError } from "../errors.js";
 import { dimIndex, type Shape, sizeOf } from "../shape.js";
 import type { Tensor } from "../tensor.js";
-import { empty, copyStrided } from "./moves.js";
+import { copyStrided, empty } from "./moves.js";
 import { reshape, viewAs } from "./reshape.js";
 import { broadcastStrides, contiguousStrides } from "./strides.js";
 

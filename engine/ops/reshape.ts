@@ -1,20 +1,23 @@
 import { ShapeError } from "../errors.js";
 import { checkShape, dimIndex, type Shape, sameShape, sizeOf } from "../shape.js";
-import { attach, Node, recording } from "../tape.js";
-import { Tensor } from "../tensor.js";
-
-/** The same memory under another shape, without history. */
-export function view(x: Tensor, shape: Shape): Tensor {
-  x.storage.retain();
-  return new Tensor(x.storage, shape, x.dtype, x.size);
-}
+import { attach, Node, recordingHistory } from "../tape.js";
+import { type Tensor, view } from "../tensor.js";
 
 /** `view`, recorded: nothing is launched forward or backward. */
 function recordedView(x: Tensor, shape: Shape): Tensor {
   const y = view(x, shape);
-  if (!recording() || !x.tracked) return y;
+  if (!x.tracked || !recordingHistory()) return y;
   const before = x.shape;
-  attach(new Node("reshape", [x], 1, ([dy]) => [dy && view(dy, before)], () => {}), [y]);
+  attach(
+    new Node(
+      "reshape",
+      [x],
+      1,
+      ([dy]) => [dy && view(dy, before)],
+      () => {},
+    ),
+    [y],
+  );
   return y;
 }
 

@@ -27,7 +27,7 @@ export function softmax(x: Tensor): Tensor {
   return softmaxOp({ x }, {});
 }
 
-/** y = x - log Σ exp(x) over the last dimension, finite for every finite x. x [..., C]. */
+/** y = x - log Σ exp(x) over the last dimension, without overflow on the way. x [..., C]. */
 export function logSoftmax(x: Tensor): Tensor {
   return logSoftmaxOp({ x }, {});
 }

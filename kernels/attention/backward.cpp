@@ -1,15 +1,15 @@
 // attention/backward (cpu)
-// Math      w = exp(scale q·k - lse), p = w drop;  dv[j] = Σ_i p[i,j] dy[i];  dscore[i,j] = w (drop dy[i]·v[j] - delta[i]),
-//           delta[i] = dy[i]·y[i];  dq[i] = scale Σ_j dscore[i,j] k[j];  dk[j] = scale Σ_i dscore[i,j] q[i]
+// Math      w = exp(scale q·k - lse), p = w drop; dscore[i,j] = w (drop dy[i]·v[j] - delta[i]), delta[i] = dy[i]·y[i];
+//           dv[j] = Σ_i p[i,j] dy[i];  dq[i] = scale Σ_j dscore[i,j] k[j];  dk[j] = scale Σ_i dscore[i,j] q[i]
 // Shapes    dy, q, y, dq [B,L,H,D] · k, v, dk, dv [B,S,G,D] · mask [B,S] i32 · prefix and its gradients [P,G,D] ·
 //           lse [B,H,L] f32; layouts in kernels.ts
 // Method    a cell packs the visible keys and values of its head once and keeps its sums of dk and dv beside them; then
 //           per block of up to 64 queries (of all heads that share k and v), per block of keys:
 //             W[key][query] = 2^(K Qᵀ - lse);  dS = W (V dYᵀ - delta);  dV += W dY;  dK += dS Q;  dQ += dSᵀ K
 //           so that one recomputation serves all three gradients, without atomics
-// Launch    attention_backward: one cell per (b, g), more by rows where those are few (`backwardSplits` in kernels.ts);
-//           attention_backward_join, one cell per key, only where cells leave partial sums: several cells per head, or a
-//           prefix, whose gradient sums over the batch
+// Launch    attention_backward: one cell per (b, g), more by rows where those are few (`splits`);
+//           attention_backward_join, one cell per key, only where cells leave partial sums: several cells per head, or
+//           a prefix, whose gradient sums over the batch
 // Numerics  f32; sums in the order of the query blocks, partial sums in the order of the cells; stores round once.
 //           delta reads the stored y, so a half type's rounding of y is part of it
 #undef HWY_TARGET_INCLUDE
@@ -20,15 +20,10 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace consilium::HWY_NAMESPACE {
-namespace backward {
+namespace attention::backward {
 
 constexpr size_t BLOCK_KEYS = 96;
 
-// As in kernels.ts.
-inline size_t splits(const Params &p) {
-  const size_t groups = static_cast<size_t>(p.B) * p.G, rows = static_cast<size_t>(p.L) * (p.H / p.G);
-  return std::max<size_t>(1, std::min((16 + groups - 1) / groups, (rows + 127) / 128));
-}
 inline bool joins(const Params &p) { return splits(p) > 1 || p.hasPrefix; }
 
 // Where a cell leaves its sums of dk (0) and dv (1) of key n: scratch is [B, G, splits, P + S, 2, D].
@@ -55,26 +50,35 @@ struct QueryBlock {
   }
 };
 
-// From scores and dy·v to weights and dscores, in place.
-HWY_INLINE void differentiate(QueryBlock &block, size_t keys, size_t width, float keep) {
+// From scores and dy·v to weights and dscores, in place, in V vectors of columns.
+template <size_t V>
+HWY_INLINE void differentiate(const QueryBlock &block, size_t first, size_t keys, size_t width, float keep) {
   const F32 d;
+  const size_t lanes = hn::Lanes(d);
   const auto kept = hn::Set(d, keep);
-  for (size_t c = 0; c < width; c += hn::Lanes(d)) {
-    const auto lse = hn::Load(d, block.lse + c), delta = hn::Load(d, block.delta + c);
-    float *weights = block.weights + c, *dscores = block.dscores + c;
-    for (size_t j = 0; j < keys; ++j, weights += width, dscores += width) {
-      const auto weight = exp2_negative(d, hn::Sub(hn::Load(d, weights), lse));
-      hn::Store(weight, d, weights);
-      hn::Store(hn::Mul(weight, hn::MulSub(hn::Load(d, dscores), kept, delta)), d, dscores);
-    }
+  hn::Vec<F32> lse[V], delta[V];
+#pragma GCC unroll 4
+  for (size_t i = 0; i < V; ++i) {
+    lse[i] = hn::Load(d, block.lse + first + i * lanes);
+    delta[i] = hn::Load(d, block.delta + first + i * lanes);
   }
+  for (size_t j = 0; j < keys; ++j)
+#pragma GCC unroll 4
+    for (size_t i = 0; i < V; ++i) {
+      float *weights = block.weights + j * width + first + i * lanes;
+      float *dscores = block.dscores + j * width + first + i * lanes;
+      const auto weight = exp2_negative(d, hn::Sub(hn::Load(d, weights), lse[i]));
+      hn::Store(weight, d, weights);
+      hn::Store(hn::Mul(weight, hn::MulSub(hn::Load(d, dscores), kept, delta[i])), d, dscores);
+    }
 }
 
-}  // namespace backward
+}  // namespace attention::backward
 
 template <class T>
 void attention_backward(KERNEL_ARGS) {
-  using backward::BLOCK_KEYS;
+  using namespace attention;
+  using namespace attention::backward;
   const auto &p = *static_cast<const Params *>(params);
   const F32 d;
   const size_t lanes = hn::Lanes(d);
@@ -94,50 +98,54 @@ void attention_backward(KERNEL_ARGS) {
   const Dropout dropout(static_cast<const uint32_t *>(buffers[7]), p.sequence, p.dropout);
 
   Keys keys;
-  backward::QueryBlock block;
+  QueryBlock block;
   float *dkeys = nullptr, *dvalues = nullptr;
   const auto place = [&](char *base) {
     Arena arena = {base};
     keys = Keys::place(arena, p);
-    block = backward::QueryBlock::place(arena, p);
-    dkeys = arena.take<float>((p.P + p.S) * keys.pitch);
-    dvalues = arena.take<float>((p.P + p.S) * keys.pitch);
+    block = QueryBlock::place(arena, p);
+    dkeys = arena.take<float>((p.P + p.S) * pad(p.D));
+    dvalues = arena.take<float>((p.P + p.S) * pad(p.D));
     return arena.used;
   };
   place(static_cast<char *>(thread_workspace(place(nullptr))));
-  const size_t pitch = keys.pitch;
+  const size_t pitch = pad(p.D);
 
-  const size_t splits = backward::splits(p), rows = static_cast<size_t>(p.L) * (p.H / p.G);
+  const size_t parts = splits(p), rows = static_cast<size_t>(p.L) * (p.H / p.G);
   for (size_t cell = begin; cell < end; ++cell) {
-    const Group group = {p, cell / splits / p.G, cell / splits % p.G};
-    const size_t first = cell % splits * rows / splits, stop = (cell % splits + 1) * rows / splits;
+    const Group group = {p, cell / parts / p.G, cell / parts % p.G};
+    const size_t first = cell % parts * rows / parts, stop = (cell % parts + 1) * rows / parts;
     int32_t last = -1;
     group.each_row(first, stop, [&](size_t, const Row &row) { last = std::max(last, row.last); });
     keys.pack(group, last, k, v, mask, prefix_keys, prefix_values);
-    for (size_t i = 0; i < keys.count * pitch; i += lanes)
-      hn::Store(hn::Zero(d), d, dkeys + i), hn::Store(hn::Zero(d), d, dvalues + i);
-
+    size_t begun = 0;  // keys that have a sum
     group.each_block(first, stop, [&](size_t row0, size_t n, size_t width) HWY_ATTR {
       for (size_t i = 0; i < p.D * width; i += lanes)
         hn::Store(hn::Zero(d), d, block.q_columns + i), hn::Store(hn::Zero(d), d, block.dy_columns + i);
       for (size_t i = 0; i < width; ++i) block.last[i] = -1, block.lse[i] = NO_KEYS, block.delta[i] = 0;
-      int32_t all = p.P + p.S, any = -1;
       group.each_row(row0, row0 + n, [&](size_t i, const Row &row) HWY_ATTR {
         widen(q + row.q, p.D, 1.0f, block.q + i * pitch, pitch);
         widen(dy + row.y, p.D, 1.0f, block.dy + i * pitch, pitch);
         block.delta[i] = dot(block.dy + i * pitch, y + row.y, p.D);
         block.lse[i] = lse[row.lse] * LOG2E;
         block.rows[i] = row, block.last[i] = row.last;
-        all = std::min(all, row.last), any = std::max(any, row.last);
       });
+      const auto [all, any] = least_and_greatest(block.last, n);
       transpose_in<T>([&](size_t i) { return q + block.rows[i].q; }, n, p.D, p.scale * LOG2E, block.q_columns, width);
       transpose_in<T>([&](size_t i) { return dy + block.rows[i].y; }, n, p.D, 1.0f, block.dy_columns, width);
 
       const size_t visible = keys.up_to(any);
+      const bool resume = begun > 0;
+      if (resume)
+        for (size_t i = begun * pitch; i < visible * pitch; i += lanes)
+          hn::Store(hn::Zero(d), d, dkeys + i), hn::Store(hn::Zero(d), d, dvalues + i);
+      begun = std::max(begun, visible);
       for (size_t from = 0; from < visible; from += BLOCK_KEYS) {
         const size_t to = std::min(visible, from + BLOCK_KEYS), count = to - from, offset = from * pitch;
-        multiply<Order::ROWS>({keys.k + offset, pitch}, block.q_columns, width, p.D, block.weights, width, count, width);
-        multiply<Order::ROWS>({keys.v + offset, pitch}, block.dy_columns, width, p.D, block.dscores, width, count, width);
+        multiply<Order::ROWS>({keys.k + offset, pitch}, block.q_columns, width, p.D, block.weights, width, count,
+                              width);
+        multiply<Order::ROWS>({keys.v + offset, pitch}, block.dy_columns, width, p.D, block.dscores, width, count,
+                              width);
         if (keys.at[to - 1] > all) hide(block.weights, width, keys, from, to, block.last, all);
 
         size_t dropped = 0;
@@ -147,11 +155,14 @@ void attention_backward(KERNEL_ARGS) {
               if (keys.slot[key] >= 0) block.dropped[dropped++] = (keys.slot[key] - from) * width + i;
             });
         for (size_t i = 0; i < dropped; ++i) block.dscores[block.dropped[i]] = 0;
-        backward::differentiate(block, count, width, dropout.keep);
+        in_pieces(width / lanes, [&](auto vectors, size_t piece) HWY_ATTR {
+          differentiate<vectors()>(block, piece * lanes, count, width, dropout.keep);
+        });
         for (size_t i = 0; i < dropped; ++i) block.weights[block.dropped[i]] = 0;
 
-        multiply<Order::ROWS>({block.weights, width}, block.dy, pitch, n, dvalues + offset, pitch, count, pitch, {true});
-        multiply<Order::ROWS>({block.dscores, width}, block.q, pitch, n, dkeys + offset, pitch, count, pitch, {true});
+        multiply<Order::ROWS>({block.weights, width}, block.dy, pitch, n, dvalues + offset, pitch, count, pitch,
+                              {resume});
+        multiply<Order::ROWS>({block.dscores, width}, block.q, pitch, n, dkeys + offset, pitch, count, pitch, {resume});
         multiply<Order::COLUMNS>({block.dscores, width}, keys.k + offset, pitch, count, block.dq, pitch, n, pitch,
                                  {from > 0});
       }
@@ -167,11 +178,11 @@ void attention_backward(KERNEL_ARGS) {
       else
         for (size_t c = 0; c < p.D; ++c) store1(0.0f, to + c);
     };
-    const bool joined = backward::joins(p);
+    const bool joined = joins(p);
     for (size_t n = 0; n < p.P + p.S; ++n) {
       if (joined) {
-        put(dkeys, n, p.scale, partials + backward::partial(p, cell, n, 0));
-        put(dvalues, n, dropout.keep, partials + backward::partial(p, cell, n, 1));
+        put(dkeys, n, p.scale, partials + partial(p, cell, n, 0));
+        put(dvalues, n, dropout.keep, partials + partial(p, cell, n, 1));
       } else {
         put(dkeys, n, p.scale, dk + group.key(n));
         put(dvalues, n, dropout.keep, dv + group.key(n));
@@ -183,6 +194,8 @@ KERNEL_TARGETS(attention_backward)
 
 template <class T>
 void attention_backward_join(KERNEL_ARGS) {
+  using namespace attention;
+  using namespace attention::backward;
   const auto &p = *static_cast<const Params *>(params);
   const F32 d;
   auto *dk = static_cast<T *>(buffers[11]) + p.kOffset;    // [B,S,G,D], pitch kvPitch
@@ -190,7 +203,7 @@ void attention_backward_join(KERNEL_ARGS) {
   auto *dprefix_keys = static_cast<T *>(buffers[13]);      // [P,G,D]
   auto *dprefix_values = static_cast<T *>(buffers[14]);    // [P,G,D]
   const auto *partials = static_cast<const float *>(scratch);  // [B,G,splits,P+S,2,D]
-  const size_t splits = backward::splits(p);
+  const size_t parts = splits(p);
 
   // Adds the partial sums of key n of head g over batch rows [b0, b1) and their cells.
   const auto join = [&](size_t b0, size_t b1, size_t g, size_t n, size_t which, T *to) HWY_ATTR {
@@ -199,8 +212,8 @@ void attention_backward_join(KERNEL_ARGS) {
       const size_t width = std::min<size_t>(lanes, p.D - c);
       auto sum = hn::Zero(d);
       for (size_t b = b0; b < b1; ++b)
-        for (size_t s = 0; s < splits; ++s) {
-          const float *from = partials + backward::partial(p, (b * p.G + g) * splits + s, n, which) + c;
+        for (size_t s = 0; s < parts; ++s) {
+          const float *from = partials + partial(p, (b * p.G + g) * parts + s, n, which) + c;
           sum = hn::Add(sum, width == lanes ? load(d, from) : load_n(d, from, width));
         }
       if (width == lanes)

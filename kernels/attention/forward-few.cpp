@@ -1,10 +1,10 @@
 // attention/forward where few rows share a key/value head: decoding with a cache of keys (cpu)
 // Math      as forward.cpp
-// Shapes    as forward.cpp; partial [B,splits,H,L,D+2] f32 in scratch: unnormalised y, maximum, sum
+// Shapes    as forward.cpp; partial [B,cells,H,L,D+2] f32 in scratch: unnormalised y, maximum, sum
 // Method    a cell streams its tokens of k and v once, in the order of memory, all heads of a token together. Per 64
 //           tokens: scores = q·k; running maximum and sum of each row; then y += weights v, four tokens at a time
-// Launch    attention_forward_few: one cell per (b, 128 keys); attention_forward_few_join, one cell per b, where there are
-//           several cells of keys: joined in order
+// Launch    attention_forward_few: one cell per (b, 128 keys); attention_forward_few_join, one cell per b, where
+//           there are several cells of keys: joined in order
 // Numerics  as forward.cpp
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention/forward-few.cpp"
@@ -14,13 +14,13 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace consilium::HWY_NAMESPACE {
-namespace few {
+namespace attention::few {
 
 // As in kernels.ts.
 constexpr size_t CELL_KEYS = 128;
 constexpr size_t TILE_KEYS = 64;
 
-inline size_t splits(const Params &p) {
+inline size_t key_cells(const Params &p) {
   return std::max<size_t>(1, (static_cast<size_t>(p.P) + p.S + CELL_KEYS - 1) / CELL_KEYS);
 }
 
@@ -75,14 +75,15 @@ HWY_INLINE void add_values(const float *w, const T *const *v, size_t offset, siz
   if (c < D) add(c, [&](const T *from) HWY_ATTR { return load_n(d, from, D - c); });
 }
 
-}  // namespace few
+}  // namespace attention::few
 
 template <class T>
 void attention_forward_few(KERNEL_ARGS) {
-  using few::TILE_KEYS;
+  using namespace attention;
+  using namespace attention::few;
   const auto &p = *static_cast<const Params *>(params);
   const F32 d;
-  const size_t lanes = hn::Lanes(d), pitch = pad(p.D), splits = few::splits(p);
+  const size_t lanes = hn::Lanes(d), pitch = pad(p.D), parts = key_cells(p);
   const size_t rows = static_cast<size_t>(p.L) * (p.H / p.G), total = rows * p.G, keys = static_cast<size_t>(p.P) + p.S;
   const auto *q = static_cast<const T *>(buffers[0]);                // [B,L,H,D], pitch qPitch
   const auto *k = static_cast<const T *>(buffers[1]) + p.kOffset;    // [B,S,G,D], pitch kvPitch
@@ -92,24 +93,24 @@ void attention_forward_few(KERNEL_ARGS) {
   const auto *prefix_values = static_cast<const T *>(buffers[5]);    // [P,G,D]
   auto *y = static_cast<T *>(buffers[7]);                            // [B,L,H,D]
   auto *lse = static_cast<float *>(buffers[8]);                      // [B,H,L]
-  auto *partials = static_cast<float *>(scratch);                    // [B,splits,H,L,D+2]
+  auto *partials = static_cast<float *>(scratch);                    // [B,cells,H,L,D+2]
   const Dropout dropout(static_cast<const uint32_t *>(buffers[6]), p.sequence, p.dropout);
 
-  few::State *states = nullptr;
+  State *states = nullptr;
   float *queries = nullptr, *sums = nullptr, *scores = nullptr;
   const auto place = [&](char *base) {
     Arena arena = {base};
-    states = arena.take<few::State>(total);
+    states = arena.take<State>(total);
     queries = arena.take<float>(total * pitch);
     sums = arena.take<float>(total * pitch);
     scores = arena.take<float>(total * TILE_KEYS);
     return arena.used;
   };
   place(static_cast<char *>(thread_workspace(place(nullptr))));
-  few::Tile<T> tile;
+  Tile<T> tile;
 
   for (size_t cell = begin; cell < end; ++cell) {
-    const size_t b = cell / splits, first = cell % splits * few::CELL_KEYS, stop = std::min(keys, first + few::CELL_KEYS);
+    const size_t b = cell / parts, first = cell % parts * CELL_KEYS, stop = std::min(keys, first + CELL_KEYS);
     const Group zero = {p, b, 0};
     for (size_t g = 0; g < p.G; ++g)
       Group{p, b, g}.each_row(0, rows, [&](size_t i, const Row &row) HWY_ATTR {
@@ -138,7 +139,7 @@ void attention_forward_few(KERNEL_ARGS) {
 
       for (size_t r = 0; r < total; ++r) {
         float *weights = scores + r * TILE_KEYS, *sum = sums + r * pitch;
-        const auto correction = hn::Set(d, few::soften(weights, states[r]));
+        const auto correction = hn::Set(d, soften(weights, states[r]));
         for (size_t c = 0; c < pitch; c += lanes) hn::Store(hn::Mul(correction, hn::Load(d, sum + c)), d, sum + c);
         if (!dropout) continue;
         uint64_t dropped = 0;
@@ -153,13 +154,13 @@ void attention_forward_few(KERNEL_ARGS) {
       for (size_t j = 0; j < tile.count; j += 4)
         for (size_t g = 0; g < p.G; ++g)
           for (size_t r = g * rows; r < (g + 1) * rows; ++r)
-            few::add_values(scores + r * TILE_KEYS + j, tile.v + j, g * p.D, p.D, sums + r * pitch);
+            add_values(scores + r * TILE_KEYS + j, tile.v + j, g * p.D, p.D, sums + r * pitch);
     }
 
     for (size_t r = 0; r < total; ++r) {
       const auto &state = states[r];
       const float *sum = sums + r * pitch;
-      if (splits == 1) {
+      if (parts == 1) {
         const bool none = state.sum == 0;
         narrow(sum, p.D, none ? 0 : dropout.keep / state.sum, y + state.row.y);
         lse[state.row.lse] = none ? NO_KEYS : (state.maximum + std::log2(state.sum)) * LN2;
@@ -176,24 +177,26 @@ KERNEL_TARGETS(attention_forward_few)
 
 template <class T>
 void attention_forward_few_join(KERNEL_ARGS) {
+  using namespace attention;
+  using namespace attention::few;
   const auto &p = *static_cast<const Params *>(params);
   const F32 d;
-  const size_t lanes = hn::Lanes(d), pitch = pad(p.D), splits = few::splits(p), total = static_cast<size_t>(p.L) * p.H;
+  const size_t lanes = hn::Lanes(d), pitch = pad(p.D), parts = key_cells(p), total = static_cast<size_t>(p.L) * p.H;
   auto *y = static_cast<T *>(buffers[7]);                      // [B,L,H,D]
   auto *lse = static_cast<float *>(buffers[8]);                // [B,H,L]
-  const auto *partials = static_cast<const float *>(scratch);  // [B,splits,H,L,D+2]
+  const auto *partials = static_cast<const float *>(scratch);  // [B,cells,H,L,D+2]
   const float keep = 1.0f / (1.0f - p.dropout);
   auto *joined = static_cast<float *>(thread_workspace(pitch * sizeof(float)));
 
   for (size_t b = begin; b < end; ++b)
     for (size_t g = 0; g < p.G; ++g)
       Group{p, b, g}.each_row(0, total / p.G, [&](size_t i, const Row &row) HWY_ATTR {
-        const float *partial = partials + (b * splits * total + g * (total / p.G) + i) * (p.D + 2);
+        const float *partial = partials + (b * parts * total + g * (total / p.G) + i) * (p.D + 2);
         const size_t next = total * (p.D + 2);
         float maximum = FLOOR, sum = 0;
-        for (size_t s = 0; s < splits; ++s) maximum = std::max(maximum, partial[s * next + p.D]);
+        for (size_t s = 0; s < parts; ++s) maximum = std::max(maximum, partial[s * next + p.D]);
         for (size_t c = 0; c < pitch; c += lanes) hn::Store(hn::Zero(d), d, joined + c);
-        for (size_t s = 0; s < splits; ++s) {
+        for (size_t s = 0; s < parts; ++s) {
           const float *part = partial + s * next;
           const float factor = std::exp2(part[p.D] - maximum);
           sum += part[p.D + 1] * factor;

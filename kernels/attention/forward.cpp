@@ -1,16 +1,17 @@
 // attention/forward (cpu)
-// Math      y[b,i,h,:] = Σ_j p[i,j] drop[i,j] v[b,j,g,:],  p[i,:] = softmax over visible j of scale q[b,i,h,:]·k[b,j,g,:];
+// Math      y[b,i,h] = Σ_j p[i,j] drop[i,j] v[b,j,g],  p[i,:] = softmax over the visible j of scale q[b,i,h]·k[b,j,g];
 //           lse[b,h,i] = log Σ_j exp(scale q·k)
 // Shapes    q, y [B,L,H,D] · k, v [B,S,G,D] · mask [B,S] i32 · prefix [P,G,D] · lse [B,H,L] f32; layouts in kernels.ts
-// Method    a cell packs the visible keys and values of its head once, then per block of up to 64 queries:
+// Method    a cell packs the visible keys and values of its head once (a small one reads them in place), then per block
+//           of up to 64 queries:
 //             Qᵀ = transposed queries, times scale log2 e
-//             per block of keys: scores[key][query] = K Qᵀ; running maximum and sum per column; P = 2^(score - maximum);
+//             per block of keys: scores[key][query] = K Qᵀ; running maximum, sum per column; P = 2^(score - maximum);
 //                                Yᵀ[d][query] = Yᵀ 2^(old - new maximum) + Vᵀ P
 //             y = transposed Yᵀ / sum
 //           Queries lie along vectors, so maxima and sums need no shuffles, keys and values are read as broadcasts in
 //           their own layout, and D need not fill vectors.
-// Tiling    a block holds Qᵀ, Yᵀ (64 D floats each) and scores (BLOCK_KEYS × 64); blocks right of the diagonal are skipped
-// Launch    one cell per (b, g, 256 rows of the head group); few rows per head go to forward-few.cpp instead
+// Tiling    a block holds Qᵀ, Yᵀ (64 D floats each) and scores (BLOCK_KEYS × 64); keys right of the diagonal are skipped
+// Launch    one cell per (b, g), more by rows where those are few (`splits`); few rows per head go to forward-few.cpp
 // Numerics  f32; base-2 exponential within 1 ulp; y rounds once; lse of a query without keys is NO_KEYS
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention/forward.cpp"
@@ -22,10 +23,11 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace consilium::HWY_NAMESPACE {
+namespace attention::forward {
 
-// As in kernels.ts.
-constexpr size_t CELL_ROWS = 256;
 constexpr size_t BLOCK_KEYS = 96;
+// A cell of up to as many rows reads keys and values where they lie, if it can.
+constexpr size_t BORROWING_ROWS = 128;
 
 // One block of queries; every array is aligned, columns are queries.
 struct QueryBlock {
@@ -43,44 +45,49 @@ struct QueryBlock {
   }
 };
 
-// Turns scores [keys][width] into weights relative to the running maximum, which they may raise.
-HWY_INLINE void soften(float *scores, size_t keys, size_t width, QueryBlock &block) {
+// Turns scores into weights relative to the running maximum, which they may raise, in V vectors of columns. Key by key:
+// a column by itself would visit one cache line in four and crowd a few sets of the cache.
+template <size_t V>
+HWY_INLINE void soften(const QueryBlock &block, size_t first, size_t keys, size_t width) {
   const F32 d;
-  for (size_t c = 0; c < width; c += hn::Lanes(d)) {
-    float *column = scores + c;
-    const auto old = hn::Load(d, block.maximum + c);
-    auto m0 = old, m1 = old, m2 = old, m3 = old;
-    size_t j = 0;
-    for (; j + 4 <= keys; j += 4) {
-      m0 = hn::Max(m0, hn::Load(d, column + j * width)), m1 = hn::Max(m1, hn::Load(d, column + (j + 1) * width));
-      m2 = hn::Max(m2, hn::Load(d, column + (j + 2) * width)), m3 = hn::Max(m3, hn::Load(d, column + (j + 3) * width));
-    }
-    for (; j < keys; ++j) m0 = hn::Max(m0, hn::Load(d, column + j * width));
-    const auto maximum = hn::Max(hn::Max(m0, m1), hn::Max(m2, m3));
-    const auto correction = exp2_negative(d, hn::Sub(old, maximum));
+  const size_t lanes = hn::Lanes(d);
+  float *scores = block.scores + first;
+  hn::Vec<F32> maximum[V], sum[V];
+#pragma GCC unroll 4
+  for (size_t i = 0; i < V; ++i) maximum[i] = hn::Load(d, block.maximum + first + i * lanes);
+  for (size_t j = 0; j < keys; ++j)
+#pragma GCC unroll 4
+    for (size_t i = 0; i < V; ++i) maximum[i] = hn::Max(maximum[i], hn::Load(d, scores + j * width + i * lanes));
 
-    auto s0 = hn::Mul(hn::Load(d, block.sum + c), correction), s1 = hn::Zero(d);
-    for (j = 0; j + 2 <= keys; j += 2) {
-      const auto w0 = exp2_negative(d, hn::Sub(hn::Load(d, column + j * width), maximum));
-      const auto w1 = exp2_negative(d, hn::Sub(hn::Load(d, column + (j + 1) * width), maximum));
-      s0 = hn::Add(s0, w0), s1 = hn::Add(s1, w1);
-      hn::Store(w0, d, column + j * width), hn::Store(w1, d, column + (j + 1) * width);
-    }
-    if (j < keys) {
-      const auto w0 = exp2_negative(d, hn::Sub(hn::Load(d, column + j * width), maximum));
-      s0 = hn::Add(s0, w0);
-      hn::Store(w0, d, column + j * width);
-    }
-    hn::Store(maximum, d, block.maximum + c);
+#pragma GCC unroll 4
+  for (size_t i = 0; i < V; ++i) {
+    const size_t c = first + i * lanes;
+    const auto correction = exp2_negative(d, hn::Sub(hn::Load(d, block.maximum + c), maximum[i]));
+    sum[i] = hn::Mul(hn::Load(d, block.sum + c), correction);
     hn::Store(correction, d, block.correction + c);
-    hn::Store(hn::Add(s0, s1), d, block.sum + c);
+    hn::Store(maximum[i], d, block.maximum + c);
   }
+  for (size_t j = 0; j < keys; ++j)
+#pragma GCC unroll 4
+    for (size_t i = 0; i < V; ++i) {
+      float *score = scores + j * width + i * lanes;
+      const auto weight = exp2_negative(d, hn::Sub(hn::Load(d, score), maximum[i]));
+      sum[i] = hn::Add(sum[i], weight);
+      hn::Store(weight, d, score);
+    }
+#pragma GCC unroll 4
+  for (size_t i = 0; i < V; ++i) hn::Store(sum[i], d, block.sum + first + i * lanes);
 }
+
+}  // namespace attention::forward
 
 template <class T>
 void attention_forward(KERNEL_ARGS) {
+  using namespace attention;
+  using namespace attention::forward;
   const auto &p = *static_cast<const Params *>(params);
   const F32 d;
+  const size_t lanes = hn::Lanes(d);
   const auto *q = static_cast<const T *>(buffers[0]);                // [B,L,H,D], pitch qPitch
   const auto *k = static_cast<const T *>(buffers[1]) + p.kOffset;    // [B,S,G,D], pitch kvPitch
   const auto *v = static_cast<const T *>(buffers[2]) + p.vOffset;    // [B,S,G,D], pitch kvPitch
@@ -101,46 +108,49 @@ void attention_forward(KERNEL_ARGS) {
   QueryBlock block;
   place(static_cast<char *>(thread_workspace(place(nullptr, keys, block))), keys, block);
 
-  const size_t rows = static_cast<size_t>(p.L) * (p.H / p.G), chunks = (rows + CELL_ROWS - 1) / CELL_ROWS;
+  const size_t parts = splits(p), rows = static_cast<size_t>(p.L) * (p.H / p.G);
   for (size_t cell = begin; cell < end; ++cell) {
-    const Group group = {p, cell / chunks / p.G, cell / chunks % p.G};
-    const size_t first = cell % chunks * CELL_ROWS, stop = std::min(rows, first + CELL_ROWS);
+    const Group group = {p, cell / parts / p.G, cell / parts % p.G};
+    const size_t first = cell % parts * rows / parts, stop = (cell % parts + 1) * rows / parts;
     int32_t last = -1;
     group.each_row(first, stop, [&](size_t, const Row &row) { last = std::max(last, row.last); });
-    keys.pack(group, last, k, v, mask, prefix_keys, prefix_values);
+    const bool borrowed = stop - first <= BORROWING_ROWS && keys.borrow(group, last, k, v);
+    if (!borrowed) keys.pack(group, last, k, v, mask, prefix_keys, prefix_values);
 
     group.each_block(first, stop, [&](size_t row0, size_t n, size_t width) HWY_ATTR {
-      for (size_t i = 0; i < p.D * width; i += hn::Lanes(d)) hn::Store(hn::Zero(d), d, block.q + i);
+      for (size_t i = 0; i < p.D * width; i += lanes) hn::Store(hn::Zero(d), d, block.q + i);
       for (size_t i = 0; i < width; ++i) block.maximum[i] = FLOOR, block.sum[i] = 0, block.last[i] = -1;
-      int32_t all = p.P + p.S, any = -1;
-      group.each_row(row0, row0 + n, [&](size_t i, const Row &row) {
-        block.rows[i] = row, block.last[i] = row.last;
-        all = std::min(all, row.last), any = std::max(any, row.last);
-      });
+      group.each_row(row0, row0 + n, [&](size_t i, const Row &row) { block.rows[i] = row, block.last[i] = row.last; });
+      const auto [all, any] = least_and_greatest(block.last, n);
       transpose_in<T>([&](size_t i) { return q + block.rows[i].q; }, n, p.D, p.scale * LOG2E, block.q, width);
 
       const size_t visible = keys.up_to(any);
       for (size_t from = 0; from < visible; from += BLOCK_KEYS) {
         const size_t to = std::min(visible, from + BLOCK_KEYS), count = to - from;
+        if (borrowed) keys.fetch(keys.v, from, to, p.D);
         multiply<Order::ROWS>({keys.k + from * keys.pitch, keys.pitch}, block.q, width, p.D, block.scores, width, count,
                               width);
         if (keys.at[to - 1] > all) hide(block.scores, width, keys, from, to, block.last, all);
-        soften(block.scores, count, width, block);
+        in_pieces(width / lanes, [&](auto vectors, size_t piece) HWY_ATTR {
+          soften<vectors()>(block, piece * lanes, count, width);
+        });
         if (dropout)
           for (size_t i = 0; i < n; ++i)
             dropout.each_dropped(block.rows[i].position, keys.at[from], keys.at[to - 1] + 1, [&](uint32_t key) {
               if (keys.slot[key] >= 0) block.scores[(keys.slot[key] - from) * width + i] = 0;
             });
+        if (borrowed) keys.fetch(keys.k, to, to + BLOCK_KEYS, p.D);
         multiply<Order::COLUMNS>({keys.v + from * keys.pitch, keys.pitch}, block.scores, width, count, block.y, width,
                                  p.D, width, {from > 0, from > 0 ? block.correction : nullptr});
       }
       if (visible == 0)
-        for (size_t i = 0; i < p.D * width; i += hn::Lanes(d)) hn::Store(hn::Zero(d), d, block.y + i);
+        for (size_t i = 0; i < p.D * width; i += lanes) hn::Store(hn::Zero(d), d, block.y + i);
 
-      for (size_t c = 0; c < width; c += hn::Lanes(d)) {
+      for (size_t c = 0; c < width; c += lanes) {
         const auto sum = hn::Load(d, block.sum + c), maximum = hn::Load(d, block.maximum + c);
         const auto none = hn::Eq(sum, hn::Zero(d));
-        const auto total = hn::MulAdd(maximum, hn::Set(d, LN2), hn::Log(d, hn::IfThenElse(none, hn::Set(d, 1.0f), sum)));
+        const auto logarithm = hn::Log(d, hn::IfThenElse(none, hn::Set(d, 1.0f), sum));
+        const auto total = hn::MulAdd(maximum, hn::Set(d, LN2), logarithm);
         hn::Store(hn::IfThenElse(none, hn::Set(d, NO_KEYS), total), d, block.maximum + c);
         hn::Store(hn::IfThenZeroElse(none, hn::Div(hn::Set(d, dropout.keep), sum)), d, block.sum + c);
       }

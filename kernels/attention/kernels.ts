@@ -3,17 +3,17 @@
  *
  * Layout. Token l of batch row b, head h of q starts at `qOffset + (b L + l) qPitch + h D`; token s of k at
  * `kOffset + (b kvCapacity + s) kvPitch + g D`, of v at `vOffset + ...`. So q, k and v may be slices of one packed
- * projection (the same memory bound three times) and k, v may be a cache with room for more tokens than S. dq, dk and dv
- * follow q, k and v. y and dy are contiguous.
+ * projection (the same memory bound three times) and k, v may be a cache with room for more tokens than S. dq, dk and
+ * dv follow q, k and v. y and dy are contiguous.
  *
  * Keys. The P prefix keys stand in front of the S others, in the order of dropout positions too: element
- * ((b H + h) L + i) (P + S) + j of the random stream, modulo 2^32. Query i sees every prefix key and, if causal, key j of
- * the others where j <= i + S - L. A weight survives dropout where `(word >> 8) 2^-24 >= dropout`.
+ * ((b H + h) L + i) (P + S) + j of the random stream, modulo 2^32. Query i sees every prefix key and, if causal, key j
+ * of the others where j <= i + S - L. A weight survives dropout where `(word >> 8) 2^-24 >= dropout`.
  *
- * `lse` is the natural logarithm of the sum of exp(scale q k); NO_KEYS for a query that sees no key, whose y is 0. It is
- * positive, so that exp(score - lse) is 0 there whatever the score.
+ * `lse` is the natural logarithm of the sum of exp(scale q k); NO_KEYS for a query that sees no key, whose y is 0. It
+ * is positive, so that exp(score - lse) is 0 there whatever the score.
  */
-import { ALL_FLOATS, ceilDiv, optional, type ParamValues, pass, read, write } from "../contract.js";
+import { ALL_FLOATS, type CudaLaunch, ceilDiv, optional, type ParamValues, pass, read, write } from "../contract.js";
 import forwardWgsl from "./forward.wgsl.js";
 import * as reference from "./reference.js";
 
@@ -48,17 +48,14 @@ const rows = ({ L, H, G }: Sizes) => L * (H / G);
 const FEW_ROWS = 4;
 const few = (p: Sizes) => rows(p) <= FEW_ROWS;
 
-/** Rows of a forward cell, which packs its keys and values once. */
-const FORWARD_ROWS = 256;
-
 /** Keys of a cell when there are few rows: of all heads, which lie together. */
 const FEW_KEYS = 128;
 const keySplits = (p: Sizes) => Math.max(1, ceilDiv(p.P + p.S, FEW_KEYS));
 
-/** Cells per key/value head of the backward pass: more only where heads are too few to occupy a machine. */
-const backwardSplits = (p: Sizes) => Math.max(1, Math.min(ceilDiv(16, p.B * p.G), ceilDiv(rows(p), 128)));
-/** Whether cells leave partial sums of dk and dv: several cells per head, or a prefix that the batch shares. */
-const joins = (p: Sizes) => backwardSplits(p) > 1 || p.hasPrefix === 1;
+/** Cells per key/value head: each packs keys and values itself, so several only where heads are too few for a machine. */
+const splits = (p: Sizes) => Math.max(1, Math.min(ceilDiv(16, p.B * p.G), ceilDiv(rows(p), 128)));
+/** Whether backward cells leave partial sums of dk and dv: several per head, or a prefix that the batch shares. */
+const joins = (p: Sizes) => splits(p) > 1 || p.hasPrefix === 1;
 
 /** Head widths that the CUDA kernel is compiled for: it keeps a row in registers. */
 const CUDA_WIDTHS = [64, 128, 256];
@@ -87,8 +84,8 @@ export const forward = pass({
     launches: [
       {
         symbol: "attention_forward",
-        cells: (p) => (few(p) ? 0 : p.B * p.G * ceilDiv(rows(p), FORWARD_ROWS)),
-        grain: (p) => workGrain(2 * Math.min(rows(p), FORWARD_ROWS) * (p.P + p.S) * p.D),
+        cells: (p) => (few(p) ? 0 : p.B * p.G * splits(p)),
+        grain: (p) => workGrain((2 * rows(p) * (p.P + p.S) * p.D) / splits(p)),
       },
       {
         symbol: "attention_forward_few",
@@ -116,11 +113,13 @@ export const forward = pass({
   },
   cuda: {
     dtypes: ["f32"],
-    launches: CUDA_WIDTHS.map((width, n) => ({
-      symbol: `attention_forward_${width}`,
-      grid: ({ B, L, H, D }) => (D <= width && D > (CUDA_WIDTHS[n - 1] ?? 0) ? [ceilDiv(L, 64), H, B] : [0, 0, 0]),
-      block: () => [256, 1, 1],
-    })),
+    launches: CUDA_WIDTHS.map(
+      (width, n): CudaLaunch<typeof params> => ({
+        symbol: `attention_forward_${width}`,
+        grid: ({ B, L, H, D }) => (D <= width && D > (CUDA_WIDTHS[n - 1] ?? 0) ? [ceilDiv(L, 64), H, B] : [0, 0, 0]),
+        block: () => [256, 1, 1],
+      }),
+    ),
   },
 });
 
@@ -147,17 +146,17 @@ export const backward = pass({
   reference: reference.backward,
   cpu: {
     dtypes: ALL_FLOATS,
-    scratchBytes: (p) => (joins(p) ? p.B * p.G * backwardSplits(p) * (p.P + p.S) * p.D * 2 * 4 : 0),
+    scratchBytes: (p) => (joins(p) ? p.B * p.G * splits(p) * (p.P + p.S) * p.D * 2 * 4 : 0),
     launches: [
       {
         symbol: "attention_backward",
-        cells: (p) => p.B * p.G * backwardSplits(p),
-        grain: (p) => workGrain((5 * rows(p) * (p.P + p.S) * p.D) / backwardSplits(p)),
+        cells: (p) => p.B * p.G * splits(p),
+        grain: (p) => workGrain((5 * rows(p) * (p.P + p.S) * p.D) / splits(p)),
       },
       {
         symbol: "attention_backward_join",
         cells: (p) => (joins(p) ? p.P + p.B * p.S : 0),
-        grain: (p) => workGrain(8 * backwardSplits(p) * p.G * p.D),
+        grain: (p) => workGrain(8 * splits(p) * p.G * p.D),
       },
     ],
   },

@@ -12,10 +12,11 @@
 
 #include <algorithm>
 
+#include "hwy/cache_control.h"
 #include "kernels/attention/tile.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace consilium::HWY_NAMESPACE {
+namespace consilium::HWY_NAMESPACE::attention {
 
 struct Params {
   uint32_t B, L, S, H, G, D, P, causal;
@@ -24,9 +25,19 @@ struct Params {
 };
 
 constexpr float LOG2E = 1.44269504088896341f, LN2 = 0.693147180559945309f;
+// Cells per key/value head, as in kernels.ts: each packs keys and values for itself, so several only where heads are
+// too few to occupy a machine.
+HWY_INLINE size_t splits(const Params &p) {
+  const size_t groups = static_cast<size_t>(p.B) * p.G, rows = static_cast<size_t>(p.L) * (p.H / p.G);
+  return std::max<size_t>(1, std::min((16 + groups - 1) / groups, (rows + 127) / 128));
+}
+
 // Scores are kept in base 2. A hidden one lies below the floor of the running maximum, so its weight is exactly 0 even
 // where a query sees nothing; no infinity takes part.
 constexpr float HIDDEN = -1e30f, FLOOR = -1e29f, NO_KEYS = 1e30f;
+
+// Keys that packing prefetches before their turn.
+constexpr int32_t AHEAD = 8;
 
 // Queries of a block: whole vectors, 64 at most.
 constexpr size_t BLOCK_QUERIES = 64;
@@ -66,7 +77,7 @@ struct Group {
   size_t key(size_t n) const { return (b * p.kvCapacity + n - p.P) * p.kvPitch + g * p.D; }
   size_t prefix(size_t n) const { return (n * p.G + g) * p.D; }
 
-  // Tells f(i, row) of rows [begin, end), i from 0. Steps from head to head: divisions would cost more than small blocks.
+  // Calls f(i, row) for rows [begin, end), i from 0. Steps from head to head: divisions would cost a small block dearly.
   template <class F>
   HWY_INLINE void each_row(size_t begin, size_t end, F f) const {
     const int32_t keys = static_cast<int32_t>(p.P + p.S), prefix = static_cast<int32_t>(p.P);
@@ -93,33 +104,59 @@ struct Group {
   }
 };
 
-// The keys and values that a cell can see, packed as rows of `pitch` floats in the order of their numbers `at`.
+// The keys and values that a cell can see, as rows of f32 in the order of their numbers `at`.
 struct Keys {
   size_t count, pitch;
-  int32_t *at;    // [count]
-  int32_t *slot;  // [P + S] where key n is packed, -1 where it is not
-  float *k, *v;   // [count, pitch]
+  int32_t *at;                  // [count]
+  int32_t *slot;                // [P + S] which row key n is, -1 where it is none
+  const float *k, *v;           // [count], rows of D every `pitch`
+  float *packed_k, *packed_v;  // [P + S, pad(D)]
 
   static Keys place(Arena &arena, const Params &p) {
-    const size_t n = static_cast<size_t>(p.P) + p.S, pitch = pad(p.D);
-    return {0, pitch, arena.take<int32_t>(n), arena.take<int32_t>(n), arena.take<float>(n * pitch), arena.take<float>(n * pitch)};
+    const size_t n = static_cast<size_t>(p.P) + p.S, packed = n * pad(p.D);
+    return {0, 0, arena.take<int32_t>(n), arena.take<int32_t>(n), nullptr, nullptr, arena.take<float>(packed),
+            arena.take<float>(packed)};
   }
 
-  // Packs keys 0 .. last; k and v point behind their offsets.
+  // Keys 0 .. last where they lie: rows not padded, and pages apart, so for few queries only. False if that cannot be.
+  template <class T>
+  bool borrow(const Group &group, int32_t last, const T *keys, const T *values) {
+    const Params &p = group.p;
+    if constexpr (std::is_same<T, float>()) {
+      if (p.P > 0 || p.hasMask) return false;
+      count = last + 1, pitch = p.kvPitch;
+      k = keys + group.key(0), v = values + group.key(0);
+      for (int32_t n = 0; n < static_cast<int32_t>(p.S); ++n) at[n] = n, slot[n] = n <= last ? n : -1;
+      return true;
+    }
+    return false;
+  }
+
+  // Fetches rows about to be read. Rows of one head lie pages apart, out of reach of the hardware's prefetcher.
+  void fetch(const float *rows, size_t from, size_t to, size_t D) const {
+    for (size_t n = from; n < std::min(to, count); ++n)
+      for (size_t c = 0; c < D; c += 16) hwy::Prefetch(rows + n * pitch + c);
+  }
+
+  // Packs keys 0 .. last that the mask leaves; `keys` and `values` point behind their offsets.
   template <class T>
   void pack(const Group &group, int32_t last, const T *keys, const T *values, const int32_t *mask, const T *prefix_keys,
             const T *prefix_values) {
     const Params &p = group.p;
-    count = 0;
-    for (int32_t n = 0; n < static_cast<int32_t>(p.P + p.S); ++n) {
-      const bool own = n >= static_cast<int32_t>(p.P);
-      const bool kept = n <= last && (!own || !p.hasMask || mask[group.b * p.S + n - p.P] != 0);
+    const int32_t total = p.P + p.S, prefix = p.P;
+    count = 0, pitch = pad(p.D), k = packed_k, v = packed_v;
+    for (int32_t n = 0; n < total; ++n) {
+      const bool own = n >= prefix;
+      const bool kept = n <= last && (!own || !p.hasMask || mask[group.b * p.S + n - prefix] != 0);
       slot[n] = kept ? static_cast<int32_t>(count) : -1;
       if (!kept) continue;
-      const T *key = own ? keys + group.key(n) : prefix_keys + group.prefix(n);
-      const T *value = own ? values + group.key(n) : prefix_values + group.prefix(n);
-      widen(key, p.D, 1.0f, k + count * pitch, pitch);
-      widen(value, p.D, 1.0f, v + count * pitch, pitch);
+      if (const int32_t ahead = n + AHEAD; ahead < total && ahead >= prefix) {
+        const size_t next = group.key(ahead);
+        for (size_t c = 0; c < p.D; c += 64 / sizeof(T))
+          hwy::Prefetch(keys + next + c), hwy::Prefetch(values + next + c);
+      }
+      widen(own ? keys + group.key(n) : prefix_keys + group.prefix(n), p.D, 1.0f, packed_k + count * pitch, pitch);
+      widen(own ? values + group.key(n) : prefix_values + group.prefix(n), p.D, 1.0f, packed_v + count * pitch, pitch);
       at[count++] = n;
     }
   }
@@ -127,6 +164,16 @@ struct Keys {
   // How many packed keys have numbers up to n.
   size_t up_to(int32_t n) const { return std::upper_bound(at, at + count, n) - at; }
 };
+
+struct Range {
+  int32_t least, greatest;
+};
+inline Range least_and_greatest(const int32_t *values, size_t n) {
+  Range range = {values[0], values[0]};
+  for (size_t i = 1; i < n; ++i)
+    range.least = std::min(range.least, values[i]), range.greatest = std::max(range.greatest, values[i]);
+  return range;
+}
 
 // Scores of packed keys [from, to) that a query does not see become HIDDEN. last[j]: the last key number of column j.
 HWY_INLINE void hide(float *scores, size_t width, const Keys &keys, size_t from, size_t to, const int32_t *last,
@@ -144,7 +191,7 @@ HWY_INLINE void hide(float *scores, size_t width, const Keys &keys, size_t from,
   }
 }
 
-}  // namespace consilium::HWY_NAMESPACE
+}  // namespace consilium::HWY_NAMESPACE::attention
 HWY_AFTER_NAMESPACE();
 
 #endif  // per-target include guard

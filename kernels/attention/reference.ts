@@ -1,5 +1,5 @@
+import { philox, uniform } from "../common/philox.js";
 import type { NumberArray } from "../contract.js";
-import { philox } from "./philox.js";
 
 type Sizes = {
   B: number;
@@ -36,7 +36,7 @@ type Inputs = {
 /** `lse` of a query that sees no key. */
 export const NO_KEYS = 1e30;
 
-/** One query of one head: where its row is, which keys it sees, and the factor dropout gives each weight (0 or 1/(1-p)). */
+/** One query of one head: where its row is, which keys it sees, and what dropout makes of each weight: 0 or 1/(1-p). */
 type Row = {
   q: number;
   y: number;
@@ -77,7 +77,7 @@ function* queries(b: Inputs, p: Sizes): Generator<Row> {
 function factor(random: NumberArray, { dropout, sequence }: Sizes, position: number): number {
   if (dropout === 0) return 1;
   const rate = Math.fround(dropout);
-  return (philox(random, sequence, position) >>> 8) * 2 ** -24 >= rate ? 1 / (1 - rate) : 0;
+  return uniform(philox(random, sequence, position)) >= rate ? 1 / (1 - rate) : 0;
 }
 
 function dot(a: NumberArray, i: number, b: NumberArray, j: number, D: number): number {

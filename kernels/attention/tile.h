@@ -1,8 +1,8 @@
 // What the attention kernels compute with: small products held in registers, 2^x, and transposes through 4 x 4 blocks.
 // Included once per SIMD target, like simd.h.
 //
-// Every operand here is packed f32 with rows padded to whole vectors. `multiply` keeps a tile of the result in registers:
-// on 32 registers 6 x 4 (rows x vectors), 8 x 3 or 12 x 2, 24 sums so that two FMA units never wait for one another.
+// Operands are f32, those read by vectors with rows padded to whole ones. `multiply` keeps a tile of the result in
+// registers: on 32 registers 6 x 4 (rows x vectors), 8 x 3 or 12 x 2, 24 sums so that two FMA units never wait for one another.
 #if defined(CONSILIUM_ATTENTION_TILE_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONSILIUM_ATTENTION_TILE_H
 #undef CONSILIUM_ATTENTION_TILE_H
@@ -15,7 +15,7 @@
 #include "kernels/common/cpu/simd.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace consilium::HWY_NAMESPACE {
+namespace consilium::HWY_NAMESPACE::attention {
 
 #if HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3
 constexpr size_t TILE_VECTORS = 2;  // 16 registers
@@ -99,34 +99,40 @@ HWY_NOINLINE void multiply_columns(Left<order> a, const float *b, size_t b_pitch
   strips(Size<1>());
 }
 
+// Calls f(Size<width>(), first) for as few pieces of `vectors` as registers allow, of about the same width.
+template <class F>
+HWY_INLINE void in_pieces(size_t vectors, F f) {
+  const size_t pieces = (vectors + TILE_VECTORS - 1) / TILE_VECTORS;
+  for (size_t piece = 0; piece < pieces; ++piece) {
+    const size_t first = piece * vectors / pieces, width = (piece + 1) * vectors / pieces - first;
+    if (width == 1) f(Size<1>(), first);
+    if (width == 2) f(Size<2>(), first);
+    if constexpr (TILE_VECTORS == 4) {
+      if (width == 3) f(Size<3>(), first);
+      if (width == 4) f(Size<4>(), first);
+    }
+  }
+}
+
 // c[r][j] = sum over k < inner of a(r, k) b[k][j], for r < rows and j < columns, a whole number of vectors.
 template <Order order>
 void multiply(Left<order> a, const float *b, size_t b_pitch, size_t inner, float *c, size_t c_pitch, size_t rows,
               size_t columns, Start start = {}) {
-  const size_t lanes = hn::Lanes(F32()), vectors = columns / lanes;
-  const size_t pieces = (vectors + TILE_VECTORS - 1) / TILE_VECTORS;
-  for (size_t piece = 0, v = 0; piece < pieces; ++piece) {
-    const size_t width = (vectors - v) / (pieces - piece) + ((vectors - v) % (pieces - piece) != 0), j = v * lanes;
+  const size_t lanes = hn::Lanes(F32());
+  in_pieces(columns / lanes, [&](auto width, size_t first) HWY_ATTR {
+    const size_t j = first * lanes;
     const Start from = {start.add, start.factor ? start.factor + j : nullptr};
-    const auto run = [&](auto count) {
-      multiply_columns<count(), order>(a, b + j, b_pitch, inner, c + j, c_pitch, rows, from);
-    };
-    if (width == 1) run(Size<1>());
-    if (width == 2) run(Size<2>());
-    if constexpr (TILE_VECTORS == 4) {
-      if (width == 3) run(Size<3>());
-      if (width == 4) run(Size<4>());
-    }
-    v += width;
-  }
+    multiply_columns<width(), order>(a, b + j, b_pitch, inner, c + j, c_pitch, rows, from);
+  });
 }
 
-// 2^x for x <= 0, exactly 0 below -127: a polynomial of degree 6 on [-1/2, 1/2], the integer part added to the exponent.
+// 2^x for x <= 0, exactly 0 below -127, within 1 ulp: a polynomial of degree 6 on [-1/2, 1/2], whose exponent takes the
+// integer part.
 template <class D, class V>
 HWY_INLINE V exp2_negative(D d, V x) {
   const hn::RebindToSigned<D> di;
-  // Adding 1.5 * 2^23 rounds to an integer, held in the low bits. At the clamp the fraction is 0 and the polynomial 1, so
-  // that taking 127 from its exponent leaves exactly 0.
+  // Adding 1.5 * 2^23 rounds to an integer, held in the low bits. At the clamp the fraction is 0 and the polynomial 1,
+  // so that taking 127 from its exponent leaves exactly 0.
   x = hn::Max(x, hn::Set(d, -127.0f));
   const auto magic = hn::Set(d, 12582912.0f);
   const auto shifted = hn::Add(x, magic);
@@ -242,7 +248,7 @@ HWY_INLINE float dot(const float *a, const T *b, size_t n) {
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
-}  // namespace consilium::HWY_NAMESPACE
+}  // namespace consilium::HWY_NAMESPACE::attention
 HWY_AFTER_NAMESPACE();
 
 #endif  // per-target include guard

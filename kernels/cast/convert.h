@@ -14,7 +14,8 @@ namespace consilium::HWY_NAMESPACE {
 
 template <class From, class To>
 HWY_INLINE void convert(const From *x, To *y, size_t begin, size_t end) {
-  for_row(F32(), end - begin, [=](size_t i, auto part) HWY_ATTR { part.store(part.load(x + begin + i), y + begin + i); });
+  for_row(F32(), end - begin,
+          [=](size_t i, auto part) HWY_ATTR { part.store(part.load(x + begin + i), y + begin + i); });
 }
 
 }  // namespace consilium::HWY_NAMESPACE

@@ -17,7 +17,7 @@ void cast_to_bf16(KERNEL_ARGS) {
   (void)params;
   (void)scratch;
   const auto *x = static_cast<const T *>(buffers[0]);  // [n]
-  auto *y = static_cast<bf16 *>(buffers[1]);              // [n]
+  auto *y = static_cast<bf16 *>(buffers[1]);           // [n]
   convert(x, y, begin, end);
 }
 KERNEL_TARGETS(cast_to_bf16)

@@ -26,11 +26,11 @@ void cast_to_int(KERNEL_ARGS) {
   const auto *x = static_cast<const T *>(buffers[0]);  // [n]
   auto *y = static_cast<uint32_t *>(buffers[1]);       // [n]
   if (static_cast<const Params *>(params)->isUnsigned)
-    for (size_t i = begin; i < end; ++i)
-      y[i] = truncate<uint32_t>(load1(x + i), 0.0f, 4294967296.0f, 0u, UINT32_MAX);
+    for (size_t i = begin; i < end; ++i) y[i] = truncate<uint32_t>(load1(x + i), 0.0f, 4294967296.0f, 0u, UINT32_MAX);
   else
     for (size_t i = begin; i < end; ++i)
-      y[i] = static_cast<uint32_t>(truncate<int32_t>(load1(x + i), -2147483648.0f, 2147483648.0f, INT32_MIN, INT32_MAX));
+      y[i] =
+          static_cast<uint32_t>(truncate<int32_t>(load1(x + i), -2147483648.0f, 2147483648.0f, INT32_MIN, INT32_MAX));
 }
 KERNEL_TARGETS(cast_to_int)
 

@@ -52,8 +52,10 @@ void copy_index_add(KERNEL_ARGS) {
     T *out = y + row * I;
     const T *from = base != nullptr ? base + row * I : nullptr;
     if (entries == 0) {
-      if (from == nullptr) std::memset(out, 0, I * sizeof(T));
-      else if (from != out) std::memcpy(out, from, I * sizeof(T));
+      if (from == nullptr)
+        std::memset(out, 0, I * sizeof(T));
+      else if (from != out)
+        std::memcpy(out, from, I * sizeof(T));
       continue;
     }
     for (size_t c = 0; c < I; c += block)
@@ -73,8 +75,10 @@ void copy_index_add_sort(KERNEL_ARGS) {
   uint32_t *lists = ends + p.V + 1;
   std::fill(ends, ends + p.V + 1, 0u);
   for (uint32_t k = 0; k < p.K; ++k) {
-    if (index[k] < p.V) ++ends[index[k]];
-    else report_bad_index(buffers[4], p.faultLabel, k, static_cast<int32_t>(index[k]));
+    if (index[k] < p.V)
+      ++ends[index[k]];
+    else
+      report_bad_index(buffers[4], p.faultLabel, k, static_cast<int32_t>(index[k]));
   }
   for (size_t v = 1; v <= p.V; ++v) ends[v] += ends[v - 1];
   // Backwards, so that each list is in rising order and its end comes down to its beginning.

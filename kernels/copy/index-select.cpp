@@ -19,9 +19,9 @@ void copy_index_select(KERNEL_ARGS) {
   (void)scratch;
   const auto &p = *static_cast<const Params *>(params);
   const size_t I = p.I;
-  const auto *x = static_cast<const Word *>(buffers[0]);         // [O,V,I]
+  const auto *x = static_cast<const Word *>(buffers[0]);          // [O,V,I]
   const auto *index = static_cast<const uint32_t *>(buffers[1]);  // [K]
-  auto *y = static_cast<Word *>(buffers[2]);                     // [O,K,I]
+  auto *y = static_cast<Word *>(buffers[2]);                      // [O,K,I]
   for (size_t row = begin; row < end; ++row) {
     const size_t o = row / p.K, k = row % p.K;
     const uint32_t v = index[k];  // a negative one is a large one

@@ -28,8 +28,7 @@ export function transpose({ x, y }: { x: NumberArray; y: NumberArray }, p: Trans
         for (let i3 = 0; i3 < p.d3; i3++) {
           const from = i0 * p.x0 + i1 * p.x1 + i2 * p.x2 + i3 * p.x3;
           const to = i0 * p.y0 + i1 * p.y1 + i2 * p.y2 + i3 * p.y3;
-          for (let j = 0; j < p.J; j++)
-            for (let i = 0; i < p.I; i++) y[to + j * p.yRow + i] = x[from + i * p.xRow + j];
+          for (let j = 0; j < p.J; j++) for (let i = 0; i < p.I; i++) y[to + j * p.yRow + i] = x[from + i * p.xRow + j];
         }
 }
 

@@ -22,13 +22,12 @@ void copy_strided(KERNEL_ARGS) {
   const auto &p = *static_cast<const Params *>(params);
   const auto *x = static_cast<const Word *>(buffers[0]) + p.xOffset;
   auto *y = static_cast<Word *>(buffers[1]) + p.yOffset;
-  const Grid grid{{p.d0, p.d1, p.d2, p.d3, p.d4, p.d5}, {p.x0, p.x1, p.x2, p.x3, p.x4, p.x5},
-                  {p.y0, p.y1, p.y2, p.y3, p.y4, p.y5}};
+  const Grid grid{
+      {p.d0, p.d1, p.d2, p.d3, p.d4, p.d5}, {p.x0, p.x1, p.x2, p.x3, p.x4, p.x5}, {p.y0, p.y1, p.y2, p.y3, p.y4, p.y5}};
   const size_t xs = p.x5, ys = p.y5;
   if (xs == 1 && ys == 1)
-    for_rows(grid, begin, end, [=](size_t, size_t count, size_t ix, size_t iy) {
-      std::memcpy(y + iy, x + ix, count * sizeof(Word));
-    });
+    for_rows(grid, begin, end,
+             [=](size_t, size_t count, size_t ix, size_t iy) { std::memcpy(y + iy, x + ix, count * sizeof(Word)); });
   else if (xs == 0 && ys == 1)
     for_rows(grid, begin, end, [=](size_t, size_t count, size_t ix, size_t iy) { std::fill_n(y + iy, count, x[ix]); });
   else

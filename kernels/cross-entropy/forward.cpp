@@ -1,17 +1,18 @@
 // cross-entropy/forward (cpu)
-// Math      loss[t] = (1 - smoothing) * (lse[t] - logits[t,target]) + smoothing * mean_v(lse[t] - logits[t,v]);
-//           lse[t] = log Σ_v exp(logits[t,v])
-// Shapes    logits [T,V] · target [T] i32 · loss, lse [T] f32 · scratch [T,blocks,3] f32
+// Math      loss[t] = (1 - smoothing) * (log s + m - logits[t,target]) + smoothing * mean_v(log s + m - logits[t,v]);
+//           m = max_v logits[t,v], s = Σ_v exp(logits[t,v] - m)
+// Shapes    logits [T,V] · target [T] i32 · loss, maximum (m), log_sum (log s) [T] f32 · scratch [T,blocks,3] f32
 // Method    forward: of each block of columns the maximum m, Σ exp(x - m) and, with smoothing, Σ (x - m);
 //           join: blocks in order, rescaled to the row's maximum
 // Tiling    blocks of 4,096 columns stay in L1 between the maximum and the sum: memory is read once
 // Launch    forward: one cell per row and block; join: one cell per row
-// Numerics  f32, finite for every finite logit; log s + (m - x) rather than lse - x, which would cancel for large m
-// Limits    rows with an ignored target, or one outside [0, V) (a fault), are not read: loss and lse are 0
+// Numerics  f32; log s and m are never added up: a large m would swallow log s
+// Limits    rows with an ignored target, or one outside [0, V) (a fault), are not read: their results are 0
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cross-entropy/forward.cpp"
 #include "hwy/foreach_target.h"
-#include "hwy/contrib/math/math-inl.h"
+#include "hwy/cache_control.h"
+#include "kernels/common/cpu/exp.h"
 #include "kernels/common/cpu/fault.h"
 #include "kernels/common/cpu/rows.h"
 
@@ -53,15 +54,15 @@ void cross_entropy_forward(KERNEL_ARGS) {
 
     const auto lowest = hn::Set(d, std::numeric_limits<float>::lowest());
     auto maximum = lowest;
-    for_row(d, n, [&](size_t v, auto part) HWY_ATTR {
-      maximum = hn::Max(maximum, part.keep(part.load(x + v), lowest));
-    });
+    for_row(d, n,
+            [&](size_t v, auto part) HWY_ATTR { maximum = hn::Max(maximum, part.keep(part.load(x + v), lowest)); });
     const auto m = hn::Set(d, max_of(d, maximum));
 
     auto sum = hn::Zero(d), shifted = hn::Zero(d);
     for_row(d, n, [&](size_t v, auto part) HWY_ATTR {
+      hwy::Prefetch(x + n + v);  // the next block, while this one computes
       const auto below = hn::Sub(part.load(x + v), m);
-      sum = hn::Add(sum, part.keep(hn::Exp(d, below)));
+      sum = hn::Add(sum, part.keep(exp_or_zero(d, below)));
       if (p.smoothing > 0) shifted = hn::Add(shifted, part.keep(below));
     });
     partials[cell] = {hn::GetLane(m), sum_of(d, sum), sum_of(d, shifted)};
@@ -75,13 +76,14 @@ void cross_entropy_forward_join(KERNEL_ARGS) {
   const size_t V = p.V, blocks = (V + kColumns - 1) / kColumns;
   const auto *target = static_cast<const int32_t *>(buffers[1]);  // [T]
   auto *loss = static_cast<float *>(buffers[2]);                  // [T]
-  auto *lse = static_cast<float *>(buffers[3]);                   // [T]
+  auto *maximum = static_cast<float *>(buffers[3]);               // [T]
+  auto *log_sum = static_cast<float *>(buffers[4]);               // [T]
 
   for (size_t t = begin; t < end; ++t) {
-    loss[t] = lse[t] = 0;
+    loss[t] = maximum[t] = log_sum[t] = 0;
     if (!counts(p, target[t])) {
       if (target[t] != static_cast<int32_t>(p.ignoreIndex))
-        report_bad_index(buffers[4], p.faultLabel, static_cast<uint32_t>(t), target[t]);
+        report_bad_index(buffers[5], p.faultLabel, static_cast<uint32_t>(t), target[t]);
       continue;
     }
     const auto *partial = static_cast<const Partial *>(scratch) + t * blocks;
@@ -95,12 +97,12 @@ void cross_entropy_forward_join(KERNEL_ARGS) {
       shifted += partial[b].shifted + below * static_cast<float>(std::min(kColumns, V - b * kColumns));
     }
 
-    const float log_sum = std::log(sum);
+    maximum[t] = m;
+    log_sum[t] = std::log(sum);
     const float x = load1(static_cast<const T *>(buffers[0]) + t * V + target[t]);  // [T,V]
-    loss[t] = log_sum + (m - x);
+    loss[t] = log_sum[t] + (m - x);
     if (p.smoothing > 0)
-      loss[t] = (1 - p.smoothing) * loss[t] + p.smoothing * (log_sum - shifted / static_cast<float>(V));
-    lse[t] = m + log_sum;
+      loss[t] = (1 - p.smoothing) * loss[t] + p.smoothing * (log_sum[t] - shifted / static_cast<float>(V));
   }
 }
 KERNEL_TARGETS(cross_entropy_forward_join)

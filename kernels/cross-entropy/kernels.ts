@@ -1,6 +1,7 @@
 /**
  * Cross entropy of logits with class indices. `ignoreIndex` travels as the bits of an i32. Rows whose target is ignored
- * or out of range are not read: their loss, lse and dlogits are 0.
+ * or out of range are not read: their loss, statistics and dlogits are 0. The maximum and the logarithm of the sum are
+ * kept apart: added up, the first would swallow the second where logits are large.
  */
 import { ALL_FLOATS, ceilDiv, optional, type ParamValues, pass, read, rowGrain, update, write } from "../contract.js";
 import * as reference from "./reference.js";
@@ -21,7 +22,9 @@ export const forward = pass({
     logits: read("T V"),
     target: read("T", "i32"),
     loss: write("T", "f32"),
-    lse: write("T", "f32"),
+    maximum: write("T", "f32"),
+    /** log Σ exp(logits - maximum) */
+    logSum: write("T", "f32"),
     faults: update("4", "u32"),
   },
   params: { ...sizes, faultLabel: "u32" },
@@ -52,7 +55,8 @@ export const reduce = pass({
 
 const saved = {
   target: read("T", "i32"),
-  lse: read("T", "f32"),
+  maximum: read("T", "f32"),
+  logSum: read("T", "f32"),
   scale: optional(read("1", "f32")),
 } as const;
 

@@ -3,12 +3,20 @@ import type { NumberArray } from "../contract.js";
 type Sizes = { T: number; V: number; ignoreIndex: number; smoothing: number };
 
 export function forward(
-  b: { logits: NumberArray; target: NumberArray; loss: NumberArray; lse: NumberArray; faults: NumberArray },
+  b: {
+    logits: NumberArray;
+    target: NumberArray;
+    loss: NumberArray;
+    maximum: NumberArray;
+    logSum: NumberArray;
+    faults: NumberArray;
+  },
   { T, V, ignoreIndex, smoothing, faultLabel }: Sizes & { faultLabel: number },
 ): void {
   for (let t = 0; t < T; t++) {
     b.loss[t] = 0;
-    b.lse[t] = 0;
+    b.maximum[t] = 0;
+    b.logSum[t] = 0;
     const target = b.target[t];
     if (target === (ignoreIndex | 0)) continue;
     if (target < 0 || target >= V) {
@@ -19,10 +27,14 @@ export function forward(
     for (let v = 0; v < V; v++) maximum = Math.max(maximum, b.logits[t * V + v]);
     let sum = 0;
     for (let v = 0; v < V; v++) sum += Math.exp(b.logits[t * V + v] - maximum);
-    b.lse[t] = maximum + Math.log(sum);
+    const logSum = Math.log(sum);
     let all = 0;
-    for (let v = 0; v < V; v++) all += b.lse[t] - b.logits[t * V + v];
-    b.loss[t] = (1 - smoothing) * (b.lse[t] - b.logits[t * V + target]) + (smoothing / V) * all;
+    for (let v = 0; v < V; v++) all += logSum + (maximum - b.logits[t * V + v]);
+    b.loss[t] = logSum + (maximum - b.logits[t * V + target]);
+    // Not 0 * infinity, where logits of -infinity mask classes.
+    if (smoothing > 0) b.loss[t] = (1 - smoothing) * b.loss[t] + (smoothing / V) * all;
+    b.maximum[t] = maximum;
+    b.logSum[t] = logSum;
   }
 }
 
@@ -44,7 +56,8 @@ type Backward = {
   dy: NumberArray;
   logits: NumberArray;
   target: NumberArray;
-  lse: NumberArray;
+  maximum: NumberArray;
+  logSum: NumberArray;
   scale: NumberArray | null;
 };
 
@@ -58,7 +71,8 @@ export function backward(
     const g = b.dy[perToken ? t : 0] * (b.scale ? b.scale[0] : 1);
     for (let v = 0; v < V; v++) {
       const wanted = (v === target ? 1 - smoothing : 0) + smoothing / V;
-      dlogits[t * V + v] = counts ? g * (Math.exp(b.logits[t * V + v] - b.lse[t]) - wanted) : 0;
+      const probability = Math.exp(b.logits[t * V + v] - b.maximum[t] - b.logSum[t]);
+      dlogits[t * V + v] = counts ? g * (probability - wanted) : 0;
     }
   }
 }

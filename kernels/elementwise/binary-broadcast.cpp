@@ -24,15 +24,16 @@ struct Params {
 template <class T, class F>
 HWY_INLINE void broadcast_row(F f, const T *a, uint32_t a_stride, const T *b, uint32_t b_stride, T *y, size_t count) {
   if (a_stride != 0 && b_stride != 0)
-    for_row(F32(), count, [=](size_t i, auto part) HWY_ATTR {
-      part.store(f(F32(), part.load(a + i), part.load(b + i)), y + i);
-    });
+    for_row(F32(), count,
+            [=](size_t i, auto part) HWY_ATTR { part.store(f(F32(), part.load(a + i), part.load(b + i)), y + i); });
   else if (a_stride != 0) {
     const auto constant = hn::Set(F32(), load1(b));
-    for_row(F32(), count, [=](size_t i, auto part) HWY_ATTR { part.store(f(F32(), part.load(a + i), constant), y + i); });
+    for_row(F32(), count,
+            [=](size_t i, auto part) HWY_ATTR { part.store(f(F32(), part.load(a + i), constant), y + i); });
   } else {
     const auto constant = hn::Set(F32(), load1(a));
-    for_row(F32(), count, [=](size_t i, auto part) HWY_ATTR { part.store(f(F32(), constant, part.load(b + i)), y + i); });
+    for_row(F32(), count,
+            [=](size_t i, auto part) HWY_ATTR { part.store(f(F32(), constant, part.load(b + i)), y + i); });
   }
 }
 
@@ -43,8 +44,8 @@ void elementwise_binary_broadcast(KERNEL_ARGS) {
   const auto *a = static_cast<const T *>(buffers[0]);
   const auto *b = static_cast<const T *>(buffers[1]);
   auto *y = static_cast<T *>(buffers[2]);  // [d0..d5]
-  const Grid grid{{p.d0, p.d1, p.d2, p.d3, p.d4, p.d5}, {p.a0, p.a1, p.a2, p.a3, p.a4, p.a5},
-                  {p.b0, p.b1, p.b2, p.b3, p.b4, p.b5}};
+  const Grid grid{
+      {p.d0, p.d1, p.d2, p.d3, p.d4, p.d5}, {p.a0, p.a1, p.a2, p.a3, p.a4, p.a5}, {p.b0, p.b1, p.b2, p.b3, p.b4, p.b5}};
   with_binary(p.f, [=, &grid](auto f) HWY_ATTR {
     for_rows(grid, begin, end, [=, &grid](size_t i, size_t count, size_t ia, size_t ib) HWY_ATTR {
       broadcast_row(f, a + ia, grid.a[5], b + ib, grid.b[5], y + i, count);

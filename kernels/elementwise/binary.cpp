@@ -25,9 +25,8 @@ void elementwise_binary(KERNEL_ARGS) {
   const auto *b = static_cast<const T *>(buffers[1]) + begin;  // [n]
   auto *y = static_cast<T *>(buffers[2]) + begin;              // [n]
   with_binary(p.f, [=](auto f) HWY_ATTR {
-    for_row(F32(), end - begin, [=](size_t i, auto part) HWY_ATTR {
-      part.store(f(F32(), part.load(a + i), part.load(b + i)), y + i);
-    });
+    for_row(F32(), end - begin,
+            [=](size_t i, auto part) HWY_ATTR { part.store(f(F32(), part.load(a + i), part.load(b + i)), y + i); });
   });
 }
 KERNEL_TARGETS(elementwise_binary)

@@ -35,7 +35,7 @@ void elementwise_compare(KERNEL_ARGS) {
   const auto *a = static_cast<const T *>(buffers[0]) + begin;  // [n]
   const auto *b = static_cast<const T *>(buffers[1]) + begin;  // [n]
   // i32 seen as the f32 of the same bits, since part.store stores those.
-  auto *y = static_cast<float *>(buffers[2]) + begin;          // [n]
+  auto *y = static_cast<float *>(buffers[2]) + begin;  // [n]
   const F32 d;
   const hn::RebindToSigned<F32> di;
   for_row(d, end - begin, [&](size_t i, auto part) HWY_ATTR {

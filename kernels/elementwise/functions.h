@@ -33,17 +33,16 @@ HWY_INLINE void with_binary(uint32_t f, G g) {
     case kMul: return g([](auto, auto a, auto b) HWY_ATTR { return hn::Mul(a, b); });
     case kDiv: return g([](auto, auto a, auto b) HWY_ATTR { return hn::Div(a, b); });
     // Selects, since Max and Min leave the result for NaN to the target.
-    case kMax: return g([](auto, auto a, auto b) HWY_ATTR {
-      return hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::IsNaN(a)), a, b);
-    });
-    case kMin: return g([](auto, auto a, auto b) HWY_ATTR {
-      return hn::IfThenElse(hn::Or(hn::Lt(a, b), hn::IsNaN(a)), a, b);
-    });
+    case kMax:
+      return g([](auto, auto a, auto b) HWY_ATTR { return hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::IsNaN(a)), a, b); });
+    case kMin:
+      return g([](auto, auto a, auto b) HWY_ATTR { return hn::IfThenElse(hn::Or(hn::Lt(a, b), hn::IsNaN(a)), a, b); });
     case kFirst: return g([](auto, auto a, auto) HWY_ATTR { return a; });
-    case kGreaterShare: return g([](auto d, auto a, auto b) HWY_ATTR {
-      const auto equal = hn::IfThenElseZero(hn::Eq(a, b), hn::Set(d, 0.5f));
-      return hn::IfThenElse(hn::Gt(a, b), hn::Set(d, 1.0f), equal);
-    });
+    case kGreaterShare:
+      return g([](auto d, auto a, auto b) HWY_ATTR {
+        const auto equal = hn::IfThenElseZero(hn::Eq(a, b), hn::Set(d, 0.5f));
+        return hn::IfThenElse(hn::Gt(a, b), hn::Set(d, 1.0f), equal);
+      });
   }
 }
 
@@ -70,8 +69,8 @@ template <class D, class V = hn::Vec<D>>
 HWY_INLINE V log_of(D d, V x) {
   const auto infinity = hn::Inf(d);
   const auto regular = hn::And(hn::Gt(x, hn::Zero(d)), hn::Lt(x, infinity));
-  const auto special = hn::IfThenElse(hn::Eq(x, hn::Zero(d)), hn::Neg(infinity),
-                                      hn::IfThenElse(hn::Eq(x, infinity), x, hn::NaN(d)));
+  const auto special =
+      hn::IfThenElse(hn::Eq(x, hn::Zero(d)), hn::Neg(infinity), hn::IfThenElse(hn::Eq(x, infinity), x, hn::NaN(d)));
   return hn::IfThenElse(regular, hn::Log(d, hn::IfThenElse(regular, x, hn::Set(d, 1.0f))), special);
 }
 // Highway reduces the argument exactly enough up to 39,000.
@@ -113,13 +112,13 @@ HWY_INLINE void with_unary(uint32_t f, float alpha, float beta, G g) {
     case kSiluOf: return g([](auto d, auto x) HWY_ATTR { return silu(d, x); });
     case kSign: return g([](auto d, auto x) HWY_ATTR { return sign_of(d, x); });
     case kFloor: return g([](auto, auto x) HWY_ATTR { return hn::Floor(x); });
-    case kClamp: return g([=](auto d, auto x) HWY_ATTR {
-      const auto low = hn::Set(d, alpha), high = hn::Set(d, beta);
-      return hn::IfThenElse(hn::Lt(x, low), low, hn::IfThenElse(hn::Gt(x, high), high, x));
-    });
-    case kPow: return g([=](auto d, auto x) HWY_ATTR {
-      return by_lanes(d, x, [=](float v) { return std::pow(v, alpha); });
-    });
+    case kClamp:
+      return g([=](auto d, auto x) HWY_ATTR {
+        const auto low = hn::Set(d, alpha), high = hn::Set(d, beta);
+        return hn::IfThenElse(hn::Lt(x, low), low, hn::IfThenElse(hn::Gt(x, high), high, x));
+      });
+    case kPow:
+      return g([=](auto d, auto x) HWY_ATTR { return by_lanes(d, x, [=](float v) { return std::pow(v, alpha); }); });
   }
 }
 
@@ -131,7 +130,8 @@ HWY_INLINE void with_derivative(uint32_t f, float alpha, float beta, G g) {
     case kExp: return g([](auto, auto y) HWY_ATTR { return y; });
     case kLog: return g([](auto d, auto x) HWY_ATTR { return hn::Div(hn::Set(d, 1.0f), x); });
     case kSqrt: return g([](auto d, auto y) HWY_ATTR { return hn::Div(hn::Set(d, 0.5f), y); });
-    case kRsqrt: return g([](auto d, auto y) HWY_ATTR { return hn::Mul(hn::Mul(y, hn::Set(d, -0.5f)), hn::Mul(y, y)); });
+    case kRsqrt:
+      return g([](auto d, auto y) HWY_ATTR { return hn::Mul(hn::Mul(y, hn::Set(d, -0.5f)), hn::Mul(y, y)); });
     case kAbs: return g([](auto d, auto x) HWY_ATTR { return sign_of(d, x); });
     case kSquare: return g([](auto, auto x) HWY_ATTR { return hn::Add(x, x); });
     case kReciprocal: return g([](auto, auto y) HWY_ATTR { return hn::Neg(hn::Mul(y, y)); });
@@ -146,13 +146,14 @@ HWY_INLINE void with_derivative(uint32_t f, float alpha, float beta, G g) {
     case kSiluOf: return g([](auto d, auto x) HWY_ATTR { return silu_derivative(d, x); });
     case kSign:
     case kFloor: return g([](auto d, auto) HWY_ATTR { return hn::Zero(d); });
-    case kClamp: return g([=](auto d, auto x) HWY_ATTR {
-      const auto inside = hn::And(hn::Ge(x, hn::Set(d, alpha)), hn::Le(x, hn::Set(d, beta)));
-      return hn::IfThenElseZero(inside, hn::Set(d, 1.0f));
-    });
-    case kPow: return g([=](auto d, auto x) HWY_ATTR {
-      return by_lanes(d, x, [=](float v) { return alpha * std::pow(v, alpha - 1); });
-    });
+    case kClamp:
+      return g([=](auto d, auto x) HWY_ATTR {
+        const auto inside = hn::And(hn::Ge(x, hn::Set(d, alpha)), hn::Le(x, hn::Set(d, beta)));
+        return hn::IfThenElseZero(inside, hn::Set(d, 1.0f));
+      });
+    case kPow:
+      return g([=](auto d, auto x)
+                   HWY_ATTR { return by_lanes(d, x, [=](float v) { return alpha * std::pow(v, alpha - 1); }); });
   }
 }
 

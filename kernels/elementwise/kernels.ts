@@ -2,7 +2,7 @@
  * One pass per arity; the function is the param `f` (functions.ts). Cells are elements: a chunk is a run of them, whole
  * vectors but for the last.
  */
-import { ALL_FLOATS, pass, read, write } from "../contract.js";
+import { ALL_FLOATS, type BufferSpec, pass, read, write } from "../contract.js";
 import * as reference from "./reference.js";
 
 /** Elements per chunk: some ten microseconds, of streaming and of evaluating a function. */
@@ -101,14 +101,18 @@ export const compareInt = pass({
   },
 });
 
+const whereOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
+  pass({
+    label: "elementwise/where",
+    buffers: { condition: read("n", "i32"), a: read("n", dtype), b: read("n", dtype), y: write("n", dtype) },
+    params: { n: "u32" },
+    reference: reference.where,
+    cpu: {
+      dtypes: ALL_FLOATS,
+      launches: [{ symbol: "elementwise_where", cells: elements, grain: () => STREAM }],
+    },
+  });
+
 /** y = a where the condition is not 0, else b. */
-export const where = pass({
-  label: "elementwise/where",
-  buffers: { condition: read("n", "i32"), a: read("n"), b: read("n"), y: write("n") },
-  params: { n: "u32" },
-  reference: reference.where,
-  cpu: {
-    dtypes: ALL_FLOATS,
-    launches: [{ symbol: "elementwise_where", cells: elements, grain: () => STREAM }],
-  },
-});
+export const where = whereOf("value");
+export const whereInt = whereOf("i32");

@@ -1,7 +1,7 @@
 import type { NumberArray } from "../contract.js";
 import { ACTIVATIONS } from "../matmul/activation.js";
 import { activate, activationDerivative } from "../matmul/reference.js";
-import { type BinaryName, BINARY, type CompareName, COMPARE, type UnaryName, UNARY } from "./functions.js";
+import { BINARY, type BinaryName, COMPARE, type CompareName, UNARY, type UnaryName } from "./functions.js";
 
 /** Functions by code, from a record by name. */
 function table<N extends string, F>(codes: Readonly<Record<N, number>>, functions: Readonly<Record<N, F>>): F[] {
@@ -45,14 +45,14 @@ const UNARY_FUNCTIONS = table<UnaryName, (x: number, alpha: number, beta: number
   cos: Math.cos,
   tanh: Math.tanh,
   sigmoid,
-  relu: (x) => (x < 0 ? 0 : x),
+  relu: (x) => Math.max(x, 0),
   gelu: (x) => activate(ACTIVATIONS.gelu, x),
   geluTanh: (x) => activate(ACTIVATIONS.geluTanh, x),
   quickGelu: (x) => activate(ACTIVATIONS.quickGelu, x),
   silu: (x) => activate(ACTIVATIONS.silu, x),
   sign: Math.sign,
   floor: Math.floor,
-  clamp: (x, alpha, beta) => (x < alpha ? alpha : x > beta ? beta : x),
+  clamp: (x, alpha, beta) => Math.max(alpha, Math.min(beta, x)),
   pow: (x, alpha) => x ** alpha,
 });
 

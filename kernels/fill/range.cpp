@@ -22,7 +22,8 @@ void fill_range(KERNEL_ARGS) {
   const auto &p = *static_cast<const Params *>(params);
   auto *y = static_cast<T *>(buffers[0]);  // [n]
   for (size_t i = begin; i < end; ++i)
-    store1(static_cast<float>(static_cast<double>(p.start) + static_cast<double>(i) * static_cast<double>(p.step)), y + i);
+    store1(static_cast<float>(static_cast<double>(p.start) + static_cast<double>(i) * static_cast<double>(p.step)),
+           y + i);
 }
 KERNEL_TARGETS(fill_range)
 

@@ -40,15 +40,16 @@ void layer_norm_backward_weight_partial(KERNEL_ARGS) {
       auto w0 = hn::Zero(d), w1 = w0, w2 = w0, w3 = w0, b0 = w0, b1 = w0, b2 = w0, b3 = w0;
       for (size_t t = first; t < last; ++t) {
         const auto m = hn::Set(d, mean[t]), r = hn::Set(d, rstd[t]);
-        const auto add = [&](size_t at, auto &w, auto &b) HWY_ATTR {
-          const auto g = load(d, dy + t * C + at);
-          w = hn::MulAdd(g, hn::Mul(hn::Sub(load(d, x + t * C + at), m), r), w);
-          b = hn::Add(b, g);
-        };
-        add(c, w0, b0);
-        add(c + lanes, w1, b1);
-        add(c + 2 * lanes, w2, b2);
-        add(c + 3 * lanes, w3, b3);
+        const T *g = dy + t * C + c, *v = x + t * C + c;
+        const auto g0 = load(d, g), g1 = load(d, g + lanes), g2 = load(d, g + 2 * lanes), g3 = load(d, g + 3 * lanes);
+        w0 = hn::MulAdd(g0, hn::Mul(hn::Sub(load(d, v), m), r), w0);
+        w1 = hn::MulAdd(g1, hn::Mul(hn::Sub(load(d, v + lanes), m), r), w1);
+        w2 = hn::MulAdd(g2, hn::Mul(hn::Sub(load(d, v + 2 * lanes), m), r), w2);
+        w3 = hn::MulAdd(g3, hn::Mul(hn::Sub(load(d, v + 3 * lanes), m), r), w3);
+        b0 = hn::Add(b0, g0);
+        b1 = hn::Add(b1, g1);
+        b2 = hn::Add(b2, g2);
+        b3 = hn::Add(b3, g3);
       }
       const auto put = [&](size_t at, auto w, auto b) HWY_ATTR {
         hn::StoreU(w, d, dweight + at);

@@ -1,5 +1,5 @@
-import { ALL_FLOATS, ceilDiv, pass, read, rowGrain, write } from "../contract.js";
 import { foldGrid } from "../common/wgsl/grid.js";
+import { ALL_FLOATS, ceilDiv, pass, read, rowGrain, write } from "../contract.js";
 import forwardWgsl from "./forward.wgsl.js";
 import * as reference from "./reference.js";
 
@@ -21,7 +21,14 @@ export const forward = pass({
   },
   webgpu: {
     dtypes: ["f32"],
-    launches: [{ source: forwardWgsl, tiles: () => ({ WORKGROUP: 64 }), grid: ({ T }) => foldGrid(T) }],
+    launches: [
+      {
+        source: forwardWgsl,
+        // Barriers are dear on a software adapter, and one vector of threads keeps all its cores as busy.
+        tiles: (_, { software }) => ({ WORKGROUP: software ? 8 : 64 }),
+        grid: ({ T }) => foldGrid(T),
+      },
+    ],
   },
   cuda: {
     dtypes: ["f32"],

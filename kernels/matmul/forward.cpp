@@ -4,7 +4,7 @@
 // Method    up to 8 rows: gemm-skinny.h. Else gemm.h: operands that several cells use are packed by a launch of their own,
 //           then one cell per rectangle of y. Few rectangles and a long inner dimension: ranges of it are multiplied
 //           apart into scratch, and a third launch adds them in order.
-// Launch    pack: 48 rows of a or 64 columns of b · forward: a rectangle of y in a range of K · join: 8 rows
+// Launch    pack: 96 rows of a or columns of b, 256 of K · forward: a rectangle of y in a range of K · join: 8 rows
 // Numerics  f32 sums; stores round once
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/matmul/forward.cpp"

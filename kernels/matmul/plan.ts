@@ -8,10 +8,12 @@ const PANEL = 12;
 const STRIP = 32;
 /** Rows that one cell may own: with K blocks of 256 the packed A block (516 x 256 f32) stays in a 1 MiB L2. */
 const MAX_ROWS = 516;
-const MAX_COLS = 512;
-/** Enough cells to balance 64 threads, unless a cell would fall below 2^22 multiply-adds (about 70 microseconds). */
-const ENOUGH_CELLS = 64;
-const CELL_WORK = 2 ** 22;
+const MAX_COLS = 1024;
+/** Enough cells to balance many threads, unless a cell would fall below 20 million multiply-adds (about 300 microseconds). */
+const ENOUGH_CELLS = 20;
+const CELL_WORK = 20e6;
+/** Packing in place stays in L2, packing for all goes through memory and costs about as much as doing it twice. */
+const PACKS_IN_PLACE = 2;
 /** Up to this many rows nothing is packed: each element of B is read once, straight from its place. */
 export const SKINNY_ROWS = 8;
 /** Columns of a cell of the skinny path. */
@@ -35,21 +37,24 @@ export interface GemmPlan {
   /** The inner dimension is cut into this many ranges of `depth`, whose partial products are joined in order. */
   readonly splits: number;
   readonly depth: number;
-  /** An operand that several cells use is packed once, by a launch of its own; any other by its only user. */
+  /** An operand that many cells use is packed once, by a launch of its own; any other by its users. */
   readonly shareA: boolean;
   readonly shareB: boolean;
 }
 
 export function gemmPlan({ B, M, N, K }: GemmShape): GemmPlan {
   let rows = M <= MAX_ROWS ? roundUp(M, PANEL) : 192;
-  let cols = Math.min(roundUp(N, STRIP), MAX_COLS);
+  let cols = roundUp(Math.ceil(N / Math.max(1, Math.ceil(N / MAX_COLS))), STRIP);
+  // A wide B is cut by columns only, so that each cell packs its own part and B is read once.
+  const byRows = M > MAX_ROWS || N <= MAX_COLS;
   const cells = () => B * Math.ceil(M / rows) * Math.ceil(N / cols);
   while (cells() < ENOUGH_CELLS && rows * cols * K > CELL_WORK) {
-    if (cols > 128) cols = roundUp(cols / 2, STRIP);
+    if (byRows && rows >= 192) rows = roundUp(rows / 2, PANEL);
+    else if (cols > 128) cols = roundUp(cols / 2, STRIP);
     else if (rows >= 96) rows = roundUp(rows / 2, PANEL);
     else break;
   }
-  const wanted = Math.min(Math.floor(K / 512), Math.ceil(32 / cells()), Math.floor((B * M * N * K) / 2 ** 21));
+  const wanted = Math.min(Math.floor(K / 512), Math.floor(16 / Math.max(1, cells())), Math.floor((B * M * N * K) / 2 ** 21));
   const depth = wanted > 1 ? roundUp(Math.ceil(K / wanted), 256) : K;
   const rowCells = Math.ceil(M / rows);
   const colCells = Math.ceil(N / cols);
@@ -60,8 +65,8 @@ export function gemmPlan({ B, M, N, K }: GemmShape): GemmPlan {
     colCells,
     splits: wanted > 1 ? Math.ceil(K / depth) : 1,
     depth,
-    shareA: colCells > 1,
-    shareB: rowCells > 1,
+    shareA: colCells > PACKS_IN_PLACE,
+    shareB: rowCells > PACKS_IN_PLACE,
   };
 }
 
@@ -71,16 +76,19 @@ export interface Matrices {
   readonly b: number;
 }
 
-/** A cell of the packing launch takes this many rows of A, or columns of B, with their whole depth. */
-const PACK_ROWS = 48;
-const PACK_COLS = 64;
+/** A cell of the packing launch takes this many rows of A, or columns of B, and this much of their depth. */
+const PACK_ITEMS = 96;
+const PACK_DEPTH = 256;
 /** Rows of a cell of the launch that joins the partial products. */
 const JOIN_ROWS = 8;
 
+export const packBlocks = (items: number, depth: number) =>
+  Math.ceil(items / PACK_ITEMS) * Math.ceil(depth / PACK_DEPTH);
+
 export function packCells(shape: GemmShape, matrices: Matrices): number {
+  const { M, N, K } = shape;
   const { shareA, shareB } = gemmPlan(shape);
-  const a = shareA ? matrices.a * Math.ceil(shape.M / PACK_ROWS) : 0;
-  return a + (shareB ? matrices.b * Math.ceil(shape.N / PACK_COLS) : 0);
+  return (shareA ? matrices.a * packBlocks(M, K) : 0) + (shareB ? matrices.b * packBlocks(N, K) : 0);
 }
 
 export function joinCells(shape: GemmShape): number {

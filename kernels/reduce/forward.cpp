@@ -1,7 +1,8 @@
 // reduce/forward (cpu)
 // Math      y[o,i] = scale · f_l x[o,l,i]; f is a sum, a maximum or a minimum (functions.ts)
 // Shapes    x [O,L,I] · y [O,I]
-// Method    1. rows (I = 1): runs of 8,192 elements in four vectors; columns: 128 rows by 256 columns, four rows at a time
+// Method    1. rows (I = 1): runs of 8,192 elements in four vectors; columns: 128 rows by 256 columns, four rows at a
+// time
 //           2. partial results of one output joined in order
 // Tiling    a cell owns a run, or a block; cells run over column blocks, then splits of L, then O
 // Launch    1: one cell per run or block · 2: one cell per row of y's column blocks, none where L is not split
@@ -61,11 +62,16 @@ struct ReduceSplits {
         columns((p.I + block_columns - 1) / block_columns) {}
 };
 
-// f over n contiguous elements.
+// f over n contiguous elements. Few are taken one by one: joining the lanes of a vector would cost more.
 template <class F, class T>
 double reduce_run(const T *x, size_t n) {
   const F32 d;
   const size_t lanes = hn::Lanes(d);
+  if (n < 2 * lanes) {
+    double result = F::identity;
+    for (size_t i = 0; i < n; ++i) result = F::join(result, load1(x + i));
+    return result;
+  }
   auto s0 = hn::Set(d, F::identity), s1 = s0, s2 = s0, s3 = s0;
   size_t i = 0;
   for (; i + 4 * lanes <= n; i += 4 * lanes) {
@@ -117,18 +123,23 @@ template <class F, class T>
 void reduce_partial(const Params &p, const T *x, T *y, float *partial, size_t begin, size_t end) {
   const ReduceSplits s(p);
   const size_t L = p.L, I = p.I;
+  if (I == 1 && s.count == 1) {
+    for (size_t o = begin; o < end; ++o) store1(static_cast<float>(reduce_run<F>(x + o * L, L)) * p.scale, y + o);
+    return;
+  }
   HWY_ALIGN float block[block_columns];
   for (size_t cell = begin; cell < end; ++cell) {
-    const size_t column = cell % s.columns * block_columns, split = cell / s.columns % s.count, o = cell / s.columns / s.count;
+    const size_t column = cell % s.columns * block_columns, split = cell / s.columns % s.count;
+    const size_t o = cell / s.columns / s.count;
     const size_t from = split * s.length, length = std::min(s.length, L - from);
     const size_t width = std::min(block_columns, I - column);
     const T *first = x + (o * L + from) * I + column;
     if (s.count > 1) {
       float *out = partial + (o * s.count + split) * I + column;
-      if (I == 1) *out = static_cast<float>(reduce_run<F>(first, length));
-      else reduce_block<F>(first, length, width, I, out);
-    } else if (I == 1) {
-      store1(static_cast<float>(reduce_run<F>(first, length)) * p.scale, y + o);
+      if (I == 1)
+        *out = static_cast<float>(reduce_run<F>(first, length));
+      else
+        reduce_block<F>(first, length, width, I, out);
     } else {
       reduce_block<F>(first, length, width, I, block);
       for (size_t c = 0; c < width; ++c) store1(block[c] * p.scale, y + o * I + column + c);
@@ -155,9 +166,12 @@ void reduce_join(const Params &p, const float *partial, T *y, size_t begin, size
 // Calls g with the reduction of a code.
 template <class G>
 HWY_INLINE void with_reduction(uint32_t f, G g) {
-  if (f == 0) g(ReduceSum());
-  else if (f == 1) g(ReduceMaximum());
-  else g(ReduceMinimum());
+  if (f == 0)
+    g(ReduceSum());
+  else if (f == 1)
+    g(ReduceMaximum());
+  else
+    g(ReduceMinimum());
 }
 
 template <class T>
@@ -165,9 +179,8 @@ void reduce_forward_partial(KERNEL_ARGS) {
   const auto &p = *static_cast<const Params *>(params);
   const auto *x = static_cast<const T *>(buffers[0]);  // [O,L,I]
   auto *y = static_cast<T *>(buffers[1]);              // [O,I]
-  with_reduction(p.f, [&](auto f) HWY_ATTR {
-    reduce_partial<decltype(f)>(p, x, y, static_cast<float *>(scratch), begin, end);
-  });
+  with_reduction(
+      p.f, [&](auto f) HWY_ATTR { reduce_partial<decltype(f)>(p, x, y, static_cast<float *>(scratch), begin, end); });
 }
 KERNEL_TARGETS(reduce_forward_partial)
 
@@ -175,9 +188,8 @@ template <class T>
 void reduce_forward_join(KERNEL_ARGS) {
   const auto &p = *static_cast<const Params *>(params);
   auto *y = static_cast<T *>(buffers[1]);  // [O,I]
-  with_reduction(p.f, [&](auto f) HWY_ATTR {
-    reduce_join<decltype(f)>(p, static_cast<const float *>(scratch), y, begin, end);
-  });
+  with_reduction(
+      p.f, [&](auto f) HWY_ATTR { reduce_join<decltype(f)>(p, static_cast<const float *>(scratch), y, begin, end); });
 }
 KERNEL_TARGETS(reduce_forward_join)
 

@@ -1,4 +1,4 @@
-import { ALL_FLOATS, ceilDiv, pass, type ParamValues, read, rowGrain, write } from "../contract.js";
+import { ALL_FLOATS, ceilDiv, type ParamValues, pass, read, rowGrain, write } from "../contract.js";
 import * as reference from "./reference.js";
 
 const params = { O: "u32", L: "u32", I: "u32", f: "u32", scale: "f32" } as const;

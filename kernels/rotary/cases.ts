@@ -28,12 +28,22 @@ export const table: CaseTable = {
     make("no width: all copied", [1, 3, 2, 6], { rotaryDim: 0 }),
     make("a later start", [2, 6, 2, 16], { start: 37 }),
     make("positions near 100,000: angles of 16,000 turns", [1, 12, 1, 64], { start: 99990 }),
-    make("given positions, out of order and repeated", [2, 4, 2, 16], {}, {
-      inputs: { positions: { shape: [2, 4], dtype: "i32", values: [3, 1, 1, 0, 90000, 17, 2, 5] } },
-    }),
-    make("given positions, neighbours, theta 500,000", [3, 5, 2, 12], { interleaved: true, theta: 5e5 }, {
-      inputs: { positions: { shape: [3, 5], dtype: "i32", low: 0, high: 4096 } },
-    }),
+    make(
+      "given positions, out of order and repeated",
+      [2, 4, 2, 16],
+      {},
+      {
+        inputs: { positions: { shape: [2, 4], dtype: "i32", values: [3, 1, 1, 0, 90000, 17, 2, 5] } },
+      },
+    ),
+    make(
+      "given positions, neighbours, theta 500,000",
+      [3, 5, 2, 12],
+      { interleaved: true, theta: 5e5 },
+      {
+        inputs: { positions: { shape: [3, 5], dtype: "i32", low: 0, high: 4096 } },
+      },
+    ),
     make("stories260k prefill", [1, 256, 8, 8], { interleaved: true }, { bench: true }),
     make("language model prefill", [1, 512, 32, 64], {}, { bench: true }),
     make("language model decode", [1, 1, 32, 80], { rotaryDim: 32, start: 1000 }, { bench: true }),

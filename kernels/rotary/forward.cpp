@@ -1,5 +1,6 @@
 // rotary/forward (cpu)
-// Math      (y[a], y[b]) = (x[a] cos φ - x[b] sin φ, x[b] cos φ + x[a] sin φ);  φ = ± position * theta^(-2i / rotaryDim),
+// Math      (y[a], y[b]) = (x[a] cos φ - x[b] sin φ, x[b] cos φ + x[a] sin φ);  φ = ± position * theta^(-2i /
+// rotaryDim),
 //           (a, b) = (2i, 2i + 1) interleaved, (i, i + rotaryDim / 2) otherwise; elements from rotaryDim on are copied
 // Shapes    x, y [B,L,H,D] · positions [B,L] i32 or absent: then start + l
 // Method    per position: cos and sin of every pair once, then all heads of all batch rows that share it
@@ -24,8 +25,8 @@ struct Params {
 
 // Workspace for up to `size` pairs; sizes are padded so that whole vectors fit.
 struct Angles {
-  double *frequency;      // [pairs]
-  float *cosine, *sine;   // [pairs]
+  double *frequency;       // [pairs]
+  float *cosine, *sine;    // [pairs]
   float *cosines, *sines;  // [rotaryDim], each pair twice, the sine of its first element negated
 };
 
@@ -72,11 +73,16 @@ HWY_INLINE void rotate_halves(const F32 d, size_t half, const Angles &a, const T
 
 template <class T>
 HWY_INLINE void rotate_neighbours(const F32 d, size_t width, const Angles &a, const T *x, T *y) {
+#if HWY_TARGET == HWY_SCALAR  // one lane: nothing to swap within a vector
+  (void)d;
+  for (size_t i = 0; i < width; ++i) store1(load1(x + i) * a.cosines[i] + load1(x + (i ^ 1)) * a.sines[i], y + i);
+#else
   for_row(d, width, [&](size_t i, auto part) HWY_ATTR {
     const auto v = part.load(x + i);
     const auto crossed = hn::Mul(hn::Reverse2(d, v), part.load(a.sines + i));
     part.store(hn::MulAdd(v, part.load(a.cosines + i), crossed), y + i);
   });
+#endif
 }
 
 template <class T>
@@ -101,7 +107,7 @@ void rotary_forward(KERNEL_ARGS) {
           rotate_neighbours(d, width, angles, x + row, y + row);
         else
           rotate_halves(d, width / 2, angles, x + row, y + row);
-        std::memcpy(y + row + width, x + row + width, (D - width) * sizeof(T));
+        if (width < D) std::memcpy(y + row + width, x + row + width, (D - width) * sizeof(T));
       }
     }
   }

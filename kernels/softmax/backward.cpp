@@ -7,7 +7,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/softmax/backward.cpp"
 #include "hwy/foreach_target.h"
-#include "hwy/contrib/math/math-inl.h"
+#include "kernels/common/cpu/exp.h"
 #include "kernels/common/cpu/rows.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -20,9 +20,7 @@ struct Params {
 template <class T>
 HWY_INLINE void softmax_row(const F32 d, size_t C, const T *dy, const T *y, T *dx) {
   auto along = hn::Zero(d);
-  for_row(d, C, [&](size_t c, auto part) HWY_ATTR {
-    along = hn::MulAdd(part.load(dy + c), part.load(y + c), along);
-  });
+  for_row(d, C, [&](size_t c, auto part) HWY_ATTR { along = hn::MulAdd(part.load(dy + c), part.load(y + c), along); });
   const auto sum = hn::Set(d, sum_of(d, along));
   for_row(d, C, [&](size_t c, auto part) HWY_ATTR {
     part.store(hn::Mul(part.load(y + c), hn::Sub(part.load(dy + c), sum)), dx + c);
@@ -35,7 +33,7 @@ HWY_INLINE void log_softmax_row(const F32 d, size_t C, const T *dy, const T *y, 
   for_row(d, C, [&](size_t c, auto part) HWY_ATTR { total = hn::Add(total, part.load(dy + c)); });
   const auto sum = hn::Set(d, sum_of(d, total));
   for_row(d, C, [&](size_t c, auto part) HWY_ATTR {
-    part.store(hn::NegMulAdd(hn::Exp(d, part.load(y + c)), sum, part.load(dy + c)), dx + c);
+    part.store(hn::NegMulAdd(exp_or_zero(d, part.load(y + c)), sum, part.load(dy + c)), dx + c);
   });
 }
 

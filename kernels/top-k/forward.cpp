@@ -4,15 +4,17 @@
 // Shapes    x [T,V] · values [T,K] · indices [T,K] i32 · scratch [T,blocks,K] of (value, index)
 // Method    forward: the K best of each block of columns. Most vectors hold nothing above the K-th best so far and cost
 //           one comparison; what is above goes into the sorted list by insertion. join: lists in order of blocks
-// Tiling    blocks of 8,192 columns
+// Tiling    blocks of 32,768 columns: each starts an empty list, and most insertions happen while a list is young
 // Launch    forward: one cell per row and block; join: one cell per row
-// Limits    K <= V. An insertion moves up to K entries: meant for K up to some hundred; a rising row inserts every value
+// Limits    K <= V. An insertion moves up to K entries: meant for K up to some hundred; a rising row inserts every
+// value
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/top-k/forward.cpp"
 #include "hwy/foreach_target.h"
 #include "kernels/common/cpu/rows.h"
 
 #include <algorithm>
+#include <cstring>
 
 HWY_BEFORE_NAMESPACE();
 namespace consilium::HWY_NAMESPACE {
@@ -21,7 +23,7 @@ struct Params {
   uint32_t T, V, K;
 };
 
-constexpr size_t kColumns = 8192;  // COLUMNS of kernels.ts
+constexpr size_t kColumns = 32768;  // COLUMNS of kernels.ts
 
 struct Entry {
   float value;
@@ -50,22 +52,31 @@ HWY_INLINE void search(const F32 d, const T *x, size_t n, uint32_t first_index, 
   size_t i = 0;
   for (; !best.full(); ++i) best.insert({load1(x + i), first_index + static_cast<uint32_t>(i)});
 
+  const size_t lanes = hn::Lanes(d);
   auto bar = hn::Set(d, best.last());
-  const auto look = [&](size_t from, size_t to) HWY_ATTR {
-    for (; from < to; ++from) {
-      const float value = load1(x + from);
-      if (best.wants(value)) best.insert({value, first_index + static_cast<uint32_t>(from)});
-    }
+  // Not Gt: NaN, on either side, must be looked at.
+  const auto below = [&](size_t at) HWY_ATTR { return hn::Le(load(d, x + at), bar); };
+  const auto offer = [&](size_t at) HWY_ATTR {
+    const float value = load1(x + at);
+    if (best.wants(value)) best.insert({value, first_index + static_cast<uint32_t>(at)});
+  };
+  const auto offer_vector = [&](size_t at) HWY_ATTR {
+    uint8_t bytes[8] = {};
+    hn::StoreMaskBits(d, hn::Not(below(at)), bytes);
+    uint64_t bits;
+    std::memcpy(&bits, bytes, 8);
+    if (bits == 0) return;
+    for (; bits; bits &= bits - 1) offer(at + hwy::Num0BitsBelowLS1Bit_Nonzero64(bits));
     bar = hn::Set(d, best.last());
   };
-  // Not Gt: NaN, on either side, must be looked at.
-  const size_t lanes = hn::Lanes(d);
   for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    const auto below = hn::And(hn::And(hn::Le(load(d, x + i), bar), hn::Le(load(d, x + i + lanes), bar)),
-                               hn::And(hn::Le(load(d, x + i + 2 * lanes), bar), hn::Le(load(d, x + i + 3 * lanes), bar)));
-    if (!hn::AllTrue(d, below)) look(i, i + 4 * lanes);
+    const auto first = hn::And(below(i), below(i + lanes));
+    const auto second = hn::And(below(i + 2 * lanes), below(i + 3 * lanes));
+    if (hn::AllTrue(d, hn::And(first, second))) continue;
+    for (size_t j = i; j < i + 4 * lanes; j += lanes) offer_vector(j);
   }
-  look(i, n);
+  for (; i + lanes <= n; i += lanes) offer_vector(i);
+  for (; i < n; ++i) offer(i);
 }
 
 template <class T>

@@ -6,7 +6,7 @@ const sizes = { T: "u32", V: "u32", K: "u32" } as const;
 type Sizes = ParamValues<typeof sizes>;
 
 /** Columns that one cell searches: rows of a large vocabulary are shared out. */
-const COLUMNS = 8192;
+const COLUMNS = 32768;
 const blocks = ({ V }: Sizes) => ceilDiv(V, COLUMNS);
 
 export const forward = pass({

@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import { FileFormatError } from "../../engine/io/errors.js";
+import { io } from "../../engine/index.js";
 import type { VqaRecord } from "./record.js";
 
 const SHOWN = 3;
@@ -11,12 +11,12 @@ export async function requireImages(records: readonly VqaRecord[], fileName: str
 
   const images = [...firstRow];
   const present = await Promise.all(images.map(([image]) => platform.exists(image)));
-  const missing = images.filter((_, i) => false);
+  const missing = images.filter((_, i) => !present[i]);
   if (missing.length === 0) return;
 
   const shown = missing.slice(0, SHOWN).map(([image, row]) => `${image} (row ${row})`);
   const more = missing.length > SHOWN ? `, and ${missing.length - SHOWN} more` : "";
-  throw new FileFormatError(
+  throw new io.FileFormatError(
     fileName,
     `${missing.length} of ${images.length} images are missing: ${shown.join(", ")}${more}`,
     "Put the images there or name their folder",

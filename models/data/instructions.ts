@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { requireImages } from "./images-present.js";
-import { RandomStream } from "./random.js";
+import { randomStream } from "./random.js";
 import { imagePath, textField, type VqaRecord } from "./record.js";
 import { type RowOptions, readRows } from "./rows.js";
 
@@ -42,6 +42,6 @@ export async function loadInstructions(
 
 /** The records with one prompt of each pool, drawn anew for each epoch; the same for the same seed and epoch. */
 export function drawPrompts(records: readonly InstructionRecord[], seed: number, epoch: number): VqaRecord[] {
-  const random = new RandomStream(seed, "prompt", epoch);
+  const random = randomStream(seed, "prompt", epoch);
   return records.map(({ pool, ...record }) => ({ ...record, question: pool[random.below(pool.length)] }));
 }

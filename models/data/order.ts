@@ -1,13 +1,13 @@
 /** Which rows come when. Pure functions of (seed, epoch, position): a run that stopped goes on with the same batches. */
-import { OptionError } from "../../engine/errors.js";
-import { RandomStream } from "./random.js";
+import { type HostRandom, OptionError } from "../../engine/index.js";
+import { randomStream } from "./random.js";
 
 /** A permutation of 0..n-1 (Fisher-Yates). */
 export function order(seed: number, epoch: number, n: number): Uint32Array {
-  return shuffle(n, new RandomStream(seed, "shuffle", epoch));
+  return shuffle(n, randomStream(seed, "shuffle", epoch));
 }
 
-export function shuffle(n: number, random: RandomStream): Uint32Array {
+export function shuffle(n: number, random: HostRandom): Uint32Array {
   const rows = Uint32Array.from({ length: n }, (_, i) => i);
   for (let i = n - 1; i > 0; i--) {
     const j = random.below(i + 1);

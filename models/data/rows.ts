@@ -1,8 +1,8 @@
 /** Rows of a data file: a JSON array, or JSON lines (one object a line). Errors name file, line and column. */
 import { z } from "zod";
 import { platform } from "#platform";
-import { parseJson, parseJsonLines } from "../../engine/io/json.js";
-import { parseWith } from "../../engine/io/validate.js";
+import { io } from "../../engine/index.js";
+
 
 export interface RowOptions {
   /**
@@ -26,7 +26,7 @@ export async function readRows<T extends object>(
 /** A text that begins with `{` is JSON lines, any other one JSON array. Unknown keys are allowed in rows. */
 export function parseRows<T extends object>(text: string, fileName: string, schema: z.ZodType<T>): NumberedRow<T>[] {
   const values = text.trimStart().startsWith("{")
-    ? parseJsonLines(text, fileName).map(({ line, value }) => parseWith(schema, value, `${fileName}:${line}`))
-    : parseWith(z.array(schema), parseJson(text, fileName), fileName);
+    ? io.parseJsonLines(text, fileName).map(({ line, value }) => io.parseWith(schema, value, `${fileName}:${line}`))
+    : io.parseWith(z.array(schema), io.parseJson(text, fileName), fileName);
   return values.map((value, row) => ({ ...value, row }));
 }

@@ -1,6 +1,6 @@
-import { OptionError } from "../../engine/errors.js";
+import { OptionError } from "../../engine/index.js";
 import { shuffle } from "./order.js";
-import { RandomStream } from "./random.js";
+import { randomStream } from "./random.js";
 import type { Splits, VqaRecord } from "./record.js";
 
 /**
@@ -13,7 +13,7 @@ export function splitByImage(records: readonly VqaRecord[], seed: number, fracti
   if (!(fraction > 0 && fraction < 1)) throw new OptionError(`splitByImage: fraction ${fraction} is not in (0, 1).`);
 
   const count = Math.min(Math.max(Math.round(fraction * images.length), 1), images.length - 1);
-  const shuffled = shuffle(images.length, new RandomStream(seed, "split"));
+  const shuffled = shuffle(images.length, randomStream(seed, "split"));
   const held = new Set(Array.from(shuffled.subarray(0, count), (i) => images[i]));
   return {
     train: records.filter((record) => !held.has(record.image)),

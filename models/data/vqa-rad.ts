@@ -5,8 +5,8 @@
  */
 import { z } from "zod";
 import { platform } from "#platform";
-import { parseJson } from "../../engine/io/json.js";
-import { parseWith } from "../../engine/io/validate.js";
+import { io } from "../../engine/index.js";
+
 import { requireImages } from "./images-present.js";
 import { answerTypeField, imagePath, type Splits, textField, type VqaRecord } from "./record.js";
 import { type NumberedRow, type RowOptions, readRows } from "./rows.js";
@@ -22,7 +22,16 @@ const Row = z.looseObject({
 
 const OrganRow = Row.extend({ split: z.enum(["train", "test"]) });
 
-const Smoke = z.looseObject({ train_qids: z.array(textField), test_qids: z.array(textField) });
+const Smoke = z.looseObject({
+  images: z.array(z.string()),
+  train_qids: z.array(textField),
+  test_qids: z.array(textField),
+});
+
+const readSmoke = async (folder: string) => {
+  const file = imagePath(folder, "smoke.json");
+  return io.parseWith(Smoke, io.parseJson(await platform.readText(file), file), file);
+};
 
 const toRecord = (row: NumberedRow<z.infer<typeof Row>>, imageFolder: string): VqaRecord => ({
   image: imagePath(imageFolder, row.image_name),
@@ -52,8 +61,7 @@ export async function loadVqaRad(folder: string): Promise<Splits> {
 
 /** The questions of VQA-RAD about 24 images that `smoke.json` lists, for a run of seconds. */
 export async function loadVqaRadSmoke(folder: string): Promise<Splits> {
-  const file = imagePath(folder, "smoke.json");
-  const smoke = parseWith(Smoke, parseJson(await platform.readText(file), file), file);
+  const smoke = await readSmoke(folder);
   const { train, test } = await loadVqaRad(folder);
   const [inTrain, inTest] = [new Set(smoke.train_qids), new Set(smoke.test_qids)];
   return {
@@ -71,4 +79,13 @@ export async function loadOrgan(folder: string): Promise<Splits> {
   const splits = { train: take("train"), test: take("test") };
   await requireImages([...splits.train, ...splits.test], file);
   return splits;
+}
+
+/** The questions of `organ.json` about the images of `smoke.json`: 60 and 12. */
+export async function loadOrganSmoke(folder: string): Promise<Splits> {
+  const { images } = await readSmoke(folder);
+  const wanted = new Set(images.map((name) => imagePath(imagePath(folder, "images"), name)));
+  const { train, test } = await loadOrgan(folder);
+  const within = (records: readonly VqaRecord[]) => records.filter((record) => wanted.has(record.image));
+  return { train: within(train), test: within(test) };
 }

@@ -5,7 +5,7 @@
  *
  * The published scripts score closed questions only. Exact match for the others, ignoring case, is our reading.
  */
-import { OptionError } from "../../engine/errors.js";
+import { OptionError } from "../../engine/index.js";
 import type { VqaRecord } from "../data/record.js";
 import { publishedYesNo, sameAnswer } from "./answers.js";
 import { type Interval, wilson } from "./intervals.js";

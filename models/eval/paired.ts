@@ -1,6 +1,6 @@
 /** Is model B better than model A on the same questions, or is the difference what chance would give? */
-import { OptionError } from "../../engine/errors.js";
-import { RandomStream } from "../data/random.js";
+import { OptionError } from "../../engine/index.js";
+import { randomStream } from "../data/random.js";
 import type { Interval } from "./intervals.js";
 
 export interface Comparison {
@@ -50,7 +50,7 @@ export function mcnemar(onlyA: number, onlyB: number): number {
 }
 
 function bootstrap(gains: Int8Array, samples: number, seed: number): Interval {
-  const random = new RandomStream(seed, "bootstrap");
+  const random = randomStream(seed, "bootstrap");
   const n = gains.length;
   const means = new Float64Array(samples);
   for (let s = 0; s < samples; s++) {

@@ -1,7 +1,6 @@
 /** Result files: a JSON array of `{ "qid": ..., "answer": ... }` in the order of the test set, as MISS and MILE write them. */
 import { z } from "zod";
-import { OptionError } from "../../engine/errors.js";
-import { FileFormatError } from "../../engine/io/errors.js";
+import { io, OptionError } from "../../engine/index.js";
 import { textField, type VqaRecord } from "../data/record.js";
 import { parseRows } from "../data/rows.js";
 
@@ -20,12 +19,12 @@ export function parseResults(text: string, fileName: string, records: readonly V
   const rows = parseRows(text, fileName, Row);
   const advice = "Score it with the test set and language it was made from";
   if (rows.length !== records.length) {
-    throw new FileFormatError(fileName, `${rows.length} answers for ${records.length} questions`, advice);
+    throw new io.FileFormatError(fileName, `${rows.length} answers for ${records.length} questions`, advice);
   }
   const wrong = rows.findIndex((row, i) => row.qid !== records[i].qid);
   if (wrong >= 0) {
     const found = `answer ${wrong} is for qid ${rows[wrong].qid}, the question there is qid ${records[wrong].qid}`;
-    throw new FileFormatError(fileName, found, advice);
+    throw new io.FileFormatError(fileName, found, advice);
   }
   return rows.map((row) => row.answer);
 }

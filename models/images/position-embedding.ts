@@ -3,7 +3,7 @@
  * (Keys, a = -0.75, half-pixel centres, edges clamped, no antialias), the class token in front is kept. Same as
  * `torch.nn.functional.interpolate(mode="bicubic", align_corners=False)`.
  */
-import { ShapeError } from "../../engine/errors.js";
+import { ShapeError } from "../../engine/index.js";
 
 const A = -0.75;
 

@@ -3,7 +3,7 @@
  * (antialias), separable, horizontal pass first, weights in fixed point, rounded to 8 bits between the passes.
  * Source: Pillow, src/libImaging/Resample.c. The published models were trained on images resized that way.
  */
-import { OptionError } from "../../engine/errors.js";
+import { OptionError } from "../../engine/index.js";
 
 export interface RgbImage {
   readonly width: number;

@@ -36,9 +36,9 @@ class BertEmbeddings extends nn.Module {
 }
 
 class BertSelfAttention extends nn.Module {
-  query: nn.Linear;
+  query: nn.Linear | nn.LoraLinear;
   key: nn.Linear;
-  value: nn.Linear;
+  value: nn.Linear | nn.LoraLinear;
   readonly heads: number;
   readonly dropout: number;
 

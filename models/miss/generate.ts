@@ -44,12 +44,12 @@ export async function generate(
     })),
   );
   const next = async (rows: readonly (readonly number[])[]): Promise<Candidates[]> => {
-    const [logProbs, ids] = noGrad(() =>
+    const { values: logProbs, indices: ids } = noGrad(() =>
       scope(() => {
         const tokens = idTensor(device, rows);
         const states = network.text_decoder.states(tokens, { mask: null, ...context });
         const [B, L, C] = states.shape;
-        const last = reshape(slice(states, 1, L - 1, 1), [B, C]);
+        const last = reshape(slice(states, { dim: 1, start: L - 1, length: 1 }), [B, C]);
         return topK(logSoftmax(network.text_decoder.logits(last)), 2 * beams);
       }),
     );

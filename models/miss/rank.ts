@@ -45,7 +45,7 @@ export async function rank(
       return indexSelect(p, 1, firsts);
     }),
   );
-  const flat = await probs.data();
+  const flat = (await probs.data()) as Float32Array;
   probs.dispose();
   const firstTokenProbs = Array.from({ length: count }, (_, b) =>
     Float32Array.from(flat.subarray(b * answers.ids.length, (b + 1) * answers.ids.length)),
@@ -72,7 +72,7 @@ export async function rank(
       ),
     ),
   );
-  const perToken = await losses.data();
+  const perToken = (await losses.data()) as Float32Array;
   losses.dispose();
   const width = targets[0].length;
   const scores = topK.map((row, b) =>

@@ -6,7 +6,7 @@
  * A text that spells a special piece, such as "[SEP]", gets that piece: BertTokenizer does the same.
  */
 import { Tokenizer } from "@huggingface/tokenizers";
-import { OptionError } from "../../engine/errors.js";
+import { OptionError } from "../../engine/index.js";
 import { loadVocabulary } from "./vocabulary.js";
 
 export interface TokenBatch {

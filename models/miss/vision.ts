@@ -4,8 +4,8 @@ import type { MissConfig } from "./config.js";
 const weightInit = nn.truncatedNormal(0.02);
 
 class VisionAttention extends nn.Module {
-  qkv: nn.Linear;
-  proj: nn.Linear;
+  qkv: nn.Linear | nn.LoraLinear;
+  proj: nn.Linear | nn.LoraLinear;
   readonly heads: number;
 
   constructor(init: nn.Initializer, width: number, heads: number) {
@@ -23,8 +23,8 @@ class VisionAttention extends nn.Module {
 }
 
 class VisionMlp extends nn.Module {
-  fc1: nn.Linear;
-  fc2: nn.Linear;
+  fc1: nn.Linear | nn.LoraLinear;
+  fc2: nn.Linear | nn.LoraLinear;
 
   constructor(init: nn.Initializer, width: number, hidden: number) {
     super();
@@ -66,7 +66,7 @@ class VisionBlock extends nn.Module {
 export class VisionTransformer extends nn.Module {
   cls_token: Tensor;
   pos_embed: Tensor;
-  patch_embed: { proj: nn.PatchEmbed };
+  patch_embed: { proj: nn.PatchEmbed | nn.LoraPatchEmbed };
   blocks: VisionBlock[];
   norm: nn.LayerNorm;
 

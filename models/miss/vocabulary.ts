@@ -3,7 +3,7 @@
  * `bert-base-uncased` has 30522 lines; a small model may carry a shorter list of its own in the same format.
  */
 import { platform } from "#platform";
-import { FileFormatError } from "../../engine/io/errors.js";
+import { io } from "../../engine/index.js";
 
 /** Pieces every vocabulary has to hold. `[PAD]` has to be the first: loss and embedding take id 0 for padding. */
 const REQUIRED = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] as const;
@@ -16,17 +16,23 @@ export function parseVocabulary(text: string, fileName: string): string[] {
   const seen = new Map<string, number>();
   for (const [id, piece] of pieces.entries()) {
     const place = `${fileName}:${id + 1}`;
-    if (piece === "") throw new FileFormatError(place, "an empty line", "Each line holds one piece");
+    if (piece === "") throw new io.FileFormatError(place, "an empty line", "Each line holds one piece");
     const earlier = seen.get(piece);
     if (earlier !== undefined) {
-      throw new FileFormatError(place, `piece "${piece}" is already on line ${earlier + 1}`, "Remove one of the two");
+      throw new io.FileFormatError(
+        place,
+        `piece "${piece}" is already on line ${earlier + 1}`,
+        "Remove one of the two",
+      );
     }
     seen.set(piece, id);
   }
 
   const missing = REQUIRED.filter((piece) => !seen.has(piece));
-  if (missing.length) throw new FileFormatError(fileName, `no ${missing.join(", ")}`, "A BERT vocabulary holds them");
-  if (pieces[0] !== "[PAD]") throw new FileFormatError(`${fileName}:1`, `"${pieces[0]}"`, "The first has to be [PAD]");
+  if (missing.length)
+    throw new io.FileFormatError(fileName, `no ${missing.join(", ")}`, "A BERT vocabulary holds them");
+  if (pieces[0] !== "[PAD]")
+    throw new io.FileFormatError(`${fileName}:1`, `"${pieces[0]}"`, "The first has to be [PAD]");
   return pieces;
 }
 

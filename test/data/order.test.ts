@@ -1,43 +1,28 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Batching, batches, type Cursor, order } from "../../models/data/order.js";
-import { philox, RandomStream } from "../../models/data/random.js";
+import { randomStream } from "../../models/data/random.js";
 import type { VqaRecord } from "../../models/data/record.js";
 import { splitByImage } from "../../models/data/split.js";
 
-describe("philox", () => {
-  test.each([
-    [
-      [0, 0, 0, 0],
-      [0, 0],
-      [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8],
-    ],
-    [
-      [-1, -1, -1, -1],
-      [-1, -1],
-      [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd],
-    ],
-    [
-      [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
-      [0xa4093822, 0x299f31d0],
-      [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1],
-    ],
-  ])("known answers of Random123: counter %j", (counter, key, words) => {
-    const [c0, c1, c2, c3] = counter.map((word) => word >>> 0);
-    const [k0, k1] = key.map((word) => word >>> 0);
-    expect(philox([c0, c1, c2, c3], [k0, k1])).toEqual(words);
-  });
-
+describe("randomStream", () => {
   test("below(n) is uniform: chi-square of 60000 throws of a die within the 0.1 % point", () => {
-    const random = new RandomStream(5, "shuffle");
+    const random = randomStream(5, "shuffle");
     const counts = new Array(6).fill(0);
     for (let i = 0; i < 60_000; i++) counts[random.below(6)]++;
     const chiSquare = counts.reduce((sum, count) => sum + (count - 10_000) ** 2 / 10_000, 0);
     expect(chiSquare).toBeLessThan(20.5);
   });
 
-  test("seeds above 32 bits differ from their lower half", () => {
-    expect(order(2 ** 32 + 1, 0, 50)).not.toEqual(order(1, 0, 50));
+  test("purposes, sequences and seeds are streams of their own, also seeds above 32 bits", () => {
+    const first = [
+      randomStream(1, "shuffle"),
+      randomStream(1, "split"),
+      randomStream(1, "shuffle", 1),
+      randomStream(2, "shuffle"),
+      randomStream(2 ** 32 + 1, "shuffle"),
+    ].map((random) => random.word());
+    expect(new Set(first).size).toBe(5);
   });
 });
 

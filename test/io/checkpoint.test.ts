@@ -87,7 +87,13 @@ describe("layouts", () => {
   });
 
   test("a PyTorch file becomes a safetensors file tensor by tensor", async () => {
-    writeFileSync(at("m.pth"), torchFile(torchZip, tensors.map(({ name }) => name)));
+    writeFileSync(
+      at("m.pth"),
+      torchFile(
+        torchZip,
+        tensors.map(({ name }) => name),
+      ),
+    );
     await using reader = await openCheckpoint(at("m.pth"));
     await writeSafetensors(at("m.safetensors"), reader.names.map(reader.get));
     await expectAll(at("m.safetensors"));

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { toBytes, toFloat32, toInt32 } from "../../engine/io/convert.js";
-import { decodeBf16, decodeF16, encodeBf16, encodeF16 } from "../../engine/io/half.js";
+import { decodeBf16, decodeF16, encodeBf16, encodeF16 } from "../../bindings/half.js";
 import type { StoredDType } from "../../engine/io/stored-tensor.js";
 
 const HALVES = Uint16Array.from({ length: 65536 }, (_, i) => i);
@@ -62,7 +62,12 @@ describe.each(["bf16", "f16"] as const)("%s", (name) => {
 
 test("known float16 and bfloat16 values", () => {
   expect([...decodeF16(Uint16Array.of(0x3c00, 0xc000, 0x7bff, 0x0001, 0x0400, 0x7c00))]).toEqual([
-    1, -2, 65504, 2 ** -24, 2 ** -14, Number.POSITIVE_INFINITY,
+    1,
+    -2,
+    65504,
+    2 ** -24,
+    2 ** -14,
+    Number.POSITIVE_INFINITY,
   ]);
   expect([...encodeF16(Float32Array.of(65519, 65520, 2 ** -25, -0))]).toEqual([0x7bff, 0x7c00, 0, 0x8000]);
   expect([...encodeBf16(Float32Array.of(1, 3.4028234663852886e38, -0))]).toEqual([0x3f80, 0x7f80, 0x8000]);
@@ -125,7 +130,9 @@ describe("toFloat32 and toBytes", () => {
 describe("range checks", () => {
   test.each([2n ** 31n, -(2n ** 31n) - 1n, 2n ** 40n, 2n ** 63n - 1n])("int64 %s does not fit int32", (value) => {
     const bytes = new Uint8Array(BigInt64Array.of(0n, value).buffer);
-    expect(() => toInt32(bytes, "I64", "ids")).toThrow(new RangeError(`ids: element 1 is ${value}, which int32 cannot hold`));
+    expect(() => toInt32(bytes, "I64", "ids")).toThrow(
+      new RangeError(`ids: element 1 is ${value}, which int32 cannot hold`),
+    );
   });
   test("the ends of the range do", () => {
     const bytes = new Uint8Array(BigInt64Array.of(2n ** 31n - 1n, -(2n ** 31n)).buffer);
@@ -138,12 +145,19 @@ describe("range checks", () => {
   test("uint32 beyond 2^31 does not fit", () => {
     expect(() => toInt32(new Uint8Array(Uint32Array.of(1, 2 ** 31).buffer), "U32")).toThrow(/element 1 is 2147483648/);
   });
-  test.each<[StoredDType, number]>([["U8", 256], ["U8", -1], ["I8", 128], ["BOOL", 2], ["I32", 0.5], ["I64", 2 ** 63], ["I16", Number.NaN]])(
-    "%s cannot hold %s",
-    (dtype, value) => {
-      expect(() => toBytes(Float64Array.of(0, value), dtype, "x")).toThrow(`x: element 1 is ${value}, which ${dtype} cannot hold`);
-    },
-  );
+  test.each<[StoredDType, number]>([
+    ["U8", 256],
+    ["U8", -1],
+    ["I8", 128],
+    ["BOOL", 2],
+    ["I32", 0.5],
+    ["I64", 2 ** 63],
+    ["I16", Number.NaN],
+  ])("%s cannot hold %s", (dtype, value) => {
+    expect(() => toBytes(Float64Array.of(0, value), dtype, "x")).toThrow(
+      `x: element 1 is ${value}, which ${dtype} cannot hold`,
+    );
+  });
   test("floating-point values are no integers, half a value is none", () => {
     expect(() => toInt32(new Uint8Array(4), "F32", "x")).toThrow(TypeError);
     expect(() => toFloat32(new Uint8Array(6), "F32")).toThrow(/no whole number of F32/);

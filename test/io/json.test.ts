@@ -60,7 +60,11 @@ describe("errors say where", () => {
   });
 
   test("tabs before the place stay tabs below it", () => {
-    expect(errorOf(() => parseJson('{\n\t"a": x}', "f")).message.split("\n").at(-1)).toBe("    | \t     ^");
+    expect(
+      errorOf(() => parseJson('{\n\t"a": x}', "f"))
+        .message.split("\n")
+        .at(-1),
+    ).toBe("    | \t     ^");
   });
 });
 
@@ -115,8 +119,8 @@ describe("parseJson", () => {
   });
 
   test("a long string is no deep recursion", () => {
-    const text = JSON.stringify("a\\".repeat(1e6));
-    expect(strict(text)).toBe("a\\".repeat(1e6));
+    const text = JSON.stringify("a\\".repeat(1e5));
+    expect(strict(text)).toBe("a\\".repeat(1e5));
   });
 });
 

@@ -16,7 +16,7 @@ import { storage, storageId, tensor, torchZip } from "./support/torch-file.js";
 
 /** Expanded tensors may be larger than the file, up to a limit that strided-tensor.ts sets for all of them together. */
 const MAX_EXPANDED_BYTES = 2 ** 28;
-const RUNS = 3000;
+const RUNS = 1500;
 
 const files: Record<string, Uint8Array> = {};
 beforeAll(async () => {
@@ -86,10 +86,12 @@ test.each(names)("%s: cut anywhere, it is refused", async (name) => {
   }
 });
 
-test.each(names)("%s: each bit flipped", async (name) => {
-  for (let bit = 0; bit < 8 * files[name].length; bit++) {
+test.each(names)("%s: one bit flipped in each byte", async (name) => {
+  const outcomes = { sound: 0, refused: 0 };
+  for (let at = 0; at < files[name].length; at++) {
     const bytes = new Uint8Array(files[name]);
-    bytes[bit >> 3] ^= 1 << (bit & 7);
-    await readAll(spySource(bytes), name);
+    bytes[at] ^= 1 << ((at * 5) % 8);
+    outcomes[await readAll(spySource(bytes), name)]++;
   }
+  expect(Math.min(outcomes.sound, outcomes.refused)).toBeGreaterThan(0);
 });

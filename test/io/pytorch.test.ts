@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readFloat32, toFloat32, toInt32 } from "../../engine/io/convert.js";
 import { memoryFile } from "../../engine/io/file-source.js";
@@ -64,12 +65,16 @@ describe.each(["stored-protocol-2", "deflated-protocol-4", "zip64-protocol-5", "
 describe("zip files", () => {
   const expected = { w: [...count(12)] };
 
-  test.each([{}, { zip64: true }, { deflate: true }, { comment: "a comment" }, { padding: 63 }, { zip64: true, deflate: true }])(
-    "layout %o",
-    async (layout) => {
-      expect(await valuesOf(torchZip(dict({ w: whole }), [twelve], layout))).toEqual(expected);
-    },
-  );
+  test.each([
+    {},
+    { zip64: true },
+    { deflate: true },
+    { comment: "a comment" },
+    { padding: 63 },
+    { zip64: true, deflate: true },
+  ])("layout %o", async (layout) => {
+    expect(await valuesOf(torchZip(dict({ w: whole }), [twelve], layout))).toEqual(expected);
+  });
 
   test("opening reads no values, and a tensor only its own part of a storage", async () => {
     const large = storage("0", "FloatStorage", count(100_000));
@@ -127,29 +132,88 @@ describe("zip files", () => {
   });
 });
 
+test("any view is read as its definition says: element (i, j, ...) at offset + i strides[0] + j strides[1] + ...", async () => {
+  const types = fc.constantFrom<[string, number]>(
+    ["ByteStorage", 1],
+    ["HalfStorage", 2],
+    ["FloatStorage", 4],
+    ["LongStorage", 8],
+  );
+  const dims = fc.array(fc.tuple(fc.integer({ min: 1, max: 4 }), fc.nat({ max: 5 })), { maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(types, dims, fc.nat({ max: 3 }), fc.boolean(), async ([type, width], list, offset, deflate) => {
+      const bytes = Uint8Array.from({ length: 80 * width }, (_, i) => (i * 37) % 251);
+      const from = { key: "0", type, elements: 80, bytes };
+      const [shape, strides] = [list.map(([size]) => size), list.map(([, stride]) => stride)];
+      const positions = list.reduce<number[]>(
+        (starts, [size, stride]) =>
+          starts.flatMap((start) => Array.from({ length: size }, (_, i) => start + i * stride)),
+        [offset],
+      );
+      const { tree } = await open(
+        torchZip(dict({ w: tensor(storageId(from), offset, shape, strides) }), [from], { deflate }),
+      );
+      const stored = flattenStateDict(tree).get("w") as StoredTensor;
+      const expected = positions.flatMap((at) => [...bytes.subarray(at * width, (at + 1) * width)]);
+      expect([...(await stored.read())]).toEqual(expected);
+    }),
+    { numRuns: 300 },
+  );
+});
+
 describe("legacy files", () => {
   test("views of a storage, and the order of the storages in the file", async () => {
     const other = storage("9", "FloatStorage", Float32Array.of(-1, -2));
     const view = tensor(storageId(twelve, tuple("v", 4, 6)), 1, [2, 2], [3, 1]);
-    const tree = dict({ w: tensor(storageId(twelve, null), 0, [12], [1]), view, other: tensor(storageId(other, null), 0, [2], [1]) });
+    const tree = dict({
+      w: tensor(storageId(twelve, null), 0, [12], [1]),
+      view,
+      other: tensor(storageId(other, null), 0, [2], [1]),
+    });
     const bytes = torchLegacy(tree, [other, twelve]);
     expect(await valuesOf(bytes)).toEqual({ w: [...count(12)], view: [5, 6, 8, 9], other: [-1, -2] });
   });
 
   test("pickles longer than the first read", async () => {
     const filler = "x".repeat(3_000_000);
-    const bytes = torchLegacy(dict({ model: dict({ w: tensor(storageId(twelve, null), 0, [12], [1]) }), filler }), [twelve]);
+    const bytes = torchLegacy(dict({ model: dict({ w: tensor(storageId(twelve, null), 0, [12], [1]) }), filler }), [
+      twelve,
+    ]);
     expect(await valuesOf(bytes)).toEqual({ w: [...count(12)] });
   });
 
   test.each<[string, Uint8Array, RegExp]>([
-    ["a storage that is not listed", torchLegacy(dict({ w: tensor(storageId(twelve, null), 0, [12], [1]) }), []), /storage "0" is missing/],
+    [
+      "a storage that is not listed",
+      torchLegacy(dict({ w: tensor(storageId(twelve, null), 0, [12], [1]) }), []),
+      /storage "0" is missing/,
+    ],
     ["a storage that nobody uses", torchLegacy(dict({}), [twelve]), /storage "0" is listed, but not used/],
-    ["a storage listed twice", torchLegacy(dict({ w: tensor(storageId(twelve, null), 0, [12], [1]) }), [twelve, twelve]), /not used once/],
-    ["values cut short", torchLegacy(dict({ w: tensor(storageId(twelve, null), 0, [12], [1]) }), [twelve]).slice(0, -1), /storage "0" of 48 bytes/],
-    ["another size in the pickle", torchLegacy(dict({ w: tensor(storageId({ ...twelve, elements: 13 }), 0, [1], [1]) }), [twelve]), /52 bytes has 48/],
-    ["a view outside", torchLegacy(dict({ w: tensor(storageId(twelve, tuple("v", 8, 5)), 0, [1], [1]) }), [twelve]), /view lies outside/],
-    ["a big-endian machine", torchLegacy(dict({}), [], { little_endian: false }), /not saved on a little-endian machine/],
+    [
+      "a storage listed twice",
+      torchLegacy(dict({ w: tensor(storageId(twelve, null), 0, [12], [1]) }), [twelve, twelve]),
+      /not used once/,
+    ],
+    [
+      "values cut short",
+      torchLegacy(dict({ w: tensor(storageId(twelve, null), 0, [12], [1]) }), [twelve]).slice(0, -1),
+      /storage "0" of 48 bytes/,
+    ],
+    [
+      "another size in the pickle",
+      torchLegacy(dict({ w: tensor(storageId({ ...twelve, elements: 13 }), 0, [1], [1]) }), [twelve]),
+      /52 bytes has 48/,
+    ],
+    [
+      "a view outside",
+      torchLegacy(dict({ w: tensor(storageId(twelve, tuple("v", 8, 5)), 0, [1], [1]) }), [twelve]),
+      /view lies outside/,
+    ],
+    [
+      "a big-endian machine",
+      torchLegacy(dict({}), [], { little_endian: false }),
+      /not saved on a little-endian machine/,
+    ],
   ])("%s", async (_, bytes, message) => {
     await expectFormatError(() => open(bytes), message);
   });
@@ -159,15 +223,27 @@ describe("refused", () => {
   const bad = (offset: number, shape: number[], strides: number[]) => tensor(storageId(twelve), offset, shape, strides);
 
   test.each<[string, Picklable, RegExp]>([
-    ["code", reduce(global("os", "system"), "true"), /pickle asks for os\.system; only tensors, numbers, strings and containers are allowed/],
+    [
+      "code",
+      reduce(global("os", "system"), "true"),
+      /pickle asks for os\.system; only tensors, numbers, strings and containers are allowed/,
+    ],
     ["eval", reduce(global("builtins", "eval"), "1"), /asks for builtins\.eval/],
     ["a prototype's name", global("constructor", "prototype"), /asks for constructor\.prototype/],
     ["classes of the model", global("models.miss", "MISS"), /asks for models\.miss\.MISS/],
     ["numpy", global("numpy.core.multiarray", "scalar"), /asks for numpy\.core\.multiarray\.scalar/],
-    ["complex storages", tensor(storageId({ ...twelve, type: "ComplexFloatStorage" }), 0, [1], [1]), /torch\.ComplexFloatStorage/],
+    [
+      "complex storages",
+      tensor(storageId({ ...twelve, type: "ComplexFloatStorage" }), 0, [1], [1]),
+      /torch\.ComplexFloatStorage/,
+    ],
     ["a function as a value", global("collections", "OrderedDict"), /collections\.OrderedDict stands as a value/],
     ["a storage as a value", storageId(twelve), /a storage without a tensor stands as a value/],
-    ["a storage that is not there", tensor(storageId({ ...twelve, key: "7" }), 0, [1], [1]), /storage "7" of 48 bytes is missing/],
+    [
+      "a storage that is not there",
+      tensor(storageId({ ...twelve, key: "7" }), 0, [1], [1]),
+      /storage "7" of 48 bytes is missing/,
+    ],
     ["a storage that is larger", tensor(storageId({ ...twelve, elements: 13 }), 0, [1], [1]), /52 bytes has 48/],
     ["an offset outside", bad(12, [1], [1]), /does not fit into its storage of 48 bytes/],
     ["a shape outside", bad(0, [3, 5], [5, 1]), /does not fit/],
@@ -197,8 +273,9 @@ describe("refused", () => {
 });
 
 describe("flattenStateDict", () => {
-  const flatten = async (tree: Picklable, key?: string) =>
-    [...flattenStateDict((await open(torchZip(tree, [twelve]))).tree, key).keys()];
+  const flatten = async (tree: Picklable, key?: string) => [
+    ...flattenStateDict((await open(torchZip(tree, [twelve]))).tree, key).keys(),
+  ];
 
   test("finds the state dict", async () => {
     expect(await flatten(dict({ w: whole, epoch: 1 }))).toEqual(["w"]);
@@ -209,9 +286,15 @@ describe("flattenStateDict", () => {
   });
 
   test("says what is there when it finds none", async () => {
-    await expectFormatError(() => flatten(dict({ ema: dict({ w: whole }), step: 1 })), /no state dict.*keys are ema, step/);
+    await expectFormatError(
+      () => flatten(dict({ ema: dict({ w: whole }), step: 1 })),
+      /no state dict.*keys are ema, step/,
+    );
     await expectFormatError(() => flatten(dict({ w: whole }), "model"), /no dict called "model".*keys are w/);
     await expectFormatError(() => flatten([whole]), /no dict at its top/);
-    await expectFormatError(() => flatten(dict({ "a.b": whole, a: dict({ b: whole }) })), /two tensors are called "a.b"/);
+    await expectFormatError(
+      () => flatten(dict({ "a.b": whole, a: dict({ b: whole }) })),
+      /two tensors are called "a.b"/,
+    );
   });
 });

@@ -1,4 +1,4 @@
-import { fromBf16, fromF16, toBf16, toF16 } from "../../bindings/dtype-bits.js";
+import { decodeBf16, decodeF16, encodeBf16, encodeF16 } from "../../bindings/half.js";
 import type { DType, FloatDType, InputSpec, OpCase } from "../../kernels/contract.js";
 import { generator } from "./random.js";
 
@@ -11,8 +11,8 @@ export interface HostInput {
 
 export const roundTo: Readonly<Record<DType, (v: number) => number>> = {
   f32: Math.fround,
-  bf16: (v) => fromBf16(toBf16(v)),
-  f16: (v) => fromF16(toF16(v)),
+  bf16: (v) => decodeBf16(encodeBf16(Float32Array.of(v)))[0],
+  f16: (v) => decodeF16(encodeF16(Float32Array.of(v)))[0],
   i32: (v) => v,
   u32: (v) => v,
 };

@@ -52,7 +52,7 @@ export async function runOp(
     for (const name of Object.keys(op.inputs)) given[name] = inputs[name] ? upload(device, inputs[name]) : null;
     if (withGradients)
       for (const t of Object.values(given)) if (t && isFloat(t.dtype)) t.requiresGrad = true;
-    const y = (op as Op<never, unknown, Outputs>)(given as never, c.options ?? {});
+    const y = op(given as never, c.options ?? {}) as Outputs;
     outputs.push(...(Array.isArray(y) ? (y as Tensor[]) : [y as Tensor]));
     if (withGradients) {
       const roots = outputs.filter((t) => t.node && isFloat(t.dtype));

@@ -91,7 +91,9 @@ HWY_INLINE void stream_columns(size_t rows, size_t depth, const float *a, const 
     const size_t block = HWY_MIN(kBlock, depth - k);
     for (size_t j = 0; j < cols; j += kCols) {
       const size_t width = HWY_MIN(kCols, cols - j);
-      if (width < kCols) pack_rows<kCols>(Items<T>{b + k * N + j, 1, N}, width, block, strip);
+      for (size_t i = k + kBlock; i < HWY_MIN(depth, k + 2 * kBlock); ++i)
+        for (size_t c = 0; c < width; c += 64 / sizeof(T)) hwy::Prefetch(b + i * N + j + c);
+      if (width < kCols) pack_rows<kCols>(Items<T>{b + k * N + j, 1, N}, width, block, strip, 0);
       for (size_t i = 0; i < rows; i += kRows) {
         const size_t height = HWY_MIN(kRows, rows - i);
         const float *left = a + k * kSkinnyRows + i;
@@ -118,7 +120,7 @@ HWY_INLINE void multiply_skinny(const GemmShape &s, const T *a, const T *b, size
     const auto left = rows_of_a(s, a, batch);
     const auto right = columns_of_b(s, b, batch).at(col, 0);
     if (widened != batch) {
-      if (!s.transpose_b) pack_panel<kSkinnyRows>(left, M, K, work_a);
+      if (!s.transpose_b) pack_panels<kSkinnyRows>(left, M, K, work_a, 0);
       else
         for (size_t m = 0; m < M; ++m)
           for (size_t k = 0; k < K; ++k) work_a[m * K + k] = load1(left.at(m, k).data);

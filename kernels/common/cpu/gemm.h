@@ -1,8 +1,8 @@
 // gemm (cpu): the body that every dense product shares
 // Math      op(a) op(b), handed tile by tile to an epilogue
-// Method    for each K block: pack the cell's rows of a (to stay in L2), unless a launch before did;
-//             for each strip of b: pack it (to stay in L1), unless a launch before did;
-//               for each panel of a: multiply_tile, which resumes the sums of the K block before;
+// Method    for each K block: pack the cell's rows of a, unless a launch before did,
+//             and its columns of b;
+//             for each strip of b, for each panel of a: multiply_tile, which resumes the sums of the K block before;
 //           after the last K block each tile goes to the epilogue while it is in L1.
 // Tiling    GemmPlan
 // Numerics  one f32 sum per element, k in order: the same bits however the cells are cut
@@ -45,7 +45,7 @@ template <class TA, class TB, class Epilogue>
 HWY_INLINE void multiply_cell(const Operand<TA> &a, const Operand<TB> &b, const Cell &cell, const Epilogue &epilogue) {
   const size_t block = block_depth(cell.depth), rows = round_up(cell.rows, kRows), cols = round_up(cell.cols, kCols);
   const bool one_block = block == cell.depth;
-  const size_t a_floats = a.packed ? 0 : round_up(rows * block, 16), b_floats = b.packed ? 0 : kCols * block;
+  const size_t a_floats = a.packed ? 0 : round_up(rows * block, 16), b_floats = b.packed ? 0 : cols * block;
   const size_t c_floats = one_block ? kRows * kCols : rows * cols;
   auto *work_c = static_cast<float *>(thread_workspace((a_floats + b_floats + c_floats) * sizeof(float)));
   float *work_b = work_c + c_floats, *work_a = work_b + b_floats;
@@ -55,11 +55,11 @@ HWY_INLINE void multiply_cell(const Operand<TA> &a, const Operand<TB> &b, const 
     const size_t depth = HWY_MIN(block, cell.depth - k);
     const bool last = k + depth == cell.depth;
     if (!a.packed) pack_panels<kRows>(a.items.at(cell.row, cell.k + k), cell.rows, depth, work_a, kRows * depth);
+    if (!b.packed) pack_panels<kCols>(b.items.at(cell.col, cell.k + k), cell.cols, depth, work_b, kCols * depth);
     for (size_t j = 0; j < cell.cols; j += kCols) {
       const size_t width = HWY_MIN(kCols, cell.cols - j);
-      const float *strip = work_b;
-      if (b.packed) strip = b.packed + (cell.col + j) * b.packed_depth + (cell.k + k) * kCols;
-      else pack_panel<kCols>(b.items.at(cell.col + j, cell.k + k), width, depth, work_b);
+      const float *strip = b.packed ? b.packed + (cell.col + j) * b.packed_depth + (cell.k + k) * kCols
+                                    : work_b + j * depth;
       const size_t vectors = width > kCols / 2 ? 2 : 1;
       for (size_t i = 0; i < cell.rows; i += kRows) {
         const size_t height = HWY_MIN(kRows, cell.rows - i);
@@ -86,21 +86,28 @@ HWY_INLINE Items<T> columns_of_b(const GemmShape &s, const T *b, size_t batch) {
   return s.transpose_b ? Items<T>{b, s.K, 1} : Items<T>{b, 1, s.N};
 }
 
-// The packing launch: each cell packs 48 rows of a or 64 columns of b of one batch.
+// One cell of a packing launch: `index` counts blocks of kPackItems items by kPackDepth of the inner dimension.
+template <size_t WIDTH, class T>
+HWY_INLINE void pack_block(const Items<T> &items, size_t count, size_t depth, size_t index, float *panels) {
+  const size_t blocks = ceil_div(depth, kPackDepth), item = index / blocks * kPackItems, k = index % blocks * kPackDepth;
+  pack_panels<WIDTH>(items.at(item, k), HWY_MIN(kPackItems, count - item), HWY_MIN(kPackDepth, depth - k),
+                     panels + item * depth + k * WIDTH, WIDTH * depth);
+}
+
+// The packing launch: blocks of a, batch by batch, then blocks of b.
 template <class T>
 HWY_INLINE void pack_operands(const GemmShape &s, const GemmPlan &plan, const T *a, const T *b, size_t begin, size_t end,
                               float *scratch) {
-  const size_t a_cells = plan.share_a ? ceil_div(s.M, kPackRows) : 0, b_cells = ceil_div(s.N, kPackCols);
-  const size_t all_a = (s.batched_a ? s.B : 1) * a_cells;
+  const size_t a_blocks = plan.share_a ? pack_blocks(s.M, s.K) : 0, b_blocks = pack_blocks(s.N, s.K);
+  const size_t all_a = (s.batched_a ? s.B : 1) * a_blocks;
   for (size_t cell = begin; cell < end; ++cell) {
     if (cell < all_a) {
-      const size_t batch = cell / a_cells, row = cell % a_cells * kPackRows;
-      pack_panels<kRows>(rows_of_a(s, a, batch).at(row, 0), HWY_MIN(kPackRows, s.M - row), s.K,
-                         scratch + batch * plan.a_matrix + row * s.K, kRows * s.K);
+      const size_t batch = cell / a_blocks;
+      pack_block<kRows>(rows_of_a(s, a, batch), s.M, s.K, cell % a_blocks, scratch + batch * plan.a_matrix);
     } else {
-      const size_t batch = (cell - all_a) / b_cells, col = (cell - all_a) % b_cells * kPackCols;
-      pack_panels<kCols>(columns_of_b(s, b, batch).at(col, 0), HWY_MIN(kPackCols, s.N - col), s.K,
-                         scratch + plan.b_begin + batch * plan.b_matrix + col * s.K, kCols * s.K);
+      const size_t batch = (cell - all_a) / b_blocks;
+      pack_block<kCols>(columns_of_b(s, b, batch), s.N, s.K, (cell - all_a) % b_blocks,
+                        scratch + plan.b_begin + batch * plan.b_matrix);
     }
   }
 }

@@ -7,8 +7,7 @@ namespace consilium {
 
 // buffers: in the order of kernels.ts, nullptr where an optional one is absent. params: the u32/f32 params in order.
 // [begin, end): the cells to compute. scratch: memory shared by the launches of one pass, 64-byte aligned.
-#define KERNEL_ARGS \
-  void *const *buffers, const void *params, uint32_t begin, uint32_t end, void *scratch
+#define KERNEL_ARGS void *const *buffers, const void *params, uint32_t begin, uint32_t end, void *scratch
 using Kernel = void (*)(KERNEL_ARGS);
 
 // Adds a kernel to the table; `name` must be a literal such as "layer_norm_forward_f32".
@@ -19,8 +18,6 @@ struct Registration {
 // Index of a kernel, or -1. Indices hold for the life of the process.
 int kernel_index(const char *name);
 Kernel kernel_at(uint32_t index);
-// nullptr where there is none.
-Kernel find_kernel(const char *name);
 
 // A workspace private to the calling thread, 64-byte aligned, kept between calls and grown when needed. Growing drops
 // the contents.

@@ -35,9 +35,4 @@ int kernel_index(const char *name) {
 
 Kernel kernel_at(uint32_t index) { return table()[index].kernel; }
 
-Kernel find_kernel(const char *name) {
-  const int index = kernel_index(name);
-  return index < 0 ? nullptr : kernel_at(static_cast<uint32_t>(index));
-}
-
 }  // namespace consilium

@@ -5,8 +5,8 @@ import reduce from "./reduce.wgsl.js";
 
 /** The files that a kernel may name in its first line: `// common: grid, reduce`. */
 export const commonSources: Readonly<Record<string, string>> = {
-	activation,
-	grid,
-	philox,
-	reduce,
+  activation,
+  grid,
+  philox,
+  reduce,
 };

@@ -70,7 +70,8 @@ function write(value: Picklable, parts: ArrayLike<number>[], memo: Map<object, n
   if (value === null) parts.push([0x4e]);
   else if (typeof value === "boolean") parts.push([value ? 0x88 : 0x89]);
   else if (typeof value === "string") parts.push([0x58, ...u32(utf8(value).length)], utf8(value));
-  else if (typeof value === "bigint" || (Number.isInteger(value) && !Object.is(value, -0))) parts.push(long(BigInt(value)));
+  else if (typeof value === "bigint" || (Number.isInteger(value) && !Object.is(value, -0)))
+    parts.push(long(BigInt(value)));
   else {
     const bytes = new Uint8Array(9);
     bytes[0] = 0x47;

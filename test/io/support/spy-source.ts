@@ -18,7 +18,8 @@ export function virtualSource(head: Uint8Array, size: number, name = "test.bin")
     size,
     seen,
     async read(offset, length) {
-      if (!(offset >= 0 && length >= 0 && offset + length <= size)) throw new Error(`read ${offset}+${length} of ${size}`);
+      if (!(offset >= 0 && length >= 0 && offset + length <= size))
+        throw new Error(`read ${offset}+${length} of ${size}`);
       seen.bytes += length;
       seen.largest = Math.max(seen.largest, length);
       const out = new Uint8Array(length);

@@ -33,7 +33,11 @@ export interface TorchLayout extends ZipLayout {
   readonly extra?: readonly ZipItem[];
 }
 
-export function torchZip(tree: Picklable | Uint8Array, storages: readonly TorchStorage[], layout: TorchLayout = {}): Uint8Array {
+export function torchZip(
+  tree: Picklable | Uint8Array,
+  storages: readonly TorchStorage[],
+  layout: TorchLayout = {},
+): Uint8Array {
   const text = (value: string) => new TextEncoder().encode(value);
   const data = tree instanceof Uint8Array ? tree : pickle(tree);
   const items = [
@@ -43,12 +47,19 @@ export function torchZip(tree: Picklable | Uint8Array, storages: readonly TorchS
     { name: "a/version", bytes: text("3\n") },
     ...(layout.extra ?? []),
   ];
-  return zipFile(items.map((item) => ({ ...item, deflate: layout.deflate })), layout);
+  return zipFile(
+    items.map((item) => ({ ...item, deflate: layout.deflate })),
+    layout,
+  );
 }
 
 export const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
 
-export function torchLegacy(tree: Picklable, storages: readonly TorchStorage[], machine = { little_endian: true }): Uint8Array {
+export function torchLegacy(
+  tree: Picklable,
+  storages: readonly TorchStorage[],
+  machine = { little_endian: true },
+): Uint8Array {
   const parts: Uint8Array[] = [
     pickle(LEGACY_MAGIC),
     pickle(1001),

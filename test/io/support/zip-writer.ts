@@ -29,7 +29,10 @@ function fields(...list: Field[]): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-export function zipFile(items: readonly ZipItem[], { zip64 = false, comment = "", padding = 0 }: ZipLayout = {}): Uint8Array {
+export function zipFile(
+  items: readonly ZipItem[],
+  { zip64 = false, comment = "", padding = 0 }: ZipLayout = {},
+): Uint8Array {
   const parts: Uint8Array[] = [];
   const directory: Uint8Array[] = [];
   const length = (list: Uint8Array[]) => list.reduce((sum, part) => sum + part.length, 0);
@@ -64,6 +67,15 @@ export function zipFile(items: readonly ZipItem[], { zip64 = false, comment = ""
   ];
   const text = new TextEncoder().encode(comment);
   const [entries, bytes, at] = zip64 ? [0xffff, 0xffffffff, 0xffffffff] : [count, size, start];
-  const end = fields([4, 0x06054b50], [2, 0], [2, 0], [2, entries], [2, entries], [4, bytes], [4, at], [2, text.length]);
+  const end = fields(
+    [4, 0x06054b50],
+    [2, 0],
+    [2, 0],
+    [2, entries],
+    [2, entries],
+    [4, bytes],
+    [4, at],
+    [2, text.length],
+  );
   return concat([...parts, ...directory, ...(zip64 ? end64 : []), end, text]);
 }

@@ -1,0 +1,12 @@
+export { openCheckpoint } from "./checkpoint.js";
+export { readFloat32, readInt32, toBytes, toFloat32, toInt32, writable } from "./convert.js";
+export { FileFormatError } from "./errors.js";
+export { memoryFile } from "./file-source.js";
+export { parseJson, parseJsonLines } from "./json.js";
+export { didYouMean, nearest } from "./nearest.js";
+export { flattenStateDict, openPytorch, openPytorchCheckpoint, type TreeValue } from "./pytorch.js";
+export { openSafetensors } from "./safetensors.js";
+export { safetensorsChunks, writeSafetensors, writeShardedSafetensors } from "./safetensors-writer.js";
+export type { CheckpointReader, StoredDType, StoredTensor, WritableTensor } from "./stored-tensor.js";
+export { tiedTensors } from "./stored-tensor.js";
+export { parseWith } from "./validate.js";

@@ -1,0 +1,114 @@
+import { gelu, quickGelu, relu, silu, tanh } from "../ops/unary.js";
+import { loraMatmul, loraMerge } from "../ops/lora-matmul.js";
+import type { Activation } from "../ops/matmul.js";
+import { reshape } from "../ops/reshape.js";
+import { noGrad } from "../tape.js";
+import type { Tensor } from "../tensor.js";
+import { constant, type Initializer, kaimingUniform } from "./init.js";
+import type { Linear } from "./linear.js";
+import { at, Module } from "./module.js";
+import { type PatchEmbed, patches } from "./patch-embed.js";
+
+export interface LoraOptions {
+  /** Rank of the adapter. */
+  r: number;
+  /** The branch is scaled by alpha / r. */
+  alpha: number;
+  /** On the branch's input, in training. Default 0. */
+  dropout?: number;
+}
+
+/** Weights under the name of their adapter, as PEFT files have them: `lora_A.default.weight`. */
+interface Adapter {
+  default: { weight: Tensor };
+}
+
+const ACTIVATION: Readonly<Record<Activation, (x: Tensor) => Tensor>> = {
+  none: (x) => x,
+  gelu: (x) => gelu(x),
+  geluTanh: (x) => gelu(x, { approximate: "tanh" }),
+  quickGelu,
+  silu,
+  tanh,
+  relu,
+};
+
+/**
+ * y = x Wᵀ + b + (alpha / r) (drop(x) Aᵀ) Bᵀ around a layer whose own weights are frozen: A uniform as PyTorch's default,
+ * B zero, so the first output is the base layer's. Hu et al., LoRA, arXiv 2106.09685; names of PEFT.
+ */
+abstract class Lora<Base extends Linear | PatchEmbed> extends Module {
+  base_layer: Base;
+  lora_A: Adapter;
+  lora_B: Adapter;
+  readonly scale: number;
+  readonly dropout: number;
+  #merged = false;
+
+  constructor(base: Base, A: Tensor, B: Tensor, options: LoraOptions) {
+    super();
+    base.requiresGrad(false);
+    this.base_layer = base;
+    this.lora_A = { default: { weight: A } };
+    this.lora_B = { default: { weight: B } };
+    this.scale = options.alpha / options.r;
+    this.dropout = options.dropout ?? 0;
+  }
+
+  get merged(): boolean {
+    return this.#merged;
+  }
+
+  /** W += (alpha / r) B A; the branch is left out until `unmerge`. */
+  merge(): void {
+    if (!this.#merged) this.#add(1);
+    this.#merged = true;
+  }
+
+  unmerge(): void {
+    if (this.#merged) this.#add(-1);
+    this.#merged = false;
+  }
+
+  #add(sign: 1 | -1): void {
+    noGrad(() => loraMerge(this.base_layer.weight, this.lora_A.default.weight, this.lora_B.default.weight, sign * this.scale));
+  }
+
+  protected product(x: Tensor): Tensor {
+    const { weight, bias } = this.base_layer;
+    const [A, B] = [this.lora_A.default.weight, this.lora_B.default.weight];
+    return loraMatmul(x, rows(weight), rows(A), rows(B), {
+      bias,
+      scale: this.scale,
+      dropout: this.training ? this.dropout : 0,
+    });
+  }
+}
+
+/** A convolution's kernel [out, in, p, p] as a matrix [out, in p p]. */
+const rows = (w: Tensor) => (w.rank === 2 ? w : reshape(w, [w.shape[0], w.size / w.shape[0]]));
+
+export class LoraLinear extends Lora<Linear> {
+  constructor(init: Initializer, base: Linear, options: LoraOptions) {
+    const [N, K] = base.weight.shape;
+    super(base, init.parameter([options.r, K], kaimingUniform(K)), init.parameter([N, options.r], constant(0)), options);
+  }
+
+  forward(x: Tensor, activation: Activation = "none"): Tensor {
+    if (this.merged) return this.base_layer.forward(x, activation);
+    return at(this, () => ACTIVATION[activation](this.product(x)));
+  }
+}
+
+export class LoraPatchEmbed extends Lora<PatchEmbed> {
+  constructor(init: Initializer, base: PatchEmbed, options: LoraOptions) {
+    const [N, channels, p] = base.weight.shape;
+    const A = init.parameter([options.r, channels, p, p], kaimingUniform(channels * p * p));
+    super(base, A, init.parameter([N, options.r, 1, 1], constant(0)), options);
+  }
+
+  forward(image: Tensor): Tensor {
+    if (this.merged) return this.base_layer.forward(image);
+    return at(this, () => this.product(patches(image, this.base_layer.weight.shape[2])));
+  }
+}

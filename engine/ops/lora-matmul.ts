@@ -1,0 +1,97 @@
+import * as kernels from "../../kernels/lora-matmul/kernels.js";
+import * as product from "../../kernels/matmul/kernels.js";
+import { defineOp, float, type ForwardContext, maybe } from "../define-op.js";
+import { run as dispatch } from "../dispatch.js";
+import { describe, OptionError, ShapeError } from "../errors.js";
+import type { Tensor } from "../tensor.js";
+
+interface Options {
+  scale: number;
+  dropout?: number;
+}
+
+export const loraMatmulOp = defineOp({
+  name: "loraMatmul",
+  inputs: {
+    x: float("...", "K"),
+    weight: float("N", "K"),
+    a: float("R", "K"),
+    b: float("N", "R"),
+    bias: maybe(float("N")),
+  },
+
+  forward({ x, weight, a, b, bias }, { scale, dropout = 0 }: Options, { device, dims: { N, K, R }, run }) {
+    if (!(dropout >= 0 && dropout < 1)) throw new OptionError(`loraMatmul: dropout ${dropout} is not in [0, 1).`);
+    const T = K === 0 ? 0 : x.size / K;
+    const params = { T, N, K, R, scale, dropout, sequence: dropout > 0 ? device.nextSequence() : 0 };
+    const args = { x, weight, a, b, bias, y: [...x.shape.slice(0, -1), N], h: [T, R] };
+    const { y, h } = run(kernels.forward, args, { ...params, hasBias: bias ? 1 : 0 });
+    return { y, saves: { x, weight, a, b, h }, kept: params };
+  },
+
+  gradient({ x, weight, a, b, h }, dy, { kept, needs, into, run }) {
+    const { dx, g } = run(
+      kernels.backwardInput,
+      { dy, weight, a, b, dx: x.shape, g: [kept.T, kept.R] },
+      kept,
+    );
+    let da: Tensor | null = null;
+    let db: Tensor | null = null;
+    if (needs.a || needs.b) {
+      const args = { dy, x, h, g, da: into.a ?? a.shape, db: into.b ?? b.shape };
+      const accumulate = { accumulateA: into.a ? 1 : 0, accumulateB: into.b ? 1 : 0 };
+      ({ da, db } = run(kernels.backwardAdapter, args, { ...kept, ...accumulate }));
+    }
+    g.dispose();
+    return {
+      x: dx,
+      a: da,
+      b: db,
+      weight: needs.weight ? weightGradient(dy, x, weight, run) : null,
+      bias: needs.bias ? biasGradient(dy, run) : null,
+    };
+  },
+});
+
+/** The gradients of a trained base layer are those of a plain one. */
+function weightGradient(dy: Tensor, x: Tensor, weight: Tensor, run: ForwardContext["run"]): Tensor {
+  const [N, K] = weight.shape;
+  const shape = { B: 1, M: N, N: K, K: x.size / K, transposeA: 1, transposeB: 0, batchedA: 0, batchedB: 0 };
+  const rest = { activation: 0, accumulate: 0, hasBias: 0, hasPreactivation: 0 };
+  const args = { a: dy, b: x, bias: null, preactivation: null, y: weight.shape };
+  return run(product.forward, args, { ...shape, ...rest }).y;
+}
+
+function biasGradient(dy: Tensor, run: ForwardContext["run"]): Tensor {
+  const N = dy.shape[dy.rank - 1];
+  return run(product.backwardBias, { dy, dbias: [N] }, { T: dy.size / N, N, accumulate: 0 }).dbias;
+}
+
+/**
+ * y = x weightᵀ + bias + scale · (drop(x) aᵀ) bᵀ in one pass over x. x [..., K], weight [N, K], a [R, K], b [N, R],
+ * bias [N]. Saves x and h = drop(x) aᵀ [tokens, R]; the dropout mask is regenerated. Hu et al., arXiv 2106.09685.
+ */
+export function loraMatmul(
+  x: Tensor,
+  weight: Tensor,
+  a: Tensor,
+  b: Tensor,
+  options: Options & { bias?: Tensor | null },
+): Tensor {
+  return loraMatmulOp({ x, weight, a, b, bias: options.bias ?? null }, options);
+}
+
+/**
+ * weight += scale · b a, in place: folds an adapter into the weight; a negative scale takes it out again. weight may have
+ * more dimensions (a convolution's kernel): its first is N, the others together are K.
+ */
+export function loraMerge(weight: Tensor, a: Tensor, b: Tensor, scale: number): void {
+  const [N, R] = [weight.shape[0], a.shape[0]];
+  const K = weight.size / N;
+  if (a.size !== R * K || b.size !== N * R)
+    throw new ShapeError(
+      `loraMerge: ${describe("a", a.shape)} and ${describe("b", b.shape)} do not fit ${describe("weight", weight.shape)}: ` +
+        `[R=${R}, K=${K}] and [N=${N}, R=${R}] are needed.`,
+    );
+  dispatch(weight.device, kernels.merge, { weight, a, b }, { N, K, R, scale, sign: 1 });
+}

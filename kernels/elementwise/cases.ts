@@ -1,0 +1,174 @@
+import type { CaseTable, FloatDType, InputSpec, OpCase } from "../contract.js";
+import type { UnaryName } from "./functions.js";
+
+const FLOATS: readonly FloatDType[] = ["f32", "bf16", "f16"];
+const HALF = { bf16: 8e-3, f16: 1e-3 };
+
+const shapeOf = (spec: InputSpec) => (Array.isArray(spec) ? spec : (spec as { shape: readonly number[] }).shape);
+const size = (shape: readonly number[]) => shape.reduce((n, d) => n * d, 1);
+const largest = (c: OpCase) => Math.max(...Object.values(c.inputs).map((spec) => size(shapeOf(spec))));
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Unary
+
+type Domain = Omit<Extract<InputSpec, { readonly fill?: string }>, "shape">;
+
+interface UnaryTraits {
+  readonly domain?: Domain;
+  readonly options?: Readonly<Record<string, number>>;
+  readonly flops: number;
+}
+
+const POSITIVE: Domain = { fill: "positive" };
+
+const UNARY_TRAITS: Readonly<Record<UnaryName, UnaryTraits>> = {
+  affine: { options: { alpha: -1.5, beta: 0.25 }, flops: 2 },
+  exp: { flops: 20 },
+  log: { domain: POSITIVE, flops: 20 },
+  sqrt: { domain: POSITIVE, flops: 1 },
+  rsqrt: { domain: POSITIVE, flops: 2 },
+  abs: { flops: 1 },
+  square: { flops: 1 },
+  reciprocal: { domain: POSITIVE, flops: 1 },
+  sin: { flops: 20 },
+  cos: { flops: 20 },
+  tanh: { flops: 20 },
+  sigmoid: { flops: 20 },
+  relu: { flops: 1 },
+  gelu: { flops: 30 },
+  geluTanh: { flops: 30 },
+  quickGelu: { flops: 25 },
+  silu: { flops: 25 },
+  sign: { flops: 1 },
+  floor: { flops: 1 },
+  clamp: { options: { alpha: -0.5, beta: 0.75 }, flops: 2 },
+  pow: { domain: POSITIVE, options: { alpha: 2.5 }, flops: 40 },
+};
+
+// Infinities, NaN and the ends of the range are in test/special-values.test.ts.
+
+/** Op names are the functions' but for the affine one, which users call scale. */
+const opName = (f: UnaryName) => (f === "affine" ? "scale" : f);
+
+function unaryTable(f: UnaryName, { domain = {}, options, flops }: UnaryTraits): CaseTable {
+  const shape = (...dims: number[]) => ({ x: { shape: dims, ...domain } });
+  return {
+    op: opName(f),
+    tolerance: { f32: 2e-6, ...HALF },
+    reason: "functions within 4 units in the last place of f32, relative to the largest value; half types round once",
+    cases: [
+      { name: "no element", inputs: shape(0), options },
+      { name: "one element, no dimension", inputs: shape(), options },
+      { name: "shorter than a vector", inputs: shape(7), options, dtypes: FLOATS },
+      { name: "tail after whole vectors, two chunks", inputs: shape(31, 271), options, dtypes: FLOATS },
+      { name: "feed-forward of a ViT-B, 197 tokens", inputs: shape(197, 3072), options, bench: true },
+    ],
+    cost: (c, pass) =>
+      pass === "forward"
+        ? { flops: flops * largest(c), bytes: 8 * largest(c) }
+        : { flops: (flops + 1) * largest(c), bytes: 12 * largest(c) },
+  };
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Binary
+
+const pair = (name: string, a: InputSpec, b: InputSpec, extra: Partial<OpCase> = {}): OpCase => ({
+  name,
+  inputs: { a, b },
+  ...extra,
+});
+
+const broadcasts = (b: (...shape: number[]) => InputSpec): OpCase[] => [
+  pair("same shape, tail after whole vectors, two chunks", [61, 271], b(61, 271), { dtypes: FLOATS }),
+  pair("no element", [0, 3], b(3)),
+  pair("scalars without dimensions", [], b()),
+  pair("scalar against a matrix", [5, 33], b(), { dtypes: FLOATS }),
+  pair("a row for every row", [70, 65], b(65), { dtypes: FLOATS }),
+  pair("a column for every column", [70, 65], b(70, 1)),
+  pair("an outer product", [17, 1], b(1, 19)),
+  pair("a row against a column, one element wide", [9, 1, 4], b(5, 1)),
+  pair("alternating dimensions", [3, 1, 5, 1, 2], b(1, 4, 1, 6, 1)),
+  pair("six dimensions that do not merge", [2, 1, 3, 1, 2, 1], b(1, 3, 1, 2, 1, 4)),
+  pair("rows longer than a chunk", [2, 16500], b(2, 1)),
+  pair("bias of a BERT layer", [512, 768], b(768), { bench: true }),
+  pair("residual of a BERT layer", [512, 768], b(512, 768), { bench: true }),
+  pair("one element: the cost of a launch", [1], b(1), { bench: true }),
+];
+
+const normal = (...shape: number[]): InputSpec => ({ shape });
+const positive = (...shape: number[]): InputSpec => ({ shape, fill: "positive" });
+
+function binaryTable(op: string, b: (...shape: number[]) => InputSpec, extra: readonly OpCase[] = []): CaseTable {
+  return {
+    op,
+    tolerance: { f32: 1e-6, bf16: 1.2e-2, f16: 1.5e-3 },
+    reason:
+      "one operation, then sums of up to 16,500 terms in blocks for stretched inputs; half types round the product before " +
+      "the sum, at most three times",
+    cases: [...broadcasts(b), ...extra],
+    cost: (c, pass) =>
+      pass === "forward"
+        ? { flops: largest(c), bytes: 12 * largest(c) }
+        : { flops: 2 * largest(c), bytes: 24 * largest(c) },
+  };
+}
+
+/** Equal elements share the gradient, which a difference cannot find. */
+const ties = pair("ties", { shape: [3], values: [1, 2, -0] }, { shape: [3], values: [1, 3, 0] });
+
+const compareTable = (op: string): CaseTable => ({
+  op,
+  tolerance: { f32: 0, bf16: 0, f16: 0 },
+  reason: "0 or 1, exactly",
+  cases: [
+    pair(
+      "ties, signed zeros, infinities and NaN",
+      { shape: [6], values: [1, 2, -0, NaN, Infinity, 5] },
+      {
+        shape: [6],
+        values: [1, 3, 0, NaN, Infinity, -Infinity],
+      },
+    ),
+    pair("tail after whole vectors", [37, 29], [37, 29], { dtypes: FLOATS }),
+    pair("a column against a row", [37, 1], [29]),
+    pair(
+      "integers",
+      { shape: [9, 11], dtype: "i32", low: -2, high: 3 },
+      { shape: [11], dtype: "i32", low: -2, high: 3 },
+    ),
+  ],
+});
+
+const condition = (...shape: number[]): InputSpec => ({ shape, dtype: "i32", low: 0, high: 2 });
+
+const whereTable: CaseTable = {
+  op: "where",
+  tolerance: { f32: 1e-6, bf16: 8e-3, f16: 1e-3 },
+  reason: "values are copied; gradients of stretched inputs are sums of up to 2,000 terms",
+  cases: [
+    { name: "same shapes", inputs: { condition: condition(33, 65), a: [33, 65], b: [33, 65] }, dtypes: FLOATS },
+    { name: "mask of keys, scalar filler", inputs: { condition: condition(2, 1, 1, 40), a: [2, 3, 8, 40], b: [] } },
+    { name: "all three stretched", inputs: { condition: condition(4, 1, 1), a: [1, 5, 1], b: [6] } },
+    {
+      name: "integers",
+      inputs: {
+        condition: condition(7, 9),
+        a: { shape: [7, 9], dtype: "i32", low: -9, high: 9 },
+        b: { shape: [9], dtype: "i32", low: 100, high: 200 },
+      },
+    },
+  ],
+};
+
+export const tables: CaseTable[] = [
+  ...(Object.keys(UNARY_TRAITS) as UnaryName[]).map((f) => unaryTable(f, UNARY_TRAITS[f])),
+  binaryTable("add", normal),
+  binaryTable("sub", normal),
+  binaryTable("mul", normal),
+  binaryTable("div", positive),
+  binaryTable("maximum", normal, [ties]),
+  binaryTable("minimum", normal, [ties]),
+  ...["equal", "notEqual", "less", "lessEqual", "greater", "greaterEqual"].map(compareTable),
+  whereTable,
+];

@@ -1,0 +1,52 @@
+import type { CaseTable, FloatDType, InputSpec, OpCase } from "../contract.js";
+
+const ALL: readonly FloatDType[] = ["f32", "bf16", "f16"];
+
+/** An adapted layer: x [T,K], weight [N,K], a [R,K], b [N,R], scaled so that both branches are near 1. */
+const layer = (T: number, K: number, N: number, R: number, bias = true): Record<string, InputSpec> => ({
+  x: [T, K],
+  weight: { shape: [N, K], scale: 1 / Math.sqrt(K) },
+  a: { shape: [R, K], scale: 1 / Math.sqrt(K) },
+  b: { shape: [N, R], scale: 1 / Math.sqrt(R) },
+  ...(bias ? { bias: [N] } : {}),
+});
+
+const cases: OpCase[] = [
+  { name: "one row", inputs: layer(1, 40, 33, 4), options: { scale: 2 }, dtypes: ALL },
+  { name: "rank one", inputs: layer(13, 31, 65, 1, false), options: { scale: 0.5 } },
+  { name: "rank over a strip", inputs: layer(25, 70, 35, 40), options: { scale: 1 } },
+  { name: "tails everywhere", inputs: layer(37, 65, 67, 3), options: { scale: 2 }, dtypes: ALL },
+  { name: "inner dimension over a block", inputs: layer(49, 500, 130, 8), options: { scale: 2 }, dtypes: ALL },
+  { name: "tokens over several cells and blocks", inputs: layer(1030, 48, 40, 8), options: { scale: 2 } },
+  { name: "dropout", inputs: layer(50, 101, 70, 8), options: { scale: 2, dropout: 0.25 }, dtypes: ALL },
+  { name: "dropout of almost everything", inputs: layer(20, 64, 40, 4), options: { scale: 1, dropout: 0.95 } },
+  { name: "512 × 2048 × 2048, rank 8", inputs: layer(512, 2048, 2048, 8), options: { scale: 2 }, bench: true },
+  {
+    name: "512 × 2048 × 2048, rank 8, dropout",
+    inputs: layer(512, 2048, 2048, 8),
+    options: { scale: 2, dropout: 0.1 },
+    bench: true,
+  },
+];
+
+const shapeOf = (input: InputSpec | undefined): readonly number[] => {
+  if (!input) throw new Error("a case of loraMatmul has inputs x, weight, a, b");
+  return "shape" in input ? input.shape : input;
+};
+
+export const table: CaseTable = {
+  op: "loraMatmul",
+  tolerance: { f32: 5e-6, bf16: 1.6e-2, f16: 2e-3 },
+  reason:
+    "f32 sums of at most 2,048 terms of size 1/sqrt(K); half types round y once and h or g once (2^-9, 2^-12 relative), " +
+    "which the adapter's gradients sum again",
+  cases,
+  cost: (c, pass) => {
+    const [T = 0, K = 0] = shapeOf(c.inputs.x);
+    const [N = 0, R = 0] = shapeOf(c.inputs.b);
+    const base = 2 * T * N * K;
+    const branch = 2 * T * R * (N + K);
+    const bytes = 4 * (T * K + N * K + T * N);
+    return pass === "forward" ? { flops: base + branch, bytes } : { flops: base + 2 * branch, bytes: bytes + 4 * T * K };
+  },
+};

@@ -1,0 +1,144 @@
+import { ALL_FLOATS, ceilDiv, optional, pass, read, update, write } from "../contract.js";
+import { gemmPlan, packBlocks } from "../matmul/plan.js";
+import * as reference from "./reference.js";
+
+const roundUp = (n: number, step: number) => ceilDiv(n, step) * step;
+
+/** A product [M,K] [K,N] with a branch of rank R beside it. */
+interface Product {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly R: number;
+}
+
+const plan = ({ M, N, K }: Product) => gemmPlan({ B: 1, M, N, K });
+
+/** Floats of scratch: packed rows, packed rank rows, both adapters, the weight where several cells use it. See product.h. */
+function scratchFloats(p: Product): number {
+  const { M, N, K, R } = p;
+  const rows = roundUp(roundUp(M, 12) * K, 16) + roundUp(roundUp(M, 12) * R, 16);
+  const adapters = roundUp(R, 32) * K + roundUp(N, 32) * R;
+  return rows + adapters + (plan(p).shareB ? roundUp(N, 32) * K : 0);
+}
+
+/** The launches of product.h: adapters, then rows (and weight), then the product. */
+const launches = <P>(symbol: string, product: (params: P) => Product) => [
+  {
+    symbol: `${symbol}_adapters`,
+    cells: (p: P) => ceilDiv(product(p).R, 32) + ceilDiv(product(p).N, 256),
+  },
+  {
+    symbol: `${symbol}_rows`,
+    cells: (p: P) => {
+      const { shareB } = plan(product(p));
+      return ceilDiv(product(p).M, 48) + (shareB ? packBlocks(product(p).N, product(p).K) : 0);
+    },
+  },
+  {
+    symbol,
+    cells: (p: P) => {
+      const { rowCells, colCells } = plan(product(p));
+      return rowCells * colCells;
+    },
+  },
+];
+
+type Sizes = { T: number; N: number; K: number; R: number };
+const forwardProduct = ({ T, N, K, R }: Sizes): Product => ({ M: T, N, K, R });
+const backwardProduct = ({ T, N, K, R }: Sizes): Product => ({ M: T, N: K, K: N, R });
+
+const sizes = { T: "u32", N: "u32", K: "u32", R: "u32", scale: "f32" } as const;
+/** Probability that an element of x is left out of the branch, and the place of its mask in the random stream. */
+const dropout = { dropout: "f32", sequence: "u32" } as const;
+
+/** y = x weightᵀ + bias + scale h bᵀ, h = drop(x) aᵀ: a linear layer with a low-rank adapter, x read once. */
+export const forward = pass({
+  label: "lora-matmul/forward",
+  buffers: {
+    x: read("T K"),
+    weight: read("N K"),
+    a: read("R K"),
+    b: read("N R"),
+    bias: optional(read("N")),
+    /** Present when dropout > 0. */
+    random: optional(read("4", "u32")),
+    y: write("T N"),
+    h: write("T R"),
+  },
+  params: { ...sizes, ...dropout, hasBias: "u32" },
+  reference: reference.forward,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: (p) => 4 * scratchFloats(forwardProduct(p)),
+    launches: launches("lora_matmul_forward", forwardProduct),
+  },
+});
+
+/** g = scale dy b, dx = dy weight + mask / (1 - dropout) ∘ (g a). */
+export const backwardInput = pass({
+  label: "lora-matmul/backward-input",
+  buffers: {
+    dy: read("T N"),
+    weight: read("N K"),
+    a: read("R K"),
+    b: read("N R"),
+    random: optional(read("4", "u32")),
+    dx: write("T K"),
+    g: write("T R"),
+  },
+  params: { ...sizes, ...dropout },
+  reference: reference.backwardInput,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: (p) => 4 * scratchFloats(backwardProduct(p)),
+    launches: launches("lora_matmul_backward_input", backwardProduct),
+  },
+});
+
+/** Tokens and columns of x or dy that one cell reads: fixed, so that the order of the sums is. */
+const BLOCK_TOKENS = 512;
+const BLOCK_COLS = 128;
+
+/** da = gᵀ drop(x), db = scale dyᵀ h: each of x and dy is read once. */
+export const backwardAdapter = pass({
+  label: "lora-matmul/backward-adapter",
+  buffers: {
+    dy: read("T N"),
+    x: read("T K"),
+    h: read("T R"),
+    g: read("T R"),
+    random: optional(read("4", "u32")),
+    da: update("R K"),
+    db: update("N R"),
+  },
+  params: { ...sizes, ...dropout, accumulateA: "u32", accumulateB: "u32" },
+  reference: reference.backwardAdapter,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: ({ T, N, K, R }) => 4 * ceilDiv(T, BLOCK_TOKENS) * R * (N + K),
+    launches: [
+      {
+        symbol: "lora_matmul_backward_adapter",
+        cells: ({ T, N, K }) => ceilDiv(T, BLOCK_TOKENS) * (ceilDiv(K, BLOCK_COLS) + ceilDiv(N, BLOCK_COLS)),
+      },
+      {
+        symbol: "lora_matmul_backward_adapter_join",
+        cells: ({ N, K }) => ceilDiv(K, BLOCK_COLS) + ceilDiv(N, BLOCK_COLS),
+        grain: () => 4,
+      },
+    ],
+  },
+});
+
+/** weight += sign scale b a: folds an adapter into the weight (sign 1) or takes it out again (sign -1). */
+export const merge = pass({
+  label: "lora-matmul/merge",
+  buffers: { weight: update("N K"), a: read("R K"), b: read("N R") },
+  params: { N: "u32", K: "u32", R: "u32", scale: "f32", sign: "f32" },
+  reference: reference.merge,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "lora_matmul_merge", cells: ({ N, K }) => ceilDiv(N, 96) * ceilDiv(K, 512) }],
+  },
+});

@@ -1,0 +1,15 @@
+/** The public API of the models. */
+export { ImageStore } from "./data/image-store.js";
+export type { VqaRecord } from "./data/record.js";
+export { comparePaired } from "./eval/paired.js";
+export { majorityBaselines } from "./eval/majority.js";
+export { marks, type Scores, score } from "./eval/metrics.js";
+export { countParameters } from "./miss/adaptation.js";
+export { type MissConfig, type Preset, presets } from "./miss/config.js";
+export { type DataSplits, loadSplits } from "./miss/datasets.js";
+export { MissVqa } from "./miss/miss-vqa.js";
+export type { Answering, Prediction } from "./miss/predict.js";
+export { RunConfig, type RunConfigInput } from "./miss/run-config.js";
+export { type TrainEvent, type TrainOptions, type TrainResult, train as trainMiss } from "./miss/train.js";
+export { openState } from "./miss/train-state.js";
+export { type VerifyReport, verify as verifyMiss } from "./miss/verify/verify.js";

@@ -1,0 +1,38 @@
+import { withImages } from "../data/image-control.js";
+import type { VqaRecord } from "../data/record.js";
+import { loadSlake } from "../data/slake.js";
+import { splitByImage } from "../data/split.js";
+import { loadOrgan, loadOrganSmoke, loadVqaRad, loadVqaRadSmoke } from "../data/vqa-rad.js";
+import type { RunConfig } from "./run-config.js";
+
+export interface DataSplits {
+  readonly train: VqaRecord[];
+  /** Questions about images that are in no training row; empty where none were held back. */
+  readonly validation: VqaRecord[];
+  readonly test: VqaRecord[];
+}
+
+/** The questions of a run. Validation images are taken out of the training rows, never out of the test. */
+export async function loadSplits({ data, images, validation, seed }: RunConfig): Promise<DataSplits> {
+  const all = await loaders[data.set](data.folder);
+  const [train, test] = [all.train, all.test].map((records) => withImages(records, images, seed));
+  if (validation === 0) return { train, validation: [], test };
+  const parts = splitByImage(train, seed, validation);
+  return { train: parts.train, validation: parts.test, test };
+}
+
+const loaders = {
+  organ: loadOrgan,
+  "vqa-rad": loadVqaRad,
+  "organ-smoke": loadOrganSmoke,
+  "vqa-rad-smoke": loadVqaRadSmoke,
+  slake: async (folder: string) => ({
+    train: await loadSlake(`${folder}/train.json`, `${folder}/imgs`, { language: "en" }),
+    test: await loadSlake(`${folder}/test.json`, `${folder}/imgs`, { language: "en" }),
+  }),
+} satisfies Record<RunConfig["data"]["set"], (folder: string) => Promise<{ train: VqaRecord[]; test: VqaRecord[] }>>;
+
+/** Every answer of some rows once, in order of first use: the closed list that ranking chooses from. */
+export const answersOf = (records: readonly VqaRecord[]): string[] => [
+  ...new Set(records.map((r) => r.answer.trim().toLowerCase())),
+];

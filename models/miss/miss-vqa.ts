@@ -1,0 +1,85 @@
+import { type Device, io, nn } from "../../engine/index.js";
+import { platform } from "#platform";
+import { ImageStore } from "../data/image-store.js";
+import type { VqaRecord } from "../data/record.js";
+import type { RgbImage } from "../images/resize.js";
+import { loadNetwork } from "./checkpoint.js";
+import { type ModelFolder, readModelFolder, scalings } from "./model-folder.js";
+import { MissNetwork } from "./network.js";
+import { type Answering, type Prediction, predict } from "./predict.js";
+import { MissTokenizer } from "./tokenizer.js";
+
+export interface AnswerOptions {
+  signal?: AbortSignal;
+  /** Default: as the model's folder says. */
+  answering?: Answering;
+}
+
+/**
+ * A MISS model that answers questions about images.
+ *
+ *     using model = await MissVqa.load("runs/organ", { device });
+ *     const { answer, probability } = await model.answer("chest.jpg", "Which part of the body does this image show?");
+ */
+export class MissVqa {
+  readonly network: MissNetwork;
+  readonly tokenizer: MissTokenizer;
+  readonly folder: ModelFolder;
+
+  private constructor(network: MissNetwork, folder: ModelFolder) {
+    this.network = network.eval();
+    this.folder = folder;
+    this.tokenizer = new MissTokenizer(folder.pieces);
+  }
+
+  /** Loads config.json, vocab.txt and model.safetensors of a folder. */
+  static async load(path: string, { device }: { device: Device }): Promise<MissVqa> {
+    const folder = await readModelFolder(path);
+    const reader = await io.openCheckpoint(path);
+    try {
+      const network = new MissNetwork(new nn.Initializer(device), folder.config);
+      try {
+        await loadNetwork(network, reader);
+      } catch (error) {
+        network.dispose();
+        throw error;
+      }
+      return new MissVqa(network, folder);
+    } finally {
+      await reader.close();
+    }
+  }
+
+  /** Answers one question about an image: a path, the bytes of an image file, or RGB pixels. */
+  async answer(image: string | Uint8Array | RgbImage, question: string, options: AnswerOptions = {}): Promise<Prediction> {
+    const store = new ImageStore(this.folder.config.imageSize, scalings[this.folder.scaling]);
+    const name = typeof image === "string" ? image : "image";
+    if (typeof image === "string") await store.load([image], options.signal);
+    else store.add(name, image instanceof Uint8Array ? await platform.decodeImage(image, name) : image);
+    const [found] = await this.answerAll([{ image: name, question, answer: "", group: "", qid: "", row: 0 }], store, options);
+    return found;
+  }
+
+  /** Answers the questions of a data set, `batch` at a time. */
+  async answerAll(
+    records: readonly VqaRecord[],
+    images: ImageStore,
+    options: AnswerOptions & { batch?: number; onProgress?: (done: number, total: number) => void } = {},
+  ): Promise<Prediction[]> {
+    const { answering = this.folder.answering, batch = 100, signal, onProgress } = options;
+    return predict(this.network, this.tokenizer, images, records, { answering, batch, signal, onProgress });
+  }
+
+  /** An image store that prepares images as this model wants them. */
+  imageStore(): ImageStore {
+    return new ImageStore(this.folder.config.imageSize, scalings[this.folder.scaling]);
+  }
+
+  dispose(): void {
+    this.network.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

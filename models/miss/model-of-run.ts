@@ -1,0 +1,52 @@
+import { platform } from "#platform";
+import type { VqaRecord } from "../data/record.js";
+import { loadOrgan, loadVqaRad } from "../data/vqa-rad.js";
+import { type MissConfig, presets } from "./config.js";
+import { answersOf, type DataSplits } from "./datasets.js";
+import { type ModelFolder, readModelFolder } from "./model-folder.js";
+import type { Answering } from "./predict.js";
+import type { RunConfig } from "./run-config.js";
+import { MissTokenizer } from "./tokenizer.js";
+import { loadVocabulary, reduceVocabulary } from "./vocabulary.js";
+
+/** The model that a run trains: that of `init` where it is a model folder, else the preset with its vocabulary. */
+export async function modelOf(run: RunConfig, splits: DataSplits, bertVocabulary: string): Promise<ModelFolder> {
+  const base = run.init && (await platform.exists(`${run.init}/config.json`)) ? await readModelFolder(run.init) : null;
+  const pieces = base?.pieces ?? (await vocabularyOf(run, splits, bertVocabulary));
+  const tokens = new MissTokenizer(pieces);
+  const { pad, sep, dec, enc, size: vocab } = tokens;
+  const sizes: MissConfig = base?.config ?? presets[run.preset];
+  const config: MissConfig = {
+    ...sizes,
+    imageSize: run.imageSize ?? sizes.imageSize,
+    ...{ vocab, pad, sep, dec, enc },
+    hiddenDropout: run.dropout,
+    attentionDropout: run.dropout,
+    dropPath: run.dropPath,
+  };
+  return { config, scaling: run.scaling, answering: answeringOf(run, splits.train), pieces };
+}
+
+function answeringOf({ answering }: RunConfig, train: readonly VqaRecord[]): Answering {
+  const { method, beams, maxLength, k, maskQuestionPads } = answering;
+  if (method === "generate") return { method, beams, maxLength, maskQuestionPads };
+  return { method, answers: answersOf(train), k, maskQuestionPads };
+}
+
+/**
+ * reduced: the pieces of the training texts. The questions of `organ` and `vqa-rad` share a folder and one vocabulary, so
+ * that a model trained on one can be tuned on the other.
+ */
+async function vocabularyOf({ data, vocabulary }: RunConfig, splits: DataSplits, file: string): Promise<string[]> {
+  const full = await loadVocabulary(file);
+  if (vocabulary === "full") return full;
+  const sets =
+    data.set === "slake"
+      ? [splits.train]
+      : [(await loadOrgan(data.folder)).train, (await loadVqaRad(data.folder)).train];
+  const tokenizer = new MissTokenizer(full);
+  const used = new Set<string>();
+  for (const { question, answer } of sets.flat())
+    for (const text of [question, answer.trim()]) for (const piece of tokenizer.pieces(text)) used.add(piece);
+  return reduceVocabulary(full, used);
+}

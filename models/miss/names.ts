@@ -1,0 +1,20 @@
+/**
+ * Names a MISS checkpoint has beyond the parameters: position ids, and the tied output matrix and bias a second time.
+ * They are written, so that PyTorch code loads our files, and ignored on reading.
+ */
+const HEAD = "text_decoder.cls.predictions";
+const WORDS = "text_decoder.bert.embeddings.word_embeddings.weight";
+
+/** Second names of tied tensors: the file's name and the parameter it is. */
+export const TIED: readonly (readonly [string, string])[] = [
+  [`${HEAD}.decoder.weight`, WORDS],
+  [`${HEAD}.decoder.bias`, `${HEAD}.bias`],
+];
+
+export const POSITION_IDS = ["text_encoder.embeddings.position_ids", "text_decoder.bert.embeddings.position_ids"];
+
+/** Roots of what pre-training adds to a file: momentum copies, projections, queues. */
+const PRETRAINING = /^(vision_proj|text_proj|itm_head|combine_|temp$|image_queue|text_queue|queue_ptr|\w+_m\.)/;
+
+export const isExtra = (name: string) =>
+  TIED.some(([second]) => second === name) || POSITION_IDS.includes(name) || PRETRAINING.test(name);

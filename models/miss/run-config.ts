@@ -1,0 +1,64 @@
+import { z } from "zod";
+import { presets } from "./config.js";
+
+const mode = z.enum(["frozen", "train", "lora"]);
+
+/** Everything that decides a training run: same config, device and SIMD target, same bits. Unknown keys are errors. */
+export const RunConfig = z.strictObject({
+  preset: z.enum(Object.keys(presets) as [keyof typeof presets]).default("tiny"),
+  /** A folder in the layout of data/vqa-rad (or of SLAKE), and which questions of it. smoke: those about 24 images. */
+  data: z.strictObject({
+    set: z.enum(["organ", "vqa-rad", "slake", "organ-smoke", "vqa-rad-smoke"]),
+    folder: z.string(),
+  }),
+  /** blank: a grey square instead of every image, for a baseline that knows the question only. shuffled: wrong images. */
+  images: z.enum(["real", "blank", "shuffled"]).default("real"),
+  /** full: the tokenizer's 30,524 pieces. reduced: only those the training texts use. */
+  vocabulary: z.enum(["full", "reduced"]).default("full"),
+  /** published: pixels divided by 255 twice. ordinary: to [-1, 1]. */
+  scaling: z.enum(["published", "ordinary"]).default("published"),
+  /** Image side; the preset's where absent. */
+  imageSize: z.int().positive().optional(),
+  epochs: z.int().positive(),
+  batch: z.int().positive().default(20),
+  lr: z.number().positive().default(2e-5),
+  minLr: z.number().min(0).default(0),
+  warmupSteps: z.int().min(0).default(0),
+  weightDecay: z.number().min(0).default(0.05),
+  /** epoch: cosine set once per epoch, as published. step: cosine over all steps. */
+  schedule: z.enum(["epoch", "step"]).default("epoch"),
+  /** Largest gradient norm; none where absent, as published. */
+  clipNorm: z.number().positive().optional(),
+  dropout: z.number().min(0).max(0.9).default(0.1),
+  dropPath: z.number().min(0).max(0.9).default(0.1),
+  adaptation: z
+    .strictObject({
+      vision: mode.default("train"),
+      jtm: mode.default("train"),
+      decoder: mode.default("train"),
+      r: z.int().positive().default(8),
+      alpha: z.number().positive().default(32),
+      dropout: z.number().min(0).max(0.9).default(0.1),
+    })
+    .prefault({}),
+  /** How answers are found in evaluation. */
+  answering: z
+    .strictObject({
+      method: z.enum(["generate", "rank"]).default("generate"),
+      beams: z.int().positive().default(3),
+      maxLength: z.int().min(2).default(10),
+      k: z.int().positive().default(128),
+      maskQuestionPads: z.boolean().default(false),
+    })
+    .prefault({}),
+  /** Share of the training images held back to choose the checkpoint; 0 keeps the last one. */
+  validation: z.number().min(0).max(0.9).default(0),
+  /** Epochs between validations. */
+  validateEvery: z.int().positive().default(5),
+  /** A checkpoint to start from: a file, or a folder with model.safetensors. */
+  init: z.string().optional(),
+  seed: z.int().min(0).default(42),
+});
+
+export type RunConfig = z.infer<typeof RunConfig>;
+export type RunConfigInput = z.input<typeof RunConfig>;

@@ -1,0 +1,83 @@
+import { z } from "zod";
+import { type Device, io, type optim } from "../../engine/index.js";
+
+import { writable } from "./checkpoint.js";
+import type { MissNetwork } from "./network.js";
+import { RunConfig } from "./run-config.js";
+
+const Validation = z.object({ step: z.int(), epoch: z.int(), accuracy: z.number(), loss: z.number() });
+export type Validation = z.infer<typeof Validation>;
+
+/** Where a run stands, besides its tensors. */
+const State = z.object({
+  version: z.literal(1),
+  config: RunConfig,
+  /** Steps done. */
+  step: z.int(),
+  epoch: z.int(),
+  position: z.int(),
+  random: z.object({ seed: z.number(), sequence: z.int() }),
+  best: Validation.nullable(),
+  validations: z.array(Validation),
+  finished: z.boolean(),
+});
+export type State = z.infer<typeof State>;
+
+/** Losses and learning rates of the steps so far. */
+export interface History {
+  loss: number[];
+  lr: number[];
+}
+
+export const stateFile = (folder: string) => `${folder}/last.safetensors`;
+
+/** One file with everything a run needs to go on bit for bit; replaced atomically. */
+export async function saveState(
+  folder: string,
+  state: State,
+  network: MissNetwork,
+  optimizer: optim.Optimizer,
+  history: History,
+): Promise<void> {
+  const tensors: io.WritableTensor[] = [];
+  for (const [name, p] of network.namedParameters()) tensors.push(writable(`model.${name}`, p));
+  for (const [name, t] of optimizer.state()) tensors.push(writable(`optimizer.${name}`, t));
+  for (const key of ["loss", "lr"] as const)
+    tensors.push(io.writable(`history.${key}`, [history[key].length], Float64Array.from(history[key]), "F64"));
+  await io.writeSafetensors(stateFile(folder), tensors, { metadata: { state: JSON.stringify(state) } });
+}
+
+/** The state of a run's folder. Tensors are read by `restoreState` once the network exists. */
+export async function openState(folder: string): Promise<{ state: State; reader: io.CheckpointReader }> {
+  const file = stateFile(folder);
+  const reader = await io.openCheckpoint(file);
+  const text = reader.metadata.state;
+  if (text === undefined) {
+    await reader.close();
+    throw new io.FileFormatError(file, "it holds no training state", "Resume from the folder that a training run wrote");
+  }
+  return { state: io.parseWith(State, io.parseJson(text, file), file), reader };
+}
+
+export async function restoreState(
+  { state, reader }: { state: State; reader: io.CheckpointReader },
+  device: Device,
+  network: MissNetwork,
+  optimizer: optim.Optimizer,
+): Promise<History> {
+  const stored = new Map(reader.names.map((n) => [n, reader.get(n)]));
+  const shapes = new Map([...stored].flatMap(([n, t]) => (n.startsWith("model.") ? [[n.slice(6), t] as const] : [])));
+  network.checkState(shapes, reader.file);
+  for (const [name, p] of network.namedParameters()) p.write(await io.readFloat32(reader.get(`model.${name}`)));
+  for (const [name, t] of stored) {
+    if (!name.startsWith("optimizer.")) continue;
+    optimizer.slot(name.slice("optimizer.".length))?.write(await io.readFloat32(t));
+  }
+  optimizer.steps = state.step;
+  device.restoreRandom(state.random);
+  const numbers = async (key: string) => {
+    const bytes = await reader.get(`history.${key}`).read();
+    return Array.from(new Float64Array(new Uint8Array(bytes).buffer));
+  };
+  return { loss: await numbers("loss"), lr: await numbers("lr") };
+}

@@ -1,0 +1,265 @@
+import { type Device, io, nn, optim, scope } from "../../engine/index.js";
+import { platform } from "#platform";
+import { ImageStore } from "../data/image-store.js";
+import { batches, type Cursor } from "../data/order.js";
+import type { VqaRecord } from "../data/record.js";
+import { score } from "../eval/metrics.js";
+import { withMergedAdapters } from "../peft/merged.js";
+import { adapt, countParameters } from "./adaptation.js";
+import { trainingBatch } from "./batch.js";
+import { loadNetwork, stateDict } from "./checkpoint.js";
+import { type DataSplits, loadSplits } from "./datasets.js";
+import { modelOf } from "./model-of-run.js";
+import { type ModelFolder, scalings, writeModelFolder } from "./model-folder.js";
+import { MissNetwork } from "./network.js";
+import { predict } from "./predict.js";
+import type { RunConfig } from "./run-config.js";
+import { MissTokenizer } from "./tokenizer.js";
+import { type History, openState, restoreState, type State, saveState, stateFile, type Validation } from "./train-state.js";
+
+export type TrainEvent =
+  | { readonly type: "ready"; readonly trainable: number; readonly total: number; readonly steps: number; readonly rows: number; readonly resumedAt: number }
+  | { readonly type: "step"; readonly step: number; readonly steps: number; readonly epoch: number; readonly loss: number; readonly lr: number }
+  | { readonly type: "validation"; readonly validation: Validation; readonly best: boolean }
+  | { readonly type: "saved"; readonly step: number; readonly file: string };
+
+export interface TrainOptions {
+  readonly device: Device;
+  /** Folder of the run: config.json, vocab.txt, model.safetensors (the chosen weights), last.safetensors (to go on). */
+  readonly out: string;
+  /** The bert-base-uncased vocabulary file. */
+  readonly bertVocabulary: string;
+  /** Goes on from last.safetensors where there is one. */
+  readonly resume?: boolean;
+  /** Stops after the current step, with a checkpoint. */
+  readonly signal?: AbortSignal;
+  /** Seconds between checkpoints at most; one is also written after each epoch that is validated and at the end. */
+  readonly checkpointSeconds?: number;
+  onEvent?(event: TrainEvent): void;
+}
+
+export interface TrainResult {
+  readonly interrupted: boolean;
+  readonly history: History;
+  readonly validations: readonly Validation[];
+  readonly best: Validation | null;
+  readonly parameters: { readonly trainable: number; readonly total: number };
+  readonly steps: number;
+}
+
+/** Trains MISS on a data set. Same config, device and SIMD target give the same bits, also across a stop and a resume. */
+export async function train(config: RunConfig, options: TrainOptions): Promise<TrainResult> {
+  const { device, out, onEvent } = options;
+  const splits = await loadSplits(config);
+  const folder = await modelOf(config, splits, options.bertVocabulary);
+  const images = new ImageStore(folder.config.imageSize, scalings[folder.scaling]);
+  await images.load([...splits.train, ...splits.validation].map((r) => r.image), options.signal);
+
+  const saved = options.resume && (await platform.exists(stateFile(out))) ? await openState(out) : null;
+  if (saved) sameConfig(saved.state.config, config, stateFile(out));
+  else await writeModelFolder(out, folder);
+
+  const run = new Run(config, options, splits, folder, images);
+  try {
+    await run.prepare(saved);
+    onEvent?.({
+      type: "ready",
+      ...countParameters(run.network),
+      steps: run.steps,
+      rows: splits.train.length,
+      resumedAt: run.state.step,
+    });
+    const interrupted = await run.loop();
+    return {
+      interrupted,
+      history: run.history,
+      validations: run.state.validations,
+      best: run.state.best,
+      parameters: countParameters(run.network),
+      steps: run.state.step,
+    };
+  } finally {
+    await saved?.reader.close();
+    run.dispose();
+    device.pool.trim();
+  }
+}
+
+class Run {
+  readonly network: MissNetwork;
+  readonly optimizer: optim.AdamW;
+  readonly tokenizer: MissTokenizer;
+  readonly steps: number;
+  history: History = { loss: [], lr: [] };
+  state: State;
+  readonly #init: nn.Initializer;
+  readonly #schedule: optim.Schedule;
+  readonly #config: RunConfig;
+  readonly #options: TrainOptions;
+  readonly #splits: DataSplits;
+  readonly #folder: ModelFolder;
+  readonly #images: ImageStore;
+  readonly #perEpoch: number;
+
+  constructor(config: RunConfig, options: TrainOptions, splits: DataSplits, folder: ModelFolder, images: ImageStore) {
+    this.#config = config;
+    this.#options = options;
+    this.#splits = splits;
+    this.#folder = folder;
+    this.#images = images;
+    this.#perEpoch = Math.ceil(splits.train.length / config.batch);
+    this.steps = config.epochs * this.#perEpoch;
+    this.tokenizer = new MissTokenizer(folder.pieces);
+    this.#init = new nn.Initializer(options.device, config.seed);
+    this.network = new MissNetwork(this.#init, folder.config);
+    const { adaptation } = config;
+    const { r, alpha, dropout } = adaptation;
+    adapt(this.network, this.#init, { ...adaptation, lora: { r, alpha, dropout } });
+    nn.namePaths(this.network);
+    const trained = [...this.network.namedParameters()].filter(([, p]) => p.requiresGrad);
+    const { lr, minLr, warmupSteps, weightDecay } = config;
+    this.optimizer = new optim.AdamW(trained, { lr, weightDecay });
+    const total = config.schedule === "epoch" ? config.epochs : Math.max(1, this.steps - warmupSteps);
+    const cosine = optim.cosine(lr, total, minLr);
+    const perEpoch = this.#perEpoch;
+    const decay: optim.Schedule = config.schedule === "epoch" ? (s) => cosine(Math.floor(s / perEpoch)) : cosine;
+    this.#schedule = warmupSteps > 0 ? optim.linearWarmup(warmupSteps, decay) : decay;
+    options.device.seed(config.seed);
+    this.state = {
+      version: 1,
+      config,
+      step: 0,
+      epoch: 0,
+      position: 0,
+      random: options.device.randomState,
+      best: null,
+      validations: [],
+      finished: false,
+    };
+  }
+
+  async prepare(saved: Awaited<ReturnType<typeof openState>> | null): Promise<void> {
+    if (saved) {
+      this.state = saved.state;
+      this.history = await restoreState(saved, this.#options.device, this.network, this.optimizer);
+      return;
+    }
+    if (!this.#config.init) return;
+    const reader = await io.openCheckpoint(this.#config.init);
+    try {
+      await loadNetwork(this.network, reader);
+    } finally {
+      await reader.close();
+    }
+  }
+
+  /** Trains to the end, or until the signal; true when it was stopped. */
+  async loop(): Promise<boolean> {
+    const { signal, onEvent, checkpointSeconds = 60 } = this.#options;
+    const { seed, batch, epochs, validateEvery } = this.#config;
+    const { train, validation } = this.#splits;
+    let savedAt = Date.now();
+    let pending: Promise<void> = Promise.resolve();
+    while (this.state.epoch < epochs) {
+      const cursor: Cursor = { epoch: this.state.epoch, position: this.state.position };
+      for (const { rows, next } of batches({ seed, n: train.length, batchSize: batch }, cursor)) {
+        const loss = this.#step(Array.from(rows, (i) => train[i]));
+        const { step, lr, epoch } = { step: this.state.step, lr: this.optimizer.lr, epoch: cursor.epoch };
+        // The next step is enqueued while this loss is still on its way.
+        await pending;
+        pending = loss.item().then((value) => {
+          loss.dispose();
+          this.history.loss.push(value);
+          this.history.lr.push(lr);
+          if (!Number.isFinite(value)) throw new Error(`train: the loss of step ${step} is ${value}. Use a smaller lr or clipNorm.`);
+          onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss: value, lr });
+        });
+        Object.assign(this.state, { step: step + 1, epoch: next.epoch, position: next.position });
+        if (signal?.aborted || Date.now() - savedAt > checkpointSeconds * 1000) {
+          await pending;
+          await this.save();
+          savedAt = Date.now();
+          if (signal?.aborted) return true;
+        }
+      }
+      const { epoch } = this.state;
+      if (validation.length && (epoch % validateEvery === 0 || epoch === epochs)) {
+        await pending;
+        await this.#validate(validation);
+        await this.save();
+        savedAt = Date.now();
+      }
+    }
+    await pending;
+    this.state.finished = true;
+    if (validation.length === 0) await this.#export();
+    await this.save();
+    return false;
+  }
+
+  #step(rows: readonly VqaRecord[]) {
+    const { device } = this.#options;
+    const { clipNorm } = this.#config;
+    this.network.train();
+    this.optimizer.lr = this.#schedule(this.state.step);
+    return scope(() => {
+      const loss = this.network.loss(trainingBatch(device, this.tokenizer, this.#images, rows));
+      loss.backward();
+      const clip = clipNorm === undefined ? null : optim.clipGradNorm(this.network.parameters(), clipNorm);
+      this.optimizer.step(clip);
+      this.optimizer.zeroGrad();
+      return loss;
+    });
+  }
+
+  async #validate(records: readonly VqaRecord[]): Promise<void> {
+    const random = this.#options.device.randomState;
+    this.network.eval();
+    const { answering } = this.#folder;
+    const found = await predict(this.network, this.tokenizer, this.#images, records, { answering, batch: 100 });
+    this.#options.device.restoreRandom(random);
+    const { accuracy } = score(records, found.map((p) => p.answer)).published.global;
+    const recent = this.history.loss.slice(-this.#perEpoch);
+    const loss = recent.reduce((a, b) => a + b, 0) / recent.length;
+    const validation = { step: this.state.step, epoch: this.state.epoch, accuracy, loss };
+    this.state.validations.push(validation);
+    const best = !this.state.best || accuracy > this.state.best.accuracy;
+    if (best) {
+      this.state.best = validation;
+      await this.#export();
+    }
+    this.#options.onEvent?.({ type: "validation", validation, best });
+  }
+
+  /** The weights for others: adapters folded in, published names. */
+  async #export(): Promise<void> {
+    const file = `${this.#options.out}/model.safetensors`;
+    await withMergedAdapters(this.network, () => io.writeSafetensors(file, stateDict(this.network)));
+  }
+
+  async save(): Promise<void> {
+    this.state.random = this.#options.device.randomState;
+    await saveState(this.#options.out, this.state, this.network, this.optimizer, this.history);
+    this.#options.onEvent?.({ type: "saved", step: this.state.step, file: stateFile(this.#options.out) });
+  }
+
+  dispose(): void {
+    this.optimizer.dispose();
+    this.network.dispose();
+  }
+}
+
+/** A run is resumed with the config it was started with. */
+function sameConfig(saved: RunConfig, given: RunConfig, file: string): void {
+  const a = saved as unknown as Record<string, unknown>;
+  const b = given as unknown as Record<string, unknown>;
+  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+  const different = keys.filter((k) => JSON.stringify(a[k]) !== JSON.stringify(b[k]));
+  if (different.length)
+    throw new io.FileFormatError(
+      file,
+      `it was written by a run with other settings: ${different.map((k) => `${k} ${JSON.stringify(a[k])}, now ${JSON.stringify(b[k])}`).join("; ")}`,
+      "Resume with the same settings, or choose another --out",
+    );
+}
+

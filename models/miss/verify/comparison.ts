@@ -1,0 +1,106 @@
+/** One golden tensor against what was computed. */
+export interface Row {
+  readonly scenario: string;
+  readonly tensor: string;
+  /** Largest |difference|, divided by what the tolerance is relative to; the count of wrong ids for integers. */
+  readonly error: number;
+  readonly tolerance: number;
+  readonly elements: number;
+  readonly passed: boolean;
+}
+
+export interface Golden {
+  readonly values: ArrayLike<number>;
+  readonly integer: boolean;
+}
+
+/** Collects comparisons of one scenario and knows which golden tensors nobody asked for. */
+export class Comparison {
+  readonly rows: Row[] = [];
+  readonly #scenario: string;
+  readonly #expected: ReadonlyMap<string, Golden>;
+  readonly #seen = new Set<string>();
+
+  constructor(scenario: string, expected: ReadonlyMap<string, Golden>) {
+    this.#scenario = scenario;
+    this.#expected = expected;
+  }
+
+  has(tensor: string): boolean {
+    return this.#expected.has(tensor);
+  }
+
+  names(prefix: string): string[] {
+    return [...this.#expected.keys()].filter((n) => n.startsWith(prefix));
+  }
+
+  values(tensor: string): ArrayLike<number> {
+    return (this.#expected.get(tensor) as Golden).values;
+  }
+
+  /** Golden tensors that were not compared. */
+  get missed(): string[] {
+    return [...this.#expected.keys()].filter((n) => !this.#seen.has(n));
+  }
+
+  /** |difference| <= tolerance · max(1, largest reference magnitude). */
+  forward(tensor: string, got: ArrayLike<number>, tolerance: number): void {
+    this.#compare(tensor, got, tolerance, (largest) => Math.max(1, largest));
+  }
+
+  /** |difference| <= tolerance · largest reference magnitude. */
+  gradient(tensor: string, got: ArrayLike<number>, tolerance: number): void {
+    this.#compare(tensor, got, tolerance, (largest) => Math.max(largest, 1e-12));
+  }
+
+  /** |difference| <= tolerance, over the elements that `counts` says. */
+  absolute(tensor: string, got: ArrayLike<number>, tolerance: number, counts: (i: number) => boolean): void {
+    this.#compare(tensor, got, tolerance, () => 1, counts);
+  }
+
+  /** Every id equal. */
+  ids(tensor: string, got: ArrayLike<number>): void {
+    const expected = this.#take(tensor);
+    if (!expected) return;
+    let wrong = Math.abs(expected.length - got.length);
+    for (let i = 0; i < expected.length; i++) if (expected[i] !== got[i]) wrong++;
+    this.#add(tensor, wrong, 0, expected.length);
+  }
+
+  /** A number of the manifest rather than a tensor of a file. */
+  number(name: string, got: number, expected: number, tolerance: number): void {
+    const error = Math.abs(got - expected) / Math.max(Math.abs(expected), 1e-12);
+    this.#add(name, error, tolerance, 1);
+  }
+
+  #compare(
+    tensor: string,
+    got: ArrayLike<number>,
+    tolerance: number,
+    scaleOf: (largest: number) => number,
+    counts: (i: number) => boolean = () => true,
+  ): void {
+    const expected = this.#take(tensor);
+    if (!expected) return;
+    let largest = 0;
+    let worst = got.length === expected.length ? 0 : Number.POSITIVE_INFINITY;
+    for (let i = 0; i < expected.length; i++) largest = Math.max(largest, Math.abs(expected[i]));
+    for (let i = 0; i < expected.length; i++) {
+      if (!counts(i)) continue;
+      const difference = Math.abs(got[i] - expected[i]);
+      if (!(difference <= worst)) worst = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
+    }
+    this.#add(tensor, worst / scaleOf(largest), tolerance, expected.length);
+  }
+
+  #take(tensor: string): ArrayLike<number> | null {
+    const golden = this.#expected.get(tensor);
+    if (!golden) return null;
+    this.#seen.add(tensor);
+    return golden.values;
+  }
+
+  #add(tensor: string, error: number, tolerance: number, elements: number): void {
+    this.rows.push({ scenario: this.#scenario, tensor, error, tolerance, elements, passed: error <= tolerance });
+  }
+}

@@ -1,0 +1,81 @@
+import { type Device, io, type Tensor, tensor } from "../../../engine/index.js";
+import { IGNORE, type MissBatch } from "../network.js";
+import type { AnswerList } from "../rank.js";
+import type { Golden } from "./comparison.js";
+
+/** All tensors of a file as numbers. */
+export async function readAll(path: string): Promise<Map<string, Golden & { shape: readonly number[] }>> {
+  const reader = await io.openCheckpoint(path);
+  try {
+    const all = new Map<string, Golden & { shape: readonly number[] }>();
+    for (const name of reader.names) {
+      const stored = reader.get(name);
+      const integer = !/^(F|BF)/.test(stored.dtype);
+      const values = integer ? await io.readInt32(stored) : await io.readFloat32(stored);
+      all.set(name, { values, integer, shape: stored.shape });
+    }
+    return all;
+  } finally {
+    await reader.close();
+  }
+}
+
+/** The inputs of the golden tensors on a device. */
+export class GoldenInputs {
+  readonly #values: Map<string, Golden & { shape: readonly number[] }>;
+  readonly #pad: number;
+
+  constructor(values: Map<string, Golden & { shape: readonly number[] }>, pad: number) {
+    this.#values = values;
+    this.#pad = pad;
+  }
+
+  #get(name: string) {
+    const found = this.#values.get(name);
+    if (!found) throw new io.FileFormatError("inputs.safetensors", `there is no tensor ${name}`, "Make the folder anew");
+    return found;
+  }
+
+  tensor(device: Device, name: string): Tensor {
+    const { values, shape, integer } = this.#get(name);
+    return tensor(values, { device, shape, dtype: integer ? "i32" : "f32" });
+  }
+
+  numbers(name: string): ArrayLike<number> {
+    return this.#get(name).values;
+  }
+
+  /** Next tokens of ids [B, L], IGNORE where they are padding. */
+  targets(device: Device, name: string): Tensor {
+    const { values, shape } = this.#get(name);
+    const [B, L] = shape;
+    const next = new Int32Array(B * (L - 1));
+    for (let b = 0; b < B; b++)
+      for (let t = 1; t < L; t++) {
+        const id = values[b * L + t];
+        next[b * (L - 1) + t - 1] = id === this.#pad ? IGNORE : id;
+      }
+    return tensor(next, { device, shape: [B, L - 1], dtype: "i32" });
+  }
+
+  batch(device: Device): MissBatch {
+    return {
+      image: this.tensor(device, "image"),
+      questionIds: this.tensor(device, "question_ids"),
+      questionMask: this.tensor(device, "question_mask"),
+      answerIds: this.tensor(device, "answer_ids"),
+      answerMask: this.tensor(device, "answer_mask"),
+      targets: this.targets(device, "answer_ids"),
+    };
+  }
+
+  candidates(): AnswerList {
+    const rows = (name: string) => {
+      const { values, shape } = this.#get(name);
+      return Array.from({ length: shape[0] }, (_, i) =>
+        Int32Array.from(values as Int32Array).subarray(i * shape[1], (i + 1) * shape[1]),
+      );
+    };
+    return { ids: rows("cand_ids"), mask: rows("cand_mask") };
+  }
+}

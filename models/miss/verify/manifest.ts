@@ -1,0 +1,89 @@
+import { z } from "zod";
+import { platform } from "#platform";
+import { io } from "../../../engine/index.js";
+
+import type { MissConfig } from "../config.js";
+
+/** A run of generation other than the default, under its name in the scenario. */
+const generation = z.looseObject({ eos_bias_added: z.number(), max_length: z.number().int(), num_beams: z.number().int() });
+
+const scenario = z.looseObject({
+  method: z.string().nullable().optional(),
+  full_roots: z.array(z.string()).optional(),
+  peft_roots: z.array(z.string()).optional(),
+  grad_norm: z.record(z.string(), z.number()).optional(),
+  weighted_answers_per_question: z.array(z.number().int()).optional(),
+});
+
+const schema = z.looseObject({
+  format: z.literal(1),
+  config: z.looseObject({
+    image: z.number(),
+    patch: z.number(),
+    vis_width: z.number(),
+    vis_depth: z.number(),
+    vis_heads: z.number(),
+    vis_mlp: z.number(),
+    vit_ln_eps: z.number(),
+    hidden: z.number(),
+    layers: z.number(),
+    heads: z.number(),
+    ffn: z.number(),
+    vocab: z.number(),
+    max_pos: z.number(),
+    bert_ln_eps: z.number(),
+    pad: z.number(),
+    sep: z.number(),
+    dec: z.number(),
+    enc: z.number(),
+    label_smoothing: z.number(),
+  }),
+  files: z.record(z.string(), z.looseObject({})),
+  adamw: z.looseObject({
+    lr: z.number(),
+    betas: z.tuple([z.number(), z.number()]),
+    eps: z.number(),
+    weight_decay: z.number(),
+  }),
+  lora: z.looseObject({ r: z.number(), alpha: z.number(), dropout: z.number() }),
+  generation: z.looseObject({ num_beams: z.number(), max_length: z.number(), rank_k: z.number() }),
+  scenarios: z.record(z.string(), scenario),
+  tolerance: z.looseObject({ forward: z.number(), grad_relative_to_max: z.number(), step1: z.number() }),
+});
+
+export type Manifest = z.infer<typeof schema>;
+export type Scenario = z.infer<typeof scenario>;
+export const isGeneration = (value: unknown): value is z.infer<typeof generation> => generation.safeParse(value).success;
+
+export async function readManifest(folder: string): Promise<Manifest> {
+  const path = `${folder}/manifest.json`;
+  return io.parseWith(schema, io.parseJson(await platform.readText(path), path), path);
+}
+
+/** The model of a manifest, without dropout and drop path. */
+export function configOf({ config: c }: Manifest): MissConfig {
+  return {
+    imageSize: c.image,
+    patch: c.patch,
+    visionWidth: c.vis_width,
+    visionDepth: c.vis_depth,
+    visionHeads: c.vis_heads,
+    visionMlp: c.vis_mlp,
+    visionEps: c.vit_ln_eps,
+    hidden: c.hidden,
+    layers: c.layers,
+    heads: c.heads,
+    intermediate: c.ffn,
+    textEps: c.bert_ln_eps,
+    vocab: c.vocab,
+    maxPositions: c.max_pos,
+    pad: c.pad,
+    sep: c.sep,
+    dec: c.dec,
+    enc: c.enc,
+    labelSmoothing: c.label_smoothing,
+    hiddenDropout: 0,
+    attentionDropout: 0,
+    dropPath: 0,
+  };
+}

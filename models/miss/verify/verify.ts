@@ -1,0 +1,276 @@
+import { type Device, indexSelect, io, nn, noGrad, optim, scope, type Tensor, tensor } from "../../../engine/index.js";
+import { loraLayers } from "../../peft/lora.js";
+import { withMergedAdapters } from "../../peft/merged.js";
+import { adapt, peftName, ROOTS, type Root } from "../adaptation.js";
+import { loadNetwork } from "../checkpoint.js";
+import { generate } from "../generate.js";
+import { MissNetwork } from "../network.js";
+import { rank } from "../rank.js";
+import { Comparison, type Row } from "./comparison.js";
+import { GoldenInputs, readAll } from "./inputs.js";
+import { configOf, isGeneration, type Manifest, readManifest, type Scenario } from "./manifest.js";
+
+export interface VerifyReport {
+  readonly rows: Row[];
+  /** Golden tensors and scenarios that were not compared, with the reason. */
+  readonly missed: { readonly scenario: string; readonly tensor: string; readonly reason: string }[];
+  readonly passed: boolean;
+}
+
+/**
+ * Recomputes a folder of golden tensors (manifest.json, format 1) on a device: forward, losses, gradients, one AdamW
+ * step, generated ids, ranking, merged adapters. Passes when every expected tensor was compared and lies within the
+ * manifest's tolerances.
+ */
+export async function verify(
+  folder: string,
+  device: Device,
+  options: { only?: readonly string[]; onScenario?: (name: string) => void } = {},
+): Promise<VerifyReport> {
+  const manifest = await readManifest(folder);
+  const known = Object.keys(manifest.scenarios);
+  for (const name of options.only ?? [])
+    if (!known.includes(name))
+      throw new io.FileFormatError(`${folder}/manifest.json`, `there is no scenario ${name}`, `It has ${known.join(", ")}`);
+  const rows: Row[] = [];
+  const missed: VerifyReport["missed"] = [];
+  const inputs = new GoldenInputs(await readAll(`${folder}/inputs.safetensors`), manifest.config.pad);
+  for (const name of options.only ?? known) {
+    const scenario = manifest.scenarios[name];
+    options.onScenario?.(name);
+    const supported = name !== "pretrain" && (scenario.method ?? "lora") === "lora";
+    if (!supported) {
+      missed.push({ scenario: name, tensor: "*", reason: "this version has no such tuning method" });
+      continue;
+    }
+    const comparison = new Comparison(name, await readAll(`${folder}/expected_${name}.safetensors`));
+    await runScenario(folder, device, manifest, name, scenario, inputs, comparison);
+    rows.push(...comparison.rows);
+    for (const tensor of comparison.missed) missed.push({ scenario: name, tensor, reason: "nothing computes it" });
+  }
+  return { rows, missed, passed: rows.length > 0 && missed.length === 0 && rows.every((r) => r.passed) };
+}
+
+const BASE = /^(?!adapter_|expected_|inputs\.|preprocess\.|pretrain_).*\.safetensors$/;
+
+async function build(folder: string, device: Device, manifest: Manifest, name: string, scenario: Scenario) {
+  const init = new nn.Initializer(device, manifest.config.vocab);
+  const network = new MissNetwork(init, configOf(manifest));
+  const base = Object.keys(manifest.files).find((f) => BASE.test(f));
+  if (!base) throw new io.FileFormatError(`${folder}/manifest.json`, "files lists no base checkpoint", "Make the folder anew");
+  const reader = await io.openCheckpoint(`${folder}/${base}`);
+  try {
+    await loadNetwork(network, reader);
+  } finally {
+    await reader.close();
+  }
+  const full = new Set(scenario.full_roots ?? []);
+  const wrapped = new Set((scenario.peft_roots ?? []).filter((r): r is Root => ROOTS.includes(r as Root)));
+  const mode = (root: Root) => (wrapped.has(root) ? "lora" : full.has(root) ? "train" : "frozen");
+  adapt(network, init, {
+    vision: mode("visual_encoder"),
+    jtm: mode("text_encoder"),
+    decoder: mode("text_decoder"),
+    lora: { r: manifest.lora.r, alpha: manifest.lora.alpha, dropout: manifest.lora.dropout },
+  });
+  if (wrapped.size) {
+    const adapter = await readAll(`${folder}/adapter_${name}.safetensors`);
+    for (const [path, p] of network.namedParameters()) {
+      if (!path.includes("lora_")) continue;
+      const found = adapter.get(peftName(path, wrapped));
+      if (!found)
+        throw new io.FileFormatError(`${folder}/adapter_${name}.safetensors`, `there is no tensor ${peftName(path, wrapped)}`, "Make the folder anew");
+      p.write(found.values);
+    }
+  }
+  return { network: network.eval(), wrapped };
+}
+
+async function runScenario(
+  folder: string,
+  device: Device,
+  manifest: Manifest,
+  name: string,
+  scenario: Scenario,
+  inputs: GoldenInputs,
+  c: Comparison,
+): Promise<void> {
+  const { network, wrapped } = await build(folder, device, manifest, name, scenario);
+  using _network = network;
+  const { forward, grad_relative_to_max: relative, step1 } = manifest.tolerance;
+  const read = async (tensor: string, t: Tensor) => {
+    c.forward(tensor, await t.data(), forward);
+    t.dispose();
+  };
+
+  // Forward, and the states that generation and ranking start from.
+  const states = noGrad(() =>
+    scope(() => {
+      const b = inputs.batch(device);
+      const image = network.visual_encoder.forward(b.image);
+      const question = network.encode(image, b.questionIds, b.questionMask);
+      const decoder = network.text_decoder.states(b.answerIds, {
+        mask: b.answerMask,
+        cross: question,
+        crossMask: b.questionMask,
+      });
+      return { image, question, mask: b.questionMask, logits: network.text_decoder.logits(decoder) };
+    }),
+  );
+  const { question, mask } = states;
+  await read("image_embeds", states.image);
+  await read("decoder_logits", states.logits);
+  c.forward("question_states", await question.data(), forward);
+
+  await losses(device, network, inputs, c, forward);
+  await weighted(device, network, inputs, scenario, question, mask, c, forward);
+  await answers(network, inputs, manifest, scenario, question, mask, c, forward);
+  if (wrapped.size && c.has("merged_decoder_logits")) await merged(device, network, inputs, c, forward);
+  question.dispose();
+  mask.dispose();
+  await training(device, network, inputs, manifest, scenario, wrapped, c, relative, step1);
+}
+
+async function losses(device: Device, network: MissNetwork, inputs: GoldenInputs, c: Comparison, tolerance: number) {
+  const tokens = noGrad(() => scope(() => network.tokenLoss(inputs.batch(device))));
+  const values = (await tokens.data()) as Float32Array;
+  const [B, L] = tokens.shape;
+  tokens.dispose();
+  const perSample = Array.from({ length: B }, (_, b) => sumOf(values.subarray(b * L, (b + 1) * L)));
+  c.forward("per_sample_loss", perSample, tolerance);
+  c.forward("loss", [sumOf(perSample) / B], tolerance);
+}
+
+const sumOf = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0);
+
+/** BLIP's form: each question has several answers with weights; loss = Σ w · loss / questions. */
+async function weighted(
+  device: Device,
+  network: MissNetwork,
+  inputs: GoldenInputs,
+  scenario: Scenario,
+  question: Tensor,
+  mask: Tensor,
+  c: Comparison,
+  tolerance: number,
+): Promise<void> {
+  const counts = scenario.weighted_answers_per_question;
+  if (!counts) return;
+  const rows = counts.flatMap((n, i) => Array<number>(n).fill(i));
+  const loss = noGrad(() =>
+    scope(() => {
+      const index = tensor(Int32Array.from(rows), { device });
+      return network.answerLoss(
+        indexSelect(question, 0, index),
+        indexSelect(mask, 0, index),
+        inputs.tensor(device, "weighted_answer_ids"),
+        inputs.tensor(device, "weighted_answer_mask"),
+        inputs.targets(device, "weighted_answer_ids"),
+      );
+    }),
+  );
+  const values = (await loss.data()) as Float32Array;
+  const L = loss.shape[1];
+  loss.dispose();
+  const each = rows.map((_, i) => sumOf(values.subarray(i * L, (i + 1) * L)));
+  const weights = inputs.numbers("weighted_weights");
+  c.forward("weighted_per_answer_loss", each, tolerance);
+  c.forward("weighted_loss", [each.reduce((sum, x, i) => sum + weights[i] * x, 0) / counts.length], tolerance);
+}
+
+async function answers(
+  network: MissNetwork,
+  inputs: GoldenInputs,
+  manifest: Manifest,
+  scenario: Scenario,
+  question: Tensor,
+  mask: Tensor,
+  c: Comparison,
+  tolerance: number,
+): Promise<void> {
+  const { num_beams: beams, max_length: maxLength, rank_k: k } = manifest.generation;
+  const run = async (label: string, options: Parameters<typeof generate>[3]) => {
+    const { ids, scores } = await generate(network, question, mask, options);
+    c.ids(`${label}_ids`, ids.flatMap((row) => Array.from(row)));
+    c.forward(`${label}_scores`, scores, tolerance);
+  };
+  await run("greedy", { beams: 1, maxLength });
+  await run(`beam${beams}`, { beams, maxLength });
+  await run(`beam${beams}_qmask`, { beams, maxLength, maskQuestionPads: true });
+  const { bias } = network.text_decoder.cls.predictions;
+  const original = await bias.data();
+  for (const [label, value] of Object.entries(scenario)) {
+    if (!isGeneration(value)) continue;
+    const boosted = Float32Array.from(original);
+    boosted[network.config.sep] += value.eos_bias_added;
+    bias.write(boosted);
+    await run(label, { beams: value.num_beams, maxLength: value.max_length });
+  }
+  bias.write(original);
+  const found = await rank(network, question, mask, inputs.candidates(), k);
+  const flat = (rows: readonly ArrayLike<number>[]) => rows.flatMap((r) => Array.from(r));
+  c.forward("rank_first_token_probs", flat(found.firstTokenProbs), tolerance);
+  c.ids("rank_topk_ids", flat(found.topK));
+  c.forward("rank_log_probs_sum", flat(found.scores), tolerance);
+  c.ids("rank_max_ids", found.best);
+}
+
+async function merged(
+  device: Device,
+  network: MissNetwork,
+  inputs: GoldenInputs,
+  c: Comparison,
+  tolerance: number,
+): Promise<void> {
+  await withMergedAdapters(network, async () => {
+    for (const [path, layer] of loraLayers(network)) {
+      const name = `merged.${path}.weight`;
+      if (c.has(name)) c.forward(name, await layer.base_layer.weight.data(), tolerance);
+    }
+    const logits = noGrad(() =>
+      scope(() => {
+        const b = inputs.batch(device);
+        const question = network.encode(network.visual_encoder.forward(b.image), b.questionIds, b.questionMask);
+        const context = { mask: b.answerMask, cross: question, crossMask: b.questionMask };
+        return network.text_decoder.logits(network.text_decoder.states(b.answerIds, context));
+      }),
+    );
+    c.forward("merged_decoder_logits", await logits.data(), tolerance);
+    logits.dispose();
+  });
+}
+
+async function training(
+  device: Device,
+  network: MissNetwork,
+  inputs: GoldenInputs,
+  manifest: Manifest,
+  scenario: Scenario,
+  wrapped: ReadonlySet<Root>,
+  c: Comparison,
+  relative: number,
+  step1: number,
+): Promise<void> {
+  const { lr, betas, eps, weight_decay: weightDecay } = manifest.adamw;
+  const named = [...network.namedParameters()].filter(([, p]) => p.requiresGrad);
+  scope(() => network.loss(inputs.batch(device)).backward());
+  for (const [path, p] of named) {
+    const name = peftName(path, wrapped);
+    const norm = scenario.grad_norm?.[name];
+    const wanted = c.has(`grad.${name}`);
+    if (!wanted && norm === undefined) continue;
+    const values = p.grad ? await p.grad.data() : new Float32Array(p.size);
+    if (wanted) c.gradient(`grad.${name}`, values, relative);
+    // Key biases have no gradient but rounding noise: a relative error of the norm means nothing there.
+    if (norm !== undefined && norm > 1e-9) c.number(`grad_norm.${name}`, Math.sqrt(sumOf(Array.from(values, (v) => v * v))), norm, relative);
+  }
+  using optimizer = new optim.AdamW(named, { lr, betas, eps, weightDecay });
+  optimizer.step();
+  for (const [path, p] of named) {
+    const name = `step1.${peftName(path, wrapped)}`;
+    if (!c.has(name)) continue;
+    // The first step is about lr · sign(g): where g is rounding noise its sign is, too.
+    const gradient = c.values(`grad.${peftName(path, wrapped)}`);
+    c.absolute(name, await p.data(), step1, (i) => Math.abs(gradient[i]) > 1e-5);
+  }
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+// Runs what the READMEs show: every line of a ```sh block, every ```js block as a module. Long commands get a short
+// budget: the demo and the benchmarks have a flag for that.
+import { spawnSync } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const files = process.argv.slice(2);
+if (files.length === 0) files.push("README.md", "examples/stories260k/README.md");
+
+/** Commands that CI runs in their short form, or elsewhere. */
+const SHORT = [
+  [/^npm run demo$/, "npm run demo -- --fast --out runs/readme"],
+  [/^npm test$/, null],
+  [/^git clone/, null],
+  [/^cd /, null],
+];
+
+let failed = 0;
+function run(shown, command, args) {
+  const started = Date.now();
+  const { status } = spawnSync(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"], timeout: 600_000 });
+  console.log(`${status === 0 ? "ok" : `FAILED (${status})`} in ${((Date.now() - started) / 1000).toFixed(1)} s: ${shown}`);
+  if (status !== 0) failed++;
+}
+
+for (const file of files) {
+  for (const [, language, block] of readFileSync(`${root}/${file}`, "utf8").matchAll(/```(\w+)\n([\s\S]*?)```/g)) {
+    if (language === "sh")
+      for (const line of block.split("\n").map((l) => l.replace(/\s+#.*$/, "").trim())) {
+        if (!line || line.startsWith("#")) continue;
+        const rule = SHORT.find(([pattern]) => pattern.test(line));
+        const command = rule ? rule[1] : line;
+        if (command) run(command, "bash", ["-c", command]);
+        else console.log(`not here: ${line}`);
+      }
+    if (language === "js") {
+      const path = `${root}/.readme-example.mjs`;
+      writeFileSync(path, block);
+      run(`the example of ${file}`, process.execPath, [path]);
+      rmSync(path);
+    }
+  }
+}
+process.exit(failed ? 1 : 0);

@@ -1,0 +1,23 @@
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { verify } from "../../models/miss/verify/verify.js";
+import { tryOpen } from "../support/devices.js";
+
+/** MISS and its LoRA tuning against golden tensors (see ORIGIN.md beside them). */
+const folder = fileURLToPath(new URL("../fixtures/miss", import.meta.url));
+
+for (const name of ["reference", "cpu"] as const) {
+  const { device, reason } = await tryOpen(name, name === "cpu" ? { debug: true } : {});
+  afterAll(() => device?.close());
+  describe(name, () => {
+    test.each(["full", "lora", "dec_lora_ft"])(`%s${reason}`, async (scenario) => {
+      if (!device) return;
+      const before = device.memory().allocations;
+      const { rows, missed, passed } = await verify(folder, device, { only: [scenario] });
+      expect(missed).toEqual([]);
+      expect(rows.filter((r) => !r.passed)).toEqual([]);
+      expect(passed).toBe(true);
+      expect(device.memory().allocations, "allocations left behind").toBe(before);
+    });
+  });
+}

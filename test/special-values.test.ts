@@ -1,0 +1,159 @@
+import { afterAll, describe, expect, test } from "vitest";
+import type { Op } from "../engine/define-op.js";
+import type { Device } from "../engine/device.js";
+import { FaultError, GradientError } from "../engine/errors.js";
+import { openDevice } from "../engine/open-device.js";
+import { maximum, minimum } from "../engine/ops/binary.js";
+import { zeros } from "../engine/ops/fill.js";
+import { indexAdd } from "../engine/ops/index-add.js";
+import { indexSelect } from "../engine/ops/index-select.js";
+import { max, maxOp, min, minOp, sum } from "../engine/ops/reduce.js";
+import * as unary from "../engine/ops/unary.js";
+import { writeRows } from "../engine/ops/write-rows.js";
+import { scope } from "../engine/scope.js";
+import { gradients, noGrad } from "../engine/tape.js";
+import { fromHost, setRequiresGrad, type Tensor } from "../engine/tensor.js";
+import { tryOpen } from "./support/devices.js";
+
+/** Infinities, NaN, ends of the range, ties and faults: what tolerances relative to the largest value cannot see. */
+const reference = await openDevice("reference");
+const cpu = await tryOpen("cpu", { threads: 2 });
+afterAll(() => {
+  reference.close();
+  cpu.device?.close();
+});
+const devices: [string, Device][] = [
+  ["reference", reference],
+  ...(cpu.device ? [["cpu", cpu.device] as [string, Device]] : []),
+];
+
+const { NaN: NAN, POSITIVE_INFINITY: INF } = Number;
+const upload = (device: Device, values: readonly number[], shape = [values.length]) =>
+  fromHost(device, Float32Array.from(values), shape, "f32");
+
+async function run(f: () => Tensor): Promise<number[]> {
+  using y = scope(f);
+  return Array.from(await y.data());
+}
+
+/** Largest relative error of each function; denormal results may be flushed. */
+const SMALLEST = 1.2e-38;
+const close = (got: number, expected: number, tolerance: number) =>
+  Object.is(got, expected) ||
+  (Number.isNaN(got) && Number.isNaN(expected)) ||
+  Math.abs(got - expected) <= tolerance * Math.abs(expected) + SMALLEST;
+
+interface Special {
+  readonly op: Op<never, never, Tensor>;
+  readonly values: readonly number[];
+  readonly options?: Readonly<Record<string, number>>;
+  readonly tolerance?: number;
+}
+
+const of = (op: unknown, values: readonly number[], extra: Partial<Special> = {}): Special => ({
+  op: op as Special["op"],
+  values,
+  ...extra,
+});
+
+const SPECIALS: Special[] = [
+  of(unary.expOp, [88.7, 89, 200, 3e38, -87, -104, -3e38, INF, -INF, NAN, 0]),
+  of(unary.logOp, [0, -0, -1, 1e-38, 3e38, INF, -INF, NAN, 1]),
+  of(unary.sqrtOp, [-1, 0, -0, INF, 1e-38, NAN]),
+  of(unary.rsqrtOp, [0, INF, 4, -1, NAN]),
+  of(unary.absOp, [-0, 0, NAN, -INF]),
+  of(unary.squareOp, [1e30, -INF, NAN]),
+  of(unary.reciprocalOp, [0, -0, INF, -INF, NAN]),
+  of(unary.sinOp, [1e5, -4e4, 39001, 3e6, 1, INF, NAN]),
+  of(unary.cosOp, [1e5, -4e4, 39001, 3e6, 1, INF, NAN]),
+  of(unary.tanhOp, [20, -20, 100, -1e30, INF, -INF, NAN, 1e-7, -3e-3, 0]),
+  of(unary.sigmoidOp, [90, -80, 200, INF, NAN, 0]),
+  of(unary.reluOp, [0, INF, -INF, NAN, -1e-40]),
+  of(unary.geluOp, [-6, -5, -3, 6, 30, NAN], { tolerance: 3e-6 }),
+  of(unary.geluTanhOp, [-3, 6, 30, NAN], { tolerance: 1e-5 }),
+  of(unary.quickGeluOp, [-40, -20, 20, 100, NAN], { tolerance: 4e-6 }),
+  of(unary.siluOp, [-80, -20, 20, 100, NAN], { tolerance: 4e-6 }),
+  of(unary.signOp, [0, -0, NAN, -1e-30, INF]),
+  of(unary.floorOp, [-1, -0.5, 2, 8388607.5, -3e9, INF, NAN]),
+  of(unary.clampOp, [-0.5, 0.75, -0.50001, NAN, INF, -INF], { options: { alpha: -0.5, beta: 0.75 } }),
+  of(unary.powOp, [0, -2, INF, NAN, 1e-20], { options: { alpha: 3 } }),
+];
+
+test.skipIf(!cpu.device).each(SPECIALS)("$op.opName", async ({ op, values, options = {}, tolerance = 2e-6 }) => {
+  const [got, expected] = await Promise.all(
+    [cpu.device as Device, reference].map((d) => run(() => op({ x: upload(d, values) } as never, options as never))),
+  );
+  const wrong = values.flatMap((x, i) =>
+    close(got[i], expected[i], tolerance) ? [] : [{ x, got: got[i], expected: expected[i] }],
+  );
+  expect(wrong).toEqual([]);
+});
+
+describe.each(devices)("%s", (_name, device) => {
+  const NANS = [1, 5, NAN, 7, 5, 2, 7, 5, 9, -1, -INF, NAN];
+
+  test("an extremum is NaN where there is one, and infinities count", async () => {
+    const by = (f: typeof max, dim: number) => run(() => f(upload(device, NANS, [4, 3]), { dim }));
+    expect(await by(max, 0)).toEqual([7, 5, NAN]);
+    expect(await by(min, 0)).toEqual([-1, -INF, NAN]);
+    expect(await by(max, 1)).toEqual([NAN, 7, 9, NAN]);
+    expect(await run(() => max(upload(device, [-INF, -INF])))).toEqual([-INF]);
+  });
+
+  test.each([
+    ["along columns", [1, 5, 7, 5, 7, 1], [3, 2], 0, [0, 1, 1, 0, 0, 0]],
+    ["along rows, NaN first", [3, 3, 2, NAN, 4, NAN], [2, 3], 1, [1, 0, 0, 1, 0, 0]],
+  ])("the gradient of a maximum goes to the first, %s", async (_case, values, shape, dim, expected) => {
+    const got = await run(() => {
+      const x = setRequiresGrad(upload(device, values, shape));
+      return gradients(sum(max(x, { dim })), [x])[0] as Tensor;
+    });
+    expect(got).toEqual(expected);
+  });
+
+  test("over dimensions apart, the first is that of the row-major order", async () => {
+    const got = await run(() => {
+      const x = setRequiresGrad(upload(device, [1, 4, 4, 0, 4, 0, 0, 9], [2, 2, 2]));
+      return gradients(sum(max(x, { dim: [0, 2] })), [x])[0] as Tensor;
+    });
+    expect(got).toEqual([0, 1, 0, 0, 0, 0, 0, 1]);
+  });
+
+  test("an extremum of nothing is refused", () => {
+    scope(() => {
+      const x = zeros([2, 0], { device });
+      for (const op of [maxOp, minOp])
+        expect(() => op({ x }, { dim: 1 })).toThrow(`${op.opName}: [2, 0] has no element along dim 1.`);
+    });
+  });
+
+  test("maximum and minimum pass NaN on from either side", async () => {
+    const pair = (f: typeof maximum) => run(() => f(upload(device, [NAN, 1, 2, -INF]), upload(device, [1, NAN, 3, 0])));
+    expect(await pair(maximum)).toEqual([NAN, NAN, 3, 0]);
+    expect(await pair(minimum)).toEqual([NAN, NAN, 2, -INF]);
+  });
+
+  test("an index out of range gives zeros and names the op", async () => {
+    const index = fromHost(device, Int32Array.of(1, -1, 0), [3], "i32");
+    using y = scope(() => indexSelect(upload(device, [1, 2, 3, 4], [2, 2]), 0, index));
+    await expect(y.data()).rejects.toThrow(FaultError);
+    expect(Array.from(await y.data())).toEqual([3, 4, 0, 0, 1, 2]);
+    using z = scope(() => indexAdd(upload(device, [1, 1], [2, 1]), 0, index, upload(device, [5, 6, 7], [3, 1])));
+    await expect(z.data()).rejects.toThrow("copy/index-add: index -1 at position 1 is out of range");
+    expect(Array.from(await z.data())).toEqual([8, 6]);
+    index.dispose();
+  });
+
+  test("rows are written in place along any dimension", async () => {
+    using cache = zeros([2, 3, 2], { device });
+    scope(() => writeRows(cache, upload(device, [1, 2, 3, 4], [2, 1, 2]), { dim: 1, position: 1 }));
+    expect(Array.from(await cache.data())).toEqual([0, 0, 1, 2, 0, 0, 0, 0, 3, 4, 0, 0]);
+    scope(() => {
+      const rows = upload(device, [1, 2, 3, 4], [2, 1, 2]);
+      expect(() => writeRows(cache, rows, { dim: 1, position: 3 })).toThrow("Make the cache longer.");
+      setRequiresGrad(rows);
+      expect(() => writeRows(cache, rows, { dim: 1, position: 0 })).toThrow(GradientError);
+      noGrad(() => writeRows(cache, rows, { dim: 1, position: 0 }));
+    });
+  });
+});

@@ -1,0 +1,23 @@
+import { afterAll, test } from "vitest";
+import { platform } from "#platform";
+import type { Binding } from "../../bindings/device.js";
+import { openWebGpu } from "../../bindings/webgpu/device.js";
+import { required } from "./devices.js";
+
+const opened = await platform
+  .gpu()
+  .then((gpu) => openWebGpu(gpu, { allowSoftware: true, debug: true }))
+  .catch((error: Error) => {
+    if (required.has("webgpu")) throw error;
+    return error;
+  });
+afterAll(() => {
+  if (!(opened instanceof Error)) opened.close();
+});
+
+/** A test of the bare webgpu binding in debug mode, skipped with its reason where no adapter opens. */
+export const gpuTest = (title: string, body: (gpu: Binding) => Promise<void>) =>
+  test(title, async (context) => {
+    if (opened instanceof Error) context.skip(opened.message);
+    else await body(opened);
+  });
