@@ -12,6 +12,11 @@ export interface Memory {
   readonly bytes: number;
 }
 
+/** Launches that a device keeps to enqueue them again. Opaque beyond that. */
+export interface Recording {
+  readonly launches: number;
+}
+
 export interface DeviceOptions {
   /** Worker threads of the cpu device, the queue thread included. Default: the cores this process may use. */
   threads?: number;
@@ -50,6 +55,15 @@ export interface Binding {
     buffers: readonly (Memory | null)[],
     params: Readonly<Record<string, number>>,
   ): void;
+
+  /**
+   * Devices that can replay: a recording is made empty, `record` keeps in it what is launched from now on (until null),
+   * `replay` enqueues all of it. Buffers must stay allocated until it is released.
+   */
+  newRecording?(): Recording;
+  record?(recording: Recording | null): void;
+  replay?(recording: Recording): void;
+  releaseRecording?(recording: Recording): void;
 
   /** Resolves when everything enqueued so far has run. */
   finish(): Promise<void>;

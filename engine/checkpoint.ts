@@ -1,7 +1,7 @@
 import { GradientError } from "./errors.js";
 import { scope } from "./scope.js";
 import { sameShape } from "./shape.js";
-import { attach, Node, probe, record, recording, sharing } from "./tape.js";
+import { attach, Node, probe, record, recording, recordingHistory, sharing } from "./tape.js";
 import { Tensor, view } from "./tensor.js";
 
 /**
@@ -12,7 +12,10 @@ import { Tensor, view } from "./tensor.js";
  * it closes over. It must compute the same when it is called again, so it may not change anything in place. Throws
  * TypeError where it returns anything but one tensor.
  */
-export function checkpoint<I extends readonly [Tensor, ...Tensor[]]>(f: (...inputs: I) => Tensor, ...inputs: I): Tensor {
+export function checkpoint<I extends readonly [Tensor, ...Tensor[]]>(
+  f: (...inputs: I) => Tensor,
+  ...inputs: I
+): Tensor {
   if (!recording()) return checked(f(...inputs));
   const [{ device }] = inputs;
   const random = device.randomState;
@@ -53,6 +56,10 @@ function checked(y: Tensor): Tensor {
   throw new TypeError(`checkpoint: the function returned ${y === null ? "null" : typeof y}, not one Tensor.`);
 }
 
-/** Handles of their own, since the function may return what it was given. A leaf is known by its handle, and stays. */
-const withoutHistory = (y: Tensor) => view(checked(y), y.shape);
+// Handles of their own, since the function may return what it was given.
+const withoutHistory = (y: Tensor) => {
+  if (checked(y).tracked) recordingHistory();
+  return view(y, y.shape);
+};
+/** A leaf is known by its handle, and stays. */
 const withHistory = (y: Tensor) => (checked(y).requiresGrad ? y : sharing(y));

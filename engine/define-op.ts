@@ -2,7 +2,7 @@ import type { Buffers, DType, FloatDType, Params, Pass } from "../kernels/contra
 import type { Device } from "./device.js";
 import { type Arguments, type Numbers, type Results, run } from "./dispatch.js";
 import { isFloat } from "./dtype.js";
-import { DeviceError, describe, DTypeError, GradientError, ShapeError } from "./errors.js";
+import { DeviceError, DTypeError, describe, GradientError, ShapeError } from "./errors.js";
 import { attach, Node, recordingHistory } from "./tape.js";
 import { Tensor, view } from "./tensor.js";
 
@@ -58,13 +58,7 @@ export type Outputs = Tensor | readonly Tensor[];
 /** Gradients of the outputs, in their form; an output of several that nobody used gives null. */
 export type OutputGradients<Y extends Outputs> = Y extends Tensor ? Tensor : readonly (Tensor | null)[];
 
-export interface OpSpec<
-  I extends Inputs,
-  O,
-  Y extends Outputs,
-  S extends Readonly<Record<string, Tensor | null>>,
-  K,
-> {
+export interface OpSpec<I extends Inputs, O, Y extends Outputs, S extends Readonly<Record<string, Tensor | null>>, K> {
   /** The function's name: error prefix, test title, benchmark row. */
   readonly name: string;
   readonly inputs: I;
@@ -159,7 +153,8 @@ function check(
       if (!schemas[i].optional) throw new ShapeError(`${op}: input ${name} is missing.`);
       continue;
     }
-    if (!(t instanceof Tensor)) throw new DTypeError(`${op}: ${name} is not a Tensor. Make one with tensor(values, { device }).`);
+    if (!(t instanceof Tensor))
+      throw new DTypeError(`${op}: ${name} is not a Tensor. Make one with tensor(values, { device }).`);
     if (t.disposed) t.check(`${op}: ${name}`);
     const kind = schemas[i].kind;
     if (kind === "float" ? !isFloat(t.dtype) : kind !== "any" && t.dtype !== kind)

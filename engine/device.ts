@@ -1,7 +1,8 @@
-import type { Binding, DeviceName, DeviceOptions } from "../bindings/device.js";
+import type { Binding, DeviceName, DeviceOptions, Recording } from "../bindings/device.js";
 import type { DType } from "../kernels/contract.js";
+import type { CaptureLog } from "./capture.js";
 import { DeviceError, FaultError } from "./errors.js";
-import { Pool, type MemoryReport } from "./pool.js";
+import { type MemoryReport, Pool } from "./pool.js";
 import { Storage } from "./storage.js";
 
 /** What a fault means, by the code a kernel writes. */
@@ -29,6 +30,8 @@ export class Device {
   #labels: string[] = [];
   #faultsPossible = false;
   #closed = false;
+  #log: CaptureLog | null = null;
+  #recording: Recording | null = null;
 
   constructor(binding: Binding, memoryBudget: number) {
     this.name = binding.name;
@@ -43,9 +46,15 @@ export class Device {
 
   /** Restarts the random stream: same seed, same device and SIMD target, same bits. */
   seed(seed: number): void {
+    this.refuseInCapture("seed()");
     this.#seed = seed;
     this.#sequence = 0;
-    this.binding.write(this.random.memory, new Uint32Array([seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0, 0, 0]), "u32");
+    this.#writeRandom(0);
+  }
+
+  #writeRandom(offset: number): void {
+    const words = new Uint32Array([this.#seed >>> 0, Math.floor(this.#seed / 2 ** 32) >>> 0, offset >>> 0, 0]);
+    this.binding.write(this.random.memory, words, "u32");
   }
 
   /** Where the random stream stands; restored by `restoreRandom` to resume exactly, or to recompute. */
@@ -69,8 +78,60 @@ export class Device {
     return new Storage(this, memory, bytes);
   }
 
+  /** Copies values in the storage format of `dtype`; the memory changes in the order of the device's work. */
+  write(storage: Storage, data: ArrayBufferView, dtype: DType): void {
+    this.refuseInCapture("an upload");
+    this.binding.write(storage.memory, data, dtype);
+  }
+
+  /** The capture that is running; launches report to it what they use. */
+  get log(): CaptureLog | null {
+    return this.#log;
+  }
+
+  refuseInCapture(what: string): void {
+    this.#log?.refuse(what);
+  }
+
+  /** Runs `f`, keeping its launches in `recording` and its memory in `reserve`. */
+  recordInto<T>(recording: Recording | null, log: CaptureLog | null, reserve: number | null, f: () => T): T {
+    const before = { recording: this.#recording, log: this.#log, reserve: this.pool.current };
+    const enter = (next: typeof before) => {
+      this.#recording = next.recording;
+      this.#log = next.log;
+      this.pool.current = next.reserve;
+      this.binding.record?.(next.recording);
+    };
+    enter({ recording, log, reserve });
+    try {
+      return f();
+    } finally {
+      enter(before);
+    }
+  }
+
+  /** Runs `f` as if no capture were running: for what belongs to the first run of a step alone, such as new state. */
+  once<T>(f: () => T): T {
+    return this.#log ? this.recordInto(null, null, null, f) : f();
+  }
+
+  /** Runs `f` now and, if a capture is running, before each replay: for what changes from step to step. */
+  eachTime(f: () => void): void {
+    this.#log?.preludes.push(f);
+    this.once(f);
+  }
+
+  /** Enqueues a recording that drew `count` random numbers from `first` on, and draws the next ones instead. */
+  replay(recording: Recording, first: number, count: number): void {
+    if (count > 0) this.#writeRandom(this.#sequence - first);
+    this.binding.replay?.(recording);
+    if (count > 0) this.#writeRandom(0);
+    this.#sequence += count;
+  }
+
   /** Bytes of a storage after all earlier work; a fault found on the way is thrown instead. */
   async read(storage: Storage, byteLength: number, dtype: DType): Promise<ArrayBuffer> {
+    this.refuseInCapture("a read");
     if (this.#closed) throw new DeviceError(`read: the ${this.name} device is closed. Read before close().`);
     const [, bytes] = await Promise.all([
       this.#readFaults(),
@@ -81,6 +142,7 @@ export class Device {
 
   /** Resolves when everything enqueued so far has run. */
   async finish(): Promise<void> {
+    this.refuseInCapture("finish()");
     if (this.#closed) return;
     await this.#readFaults();
     await this.binding.finish();

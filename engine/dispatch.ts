@@ -43,6 +43,7 @@ export function run<B extends Buffers, P extends Params>(
   slots[pass.id] ??= new Array<Memory | null>(names.length).fill(null);
   const memories = slots[pass.id];
   const results: Record<string, Tensor> = {};
+  const { log } = device;
   try {
     for (let i = 0; i < names.length; i++) {
       const name = names[i];
@@ -50,6 +51,7 @@ export function run<B extends Buffers, P extends Params>(
       const value = given[name];
       if (value instanceof Tensor) {
         memories[i] = value.storage.memory;
+        log?.use(value.storage, spec.use !== "in");
         if (spec.use !== "in") {
           value.storage.version++;
           results[name] = value;

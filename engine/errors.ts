@@ -38,6 +38,8 @@ export class OutOfMemoryError extends ConsiliumError {}
 export class GradientError extends ConsiliumError {}
 /** Found by a kernel on the device, reported by the next await: an index out of range. */
 export class FaultError extends ConsiliumError {}
+/** Something in a captured step that a replay could not repeat: a read, an upload. */
+export class CaptureError extends ConsiliumError {}
 /** An option with a value it cannot have. */
 export class OptionError extends ConsiliumError {}
 

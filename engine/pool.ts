@@ -21,6 +21,12 @@ export function sizeClass(bytes: number): number {
   return Math.ceil(bytes / step) * step;
 }
 
+function put(lists: Map<number, Memory[]>, memory: Memory, bytes: number): void {
+  const list = lists.get(bytes);
+  if (list) list.push(memory);
+  else lists.set(bytes, [memory]);
+}
+
 /**
  * Reuses memory by size class. Launches run in the order they are enqueued, so memory given back can be taken again at
  * once. The budget covers live and pooled bytes: pooled ones are freed before an allocation is refused.
@@ -32,6 +38,12 @@ export class Pool {
   #pooled = 0;
   #peak = 0;
   #allocations = 0;
+  /** Free memory of each reserve, and the reserve of each memory that belongs to one. */
+  #reserves = new Map<number, Map<number, Memory[]>>();
+  #home = new Map<Memory, number>();
+  #opened = 0;
+  /** The reserve that `take` takes from. */
+  current: number | null = null;
   readonly budget: number;
 
   constructor(binding: Binding, budget: number) {
@@ -41,23 +53,49 @@ export class Pool {
 
   take(length: number, dtype: DType, label: string): { memory: Memory; bytes: number } {
     const bytes = sizeClass(length * BYTES[dtype]);
-    const list = this.#free.get(bytes);
-    let memory = list?.pop();
+    const own = this.current === null ? undefined : this.#reserves.get(this.current)?.get(bytes)?.pop();
+    if (own) return { memory: own, bytes };
+    let memory = this.#free.get(bytes)?.pop();
     if (memory) this.#pooled -= bytes;
     else memory = this.#allocate(bytes, dtype, label);
     this.#live += bytes;
     this.#allocations++;
     if (this.#live > this.#peak) this.#peak = this.#live;
+    if (this.current !== null) this.#home.set(memory, this.current);
     return { memory, bytes };
   }
 
   give(memory: Memory, bytes: number): void {
+    const home = this.#home.get(memory);
+    if (home !== undefined) {
+      put(this.#reserves.get(home) as Map<number, Memory[]>, memory, bytes);
+      return;
+    }
     this.#live -= bytes;
     this.#allocations--;
     this.#pooled += bytes;
-    const list = this.#free.get(bytes);
-    if (list) list.push(memory);
-    else this.#free.set(bytes, [memory]);
+    put(this.#free, memory, bytes);
+  }
+
+  /**
+   * Memory that stays with one captured step: what is taken while `current` is the reserve comes back to it alone, and
+   * counts as live until it is closed.
+   */
+  openReserve(): number {
+    this.#reserves.set(++this.#opened, new Map());
+    return this.#opened;
+  }
+
+  closeReserve(reserve: number): void {
+    const free = this.#reserves.get(reserve);
+    this.#reserves.delete(reserve);
+    for (const [memory, home] of this.#home) if (home === reserve) this.#home.delete(memory);
+    for (const [bytes, list] of free ?? []) for (const memory of list) this.give(memory, bytes);
+  }
+
+  /** Whether it belongs to the reserve that `take` takes from. */
+  inReserve(memory: Memory): boolean {
+    return this.current !== null && this.#home.get(memory) === this.current;
   }
 
   #allocate(bytes: number, dtype: DType, label: string): Memory {

@@ -27,13 +27,7 @@ export class Node {
   /** Output tensors and later nodes that refer to it. */
   #refs = 0;
 
-  constructor(
-    name: string,
-    inputs: readonly (Tensor | null)[],
-    outputs: number,
-    rule: Rule,
-    free: () => void,
-  ) {
+  constructor(name: string, inputs: readonly (Tensor | null)[], outputs: number, rule: Rule, free: () => void) {
     this.name = name;
     this.inputs = inputs.map((t) => (t?.tracked ? t : null));
     this.sources = inputs.map((t) => t?.node ?? null);
@@ -298,7 +292,9 @@ export function gradients(loss: Tensor, leaves: readonly Tensor[]): (Tensor | nu
   checkRoot(loss);
   for (const t of leaves)
     if (t.node)
-      throw new GradientError(`gradients: ${t} is the result of ${t.node.name}, not a leaf. Ask for what it was made of.`);
+      throw new GradientError(
+        `gradients: ${t} is the result of ${t.node.name}, not a leaf. Ask for what it was made of.`,
+      );
   return scope(() => {
     const found = new Map<Tensor, Tensor>();
     walk([loss], [ones(loss)], (tensor, gradient) => {

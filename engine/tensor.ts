@@ -93,7 +93,7 @@ export class Tensor {
     if (values.length !== this.size)
       throw new ShapeError(`write: ${this} holds ${this.size} elements, got ${values.length}.`);
     this.storage.version++;
-    this.device.binding.write(this.storage.memory, encode(values, this.dtype), this.dtype);
+    this.device.write(this.storage, encode(values, this.dtype), this.dtype);
   }
 
   /** Frees its hold on the memory. Twice is harmless. */
@@ -136,8 +136,9 @@ export function fromHost(device: Device, values: ArrayLike<number>, shape: Shape
   if (values.length !== sizeOf(shape))
     throw new ShapeError(`tensor: ${values.length} values do not fill shape [${shape.join(", ")}].`);
   const storage = device.allocate(values.length, dtype, "tensor");
-  if (values.length > 0) device.binding.write(storage.memory, encode(values, dtype), dtype);
-  return new Tensor(storage, shape, dtype);
+  const out = new Tensor(storage, shape, dtype);
+  if (values.length > 0) device.write(storage, encode(values, dtype), dtype);
+  return out;
 }
 
 export interface TensorOptions {

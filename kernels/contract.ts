@@ -148,6 +148,8 @@ export interface OpCase {
   readonly dtypes?: readonly FloatDType[];
   /** Inputs whose gradient is not compared, with the reason. */
   readonly noGradient?: Readonly<Record<string, string>>;
+  /** Inputs whose gradient is by definition not the derivative (a padding row): compared, but not with differences. */
+  readonly notDerivative?: Readonly<Record<string, string>>;
   /** |difference| <= tolerance * max(1, largest reference magnitude); overrides the op's, with the reason. */
   readonly tolerance?: { readonly value: Partial<Record<FloatDType, number>>; readonly reason: string };
   readonly bench?: true;

@@ -120,7 +120,7 @@ async function addon() {
   say("compiling the native addon");
   const ninja = spawnSync("ninja", ["--version"]).status === 0 ? ["-G", "Ninja"] : [];
   const jobs = String(availableParallelism());
-  await run(process.execPath, ["node_modules/cmake-js/bin/cmake-js", "compile", ...ninja, "--parallel", jobs], "native addon");
+  await run(process.execPath, ["node_modules/cmake-js/bin/cmake-js", "build", ...ninja, "--parallel", jobs], "native addon");
   stamp("addon", hash);
 }
 

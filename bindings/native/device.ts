@@ -1,10 +1,11 @@
 import type { AnyPass, DType, FloatDType } from "../../kernels/contract.js";
-import { type Binding, BYTES, type DeviceOptions, type Memory } from "../device.js";
+import { type Binding, BYTES, type DeviceOptions, type Memory, type Recording } from "../device.js";
 import type { NativeAddon, NativeDevice } from "./addon.js";
 import { CommandWriter } from "./command-writer.js";
 import * as guards from "./guards.js";
 import { CpuMemory } from "./memory.js";
 import { type Plan, planOf } from "./plan.js";
+import { CpuRecording } from "./recording.js";
 
 /** Launches per submit at most: enough to make its cost vanish, few enough that the queue thread starts early. */
 const MAX_LAUNCHES = 256;
@@ -38,6 +39,7 @@ class CpuBinding implements Binding {
   private waiting: number[] = [];
   private waitingBytes = 0;
   private scratch: CpuMemory | null = null;
+  private recording: CpuRecording | null = null;
   private closed = false;
 
   constructor(addon: NativeAddon, options: DeviceOptions) {
@@ -86,6 +88,7 @@ class CpuBinding implements Binding {
     checkBuffers(pass, plan, buffers);
     const scratch = plan.scratchBytes === null ? null : this.scratchOf(plan.scratchBytes(params));
     const { writer } = this;
+    const start = writer.length;
     for (const step of plan.steps) {
       const { launch } = step;
       const cells = launch.cells(params);
@@ -94,7 +97,28 @@ class CpuBinding implements Binding {
         throw new RangeError(`${pass.label}: ${cells} cells by ${grain} in launch ${launch.symbol}`);
       if (cells > 0) writer.launch(step, cells, grain, scratch, buffers, params);
     }
+    if (this.recording !== null) this.recording.append(writer.words, start, writer.length, scratch);
     if (writer.launches >= MAX_LAUNCHES || writer.length >= MAX_WORDS) this.flush();
+  }
+
+  newRecording(): Recording {
+    return new CpuRecording();
+  }
+
+  record(recording: Recording | null): void {
+    this.recording = recording as CpuRecording | null;
+  }
+
+  replay(recording: Recording): void {
+    const { words, length } = recording as CpuRecording;
+    this.flush();
+    if (length > 0) this.native.submit(words, length);
+  }
+
+  releaseRecording(recording: Recording): void {
+    if (this.closed) return;
+    for (const scratch of (recording as CpuRecording).release())
+      if (scratch !== this.scratch && scratch.recordings === 0) this.release(scratch);
   }
 
   async finish(): Promise<void> {
@@ -145,11 +169,11 @@ class CpuBinding implements Binding {
     return plan;
   }
 
-  /** One region for all passes, since launches run in order; it only grows. */
+  /** One region for all passes, since launches run in order; it only grows. A recording keeps the one it was made with. */
   private scratchOf(bytes: number): CpuMemory {
     if (this.scratch !== null && this.scratch.bytes >= bytes) return this.scratch;
     const larger = this.allocateBytes(Math.max(bytes, 2 * (this.scratch?.bytes ?? 0), 1 << 16));
-    if (this.scratch !== null) this.release(this.scratch);
+    if (this.scratch !== null && this.scratch.recordings === 0) this.release(this.scratch);
     this.scratch = larger;
     return larger;
   }

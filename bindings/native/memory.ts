@@ -7,6 +7,8 @@ export class CpuMemory implements Memory {
   /** As a signed 32-bit number, which V8 keeps unboxed. */
   lo: number;
   hi: number;
+  /** How many recordings use it: scratch only. */
+  recordings = 0;
 
   constructor(address: number, bytes: number) {
     this.bytes = bytes;

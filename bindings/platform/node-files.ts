@@ -1,6 +1,6 @@
 /** Files under Node: positional reads, and writes that a reader never sees half done. */
 import { randomUUID } from "node:crypto";
-import { type FileHandle, open, rename, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { FileSource } from "./platform.js";
 
@@ -31,6 +31,7 @@ export async function writeFile(path: string, chunks: AsyncIterable<Uint8Array> 
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
   let file: FileHandle | null = null;
   try {
+    await mkdir(dirname(path), { recursive: true });
     file = await open(temporary, "wx");
     for await (const chunk of chunks) await writeAll(file, chunk);
     await file.sync();

@@ -1,5 +1,5 @@
 import type { DType, FloatDType, NumberArray, Pass } from "../../kernels/contract.js";
-import { type Binding, BYTES, type DeviceOptions, KernelMissing, type Memory } from "../device.js";
+import { type Binding, BYTES, type DeviceOptions, KernelMissing, type Memory, type Recording } from "../device.js";
 import { fromStorage, roundInPlace, toStorage } from "./rounding.js";
 
 /** One allocation seen three ways; floating values of every storage type live as float64. */
@@ -23,6 +23,14 @@ class ReferenceMemory implements Memory {
   }
 }
 
+class ReferenceRecording implements Recording {
+  readonly steps: (() => void)[] = [];
+
+  get launches(): number {
+    return this.steps.length;
+  }
+}
+
 /**
  * Runs `reference.ts` of each pass at once. After each pass its outputs are rounded to their storage type, so results are
  * those of exact arithmetic with faithful storage; `exact` leaves the rounding out, for finite differences.
@@ -33,11 +41,14 @@ export class ReferenceBinding implements Binding {
   readonly limits = null;
   readonly #exact: boolean;
   readonly #debug: boolean;
+  #recording: ReferenceRecording | null = null;
 
   constructor(options: DeviceOptions = {}) {
     this.#exact = options.exact ?? false;
     this.#debug = options.debug ?? false;
-    this.description = this.#exact ? "float64 loops, unrounded" : "float64 loops, results rounded to their storage type";
+    this.description = this.#exact
+      ? "float64 loops, unrounded"
+      : "float64 loops, results rounded to their storage type";
   }
 
   allocate(length: number, dtype: DType): Memory {
@@ -70,6 +81,19 @@ export class ReferenceBinding implements Binding {
     params: Readonly<Record<string, number>>,
   ): void {
     if (!pass.reference) throw new KernelMissing(pass, "reference", dtype, []);
+    if (this.#recording) {
+      const [ownBuffers, ownParams] = [[...buffers], { ...params }];
+      this.#recording.steps.push(() => this.#run(pass, dtype, ownBuffers, ownParams));
+    }
+    this.#run(pass, dtype, buffers, params);
+  }
+
+  #run(
+    pass: Pass,
+    dtype: FloatDType,
+    buffers: readonly (Memory | null)[],
+    params: Readonly<Record<string, number>>,
+  ): void {
     const arrays: Record<string, NumberArray | null> = {};
     const types = pass.bufferNames.map((name) => {
       const type = pass.buffers[name].dtype;
@@ -84,6 +108,22 @@ export class ReferenceBinding implements Binding {
       const memory = buffers[i] as ReferenceMemory | null;
       if (memory && pass.buffers[name].use !== "in") roundInPlace(memory.f64, types[i]);
     });
+  }
+
+  newRecording(): Recording {
+    return new ReferenceRecording();
+  }
+
+  record(recording: Recording | null): void {
+    this.#recording = recording as ReferenceRecording | null;
+  }
+
+  replay(recording: Recording): void {
+    for (const step of (recording as ReferenceRecording).steps) step();
+  }
+
+  releaseRecording(recording: Recording): void {
+    (recording as ReferenceRecording).steps.length = 0;
   }
 
   async finish(): Promise<void> {}

@@ -1,6 +1,6 @@
 import { DeviceError, DTypeError, describe, GradientError, ShapeError } from "../errors.js";
 import { around, dimIndex, sameShape } from "../shape.js";
-import { recording } from "../tape.js";
+import { recordingHistory } from "../tape.js";
 import type { Tensor } from "../tensor.js";
 import { copyStrided } from "./moves.js";
 import { checkCount } from "./strides.js";
@@ -27,7 +27,7 @@ export function writeRows(target: Tensor, rows: Tensor, options: { dim: number; 
     );
   if (rows.device !== target.device)
     throw new DeviceError(`writeRows: rows is on ${rows.device.name}, target on ${target.device.name}.`);
-  if (recording() && (target.tracked || rows.tracked))
+  if ((target.tracked || rows.tracked) && recordingHistory())
     throw new GradientError("writeRows: a change in place has no gradient. Run it under noGrad(), or use concat().");
   const { outer, length, inner } = around(rows.shape, d);
   const to = { strides: [target.shape[d] * inner, 1], offset: position * inner };

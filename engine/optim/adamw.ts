@@ -29,9 +29,8 @@ export class AdamW extends Optimizer {
   }
 
   step(clip: Tensor | null = null): void {
-    this.steps++;
     const [beta1, beta2] = this.betas;
-    this.schedule.write([this.lr, 1 - beta1 ** this.steps, 1 - beta2 ** this.steps, 0]);
+    this.advance((step) => [this.lr, 1 - beta1 ** step, 1 - beta2 ** step, 0]);
     const constants = {
       beta1,
       rest1: 1 - beta1,

@@ -9,7 +9,8 @@ import type { Tensor } from "../tensor.js";
  */
 export function clipGradNorm(parameters: Iterable<Tensor>, maxNorm: number): Tensor {
   const gradients = [...parameters].flatMap((p) => (p.grad ? [p.grad] : []));
-  if (gradients.length === 0) throw new OptionError("clipGradNorm: no parameter has a gradient. Call backward() first.");
+  if (gradients.length === 0)
+    throw new OptionError("clipGradNorm: no parameter has a gradient. Call backward() first.");
   if (!(maxNorm > 0)) throw new OptionError(`clipGradNorm: maxNorm ${maxNorm} is not above 0.`);
   const { device } = gradients[0];
   const counts = gradients.map((g) => Math.ceil(g.size / BLOCK));

@@ -22,7 +22,8 @@ export abstract class Optimizer {
 
   constructor(parameters: NamedParameters, lr: number) {
     this.parameters = new Map(parameters);
-    if (this.parameters.size === 0) throw new OptionError("optimizer: there are no parameters. Pass model.namedParameters().");
+    if (this.parameters.size === 0)
+      throw new OptionError("optimizer: there are no parameters. Pass model.namedParameters().");
     if (!(lr >= 0)) throw new OptionError(`optimizer: lr ${lr} is not a number from 0 on.`);
     this.lr = lr;
     const [first] = this.parameters.values();
@@ -37,8 +38,15 @@ export abstract class Optimizer {
   /** The tensor of `state()` of that name, made (zero) where it is not there yet: for loading checkpoints. */
   abstract slot(name: string): Tensor | null;
 
+  /** Counts the step and writes its schedule; in a captured step, before each replay too. */
+  protected advance(schedule: (step: number) => readonly number[]): void {
+    this.device.eachTime(() => this.schedule.write(schedule(++this.steps)));
+  }
+
   protected zeros(like: Tensor): Tensor {
-    return keep(fill(new Tensor(this.device.allocate(like.size, "f32", "optimizer state"), like.shape, "f32"), 0));
+    return this.device.once(() =>
+      keep(fill(new Tensor(this.device.allocate(like.size, "f32", "optimizer state"), like.shape, "f32"), 0)),
+    );
   }
 
   zeroGrad(): void {

@@ -25,8 +25,7 @@ export class SGD extends Optimizer {
   }
 
   step(clip: Tensor | null = null): void {
-    this.steps++;
-    this.schedule.write([this.lr, 0, 0, 0]);
+    this.advance(() => [this.lr, 0, 0, 0]);
     const { momentum, weightDecay } = this;
     const constants = { momentum, weightDecay, nesterov: this.nesterov ? 1 : 0, hasClip: clip ? 1 : 0 };
     for (const [name, parameter] of this.parameters) {

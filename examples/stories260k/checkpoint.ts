@@ -53,6 +53,8 @@ function readState(model: Llama, values: Float32Array) {
 }
 
 function fileOrder(layers: number): string[] {
-  const inLayers = LAYER_PARTS.flatMap((part) => Array.from({ length: layers }, (_, i) => `layers.${i}.${part}.weight`));
+  const inLayers = LAYER_PARTS.flatMap((part) =>
+    Array.from({ length: layers }, (_, i) => `layers.${i}.${part}.weight`),
+  );
   return ["tok_embeddings.weight", ...inLayers, "norm.weight"];
 }

@@ -10,7 +10,7 @@
 //             y = transposed Yᵀ / sum
 //           Queries lie along vectors, so maxima and sums need no shuffles, keys and values are read as broadcasts in
 //           their own layout, and D need not fill vectors.
-// Tiling    a block holds Qᵀ, Yᵀ (64 D floats each) and scores (BLOCK_KEYS × 64); keys right of the diagonal are skipped
+// Tiling    a block holds Qᵀ, Yᵀ (64 D each) and scores (BLOCK_KEYS × 64); keys beyond the diagonal are skipped
 // Launch    one cell per (b, g), more by rows where those are few (`splits`); few rows per head go to forward-few.cpp
 // Numerics  f32; base-2 exponential within 1 ulp; y rounds once; lse of a query without keys is NO_KEYS
 #undef HWY_TARGET_INCLUDE

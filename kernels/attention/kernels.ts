@@ -52,7 +52,7 @@ const few = (p: Sizes) => rows(p) <= FEW_ROWS;
 const FEW_KEYS = 128;
 const keySplits = (p: Sizes) => Math.max(1, ceilDiv(p.P + p.S, FEW_KEYS));
 
-/** Cells per key/value head: each packs keys and values itself, so several only where heads are too few for a machine. */
+/** Cells per key/value head: each packs keys and values, so several only where heads are too few for a machine. */
 const splits = (p: Sizes) => Math.max(1, Math.min(ceilDiv(16, p.B * p.G), ceilDiv(rows(p), 128)));
 /** Whether backward cells leave partial sums of dk and dv: several per head, or a prefix that the batch shares. */
 const joins = (p: Sizes) => splits(p) > 1 || p.hasPrefix === 1;

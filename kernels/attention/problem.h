@@ -77,7 +77,7 @@ struct Group {
   size_t key(size_t n) const { return (b * p.kvCapacity + n - p.P) * p.kvPitch + g * p.D; }
   size_t prefix(size_t n) const { return (n * p.G + g) * p.D; }
 
-  // Calls f(i, row) for rows [begin, end), i from 0. Steps from head to head: divisions would cost a small block dearly.
+  // Calls f(i, row) for rows [begin, end), i from 0. Steps from head to head: divisions would cost small blocks dear.
   template <class F>
   HWY_INLINE void each_row(size_t begin, size_t end, F f) const {
     const int32_t keys = static_cast<int32_t>(p.P + p.S), prefix = static_cast<int32_t>(p.P);

@@ -2,7 +2,7 @@
 // Included once per SIMD target, like simd.h.
 //
 // Operands are f32, those read by vectors with rows padded to whole ones. `multiply` keeps a tile of the result in
-// registers: on 32 registers 6 x 4 (rows x vectors), 8 x 3 or 12 x 2, 24 sums so that two FMA units never wait for one another.
+// registers: of 32, 6 x 4 (rows x vectors), 8 x 3 or 12 x 2, 24 sums so that two FMA units never wait for one another.
 #if defined(CONSILIUM_ATTENTION_TILE_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONSILIUM_ATTENTION_TILE_H
 #undef CONSILIUM_ATTENTION_TILE_H

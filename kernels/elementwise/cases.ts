@@ -2,7 +2,8 @@ import type { CaseTable, FloatDType, InputSpec, OpCase } from "../contract.js";
 import type { UnaryName } from "./functions.js";
 
 const FLOATS: readonly FloatDType[] = ["f32", "bf16", "f16"];
-const HALF = { bf16: 8e-3, f16: 1e-3 };
+/** Half a unit in the last place, relative, as often as a value is rounded on its way into a gradient. */
+const half = (roundings: number) => ({ bf16: roundings * 2 ** -8, f16: roundings * 2 ** -11 });
 
 const shapeOf = (spec: InputSpec) => (Array.isArray(spec) ? spec : (spec as { shape: readonly number[] }).shape);
 const size = (shape: readonly number[]) => shape.reduce((n, d) => n * d, 1);
@@ -17,6 +18,8 @@ interface UnaryTraits {
   readonly domain?: Domain;
   readonly options?: Readonly<Record<string, number>>;
   readonly flops: number;
+  /** Of a half type: the stored result counts as often as the derivative multiplies it, then the gradient. Default: 2. */
+  readonly roundings?: number;
 }
 
 const POSITIVE: Domain = { fill: "positive" };
@@ -26,13 +29,13 @@ const UNARY_TRAITS: Readonly<Record<UnaryName, UnaryTraits>> = {
   exp: { flops: 20 },
   log: { domain: POSITIVE, flops: 20 },
   sqrt: { domain: POSITIVE, flops: 1 },
-  rsqrt: { domain: POSITIVE, flops: 2 },
+  rsqrt: { domain: POSITIVE, flops: 2, roundings: 4 },
   abs: { flops: 1 },
   square: { flops: 1 },
-  reciprocal: { domain: POSITIVE, flops: 1 },
+  reciprocal: { domain: POSITIVE, flops: 1, roundings: 3 },
   sin: { flops: 20 },
   cos: { flops: 20 },
-  tanh: { flops: 20 },
+  tanh: { flops: 20, roundings: 3 },
   sigmoid: { flops: 20 },
   relu: { flops: 1 },
   gelu: { flops: 30 },
@@ -50,12 +53,13 @@ const UNARY_TRAITS: Readonly<Record<UnaryName, UnaryTraits>> = {
 /** Op names are the functions' but for the affine one, which users call scale. */
 const opName = (f: UnaryName) => (f === "affine" ? "scale" : f);
 
-function unaryTable(f: UnaryName, { domain = {}, options, flops }: UnaryTraits): CaseTable {
+function unaryTable(f: UnaryName, { domain = {}, options, flops, roundings = 2 }: UnaryTraits): CaseTable {
   const shape = (...dims: number[]) => ({ x: { shape: dims, ...domain } });
   return {
     op: opName(f),
-    tolerance: { f32: 2e-6, ...HALF },
-    reason: "functions within 4 units in the last place of f32, relative to the largest value; half types round once",
+    tolerance: { f32: 2e-6, ...half(roundings) },
+    reason:
+      "functions within 4 units in the last place of f32, relative to the largest value; half types by their roundings",
     cases: [
       { name: "no element", inputs: shape(0), options },
       { name: "one element, no dimension", inputs: shape(), options },
@@ -99,13 +103,18 @@ const broadcasts = (b: (...shape: number[]) => InputSpec): OpCase[] => [
 const normal = (...shape: number[]): InputSpec => ({ shape });
 const positive = (...shape: number[]): InputSpec => ({ shape, fill: "positive" });
 
-function binaryTable(op: string, b: (...shape: number[]) => InputSpec, extra: readonly OpCase[] = []): CaseTable {
+function binaryTable(
+  op: string,
+  b: (...shape: number[]) => InputSpec,
+  roundings: number,
+  extra: readonly OpCase[] = [],
+): CaseTable {
   return {
     op,
-    tolerance: { f32: 1e-6, bf16: 1.2e-2, f16: 1.5e-3 },
+    tolerance: { f32: 1e-6, ...half(roundings) },
     reason:
-      "one operation, then sums of up to 16,500 terms in blocks for stretched inputs; half types round the product before " +
-      "the sum, at most three times",
+      "one operation, then sums of up to 16,500 terms in blocks for stretched inputs; half types by their roundings: the " +
+      "stored quotient, products before the sum, the sum",
     cases: [...broadcasts(b), ...extra],
     cost: (c, pass) =>
       pass === "forward"
@@ -163,12 +172,12 @@ const whereTable: CaseTable = {
 
 export const tables: CaseTable[] = [
   ...(Object.keys(UNARY_TRAITS) as UnaryName[]).map((f) => unaryTable(f, UNARY_TRAITS[f])),
-  binaryTable("add", normal),
-  binaryTable("sub", normal),
-  binaryTable("mul", normal),
-  binaryTable("div", positive),
-  binaryTable("maximum", normal, [ties]),
-  binaryTable("minimum", normal, [ties]),
+  binaryTable("add", normal, 1),
+  binaryTable("sub", normal, 1),
+  binaryTable("mul", normal, 2),
+  binaryTable("div", positive, 4),
+  binaryTable("maximum", normal, 2, [ties]),
+  binaryTable("minimum", normal, 2, [ties]),
   ...["equal", "notEqual", "less", "lessEqual", "greater", "greaterEqual"].map(compareTable),
   whereTable,
 ];

@@ -7,7 +7,7 @@ const make = (name: string, V: number, C: number, ids: InputSpec, extra: Partial
   ...extra,
 });
 
-const padding = { noGradient: { weight: "look-ups of the padding row are left out: not the derivative" } };
+const padding = { notDerivative: { weight: "look-ups of the padding row are left out: not the derivative" } };
 
 const random = (V: number, ...shape: number[]): InputSpec => ({ shape, dtype: "i32", low: 0, high: V });
 const given = (...values: number[]): InputSpec => ({ shape: [values.length], dtype: "i32", values });

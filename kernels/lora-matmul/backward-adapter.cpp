@@ -1,9 +1,9 @@
 // lora-matmul/backward-adapter (cpu)
 // Math      da = gᵀ drop(x);  db = scale dyᵀ h;  each may add to what is there
 // Shapes    dy [T,N] · x [T,K] · h, g [T,R] · random u32[4] · da [R,K] · db [N,R] · scratch [blocks, R, K + N] f32
-// Method    Both are a narrow matrix, transposed, times a wide one (da with x, the transpose of db with dy). A cell takes
+// Method    Both are a narrow matrix, transposed, times a wide one (da with x, the transpose of db with dy). A cell has
 //           512 tokens and 128 columns of the wide one, 32 tokens at a time, straight from its place: the narrow one is
-//           laid out as multiply_tile wants it already. Dropout copies the strip to mask it. The join adds blocks in order.
+//           laid out as multiply_tile wants it already. Dropout masks a copy of the strip. The join adds in order.
 // Launch    512 tokens × 128 columns of x, then of dy · join: 128 columns
 // Numerics  f32, tokens in order inside a block, blocks in order; stores round once
 #undef HWY_TARGET_INCLUDE
@@ -41,8 +41,10 @@ HWY_INLINE void sum_block(const T *narrow, const T *wide, size_t R, size_t C, si
       for (size_t r = 0; r < R; r += kRows) {
         const size_t height = HWY_MIN(kRows, R - r);
         float *tile = sums + j * R + r * kCols;
-        if (direct) tile_for<T>(height, 2)(depth, left + r, R, from, C, tile, kCols, t > 0);
-        else tile_for<float>(height, 2)(depth, left + r, R, strip, kCols, tile, kCols, t > 0);
+        if (direct)
+          tile_for<T>(height, 2)(depth, left + r, R, from, C, tile, kCols, t > 0);
+        else
+          tile_for<float>(height, 2)(depth, left + r, R, strip, kCols, tile, kCols, t > 0);
       }
     }
   }
@@ -51,7 +53,8 @@ HWY_INLINE void sum_block(const T *narrow, const T *wide, size_t R, size_t C, si
 template <class T>
 void lora_matmul_backward_adapter(KERNEL_ARGS) {
   const auto &p = *static_cast<const Params *>(params);
-  const size_t R = p.R, N = p.N, K = p.K, x_cells = ceil_div(K, kBlockWidth), cells = x_cells + ceil_div(N, kBlockWidth);
+  const size_t R = p.R, N = p.N, K = p.K, x_cells = ceil_div(K, kBlockWidth),
+               cells = x_cells + ceil_div(N, kBlockWidth);
   const auto *dy = static_cast<const T *>(buffers[0]);             // [T,N]
   const auto *x = static_cast<const T *>(buffers[1]);              // [T,K]
   const auto *h = static_cast<const T *>(buffers[2]);              // [T,R]
@@ -92,8 +95,10 @@ void lora_matmul_backward_adapter_join(KERNEL_ARGS) {
       for (size_t c = col; c < last; ++c) {
         float sum = 0;
         for (size_t block = 0; block < blocks; ++block) sum += sums[block * R * (K + N) + r * C + c];
-        if (for_a) store1(p.accumulateA ? load1(da + r * K + c) + sum : sum, da + r * K + c);
-        else store1(p.accumulateB ? load1(db + c * R + r) + p.scale * sum : p.scale * sum, db + c * R + r);
+        if (for_a)
+          store1(p.accumulateA ? load1(da + r * K + c) + sum : sum, da + r * K + c);
+        else
+          store1(p.accumulateB ? load1(db + c * R + r) + p.scale * sum : p.scale * sum, db + c * R + r);
       }
   }
 }

@@ -2,7 +2,7 @@
 // Math      g = scale dy b;  dx = dy weight + mask / (1 - dropout) ∘ (g a)
 // Shapes    dy [T,N] · weight [N,K] · a [R,K] · b [N,R] · random u32[4] · dx [T,K] · g [T,R]
 // Method    product.h with dy in the place of x
-// Launch    adapters: 32 columns of b or 256 columns of a · rows: 48 rows of dy or a block of weight · a rectangle of dx
+// Launch    adapters: 32 columns of b or 256 of a · rows: 48 rows of dy or a block of weight · a rectangle of dx
 // Numerics  f32 sums; stores round once; the mask is the forward pass's, made again
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/lora-matmul/backward-input.cpp"

@@ -47,6 +47,8 @@ export const table: CaseTable = {
     const base = 2 * T * N * K;
     const branch = 2 * T * R * (N + K);
     const bytes = 4 * (T * K + N * K + T * N);
-    return pass === "forward" ? { flops: base + branch, bytes } : { flops: base + 2 * branch, bytes: bytes + 4 * T * K };
+    return pass === "forward"
+      ? { flops: base + branch, bytes }
+      : { flops: base + 2 * branch, bytes: bytes + 4 * T * K };
   },
 };

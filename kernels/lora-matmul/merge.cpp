@@ -24,7 +24,7 @@ void lora_matmul_merge(KERNEL_ARGS) {
   (void)scratch;
   const auto &p = *static_cast<const Params *>(params);
   const size_t N = p.N, K = p.K, R = p.R, rows = 96, cols = 512, col_cells = ceil_div(K, cols);
-  auto *weight = static_cast<T *>(buffers[0]);   // [N,K]
+  auto *weight = static_cast<T *>(buffers[0]);         // [N,K]
   const auto *a = static_cast<const T *>(buffers[1]);  // [R,K]
   const auto *b = static_cast<const T *>(buffers[2]);  // [N,R]
   const Operand<T> left{{b, R, 1}, nullptr, 0}, right{{a, 1, K}, nullptr, 0};

@@ -7,7 +7,8 @@
 //           rows      pack 48 rows of x, once, and multiply the packed panels by p while they are in cache;
 //                     or pack a block of w where several cells use it
 //           product   the cells of gemm.h; after the last K block each register tile resumes for R more steps, over the
-//                     rank rows and q. With dropout on the result these go to a tile of their own, which is masked, added.
+//                     rank rows and q. With dropout on the result these go to a tile of their own, which is masked,
+//                     added.
 // Numerics  f32 throughout; the branch uses rank before it is rounded for storage
 // Scratch   x panels · rank panels · p strips · q strips · w strips, in floats, each from a cache line on
 #include "kernels/common/cpu/gemm-output.h"
@@ -40,26 +41,28 @@ struct DropoutMask {
     const hn::RebindToUnsigned<Lanes> du;
     const size_t lanes = hn::Lanes(d);
     const auto from = static_cast<uint32_t>(position);
-    for_random(stream, from, from + static_cast<uint32_t>(n), [&](uint32_t i, uint32_t run, const uint32_t *words) HWY_ATTR {
-      float *out = values + (i - from);
-      uint32_t j = 0;
-      for (; j + lanes <= run; j += lanes) {
-        const auto kept = hn::Ge(uniform(d, hn::LoadU(du, words + j)), hn::Set(d, rate));
-        store(d, hn::IfThenElseZero(kept, hn::Mul(hn::LoadU(d, out + j), hn::Set(d, keep))), out + j);
-      }
-      for (; j < run; ++j) out[j] = static_cast<float>(words[j] >> 8) * (1.0f / 16777216.0f) >= rate ? out[j] * keep : 0;
-    });
+    for_random(stream, from, from + static_cast<uint32_t>(n),
+               [&](uint32_t i, uint32_t run, const uint32_t *words) HWY_ATTR {
+                 float *out = values + (i - from);
+                 uint32_t j = 0;
+                 for (; j + lanes <= run; j += lanes) {
+                   const auto kept = hn::Ge(uniform(d, hn::LoadU(du, words + j)), hn::Set(d, rate));
+                   store(d, hn::IfThenElseZero(kept, hn::Mul(hn::LoadU(d, out + j), hn::Set(d, keep))), out + j);
+                 }
+                 for (; j < run; ++j)
+                   out[j] = static_cast<float>(words[j] >> 8) * (1.0f / 16777216.0f) >= rate ? out[j] * keep : 0;
+               });
   }
 };
 
 template <class T>
 struct LoraProduct {
   size_t M, N, K, R;
-  const T *x;            // [M,K]
-  Items<T> w, p, q;      // items: columns of w, p and q
+  const T *x;        // [M,K]
+  Items<T> w, p, q;  // items: columns of w, p and q
   float scale_p, scale_q;
   DropoutMask mask_in, mask_out;
-  T *rank;               // [M,R]
+  T *rank;  // [M,R]
 
   GemmPlan plan() const { return GemmPlan({1, M, N, K, false, false, false, false}); }
 };
@@ -81,7 +84,8 @@ constexpr size_t kAdapterCols = 256, kRowsOfCell = 48;
 
 // Columns [first, first + count) of an adapter as strips, times scale.
 template <class T>
-HWY_INLINE void pack_adapter(const Items<T> &columns, size_t first, size_t count, size_t depth, float scale, float *strips) {
+HWY_INLINE void pack_adapter(const Items<T> &columns, size_t first, size_t count, size_t depth, float scale,
+                             float *strips) {
   float *out = strips + first * depth;
   pack_panels<kCols>(columns.at(first, 0), count, depth, out, kCols * depth);
   if (scale != 1.0f)
@@ -106,7 +110,8 @@ HWY_INLINE void lora_adapters(const LoraProduct<T> &s, size_t begin, size_t end,
 
 // rank = panel p for one panel of rows: to the output, and packed for the branch.
 template <class T>
-HWY_INLINE void rank_of_panel(const LoraProduct<T> &s, const LoraScratch &at, size_t row, size_t rows, const float *panel) {
+HWY_INLINE void rank_of_panel(const LoraProduct<T> &s, const LoraScratch &at, size_t row, size_t rows,
+                              const float *panel) {
   HWY_ALIGN float tile[kRows * kCols];
   float *packed = at.rank + row * s.R;
   for (size_t r = 0; r < s.R; r += kCols) {
@@ -155,7 +160,8 @@ HWY_INLINE void lora_rows(const LoraProduct<T> &s, size_t begin, size_t end, voi
 
 // Cells: rectangles of y.
 template <class T>
-HWY_INLINE void lora_product(const LoraProduct<T> &s, const GemmOutput<T> &output, size_t begin, size_t end, void *scratch) {
+HWY_INLINE void lora_product(const LoraProduct<T> &s, const GemmOutput<T> &output, size_t begin, size_t end,
+                             void *scratch) {
   const LoraScratch at(s, scratch);
   const GemmPlan plan = s.plan();
   const Operand<T> left{{s.x, s.K, 1}, at.x, s.K}, right{s.w, plan.share_b ? at.w : nullptr, s.K};
@@ -176,7 +182,8 @@ HWY_INLINE void lora_product(const LoraProduct<T> &s, const GemmOutput<T> &outpu
   };
   for (size_t cell = begin; cell < end; ++cell) {
     const size_t row = cell / plan.col_cells * plan.rows, col = cell % plan.col_cells * plan.cols;
-    multiply_cell(left, right, {row, HWY_MIN(plan.rows, s.M - row), col, HWY_MIN(plan.cols, s.N - col), 0, s.K}, finish);
+    multiply_cell(left, right, {row, HWY_MIN(plan.rows, s.M - row), col, HWY_MIN(plan.cols, s.N - col), 0, s.K},
+                  finish);
   }
 }
 

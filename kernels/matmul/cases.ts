@@ -31,7 +31,11 @@ const edges: OpCase[] = [
     options: { transposeA: true, transposeB: true },
     dtypes: ALL,
   },
-  { name: "left transposed", inputs: { a: [100, 31], b: { shape: [100, 33], scale: 0.1 } }, options: { transposeA: true } },
+  {
+    name: "left transposed",
+    inputs: { a: [100, 31], b: { shape: [100, 33], scale: 0.1 } },
+    options: { transposeA: true },
+  },
   {
     name: "left transposed, few rows, long sum (a router's weight gradient)",
     inputs: { a: [1100, 4], b: { shape: [1100, 96], scale: 0.03 } },
@@ -43,7 +47,10 @@ const edges: OpCase[] = [
     options: { transposeA: true },
   },
   { name: "rows over several cells", inputs: linear(600, 40, 96), options: layer },
-  { name: "spikes", inputs: { a: { shape: [33, 65], fill: "spiky" }, b: { shape: [65, 40], fill: "spiky", scale: 0.1 } } },
+  {
+    name: "spikes",
+    inputs: { a: { shape: [33, 65], fill: "spiky" }, b: { shape: [65, 40], fill: "spiky", scale: 0.1 } },
+  },
 ];
 
 const batched: OpCase[] = [
@@ -58,12 +65,14 @@ const batched: OpCase[] = [
   { name: "batched, one row each", inputs: { a: [5, 1, 48], b: { shape: [5, 48, 40], scale: 0.15 } } },
 ];
 
-const activations: OpCase[] = (["gelu", "geluTanh", "quickGelu", "silu", "tanh", "relu"] as const).map((activation) => ({
-  name: `linear with bias and ${activation}`,
-  inputs: linear(37, 40, 67),
-  options: { ...layer, activation },
-  dtypes: ALL,
-}));
+const activations: OpCase[] = (["gelu", "geluTanh", "quickGelu", "silu", "tanh", "relu"] as const).map(
+  (activation) => ({
+    name: `linear with bias and ${activation}`,
+    inputs: linear(37, 40, 67),
+    options: { ...layer, activation },
+    dtypes: ALL,
+  }),
+);
 
 const layers: OpCase[] = [
   { name: "MISS-tiny fc1", inputs: linear(8 * 65, 64, 256), options: { ...layer, activation: "gelu" }, bench: true },

@@ -1,7 +1,7 @@
 // matmul/forward (cpu)
 // Math      y[b,m,n] = act(sum over k of op(a[b])[m,k] op(b[b])[k,n] + bias[n]);  with accumulate y += sum + bias
 // Shapes    a [B|1,M,K] or transposed [B|1,K,M] · b [B|1,K,N] or [B|1,N,K] · bias [N] · y, preactivation [B,M,N]
-// Method    up to 8 rows: gemm-skinny.h. Else gemm.h: operands that several cells use are packed by a launch of their own,
+// Method    up to 8 rows: gemm-skinny.h. Else gemm.h: an operand that many cells use is packed by a launch of its own,
 //           then one cell per rectangle of y. Few rectangles and a long inner dimension: ranges of it are multiplied
 //           apart into scratch, and a third launch adds them in order.
 // Launch    pack: 96 rows of a or columns of b, 256 of K · forward: a rectangle of y in a range of K · join: 8 rows
@@ -20,15 +20,13 @@ namespace consilium::HWY_NAMESPACE {
 struct Params {
   uint32_t B, M, N, K, transposeA, transposeB, batchedA, batchedB, activation, accumulate, hasBias, hasPreactivation;
 
-  GemmShape shape() const {
-    return {B, M, N, K, transposeA != 0, transposeB != 0, batchedA != 0, batchedB != 0};
-  }
+  GemmShape shape() const { return {B, M, N, K, transposeA != 0, transposeB != 0, batchedA != 0, batchedB != 0}; }
 };
 
 template <class T>
 HWY_INLINE GemmOutput<T> output_of(const Params &p, void *const *buffers, size_t batch) {
   const size_t from = batch * p.M * p.N;
-  auto *y = static_cast<T *>(buffers[3]);                                            // [B,M,N]
+  auto *y = static_cast<T *>(buffers[3]);                                             // [B,M,N]
   auto *preactivation = p.hasPreactivation ? static_cast<T *>(buffers[4]) : nullptr;  // [B,M,N]
   const auto *bias = p.hasBias ? static_cast<const T *>(buffers[2]) : nullptr;        // [N]
   return {y + from, preactivation ? preactivation + from : nullptr, bias, p.N, p.activation, p.accumulate != 0};
@@ -37,8 +35,8 @@ HWY_INLINE GemmOutput<T> output_of(const Params &p, void *const *buffers, size_t
 template <class T>
 void matmul_forward_pack(KERNEL_ARGS) {
   const auto shape = static_cast<const Params *>(params)->shape();
-  pack_operands(shape, GemmPlan(shape), static_cast<const T *>(buffers[0]), static_cast<const T *>(buffers[1]), begin, end,
-                static_cast<float *>(scratch));
+  pack_operands(shape, GemmPlan(shape), static_cast<const T *>(buffers[0]), static_cast<const T *>(buffers[1]), begin,
+                end, static_cast<float *>(scratch));
 }
 KERNEL_TARGETS(matmul_forward_pack)
 
@@ -74,11 +72,13 @@ void matmul_forward(KERNEL_ARGS) {
     const size_t col = index % plan.col_cells * plan.cols, rest = index / plan.col_cells;
     const size_t row = rest % plan.row_cells * plan.rows, split = rest / plan.row_cells % plan.splits;
     const size_t batch = rest / plan.row_cells / plan.splits, k = split * plan.depth;
-    const Cell cell{row, HWY_MIN(plan.rows, s.M - row), col, HWY_MIN(plan.cols, s.N - col), k, HWY_MIN(plan.depth, s.K - k)};
+    const Cell cell{row, HWY_MIN(plan.rows, s.M - row), col, HWY_MIN(plan.cols, s.N - col),
+                    k,   HWY_MIN(plan.depth, s.K - k)};
     const Operand<T> left{rows_of_a(s, a, batch),
                           plan.share_a ? packed + (s.batched_a ? batch : 0) * plan.a_matrix : nullptr, s.K};
     const Operand<T> right{columns_of_b(s, b, batch),
-                           plan.share_b ? packed + plan.b_begin + (s.batched_b ? batch : 0) * plan.b_matrix : nullptr, s.K};
+                           plan.share_b ? packed + plan.b_begin + (s.batched_b ? batch : 0) * plan.b_matrix : nullptr,
+                           s.K};
     if (plan.splits > 1) {
       float *partial = static_cast<float *>(scratch) + plan.partial_begin;
       multiply_cell(left, right, cell, Partial{partial + (batch * plan.splits + split) * s.M * s.N, s.N});

@@ -9,8 +9,9 @@ const STRIP = 32;
 /** Rows that one cell may own: with K blocks of 256 the packed A block (516 x 256 f32) stays in a 1 MiB L2. */
 const MAX_ROWS = 516;
 const MAX_COLS = 1024;
+const MIN_COLS = 128;
 /** Enough cells to balance many threads, unless a cell would fall below 20 million multiply-adds (about 300 microseconds). */
-const ENOUGH_CELLS = 20;
+const ENOUGH_CELLS = 16;
 const CELL_WORK = 20e6;
 /** Packing in place stays in L2, packing for all goes through memory and costs about as much as doing it twice. */
 const PACKS_IN_PLACE = 2;
@@ -44,17 +45,21 @@ export interface GemmPlan {
 
 export function gemmPlan({ B, M, N, K }: GemmShape): GemmPlan {
   let rows = M <= MAX_ROWS ? roundUp(M, PANEL) : 192;
-  let cols = roundUp(Math.ceil(N / Math.max(1, Math.ceil(N / MAX_COLS))), STRIP);
   // A wide B is cut by columns only, so that each cell packs its own part and B is read once.
   const byRows = M > MAX_ROWS || N <= MAX_COLS;
+  let cols = byRows ? roundUp(Math.ceil(N / Math.max(1, Math.ceil(N / MAX_COLS))), STRIP) : MIN_COLS;
   const cells = () => B * Math.ceil(M / rows) * Math.ceil(N / cols);
   while (cells() < ENOUGH_CELLS && rows * cols * K > CELL_WORK) {
     if (byRows && rows >= 192) rows = roundUp(rows / 2, PANEL);
-    else if (cols > 128) cols = roundUp(cols / 2, STRIP);
+    else if (cols > MIN_COLS) cols = roundUp(cols / 2, STRIP);
     else if (rows >= 96) rows = roundUp(rows / 2, PANEL);
     else break;
   }
-  const wanted = Math.min(Math.floor(K / 512), Math.floor(16 / Math.max(1, cells())), Math.floor((B * M * N * K) / 2 ** 21));
+  const wanted = Math.min(
+    Math.floor(K / 512),
+    Math.floor(16 / Math.max(1, cells())),
+    Math.floor((B * M * N * K) / 2 ** 21),
+  );
   const depth = wanted > 1 ? roundUp(Math.ceil(K / wanted), 256) : K;
   const rowCells = Math.ceil(M / rows);
   const colCells = Math.ceil(N / cols);

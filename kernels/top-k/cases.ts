@@ -12,7 +12,7 @@ const count = (T: number, V: number, f: (i: number) => number): InputSpec => ({
   shape: [T, V],
   values: Array.from({ length: T * V }, (_, i) => f(i)),
 });
-const nonsmooth = { noGradient: { x: "ties: a central difference sees the other element, too" } };
+const nonsmooth = { notDerivative: { x: "ties: a central difference sees the other element, too" } };
 
 /** Chosen values, indices and moved gradients are copies: nothing may differ. */
 const tolerance = { f32: 0, bf16: 0, f16: 0 };
@@ -62,7 +62,7 @@ export const tables: CaseTable[] = [
         count(2, 50, (i) => (i % 5 ? Number.NEGATIVE_INFINITY : i)),
         12,
         {
-          noGradient: { x: "differences of infinities" },
+          notDerivative: { x: "differences of infinities" },
         },
       ),
       make("three dimensions", [2, 3, 20], 3),

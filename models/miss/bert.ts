@@ -1,8 +1,6 @@
 import { add, arange, attention, dropout, nn, reshape, type Tensor } from "../../engine/index.js";
 import type { MissConfig } from "./config.js";
 
-const weightInit = nn.normal(0.02);
-
 /** What a text module reads besides its tokens. */
 export interface BertContext {
   /** Key padding of the tokens, i32 [B, L]. */
@@ -22,6 +20,7 @@ class BertEmbeddings extends nn.Module {
 
   constructor(init: nn.Initializer, c: MissConfig) {
     super();
+    const weightInit = nn.normal(c.initializerRange);
     this.word_embeddings = new nn.Embedding(init, c.vocab, c.hidden, { paddingIndex: c.pad, weightInit });
     this.position_embeddings = new nn.Embedding(init, c.maxPositions, c.hidden, { weightInit });
     this.LayerNorm = new nn.LayerNorm(init, c.hidden, { eps: c.textEps });
@@ -44,6 +43,7 @@ class BertSelfAttention extends nn.Module {
 
   constructor(init: nn.Initializer, c: MissConfig, keyWidth: number) {
     super();
+    const weightInit = nn.normal(c.initializerRange);
     this.query = new nn.Linear(init, c.hidden, c.hidden, { weightInit });
     this.key = new nn.Linear(init, keyWidth, c.hidden, { weightInit });
     this.value = new nn.Linear(init, keyWidth, c.hidden, { weightInit });
@@ -71,6 +71,7 @@ class BertOutput extends nn.Module {
 
   constructor(init: nn.Initializer, c: MissConfig, width: number) {
     super();
+    const weightInit = nn.normal(c.initializerRange);
     this.dense = new nn.Linear(init, width, c.hidden, { weightInit });
     this.LayerNorm = new nn.LayerNorm(init, c.hidden, { eps: c.textEps });
     this.dropout = c.hiddenDropout;
@@ -106,6 +107,7 @@ class BertLayer extends nn.Module {
 
   constructor(init: nn.Initializer, c: MissConfig, crossWidth: number) {
     super();
+    const weightInit = nn.normal(c.initializerRange);
     this.attention = new BertAttention(init, c, c.hidden);
     this.crossattention = new BertAttention(init, c, crossWidth);
     this.intermediate = { dense: new nn.Linear(init, c.hidden, c.intermediate, { weightInit }) };

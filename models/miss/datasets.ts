@@ -14,11 +14,10 @@ export interface DataSplits {
 
 /** The questions of a run. Validation images are taken out of the training rows, never out of the test. */
 export async function loadSplits({ data, images, validation, seed }: RunConfig): Promise<DataSplits> {
-  const all = await loaders[data.set](data.folder);
-  const [train, test] = [all.train, all.test].map((records) => withImages(records, images, seed));
-  if (validation === 0) return { train, validation: [], test };
-  const parts = splitByImage(train, seed, validation);
-  return { train: parts.train, validation: parts.test, test };
+  const { train, test } = await loaders[data.set](data.folder);
+  const parts = validation === 0 ? { train, test: [] } : splitByImage(train, seed, validation);
+  const seen = (records: readonly VqaRecord[]) => withImages(records, images, seed);
+  return { train: seen(parts.train), validation: seen(parts.test), test: seen(test) };
 }
 
 const loaders = {

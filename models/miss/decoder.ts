@@ -8,7 +8,7 @@ class HeadTransform extends nn.Module {
 
   constructor(init: nn.Initializer, c: MissConfig) {
     super();
-    this.dense = new nn.Linear(init, c.hidden, c.hidden, { weightInit: nn.normal(0.02) });
+    this.dense = new nn.Linear(init, c.hidden, c.hidden, { weightInit: nn.normal(c.initializerRange) });
     this.LayerNorm = new nn.LayerNorm(init, c.hidden, { eps: c.textEps });
   }
 

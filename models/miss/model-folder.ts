@@ -53,6 +53,7 @@ const schema = z.strictObject({
     hiddenDropout: rate,
     attentionDropout: rate,
     dropPath: rate,
+    initializerRange: z.number().positive(),
   }),
   scaling: z.enum(["published", "ordinary"]),
   answering: z.discriminatedUnion("method", [

@@ -59,9 +59,11 @@ export async function train(config: RunConfig, options: TrainOptions): Promise<T
   if (saved) sameConfig(saved.state.config, config, stateFile(out));
   else await writeModelFolder(out, folder);
 
-  const run = new Run(config, options, splits, folder, images);
+  const init = new nn.Initializer(device, config.seed);
+  const network = await startingNetwork(config, folder, init, saved !== null);
+  const run = new Run(config, options, splits, folder, images, network, init);
   try {
-    await run.prepare(saved);
+    await run.restore(saved);
     onEvent?.({
       type: "ready",
       ...countParameters(run.network),
@@ -85,6 +87,20 @@ export async function train(config: RunConfig, options: TrainOptions): Promise<T
   }
 }
 
+/** The network before it is adapted: checkpoints have the published names, without adapters. */
+async function startingNetwork(config: RunConfig, folder: ModelFolder, init: nn.Initializer, resumed: boolean) {
+  const network = new MissNetwork(init, folder.config);
+  if (!config.init || resumed) return network;
+  try {
+    await using reader = await io.openCheckpoint(config.init);
+    await loadNetwork(network, reader);
+    return network;
+  } catch (error) {
+    network.dispose();
+    throw error;
+  }
+}
+
 class Run {
   readonly network: MissNetwork;
   readonly optimizer: optim.AdamW;
@@ -92,7 +108,6 @@ class Run {
   readonly steps: number;
   history: History = { loss: [], lr: [] };
   state: State;
-  readonly #init: nn.Initializer;
   readonly #schedule: optim.Schedule;
   readonly #config: RunConfig;
   readonly #options: TrainOptions;
@@ -101,7 +116,15 @@ class Run {
   readonly #images: ImageStore;
   readonly #perEpoch: number;
 
-  constructor(config: RunConfig, options: TrainOptions, splits: DataSplits, folder: ModelFolder, images: ImageStore) {
+  constructor(
+    config: RunConfig,
+    options: TrainOptions,
+    splits: DataSplits,
+    folder: ModelFolder,
+    images: ImageStore,
+    network: MissNetwork,
+    init: nn.Initializer,
+  ) {
     this.#config = config;
     this.#options = options;
     this.#splits = splits;
@@ -110,11 +133,10 @@ class Run {
     this.#perEpoch = Math.ceil(splits.train.length / config.batch);
     this.steps = config.epochs * this.#perEpoch;
     this.tokenizer = new MissTokenizer(folder.pieces);
-    this.#init = new nn.Initializer(options.device, config.seed);
-    this.network = new MissNetwork(this.#init, folder.config);
+    this.network = network;
     const { adaptation } = config;
     const { r, alpha, dropout } = adaptation;
-    adapt(this.network, this.#init, { ...adaptation, lora: { r, alpha, dropout } });
+    adapt(this.network, init, { ...adaptation, lora: { r, alpha, dropout } });
     nn.namePaths(this.network);
     const trained = [...this.network.namedParameters()].filter(([, p]) => p.requiresGrad);
     const { lr, minLr, warmupSteps, weightDecay } = config;
@@ -138,19 +160,10 @@ class Run {
     };
   }
 
-  async prepare(saved: Awaited<ReturnType<typeof openState>> | null): Promise<void> {
-    if (saved) {
-      this.state = saved.state;
-      this.history = await restoreState(saved, this.#options.device, this.network, this.optimizer);
-      return;
-    }
-    if (!this.#config.init) return;
-    const reader = await io.openCheckpoint(this.#config.init);
-    try {
-      await loadNetwork(this.network, reader);
-    } finally {
-      await reader.close();
-    }
+  async restore(saved: Awaited<ReturnType<typeof openState>> | null): Promise<void> {
+    if (!saved) return;
+    this.state = saved.state;
+    this.history = await restoreState(saved, this.#options.device, this.network, this.optimizer);
   }
 
   /** Trains to the end, or until the signal; true when it was stopped. */

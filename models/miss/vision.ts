@@ -1,15 +1,24 @@
-import { add, attentionPacked, concat, dropPath, expand, nn, reshape, type Tensor } from "../../engine/index.js";
+import {
+  add,
+  attentionPacked,
+  checkpoint,
+  concat,
+  dropPath,
+  expand,
+  nn,
+  reshape,
+  type Tensor,
+} from "../../engine/index.js";
 import type { MissConfig } from "./config.js";
-
-const weightInit = nn.truncatedNormal(0.02);
 
 class VisionAttention extends nn.Module {
   qkv: nn.Linear | nn.LoraLinear;
   proj: nn.Linear | nn.LoraLinear;
   readonly heads: number;
 
-  constructor(init: nn.Initializer, width: number, heads: number) {
+  constructor(init: nn.Initializer, { visionWidth: width, visionHeads: heads, initializerRange }: MissConfig) {
     super();
+    const weightInit = nn.truncatedNormal(initializerRange);
     this.qkv = new nn.Linear(init, width, 3 * width, { weightInit });
     this.proj = new nn.Linear(init, width, width, { weightInit });
     this.heads = heads;
@@ -26,8 +35,9 @@ class VisionMlp extends nn.Module {
   fc1: nn.Linear | nn.LoraLinear;
   fc2: nn.Linear | nn.LoraLinear;
 
-  constructor(init: nn.Initializer, width: number, hidden: number) {
+  constructor(init: nn.Initializer, { visionWidth: width, visionMlp: hidden, initializerRange }: MissConfig) {
     super();
+    const weightInit = nn.truncatedNormal(initializerRange);
     this.fc1 = new nn.Linear(init, width, hidden, { weightInit });
     this.fc2 = new nn.Linear(init, hidden, width, { weightInit });
   }
@@ -49,9 +59,9 @@ class VisionBlock extends nn.Module {
     super();
     const { visionWidth: width, visionEps: eps } = config;
     this.norm1 = new nn.LayerNorm(init, width, { eps });
-    this.attn = new VisionAttention(init, width, config.visionHeads);
+    this.attn = new VisionAttention(init, config);
     this.norm2 = new nn.LayerNorm(init, width, { eps });
-    this.mlp = new VisionMlp(init, width, config.visionMlp);
+    this.mlp = new VisionMlp(init, config);
     this.dropPath = rate;
   }
 
@@ -69,10 +79,13 @@ export class VisionTransformer extends nn.Module {
   patch_embed: { proj: nn.PatchEmbed | nn.LoraPatchEmbed };
   blocks: VisionBlock[];
   norm: nn.LayerNorm;
+  /** How many blocks, the last ones, compute their insides again in the backward pass instead of keeping them. */
+  checkpointBlocks = 0;
 
   constructor(init: nn.Initializer, config: MissConfig) {
     super();
     const { visionWidth: width, visionDepth: depth, patch } = config;
+    const weightInit = nn.truncatedNormal(config.initializerRange);
     const tokens = (config.imageSize / patch) ** 2 + 1;
     this.cls_token = init.parameter([1, 1, width], weightInit);
     this.pos_embed = init.parameter([1, tokens, width], weightInit);
@@ -89,8 +102,10 @@ export class VisionTransformer extends nn.Module {
     const patches = this.patch_embed.proj.forward(image);
     const [B, , C] = patches.shape;
     let x = add(concat([expand(this.cls_token, [B, 1, C]), patches], 1), this.pos_embed);
-    for (const block of this.blocks) x = block.forward(x);
+    const kept = this.blocks.length - this.checkpointBlocks;
+    this.blocks.forEach((block, i) => {
+      x = i < kept ? block.forward(x) : checkpoint((t) => block.forward(t), x);
+    });
     return this.norm.forward(x);
   }
 }
-

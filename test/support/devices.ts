@@ -16,7 +16,10 @@ export async function tryOpen(name: DeviceName, options: DeviceOptions = {}): Pr
   }
 }
 
-/** Watches every allocation of a debug device, so that its guard zones can be checked. */
+/**
+ * Watches every allocation of a debug device. The returned function checks the guard zones of those since its last call,
+ * and frees pooled memory, so that the next case allocates anew.
+ */
 export function watchGuards(device: Device): () => Promise<string[]> {
   const memories: Memory[] = [];
   const { binding } = device;
@@ -29,10 +32,11 @@ export function watchGuards(device: Device): () => Promise<string[]> {
   return async () => {
     await device.finish();
     const damage: string[] = [];
-    for (const memory of memories) {
+    for (const memory of memories.splice(0)) {
       const found = await binding.checkGuards?.(memory);
       if (found) damage.push(found);
     }
+    device.pool.trim();
     return damage;
   };
 }

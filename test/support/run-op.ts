@@ -5,12 +5,13 @@ import { isFloat } from "../../engine/dtype.js";
 import { scope } from "../../engine/scope.js";
 import { walk } from "../../engine/tape.js";
 import { fromHost, Tensor } from "../../engine/tensor.js";
-import type { OpCase } from "../../kernels/contract.js";
+import type { DType, OpCase } from "../../kernels/contract.js";
 import { type HostInput, roundTo } from "./fill.js";
 import { generator } from "./random.js";
 
 export interface OpResult {
   readonly outputs: Float64Array[];
+  readonly dtypes: readonly DType[];
   /** By input name; null where the tape gave none. */
   readonly gradients: Record<string, Float64Array | null>;
 }
@@ -30,7 +31,7 @@ function upload(device: Device, input: HostInput): Tensor {
 }
 
 /** The gradient that flows into output `i`: the same numbers on every device. */
-export function outputGradient(c: OpCase, y: Tensor, i: number): HostInput {
+export function outputGradient(c: OpCase, y: Pick<Tensor, "shape" | "size" | "dtype">, i: number): HostInput {
   const random = generator(`${c.name}/dy${i}`);
   const round = roundTo[y.dtype];
   return { shape: y.shape, dtype: y.dtype, values: Float64Array.from({ length: y.size }, () => round(random.normal())) };
@@ -64,7 +65,7 @@ export async function runOp(
     }
     return [...outputs, ...Object.values(gradients)];
   });
-  const result: OpResult = { outputs: [], gradients: {} };
+  const result: OpResult = { outputs: [], dtypes: outputs.map((t) => t.dtype), gradients: {} };
   for (const t of outputs) result.outputs.push(await values(t));
   for (const name of Object.keys(op.inputs)) result.gradients[name] = gradients[name] ? await values(gradients[name]) : null;
   for (const t of made) t.dispose();

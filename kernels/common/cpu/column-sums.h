@@ -1,6 +1,7 @@
 // column-sums (cpu): sums over rows, split by shape into blocks of 64 rows and joined in their order
 // Math      sums[n] = sum over t of x[t,n]
-// Method    the launch over rows adds each block's rows into its own line of scratch; the join adds the lines, 64 columns
+// Method    the launch over rows adds each block's rows into its own line of scratch; the join adds the lines, 64
+// columns
 //           to a cell
 #include "kernels/common/cpu/simd.h"
 

@@ -16,8 +16,8 @@ HWY_BEFORE_NAMESPACE();
 namespace consilium::HWY_NAMESPACE {
 
 constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64;
-constexpr size_t kRows = kManyRegisters ? 12 : 6;        // rows of a panel of a
-constexpr size_t kCols = 2 * hn::MaxLanes(Lanes());      // columns of a panel of b
+constexpr size_t kRows = kManyRegisters ? 12 : 6;    // rows of a panel of a
+constexpr size_t kCols = 2 * hn::MaxLanes(Lanes());  // columns of a panel of b
 
 template <size_t ROWS, size_t VECTORS, class T>
 HWY_NOINLINE void multiply_tile(size_t depth, const float *HWY_RESTRICT a, size_t step_a, const T *HWY_RESTRICT b,

@@ -28,7 +28,8 @@ struct Items {
   Items at(size_t i, size_t k) const { return {data + i * item + k * inner, item, inner}; }
 };
 
-// Values read at one go are this many rows of the source ahead of their use: strided rows defeat the hardware's streams.
+// Values read at one go are this many rows of the source ahead of their use: strided rows defeat the hardware's
+// streams.
 constexpr size_t kAhead = 8;
 
 // Items side by side: a copy of `count` items per k, WIDTH to a panel, panels `stride` floats apart.

@@ -20,7 +20,9 @@ constexpr size_t kPackItems = 96, kPackDepth = 256, kJoinRows = 8;
 constexpr size_t kSkinnyRows = 8, kSkinnyCols = 256;
 
 // Cells of the packing launch for one operand of `items` rows or columns.
-inline size_t pack_blocks(size_t items, size_t depth) { return ceil_div(items, kPackItems) * ceil_div(depth, kPackDepth); }
+inline size_t pack_blocks(size_t items, size_t depth) {
+  return ceil_div(items, kPackItems) * ceil_div(depth, kPackDepth);
+}
 
 struct GemmPlan {
   size_t rows, cols, row_cells, col_cells, splits, depth;
@@ -31,14 +33,18 @@ struct GemmPlan {
   explicit GemmPlan(const GemmShape &s) {
     const size_t B = s.B, M = s.M, N = s.N, K = s.K;
     rows = M <= 516 ? round_up(M, kPanel) : 192;
-    cols = round_up(ceil_div(N, std::max<size_t>(1, ceil_div(N, 1024))), kStrip);
     const bool by_rows = M > 516 || N <= 1024;
+    cols = by_rows ? round_up(ceil_div(N, std::max<size_t>(1, ceil_div(N, 1024))), kStrip) : 128;
     const auto cells = [&] { return B * ceil_div(M, rows) * ceil_div(N, cols); };
-    while (cells() < 20 && rows * cols * K > 20000000) {
-      if (by_rows && rows >= 192) rows = round_up(ceil_div(rows, 2), kPanel);
-      else if (cols > 128) cols = round_up(ceil_div(cols, 2), kStrip);
-      else if (rows >= 96) rows = round_up(ceil_div(rows, 2), kPanel);
-      else break;
+    while (cells() < 16 && rows * cols * K > 20000000) {
+      if (by_rows && rows >= 192)
+        rows = round_up(ceil_div(rows, 2), kPanel);
+      else if (cols > 128)
+        cols = round_up(ceil_div(cols, 2), kStrip);
+      else if (rows >= 96)
+        rows = round_up(ceil_div(rows, 2), kPanel);
+      else
+        break;
     }
     const size_t wanted = std::min({K / 512, 16 / std::max<size_t>(1, cells()), (B * M * N * K) >> 21});
     depth = wanted > 1 ? round_up(ceil_div(K, wanted), 256) : K;

@@ -1,8 +1,8 @@
 // gemm-skinny (cpu): products with at most 8 rows, where packing b would cost more than multiplying by it
 // Math      op(a) op(b), handed to an epilogue in pieces of 256 columns
-// Method    b stored [N,K] (a linear layer's weight): each column of op(b) is contiguous, so rows × a few columns of dot
-//           products with one vector of sums each. b stored [K,N]: multiply_tile straight on b, 32 values of k at a time,
-//           so that whole lines of b are read side by side. Each element of b is read once.
+// Method    b stored [N,K] (a linear layer's weight): each column of op(b) is contiguous, so rows × a few columns of
+//           dot products with one vector of sums each. b stored [K,N]: multiply_tile straight on b, 32 values of k at a
+//           time, so that whole lines of b are read side by side. Each element of b is read once.
 // Tiling    a is widened (and turned where needed) once per call; sums of a piece stay in L1
 // Numerics  f32; dot products sum k modulo the lanes apart, then join the lanes
 #include "kernels/common/cpu/gemm.h"
@@ -98,8 +98,10 @@ HWY_INLINE void stream_columns(size_t rows, size_t depth, const float *a, const 
         const size_t height = HWY_MIN(kRows, rows - i);
         const float *left = a + k * kSkinnyRows + i;
         float *tile = c + j * rows + i * kCols;
-        if (width < kCols) tile_for<float>(height, 2)(block, left, kSkinnyRows, strip, kCols, tile, kCols, k > 0);
-        else tile_for<T>(height, 2)(block, left, kSkinnyRows, b + k * N + j, N, tile, kCols, k > 0);
+        if (width < kCols)
+          tile_for<float>(height, 2)(block, left, kSkinnyRows, strip, kCols, tile, kCols, k > 0);
+        else
+          tile_for<T>(height, 2)(block, left, kSkinnyRows, b + k * N + j, N, tile, kCols, k > 0);
       }
     }
   }
@@ -120,7 +122,8 @@ HWY_INLINE void multiply_skinny(const GemmShape &s, const T *a, const T *b, size
     const auto left = rows_of_a(s, a, batch);
     const auto right = columns_of_b(s, b, batch).at(col, 0);
     if (widened != batch) {
-      if (!s.transpose_b) pack_panels<kSkinnyRows>(left, M, K, work_a, 0);
+      if (!s.transpose_b)
+        pack_panels<kSkinnyRows>(left, M, K, work_a, 0);
       else
         for (size_t m = 0; m < M; ++m)
           for (size_t k = 0; k < K; ++k) work_a[m * K + k] = load1(left.at(m, k).data);
@@ -133,8 +136,7 @@ HWY_INLINE void multiply_skinny(const GemmShape &s, const T *a, const T *b, size
     } else {
       if (K == 0) std::fill(work_c, work_c + c_floats, 0.0f);
       stream_columns(M, K, work_a, right.data, N, cols, work_c, strip);
-      for (size_t j = 0; j < cols; j += kCols)
-        epilogue(work_c + j * M, kCols, 0, M, col + j, HWY_MIN(kCols, cols - j));
+      for (size_t j = 0; j < cols; j += kCols) epilogue(work_c + j * M, kCols, 0, M, col + j, HWY_MIN(kCols, cols - j));
     }
   }
 }

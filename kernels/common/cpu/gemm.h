@@ -30,8 +30,8 @@ struct Cell {
 template <class T>
 struct Operand {
   Items<T> items;
-  const float *packed;   // nullptr: the cell packs what it needs
-  size_t packed_depth;   // inner length of the packed panels
+  const float *packed;  // nullptr: the cell packs what it needs
+  size_t packed_depth;  // inner length of the packed panels
 };
 
 // K blocks of at most 256 (a strip of 32 KiB), but no second block for a short rest.
@@ -58,13 +58,13 @@ HWY_INLINE void multiply_cell(const Operand<TA> &a, const Operand<TB> &b, const 
     if (!b.packed) pack_panels<kCols>(b.items.at(cell.col, cell.k + k), cell.cols, depth, work_b, kCols * depth);
     for (size_t j = 0; j < cell.cols; j += kCols) {
       const size_t width = HWY_MIN(kCols, cell.cols - j);
-      const float *strip = b.packed ? b.packed + (cell.col + j) * b.packed_depth + (cell.k + k) * kCols
-                                    : work_b + j * depth;
+      const float *strip =
+          b.packed ? b.packed + (cell.col + j) * b.packed_depth + (cell.k + k) * kCols : work_b + j * depth;
       const size_t vectors = width > kCols / 2 ? 2 : 1;
       for (size_t i = 0; i < cell.rows; i += kRows) {
         const size_t height = HWY_MIN(kRows, cell.rows - i);
-        const float *panel = a.packed ? a.packed + (cell.row + i) * a.packed_depth + (cell.k + k) * kRows
-                                      : work_a + i * depth;
+        const float *panel =
+            a.packed ? a.packed + (cell.row + i) * a.packed_depth + (cell.k + k) * kRows : work_a + i * depth;
         float *tile = one_block ? work_c : work_c + j * rows + i * kCols;
         tile_for<float>(height, vectors)(depth, panel, kRows, strip, kCols, tile, kCols, k > 0);
         if (last) epilogue(tile, kCols, cell.row + i, height, cell.col + j, width);
@@ -89,15 +89,16 @@ HWY_INLINE Items<T> columns_of_b(const GemmShape &s, const T *b, size_t batch) {
 // One cell of a packing launch: `index` counts blocks of kPackItems items by kPackDepth of the inner dimension.
 template <size_t WIDTH, class T>
 HWY_INLINE void pack_block(const Items<T> &items, size_t count, size_t depth, size_t index, float *panels) {
-  const size_t blocks = ceil_div(depth, kPackDepth), item = index / blocks * kPackItems, k = index % blocks * kPackDepth;
+  const size_t blocks = ceil_div(depth, kPackDepth), item = index / blocks * kPackItems,
+               k = index % blocks * kPackDepth;
   pack_panels<WIDTH>(items.at(item, k), HWY_MIN(kPackItems, count - item), HWY_MIN(kPackDepth, depth - k),
                      panels + item * depth + k * WIDTH, WIDTH * depth);
 }
 
 // The packing launch: blocks of a, batch by batch, then blocks of b.
 template <class T>
-HWY_INLINE void pack_operands(const GemmShape &s, const GemmPlan &plan, const T *a, const T *b, size_t begin, size_t end,
-                              float *scratch) {
+HWY_INLINE void pack_operands(const GemmShape &s, const GemmPlan &plan, const T *a, const T *b, size_t begin,
+                              size_t end, float *scratch) {
   const size_t a_blocks = plan.share_a ? pack_blocks(s.M, s.K) : 0, b_blocks = pack_blocks(s.N, s.K);
   const size_t all_a = (s.batched_a ? s.B : 1) * a_blocks;
   for (size_t cell = begin; cell < end; ++cell) {

@@ -85,5 +85,6 @@ export function configOf({ config: c }: Manifest): MissConfig {
     hiddenDropout: 0,
     attentionDropout: 0,
     dropPath: 0,
+    initializerRange: 0.02,
   };
 }

@@ -1,0 +1,41 @@
+import { freemem, totalmem } from "node:os";
+import type { Command } from "commander";
+import { type DeviceName, openDevice } from "../../../engine/index.js";
+import { addCommonOptions, type CommonOptions } from "../common-options.js";
+import { bytes } from "../format.js";
+import { say, writeJson } from "../output.js";
+import { table } from "../table.js";
+
+interface Found {
+  name: DeviceName;
+  available: boolean;
+  /** The chip or adapter; why it does not open where it is not available. */
+  description: string;
+  memoryBudget?: number;
+}
+
+export function addDevices(program: Command): void {
+  const command = program.command("devices").description("list the devices of this machine, and why others do not open");
+  addCommonOptions(command)
+    .addHelpText("after", "\nExamples:\n  consilium devices\n  consilium devices --json -")
+    .action(run);
+}
+
+async function run(options: CommonOptions): Promise<void> {
+  const names: DeviceName[] = options.device ? [options.device] : ["cpu", "webgpu", "cuda", "reference"];
+  const devices: Found[] = [];
+  for (const name of names) devices.push(await open(name, options));
+  const rows = devices.map((d) => [d.name, d.available ? "yes" : "no", d.description]);
+  say(options, table([["device", "opens", "what it is, or what is missing"], ...rows]));
+  say(options, `memory: ${bytes(totalmem())}, ${bytes(freemem())} free`);
+  await writeJson(options, { version: 1, command: "devices", devices });
+}
+
+async function open(name: DeviceName, { threads }: CommonOptions): Promise<Found> {
+  try {
+    using device = await openDevice(name, { threads });
+    return { name, available: true, description: device.description, memoryBudget: device.memory().budget };
+  } catch (error) {
+    return { name, available: false, description: (error as Error).message };
+  }
+}

@@ -1,0 +1,49 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Device, type DeviceName, openDevice } from "../../engine/index.js";
+
+/** What every command takes. */
+export interface CommonOptions {
+  device?: DeviceName;
+  threads?: number;
+  /** A file, or "-" for standard output. */
+  json?: string;
+  debug?: boolean;
+}
+
+const DEVICES: readonly DeviceName[] = ["cpu", "webgpu", "reference"];
+
+export function addCommonOptions(command: Command): Command {
+  return command
+    .optionsGroup("Common options:")
+    .addOption(new Option("--device <name>", "where to compute (default: webgpu on a real GPU, else cpu)").choices(DEVICES))
+    .option("--threads <n>", "worker threads of the cpu device (default: the cores this process may use)", positiveInteger)
+    .option("--json <file>", 'also write the result as JSON; "-" is standard output')
+    .option("--debug", "show where in the program an error came from")
+    .helpOption("-h, --help", "show this help");
+}
+
+/** Opens the device that was asked for and says on standard error which one it is. */
+export async function openChosenDevice({ device, threads }: CommonOptions): Promise<Device> {
+  const opened = await openDevice(device, { threads });
+  process.stderr.write(`device: ${opened.name} (${opened.description})\n`);
+  return opened;
+}
+
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) throw new InvalidArgumentError("It is a whole number from 1.");
+  return value;
+}
+
+export function finiteNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("It is a number.");
+  return value;
+}
+
+/** A comma-separated list. */
+export function list(text: string): string[] {
+  const items = text.split(",").map((item) => item.trim()).filter((item) => item !== "");
+  if (items.length === 0) throw new InvalidArgumentError("It is a list with commas between its items.");
+  return items;
+}

@@ -1,0 +1,110 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type DeviceName, openDevice } from "../../engine/index.js";
+import { comparePaired, loadSplits, marks, RunConfig, type TrainResult, trainMiss, type VqaRecord } from "../../models/index.js";
+import type { StageSettings } from "./demo-settings.js";
+import { type Evaluation, evaluate, majorityOf, metricsOf } from "./evaluation.js";
+import { Interrupted } from "./exit.js";
+import type { Interruption } from "./interruption.js";
+import { memoryUsed, writeFileIn } from "./output.js";
+import { bertVocabulary } from "./package-files.js";
+import { Progress } from "./progress.js";
+import { RUN_FILE } from "./run-folder.js";
+
+export interface StageOptions {
+  readonly out: string;
+  readonly deviceName: DeviceName;
+  readonly threads?: number;
+  readonly resume: boolean;
+  readonly interruption: Interruption;
+  /** The model to start from. */
+  readonly init?: string;
+}
+
+/** What a stage hands to the summary and to the report. */
+export interface StageResult {
+  readonly settings: StageSettings;
+  readonly config: RunConfig;
+  readonly folder: string;
+  readonly seconds: number;
+  readonly peakBytes: number;
+  readonly peakRss: number;
+  readonly training: TrainResult;
+  readonly train: readonly VqaRecord[];
+  readonly evaluation: Evaluation;
+  readonly majority: ReturnType<typeof majorityOf>;
+  /** The same weights with the images of other questions. */
+  readonly shuffled: Evaluation;
+  /** The same model trained on grey squares. */
+  readonly questionOnly: Evaluation | null;
+}
+
+/** Trains and measures one stage, then its controls. With `resume`, what is finished is only measured again. */
+export async function runStage(settings: StageSettings, options: StageOptions): Promise<StageResult> {
+  const started = performance.now();
+  const folder = join(options.out, settings.name);
+  const config = RunConfig.parse({ ...settings.run, ...(options.init && { init: options.init }) });
+  // A device of its own, so that the peak is the stage's.
+  using device = await openDevice(options.deviceName, { threads: options.threads });
+  const { interruption } = options;
+  const { signal } = interruption;
+  const progress = new Progress(device);
+  const kept = `stopped; ${options.out} keeps the last checkpoint. Go on with: consilium demo --out ${options.out} --resume`;
+
+  const fit = async (run: RunConfig, out: string) => {
+    await mkdir(out, { recursive: true });
+    await writeFileIn(join(out, RUN_FILE), `${JSON.stringify(run, null, 2)}\n`);
+    const { resume } = options;
+    const onEvent = progress.onEvent;
+    const result = await interruption.guard(trainMiss(run, { device, out, bertVocabulary, resume, signal, onEvent }), kept);
+    if (result.interrupted) throw new Interrupted(kept);
+    return result;
+  };
+  const measure = async (run: RunConfig, from: string, label: string) => {
+    const { test } = await loadSplits(run);
+    return interruption.guard(evaluate(from, test, { device, signal, onProgress: progress.answering(label) }), kept);
+  };
+
+  const training = await fit(config, folder);
+  const evaluation = await measure(config, folder, "test");
+  const shuffled = await measure({ ...config, images: "shuffled" }, folder, "test with shuffled images");
+  const { peakBytes, peakRss } = memoryUsed(device);
+  const seconds = (performance.now() - started) / 1000;
+
+  let questionOnly: Evaluation | null = null;
+  if (settings.questionOnly) {
+    progress.note("the same again with grey squares for images: what does the question alone give?");
+    const blind: RunConfig = { ...config, images: "blank" };
+    await fit(blind, `${folder}-question-only`);
+    questionOnly = await measure(blind, `${folder}-question-only`, "test, question only");
+  }
+  const { train } = await loadSplits(config);
+  const majority = majorityOf(train, evaluation.records);
+  const result = { settings, config, folder, seconds, peakBytes, peakRss, training, train, evaluation, majority };
+  return { ...result, shuffled, questionOnly };
+}
+
+const marksOf = ({ records, predictions }: Evaluation) => marks(records, predictions.map((p) => p.answer));
+
+/** A stage as the JSON document of the demo has it. */
+export function stageDocument(stage: StageResult) {
+  const { evaluation, shuffled, questionOnly, training } = stage;
+  const metrics = metricsOf(evaluation.scores);
+  return {
+    name: stage.settings.name,
+    seconds: stage.seconds,
+    peakBytes: stage.peakBytes,
+    peakRss: stage.peakRss,
+    metrics: stage.settings.name === "organ" ? { heldOutAccuracy: metrics.global, ...metrics } : metrics,
+    baselines: {
+      majority: stage.majority,
+      shuffledImages: metricsOf(shuffled.scores),
+      ...(questionOnly && {
+        questionOnly: { ...metricsOf(questionOnly.scores), paired: comparePaired(marksOf(questionOnly), marksOf(evaluation)) },
+      }),
+    },
+    parameters: training.parameters,
+    steps: training.steps,
+    config: stage.config,
+  };
+}

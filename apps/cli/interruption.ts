@@ -1,0 +1,35 @@
+import { EXIT, Interrupted } from "./exit.js";
+
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+/** Ctrl-C: the first asks the work to stop at the next good place, the second ends the process at once. */
+export class Interruption {
+  readonly #controller = new AbortController();
+  readonly #handler = () => {
+    if (this.signal.aborted) process.exit(EXIT.interrupted);
+    process.stderr.write("\nStopping after this step. Once more to stop at once, without a checkpoint.\n");
+    this.#controller.abort();
+  };
+
+  constructor() {
+    for (const name of SIGNALS) process.on(name, this.#handler);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Runs `work`; where the signal made it throw, throws Interrupted with `advice` instead. */
+  async guard<T>(work: Promise<T>, advice: string): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (this.signal.aborted && error === this.signal.reason) throw new Interrupted(advice);
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const name of SIGNALS) process.off(name, this.#handler);
+  }
+}

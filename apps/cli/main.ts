@@ -1,0 +1,57 @@
+import { Command, CommanderError } from "commander";
+import { addBench } from "./commands/bench.js";
+import { addDemo } from "./commands/demo.js";
+import { addDevices } from "./commands/devices.js";
+import { addEvalMiss } from "./commands/eval-miss.js";
+import { addInfo } from "./commands/info.js";
+import { addTrainMiss } from "./commands/train-miss.js";
+import { addVerify } from "./commands/verify.js";
+import { EXIT, Failed, Interrupted, UsageError } from "./exit.js";
+import { packageVersion } from "./package-files.js";
+
+function program(): Command {
+  const root = new Command("consilium")
+    .description("Train and run medical visual question answering on hand-written kernels. For research, not for clinical use.")
+    .version(packageVersion)
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureHelp({ helpWidth: 120 })
+    .helpCommand(false);
+  addDevices(root);
+  addTrainMiss(root.command("train").description("train a model"));
+  addEvalMiss(root.command("eval").description("measure a model on a test set"));
+  addInfo(root);
+  addVerify(root);
+  addBench(root);
+  addDemo(root);
+  return root.addHelpText("after", "\nconsilium COMMAND --help tells more, with examples. Start with: consilium demo");
+}
+
+/** Some errors list every tensor that does not fit; the first ones tell enough. */
+function shortened(message: string): string {
+  const lines = message.split("\n");
+  if (lines.length <= 12) return message;
+  return [...lines.slice(0, 10), `  ... and ${lines.length - 10} more lines (--debug shows all)`].join("\n");
+}
+
+/** Prints the error for people and returns the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
+  if (error instanceof Failed) return EXIT.failed;
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`consilium: ${shortened(message)}\n`);
+  if (error instanceof Interrupted) return EXIT.interrupted;
+  if (process.argv.includes("--debug") && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  return error instanceof UsageError ? EXIT.usage : EXIT.failed;
+}
+
+// A reader that has seen enough, as `head`, is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === "EPIPE" ? 0 : EXIT.failed);
+});
+
+try {
+  await program().parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}

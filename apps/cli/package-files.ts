@@ -1,0 +1,20 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The package's own folder: the nearest one above this file, in the sources or in dist/. */
+function findRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "package.json"))) {
+    if (folder === dirname(folder)) throw new Error("package.json not found above the command's own files");
+    folder = dirname(folder);
+  }
+  return folder;
+}
+
+export const packageRoot = findRoot();
+export const packageVersion: string = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")).version;
+
+/** Real data that comes with the package. */
+export const vqaRadFolder = join(packageRoot, "data", "vqa-rad");
+export const bertVocabulary = join(packageRoot, "data", "tokenizers", "bert-base-uncased-vocab.txt");

@@ -1,0 +1,102 @@
+import type { WriteStream } from "node:tty";
+import type { Device } from "../../engine/index.js";
+import type { TrainEvent } from "../../models/index.js";
+import { bytes, clock, count, percent, short } from "./format.js";
+
+/** Milliseconds between updates: of the one line of a terminal, and between lines of a log. */
+const TERMINAL_INTERVAL = 100;
+const LOG_INTERVAL = 5000;
+/** Weight of the newest loss in the smoothed one. */
+const NEWEST = 0.05;
+
+/** Reports training on standard error: one line that changes on a terminal, a line every few seconds elsewhere. */
+export class Progress {
+  readonly #device: Device;
+  readonly #stream: WriteStream;
+  #shownAt = 0;
+  #started = performance.now();
+  #first = 0;
+  #loss = Number.NaN;
+  #lineOpen = false;
+
+  constructor(device: Device, stream: WriteStream = process.stderr) {
+    this.#device = device;
+    this.#stream = stream;
+  }
+
+  readonly onEvent = (event: TrainEvent): void => {
+    switch (event.type) {
+      case "ready":
+        this.#started = performance.now();
+        this.#first = event.resumedAt;
+        this.note(
+          `${count(event.rows)} questions, ${count(event.steps)} steps; ` +
+            `${count(event.trainable)} of ${count(event.total)} parameters are trained` +
+            (event.resumedAt > 0 ? `; going on at step ${count(event.resumedAt)}` : ""),
+        );
+        break;
+      case "step":
+        this.#step(event);
+        break;
+      case "validation": {
+        const { accuracy, epoch } = event.validation;
+        this.note(`epoch ${epoch}: validation accuracy ${percent(accuracy)}${event.best ? ", the best so far" : ""}`);
+        break;
+      }
+      case "saved":
+        break;
+      default:
+        event satisfies never;
+    }
+  };
+
+  /** For answering questions: `label 200/451`. */
+  answering(label: string): (done: number, total: number) => void {
+    return (done, total) => this.#show(`${label}: ${count(done)}/${count(total)} questions`, done === total);
+  }
+
+  /** A line that stays. */
+  note(text: string): void {
+    this.#clear();
+    this.#stream.write(`${text}\n`);
+  }
+
+  #step({ step, steps, epoch, loss, lr }: Extract<TrainEvent, { type: "step" }>): void {
+    this.#loss = Number.isNaN(this.#loss) ? loss : this.#loss + NEWEST * (loss - this.#loss);
+    const rate = (step - this.#first) / ((performance.now() - this.#started) / 1000);
+    const parts = [
+      `step ${count(step)}/${count(steps)}`,
+      `epoch ${epoch + 1}`,
+      `loss ${this.#loss.toFixed(3)}`,
+      `lr ${short(lr)}`,
+      `${rate.toFixed(1)} steps/s`,
+      `${clock((steps - step) / rate)} left`,
+      bytes(this.#device.memory().live),
+    ];
+    this.#show(parts.join("  "), step === steps);
+  }
+
+  #show(text: string, last: boolean): void {
+    const now = performance.now();
+    const terminal = this.#stream.isTTY;
+    if (!last && now - this.#shownAt < (terminal ? TERMINAL_INTERVAL : LOG_INTERVAL)) return;
+    this.#shownAt = now;
+    if (!terminal) {
+      this.#stream.write(`${text}\n`);
+      return;
+    }
+    this.#clear();
+    this.#stream.write(text.slice(0, Math.max(1, this.#stream.columns - 1)));
+    this.#lineOpen = true;
+    if (last) {
+      this.#stream.write("\n");
+      this.#lineOpen = false;
+    }
+  }
+
+  #clear(): void {
+    // Carriage return, then "erase to the end of the line".
+    if (this.#lineOpen) this.#stream.write("\r\x1b[K");
+    this.#lineOpen = false;
+  }
+}

@@ -1,0 +1,56 @@
+import { scaleLinear } from "d3-scale";
+import type { BarGroup } from "./data.js";
+import { html, type Markup } from "./html.js";
+
+const WIDTH = 720;
+const LEFT = 150;
+const RIGHT = 190;
+const BAR = 18;
+const GAP = 6;
+const HEAD = 26;
+
+const percent = (share: number) => (Number.isFinite(share) ? `${(100 * share).toFixed(1)} %` : "-");
+const range = (low: number, high: number) => `${(100 * low).toFixed(0)} to ${(100 * high).toFixed(0)}`;
+
+/** Accuracy of a model beside its baselines, with 95 % intervals, as SVG with the same numbers in a table. */
+export function bars(id: string, title: string, groups: readonly BarGroup[]): Markup {
+  const x = scaleLinear([0, 1], [LEFT, WIDTH - RIGHT]);
+  const heights = groups.map((group) => HEAD + group.bars.length * (BAR + GAP) + 8);
+  const height = heights.reduce((a, b) => a + b, 0) + 20;
+  const tops = heights.map((_, i) => heights.slice(0, i).reduce((a, b) => a + b, 0));
+  const description = groups
+    .map((g) => `${g.label}: ${g.bars.map((b) => `${b.label} ${percent(b.share)}`).join(", ")}.`)
+    .join(" ");
+  return html`<figure>
+<figcaption>${title}</figcaption>
+<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="${id}-t ${id}-d">
+<title id="${id}-t">${title}</title><desc id="${id}-d">${description}</desc>
+${[0, 0.25, 0.5, 0.75, 1].map((tick) => html`<line class="grid" x1="${x(tick)}" x2="${x(tick)}" y1="6" y2="${height - 18}"/><text class="tick" x="${x(tick)}" y="${height - 4}" text-anchor="middle">${100 * tick} %</text>`)}
+${groups.map((group, i) => drawn(group, tops[i], x))}
+</svg>
+${numbers(title, groups)}
+</figure>`;
+}
+
+function drawn({ label, total, bars: list }: BarGroup, top: number, x: (share: number) => number): Markup {
+  return html`<g transform="translate(0 ${top})">
+<text class="group" x="0" y="18">${label} <tspan class="tick">${total} questions</tspan></text>
+${list.map((bar, i) => {
+  const y = HEAD + i * (BAR + GAP);
+  const middle = y + BAR / 2;
+  return html`<text class="label" x="${LEFT - 10}" y="${middle}" dy="0.32em" text-anchor="end">${bar.label}</text>
+<rect class="${bar.kind}" x="${x(0)}" y="${y}" width="${Math.max(0.5, x(bar.share) - x(0)).toFixed(1)}" height="${BAR}" rx="2"/>
+<path class="interval" d="M${x(bar.low).toFixed(1)} ${middle}H${x(bar.high).toFixed(1)}M${x(bar.low).toFixed(1)} ${middle - 4}v8M${x(bar.high).toFixed(1)} ${middle - 4}v8"/>
+<text class="label" x="${WIDTH - RIGHT + 16}" y="${middle}" dy="0.32em">${percent(bar.share)} <tspan class="tick">(${range(bar.low, bar.high)})</tspan></text>`;
+})}
+</g>`;
+}
+
+function numbers(title: string, groups: readonly BarGroup[]): Markup {
+  const rows = groups.flatMap((group) =>
+    group.bars.map(
+      (bar) => html`<tr><th scope="row">${group.label}</th><td>${bar.label}</td><td>${percent(bar.share)}</td><td>${percent(bar.low)} to ${percent(bar.high)}</td><td>${group.total}</td></tr>`,
+    ),
+  );
+  return html`<details><summary>Numbers</summary><table><caption class="hidden">${title}</caption><thead><tr><th scope="col">questions</th><th scope="col">answers by</th><th scope="col">accuracy</th><th scope="col">95 % interval</th><th scope="col">count</th></tr></thead><tbody>${rows}</tbody></table></details>`;
+}

@@ -1,0 +1,72 @@
+import { bars } from "./bars.js";
+import { curve } from "./curve.js";
+import type { Fact, GalleryItem, ReportData, StageData } from "./data.js";
+import { html, Markup } from "./html.js";
+import { style } from "./style.js";
+
+export type { ReportData } from "./data.js";
+
+const SMOOTH = 20;
+
+/** The report as one HTML page that needs nothing else: no script, no network. */
+export function renderReport(data: ReportData): string {
+  const { title, fast, environment, departures, stages } = data;
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title>
+<style>${new Markup(style)}</style>
+</head>
+<body>
+<header>
+<h1>${title}</h1>
+<p class="quiet">Medical visual question answering, trained on this machine from nothing but the data below.</p>
+<p class="notice"><strong>A research demonstration, not for clinical use.</strong> A very small model that answers often wrongly. Its probabilities are not calibrated.</p>
+${fast ? html`<p class="notice"><strong>Smoke run (--fast):</strong> 24 images and a few steps, to show that the parts work together. Its numbers mean nothing.</p>` : ""}
+</header>
+<main>
+${stages.map(section)}
+<section>
+<h2>How this differs from the published pipeline</h2>
+<table><thead><tr><th scope="col">setting</th><th scope="col">why</th></tr></thead><tbody>${departures.map(([setting, why]) => html`<tr><th scope="row"><code>${setting}</code></th><td>${why}</td></tr>`)}</tbody></table>
+</section>
+<section>
+<h2>Environment</h2>
+${facts(environment)}
+<p class="quiet">Images and questions: VQA-RAD (Lau, Gayen, Ben Abacha, Demner-Fushman, Scientific Data 5, 180251, 2018), CC0 1.0; images from MedPix. The questions about the part of the body come from a template over its labels and are not part of VQA-RAD.</p>
+</section>
+</main>
+</body>
+</html>
+`.text;
+}
+
+function section({ id, title, about, facts: list, history, groups, comparison, gallery }: StageData): Markup {
+  const smooth = Math.max(1, Math.min(SMOOTH, Math.floor(history.loss.length / 5)));
+  return html`<section>
+<h2>${title}</h2>
+<p>${about}</p>
+${facts(list)}
+${bars(`${id}-bars`, "Accuracy, with 95 % intervals", groups)}
+${comparison ? html`<p>${comparison}</p>` : ""}
+${curve({ id: `${id}-loss`, title: smooth > 1 ? `Training loss (mean of ${smooth} steps in front of single steps)` : "Training loss", values: history.loss, height: 240, smooth, format: short })}
+${curve({ id: `${id}-lr`, title: "Learning rate", values: history.lr, height: 150, format: short })}
+<h3>Test questions, drawn by chance</h3>
+<ul class="gallery">${gallery.map(item)}</ul>
+</section>`;
+}
+
+const facts = (list: readonly Fact[]): Markup =>
+  html`<dl>${list.map(({ name, value }) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+
+const item = ({ image, question, answer, prediction, probability, correct }: GalleryItem): Markup =>
+  html`<li><img src="${image}" alt="Radiology image of this question"><div>${question}<br>
+<span class="quiet">Answer:</span> ${answer}<br>
+<span class="quiet">Model:</span> <span class="${correct ? "right" : "wrong"}">${prediction}</span> <span class="quiet">(${(100 * probability).toFixed(0)} %, ${correct ? "right" : "wrong"})</span></div></li>`;
+
+const short = (value: number) => {
+  if (value === 0) return "0";
+  return Math.abs(value) >= 0.01 ? String(Number(value.toPrecision(3))) : value.toExponential(1);
+};

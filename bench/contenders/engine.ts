@@ -1,0 +1,61 @@
+import type { Op } from "../../engine/define-op.js";
+import { type Device, noGrad, scope, type Tensor, tensor } from "../../engine/index.js";
+import { walk } from "../../engine/tape.js";
+import type { Contender, HostTensor, HostTensors, Prepared } from "../task.js";
+
+export function upload(device: Device, { shape, values }: HostTensor): Tensor {
+  return tensor(values, { device, shape, dtype: values instanceof Int32Array ? "i32" : "f32" });
+}
+
+/** Times a function that enqueues `calls` calls: the clock stops when the device has run them all. */
+export function timed(device: Device, enqueue: (calls: number) => void, release: () => void): Contender {
+  return {
+    async time(calls) {
+      const start = performance.now();
+      enqueue(calls);
+      await device.finish();
+      return (performance.now() - start) / 1000;
+    },
+    release,
+  };
+}
+
+export interface OpCall {
+  readonly op: Op;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Empty for a forward without tape; otherwise the inputs whose gradients the backward computes from `dy`. */
+  readonly trained: readonly string[];
+}
+
+/** One op of the engine, called as a user would: a scope a call, outputs freed, memory from the pool. */
+export function prepareOp(device: Device, { op, options, trained }: OpCall, inputs: HostTensors): Prepared {
+  const tensors = Object.fromEntries(Object.entries(inputs).map(([name, host]) => [name, upload(device, host)]));
+  const given = Object.fromEntries(Object.keys(op.inputs).map((name) => [name, tensors[name] ?? null]));
+  for (const name of trained) tensors[name].requiresGrad = true;
+
+  const call = (o: OpCall["options"]): Record<string, Tensor> => {
+    if (trained.length === 0) return { y: noGrad(() => op(given as never, o) as Tensor) };
+    const found: Record<string, Tensor> = { y: op(given as never, o) as Tensor };
+    walk([found.y], [tensors.dy], (leaf, gradient) => {
+      found[`d${trained.find((name) => tensors[name] === leaf)}`] = gradient;
+    });
+    return found;
+  };
+  const enqueue = (calls: number) => {
+    for (let i = 0; i < calls; i++) scope(() => void call(options));
+  };
+  return {
+    contender: timed(device, enqueue, () => {
+      for (const t of Object.values(tensors)) t.dispose();
+    }),
+    inputs: async () => inputs,
+    results: async () => {
+      const found = scope(() => call({ ...options, dropout: 0 }));
+      const values = await Promise.all(
+        Object.entries(found).map(async ([name, t]) => [name, (await t.data()) as Float32Array] as const),
+      );
+      for (const t of Object.values(found)) t.dispose();
+      return Object.fromEntries(values);
+    },
+  };
+}

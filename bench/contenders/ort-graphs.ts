@@ -1,0 +1,112 @@
+import type { OnnxGraph, OnnxNode } from "../onnx/model.js";
+import { type HostTensor, type HostTensors, type Task, Unsupported } from "../task.js";
+
+/** A task as an ONNX graph: what is fed, what may be constant. */
+export interface OrtGraph extends Omit<OnnxGraph, "inputs" | "constants"> {
+  readonly inputs: Readonly<Record<string, { readonly shape: readonly number[]; readonly values: Float32Array }>>;
+  /** Inputs that a model holds as weights. */
+  readonly weights: readonly string[];
+}
+
+export function graphOf(task: Task, inputs: HostTensors): OrtGraph {
+  if (task.pass !== "forward") throw new Unsupported("onnxruntime-node runs the forward only");
+  const build = graphs[task.op];
+  if (!build) throw new Unsupported(`there is no ONNX graph of ${task.op}`);
+  return build(task.options, inputs);
+}
+
+type Options = Readonly<Record<string, unknown>>;
+type Build = (options: Options, inputs: HostTensors) => OrtGraph;
+
+const f32 = ({ shape, values }: HostTensor, as: readonly number[] = shape) => ({
+  shape: as,
+  values: values as Float32Array,
+});
+const f32s = (inputs: HostTensors) => Object.fromEntries(Object.entries(inputs).map(([name, t]) => [name, f32(t)]));
+
+const matmul: Build = ({ transposeB, activation }, inputs) => {
+  const { a, b, bias } = inputs;
+  const [M] = a.shape;
+  const N = b.shape[transposeB ? 0 : 1];
+  const product = activation ? "product" : "y";
+  const nodes: OnnxNode[] = [
+    transposeB || bias
+      ? {
+          op: "Gemm",
+          inputs: bias ? ["a", "b", "bias"] : ["a", "b"],
+          outputs: [product],
+          attributes: { transB: transposeB ? 1 : 0 },
+        }
+      : { op: "MatMul", inputs: ["a", "b"], outputs: [product] },
+  ];
+  if (activation === "gelu") nodes.push({ op: "Gelu", inputs: [product], outputs: ["y"] });
+  else if (activation) throw new Unsupported(`there is no ONNX graph of matmul with ${activation}`);
+  return { nodes, inputs: f32s(inputs), outputs: { y: [M, N] }, weights: ["b", "bias"] };
+};
+
+/** MultiHeadAttention of com.microsoft: heads side by side in the last dimension. */
+function attentionNode(options: Options, heads: number, [L, S]: readonly [number, number]): OnnxNode {
+  if (options.causal && L !== S && L !== 1)
+    throw new Unsupported("MultiHeadAttention has no causal mask for queries that are the last of the keys");
+  return {
+    op: "MultiHeadAttention",
+    inputs: ["q", "k", "v"],
+    outputs: ["y"],
+    // The one query of decoding sees every key, which is no mask at all.
+    attributes: { num_heads: heads, unidirectional: options.causal && L > 1 ? 1 : 0 },
+    domain: "com.microsoft",
+  };
+}
+
+const attention: Build = (options, { q, k, v }) => {
+  const [B, L, H, D] = q.shape;
+  const [, S, G] = k.shape;
+  if (G !== H) throw new Unsupported("MultiHeadAttention has no grouped queries");
+  const [queries, keys] = [
+    [B, L, H * D],
+    [B, S, H * D],
+  ];
+  return {
+    nodes: [attentionNode(options, H, [L, S])],
+    inputs: { q: f32(q, queries), k: f32(k, keys), v: f32(v, keys) },
+    outputs: { y: queries },
+    weights: [],
+  };
+};
+
+const attentionPacked: Build = (options, { qkv }) => {
+  const [B, L, , H, D] = qkv.shape;
+  return {
+    nodes: [
+      { op: "Split", inputs: ["qkv"], outputs: ["q", "k", "v"], attributes: { axis: 2, num_outputs: 3 } },
+      attentionNode(options, H, [L, L]),
+    ],
+    inputs: { qkv: f32(qkv, [B, L, 3 * H * D]) },
+    outputs: { y: [B, L, H * D] },
+    weights: [],
+  };
+};
+
+/** Three products; the last adds itself to the base layer. */
+const loraMatmul: Build = ({ scale, dropout }, inputs) => {
+  if (dropout) throw new Unsupported("dropout is for training, which onnxruntime-node has not");
+  const { x, weight } = inputs;
+  const attributes = { transB: 1 };
+  return {
+    nodes: [
+      { op: "Gemm", inputs: ["x", "weight", "bias"], outputs: ["base"], attributes },
+      { op: "Gemm", inputs: ["x", "a"], outputs: ["h"], attributes },
+      {
+        op: "Gemm",
+        inputs: ["h", "b", "base"],
+        outputs: ["y"],
+        attributes: { ...attributes, alpha: { float: scale as number } },
+      },
+    ],
+    inputs: f32s(inputs),
+    outputs: { y: [x.shape[0], weight.shape[0]] },
+    weights: ["weight", "a", "b", "bias"],
+  };
+};
+
+const graphs: Readonly<Record<string, Build>> = { matmul, attention, attentionPacked, loraMatmul };

@@ -1,0 +1,83 @@
+import { z } from "zod";
+
+const Timing = {
+  /** Microseconds of one call. */
+  medianUs: z.number().positive(),
+  p10Us: z.number().positive(),
+  p90Us: z.number().positive(),
+  /** Pieces timed; each is the mean of `calls` calls. */
+  samples: z.int().positive(),
+  calls: z.int().positive(),
+};
+
+export const TimedPeer = z.strictObject({
+  ...Timing,
+  version: z.string(),
+  /** The peer's median by ours: above 1 the peer is slower. */
+  ratio: z.number().positive(),
+  /** Ours against the peer, by the Mann-Whitney test of the samples at 5 %. */
+  ours: z.enum(["faster", "slower", "even"]),
+  /** Largest difference of its results from ours, relative to the largest result (at least 1). */
+  difference: z.number().nonnegative(),
+  /** How it computes this, where that is not obvious. */
+  note: z.string().optional(),
+});
+
+/** A blank: not installed, no such operation, other results, or a failure. */
+export const MissingPeer = z.strictObject({ medianUs: z.null(), ratio: z.null(), reason: z.string() });
+
+export const BenchRow = z.strictObject({
+  suite: z.enum(["matmul", "attention", "lora", "step", "launch"]),
+  op: z.string(),
+  pass: z.enum(["forward", "forward+backward", "step"]),
+  /** The case's name in its table. */
+  name: z.string(),
+  device: z.string(),
+  dtype: z.literal("f32"),
+  /** In the form that `--shapes` takes. */
+  shape: z.string(),
+  threads: z.int().positive(),
+  ...Timing,
+  /** Useful work of one call, and the bytes that it must move at least; null where nobody counted. */
+  flops: z.number().nullable(),
+  bytes: z.number().nullable(),
+  /** Largest live device memory while timed, inputs included. */
+  peakBytes: z.number(),
+  peers: z.record(z.string(), z.union([TimedPeer, MissingPeer])),
+});
+
+export const Environment = z.strictObject({
+  date: z.iso.datetime(),
+  version: z.string(),
+  /** Of the working tree, "-dirty" where it is changed; null outside a checkout. */
+  commit: z.string().nullable(),
+  chip: z.string(),
+  /** Of the machine; `affinity` are those this process may run on (Linux). */
+  cores: z.int(),
+  affinity: z.string().nullable(),
+  threads: z.int(),
+  memoryBytes: z.number(),
+  node: z.string(),
+  os: z.string(),
+  flags: z.record(z.string(), z.string()),
+  /** Averages over 1, 5 and 15 minutes. */
+  load: z.strictObject({ before: z.array(z.number()), after: z.array(z.number()) }),
+  device: z.string(),
+  /** Instruction set of the cpu device. */
+  simd: z.string().nullable(),
+  /** Version of each peer asked for, or why it is missing. */
+  peers: z.record(z.string(), z.string()),
+});
+
+/** What `consilium bench --json` writes and bench/results holds. */
+export const BenchDocument = z.strictObject({
+  version: z.literal(1),
+  environment: Environment,
+  rows: z.array(BenchRow),
+});
+
+export type TimedPeer = z.infer<typeof TimedPeer>;
+export type MissingPeer = z.infer<typeof MissingPeer>;
+export type BenchRow = z.infer<typeof BenchRow>;
+export type Environment = z.infer<typeof Environment>;
+export type BenchDocument = z.infer<typeof BenchDocument>;

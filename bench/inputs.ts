@@ -1,0 +1,36 @@
+import { HostRandom } from "../engine/index.js";
+import type { InputSpec, OpCase } from "../kernels/contract.js";
+import type { HostTensor } from "./task.js";
+
+export const sizeOf = (shape: readonly number[]): number => shape.reduce((n, size) => n * size, 1);
+
+export function shapeOf(c: OpCase, name: string): readonly number[] {
+  const spec = c.inputs[name];
+  if (!spec) throw new Error(`bench: the case "${c.name}" has no input ${name}`);
+  return "shape" in spec ? spec.shape : spec;
+}
+
+/** Normal values: zeros and constants run faster on some hardware than what models hold. */
+export function normals(shape: readonly number[], stream: number, scale = 1): HostTensor {
+  const random = new HostRandom(1, stream);
+  const values = new Float32Array(sizeOf(shape));
+  for (let i = 0; i < values.length; i++) values[i] = scale * random.normal();
+  return { shape, values };
+}
+
+/** The inputs of a case that is benchmarked: normal values, scaled where the case says so. */
+export function hostInputs(c: OpCase): Record<string, HostTensor> {
+  return Object.fromEntries(
+    Object.entries(c.inputs).map(([name, spec], i) => {
+      const { shape, scale } = normal(c, name, spec);
+      return [name, normals(shape, i, scale)];
+    }),
+  );
+}
+
+function normal(c: OpCase, name: string, spec: InputSpec): { shape: readonly number[]; scale?: number } {
+  if (!("shape" in spec)) return { shape: spec };
+  if ("values" in spec || "low" in spec || (spec.fill ?? "normal") !== "normal")
+    throw new Error(`bench: ${name} of the case "${c.name}" is not a normal input; such cases are not timed`);
+  return spec;
+}

@@ -1,0 +1,66 @@
+/** ONNX models of a few nodes in f32. Field numbers: onnx.proto of IR version 9. */
+import { bytes, encode, type Field, float, integer, type Message, message, text } from "./protobuf.js";
+
+export interface OnnxNode {
+  readonly op: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** A plain number is an int attribute, `{ float }` a float one, a string a string. */
+  readonly attributes?: Readonly<Record<string, number | { readonly float: number } | string>>;
+  readonly domain?: "com.microsoft";
+}
+
+export interface OnnxGraph {
+  readonly nodes: readonly OnnxNode[];
+  readonly inputs: Readonly<Record<string, readonly number[]>>;
+  readonly outputs: Readonly<Record<string, readonly number[]>>;
+  /** Weights inside the model, which a runtime may repack once. */
+  readonly constants: Readonly<Record<string, { readonly shape: readonly number[]; readonly values: Float32Array }>>;
+}
+
+const IR_VERSION = 9;
+const OPSET = 20;
+const FLOAT_TENSOR = 1;
+const ATTRIBUTE = { float: 1, int: 2, string: 3 };
+
+export function onnxModel({ nodes, inputs, outputs, constants }: OnnxGraph): Uint8Array {
+  const graph: Message = [
+    ...nodes.map((node) => message(1, nodeFields(node))),
+    text(2, "graph"),
+    ...Object.entries(constants).map(([name, { shape, values }]) => message(5, tensorFields(name, shape, values))),
+    ...Object.entries(inputs).map(([name, shape]) => message(11, valueInfo(name, shape))),
+    ...Object.entries(outputs).map(([name, shape]) => message(12, valueInfo(name, shape))),
+  ];
+  return encode([integer(1, IR_VERSION), message(7, graph), opset("", OPSET), opset("com.microsoft", 1)]);
+}
+
+const opset = (domain: string, version: number): Field => message(8, [text(1, domain), integer(2, version)]);
+
+function nodeFields({ op, inputs, outputs, attributes = {}, domain }: OnnxNode): Message {
+  return [
+    ...inputs.map((name) => text(1, name)),
+    ...outputs.map((name) => text(2, name)),
+    text(4, op),
+    ...Object.entries(attributes).map(([name, value]) => message(5, [text(1, name), ...attributeFields(value)])),
+    ...(domain ? [text(7, domain)] : []),
+  ];
+}
+
+function attributeFields(value: number | { readonly float: number } | string): Message {
+  if (typeof value === "string") return [text(4, value), integer(20, ATTRIBUTE.string)];
+  if (typeof value === "object") return [float(2, value.float), integer(20, ATTRIBUTE.float)];
+  return [integer(3, value), integer(20, ATTRIBUTE.int)];
+}
+
+function tensorFields(name: string, shape: readonly number[], values: Float32Array): Message {
+  const raw = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  return [...shape.map((size) => integer(1, size)), integer(2, FLOAT_TENSOR), text(8, name), bytes(9, raw)];
+}
+
+function valueInfo(name: string, shape: readonly number[]): Message {
+  const dimensions = message(
+    2,
+    shape.map((size) => message(1, [integer(1, size)])),
+  );
+  return [text(1, name), message(2, [message(1, [integer(1, FLOAT_TENSOR), dimensions])])];
+}

@@ -1,0 +1,138 @@
+"""The ops of the benchmarks as a user of PyTorch writes them. Names of inputs and options are the engine's."""
+
+import torch
+import torch.nn.functional as F
+
+
+def sdpa(q, k, v, mask=None, causal=False, dropout=0.0):
+    """softmax(q kT / sqrt(D)) v for q [B, H, L, D] and k, v [B, G, S, D]; mask is true where a key is seen."""
+    L, S = q.shape[-2], k.shape[-2]
+    if causal and L == 1:
+        causal = False  # The one query of decoding sees every key.
+    elif causal and L != S:
+        # is_causal counts from the first key; the engine's queries are the last ones.
+        mask = torch.ones(L, S, dtype=torch.bool).tril(S - L)
+        causal = False
+    grouped = k.shape[1] != q.shape[1]
+    if not hasattr(F, "scaled_dot_product_attention"):
+        return explicit_attention(q, k, v, mask, causal, dropout)
+    options = {"enable_gqa": True} if grouped else {}
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=causal, **options)
+
+
+def explicit_attention(q, k, v, mask, causal, dropout):
+    if k.shape[1] != q.shape[1]:
+        repeats = q.shape[1] // k.shape[1]
+        k, v = k.repeat_interleave(repeats, 1), v.repeat_interleave(repeats, 1)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    if causal:
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    return F.dropout(scores.softmax(-1), dropout, dropout > 0) @ v
+
+
+SDPA_NOTE = (
+    None
+    if hasattr(F, "scaled_dot_product_attention")
+    else "explicit softmax attention: this version has no scaled_dot_product_attention"
+)
+
+
+class OpCase:
+    """Forward under no_grad, or forward and backward from dy where inputs are trained."""
+
+    note = None
+
+    def __init__(self, tensors, options, trained):
+        self.inputs, self.options, self.trained = tensors, options, trained
+        for name in trained:
+            tensors[name].requires_grad_(True)
+
+    def forward(self, dropout):
+        raise NotImplementedError
+
+    def once(self, dropout):
+        if not self.trained:
+            with torch.no_grad():
+                return self.forward(dropout)
+        for name in self.trained:
+            self.inputs[name].grad = None
+        y = self.forward(dropout)
+        y.backward(self.inputs["dy"])
+        return y
+
+    def results(self):
+        results = {"y": self.once(0.0)}
+        for name in self.trained:
+            results[f"d{name}"] = self.inputs[name].grad
+        return results
+
+    def run(self, calls):
+        dropout = self.options.get("dropout", 0.0)
+        for _ in range(calls):
+            self.once(dropout)
+
+
+class Matmul(OpCase):
+    def forward(self, _):
+        a, b, bias = self.inputs["a"], self.inputs["b"], self.inputs.get("bias")
+        y = F.linear(a, b, bias) if self.options.get("transposeB") else a @ b
+        activation = self.options.get("activation")
+        if activation not in (None, "gelu"):
+            raise ValueError(f"no {activation} here")
+        return F.gelu(y) if activation else y
+
+
+class Attention(OpCase):
+    note = SDPA_NOTE
+
+    def forward(self, dropout):
+        q, k, v = (self.inputs[name].transpose(1, 2) for name in "qkv")
+        return sdpa(q, k, v, causal=self.options.get("causal", False), dropout=dropout).transpose(1, 2)
+
+
+class AttentionPacked(OpCase):
+    note = SDPA_NOTE
+
+    def forward(self, dropout):
+        q, k, v = self.inputs["qkv"].permute(2, 0, 3, 1, 4)
+        return sdpa(q, k, v, causal=self.options.get("causal", False), dropout=dropout).transpose(1, 2)
+
+
+class LoraMatmul(OpCase):
+    """A linear layer of peft: base(x) + lora_B(lora_A(dropout(x))) * scale, the base frozen."""
+
+    def forward(self, dropout):
+        x, weight, a, b = (self.inputs[name] for name in ("x", "weight", "a", "b"))
+        base = F.linear(x, weight, self.inputs.get("bias"))
+        h = F.linear(F.dropout(x, dropout) if dropout else x, a)
+        return base + F.linear(h, b) * self.options["scale"]
+
+
+class AddChain:
+    """y = y + b over and over, recorded for autograd; a call is one add."""
+
+    note = None
+
+    def __init__(self, tensors, _options, trained):
+        self.a, self.b = tensors["a"], tensors["b"]
+        for name in trained:
+            tensors[name].requires_grad_(True)
+
+    def results(self):
+        return {"y": self.a + self.b}
+
+    def run(self, calls):
+        y = self.a
+        for _ in range(calls):
+            y = y + self.b
+
+
+OPS = {
+    "matmul": Matmul,
+    "attention": Attention,
+    "attentionPacked": AttentionPacked,
+    "loraMatmul": LoraMatmul,
+    "add": AddChain,
+}

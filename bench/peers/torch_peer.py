@@ -1,0 +1,99 @@
+"""PyTorch as a contender of the benchmarks.
+
+One JSON request a line on stdin, one JSON reply a line on stdout:
+
+    hello    {threads}                               -> {version}
+    prepare  {op, pass, options, trained, inputs, folder}
+                                                     -> {results: {name: file}, note}
+    time     {calls}                                 -> {seconds}
+    release  {}                                      -> {}
+
+An input is {name, file, shape, dtype}, the file raw little-endian f32 or i32; results are raw f32. They are computed
+without dropout, to be compared; timed calls have it. Written for PyTorch 2; runs on 1.13 where it says so in its note.
+"""
+
+import json
+import os
+import sys
+import time
+
+import torch
+
+from torch_miss import MissStep
+from torch_ops import OPS
+
+# Replies go to the real stdout; whatever a library prints goes to stderr.
+replies = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)
+
+DTYPES = {"f32": torch.float32, "i32": torch.int32}
+
+
+def load(inputs):
+    tensors = {}
+    for described in inputs:
+        with open(described["file"], "rb") as file:
+            # bytearray: a tensor wants memory that it may write to.
+            data = bytearray(file.read())
+        flat = torch.frombuffer(data, dtype=DTYPES[described["dtype"]])
+        tensors[described["name"]] = flat.reshape(described["shape"]).clone()
+    return tensors
+
+
+def save(folder, results):
+    files = {}
+    for i, (name, tensor) in enumerate(results.items()):
+        files[name] = os.path.join(folder, f"result-{i}")
+        with open(files[name], "wb") as file:
+            file.write(tensor.detach().to(torch.float32).contiguous().numpy().tobytes())
+    return files
+
+
+def build(op):
+    if op == "MissNetwork":
+        return MissStep
+    if op not in OPS:
+        raise ValueError(f"torch_peer.py has no {op}")
+    return OPS[op]
+
+
+class Peer:
+    def __init__(self):
+        self.case = None
+
+    def hello(self, request):
+        torch.set_num_threads(request["threads"])
+        torch.manual_seed(0)
+        return {"version": torch.__version__}
+
+    def prepare(self, request):
+        self.case = None
+        case = build(request["op"])(load(request["inputs"]), request["options"], request["trained"])
+        results = case.results()
+        self.case = case
+        return {"results": save(request["folder"], results), "note": case.note}
+
+    def time(self, request):
+        start = time.perf_counter()
+        self.case.run(request["calls"])
+        return {"seconds": time.perf_counter() - start}
+
+    def release(self, _):
+        self.case = None
+        return {}
+
+
+def main():
+    peer = Peer()
+    handlers = {name: getattr(peer, name) for name in ("hello", "prepare", "time", "release")}
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            reply = handlers[request["request"]](request)
+        except Exception as error:  # The reason becomes a blank in the document.
+            reply = {"error": f"{type(error).__name__}: {error}".split("\n")[0]}
+        print(json.dumps(reply), file=replies)
+
+
+if __name__ == "__main__":
+    main()

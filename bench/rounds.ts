@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Contender } from "./task.js";
+
+/** Pieces shorter than this are mostly clock and wake-up. */
+const PIECE_SECONDS = 0.01;
+/** Thread pools of peers spin this long after their last piece (OpenMP: some ten milliseconds). */
+const SETTLE_MS = 20;
+/** From here on a call is long enough that cold caches do not show. */
+const LONG_CALL_SECONDS = 0.1;
+const MIN_ROUNDS = 3;
+const MAX_ROUNDS = 100;
+
+export interface Samples {
+  /** Seconds of one call, by round. */
+  readonly seconds: number[];
+  readonly calls: number;
+  /** Why it stopped being timed; its samples do not count then. */
+  failure: string | null;
+}
+
+/**
+ * Times contenders in turn, a piece each, round after round until `seconds` are over (at least three rounds), so that
+ * what the machine does meanwhile hits all of them alike. Every second round runs in reverse order. The first contender
+ * must not fail; another that does is left out from then on.
+ */
+export async function interleave(
+  contenders: readonly Contender[],
+  { seconds, calls }: { seconds: number; calls?: number },
+): Promise<Samples[]> {
+  const samples: Samples[] = [];
+  const lengths: number[] = [];
+  for (const [i, contender] of contenders.entries()) {
+    const length = await guarded(i, () => warmUp(contender, calls ?? 1));
+    lengths.push(typeof length === "number" ? length : 0);
+    samples.push({
+      seconds: [],
+      calls: calls ?? Math.max(1, Math.ceil(PIECE_SECONDS / Math.max(lengths[i], 1e-6))),
+      failure: typeof length === "number" ? null : length.reason,
+    });
+  }
+  const order = contenders.map((_, i) => i);
+  const deadline = performance.now() + 1000 * seconds;
+  for (let round = 0; round < MAX_ROUNDS && (round < MIN_ROUNDS || performance.now() < deadline); round++) {
+    for (const i of round % 2 ? [...order].reverse() : order) {
+      const found = samples[i];
+      if (found.failure !== null) continue;
+      if (contenders.length > 1) await sleep(SETTLE_MS);
+      const taken = await guarded(i, async () => {
+        if (contenders.length > 1 && lengths[i] < LONG_CALL_SECONDS) await contenders[i].time(1);
+        return contenders[i].time(found.calls);
+      });
+      if (typeof taken === "number") found.seconds.push(taken / found.calls);
+      else found.failure = taken.reason;
+    }
+  }
+  return samples;
+}
+
+/** First-touch memory, thread pools, code: seconds of a call after it. */
+async function warmUp(contender: Contender, calls: number): Promise<number> {
+  await contender.time(calls);
+  return (await contender.time(calls)) / calls;
+}
+
+async function guarded(i: number, f: () => Promise<number>): Promise<number | { reason: string }> {
+  try {
+    return await f();
+  } catch (error) {
+    if (i === 0) throw error;
+    return { reason: (error as Error).message };
+  }
+}

@@ -1,0 +1,140 @@
+import { loadavg } from "node:os";
+import { type Device, openDevice } from "../engine/index.js";
+import { differenceOf } from "./agreement.js";
+import { type OpenedPeer, openPeers } from "./contenders/index.js";
+import type { BenchDocument, BenchRow, MissingPeer } from "./document.js";
+import { environment } from "./environment.js";
+import { interleave, type Samples } from "./rounds.js";
+import { compare, summarize } from "./statistics.js";
+import { type Suite, tasksOf } from "./suites/index.js";
+import type { Peer, PeerCase, Prepared, Task } from "./task.js";
+
+export type { BenchDocument, BenchRow } from "./document.js";
+
+export interface BenchOptions {
+  /** Instead of the suite's own, comma-separated: see bench/README.md for the forms. */
+  readonly shapes?: string;
+  /** Of ours and of every peer. */
+  readonly threads: number;
+  /** Of ort, ort-const, torch. */
+  readonly peers: readonly string[];
+  /** For all rows together; every row gets at least three rounds. */
+  readonly budgetSeconds: number;
+  readonly device: "cpu" | "webgpu" | "reference";
+  onProgress?(text: string): void;
+}
+
+/**
+ * Times a suite, row by row, peers in turn with ours in the same rounds. A peer that is missing, lacks an operation or
+ * computes something else is a blank with a reason. Throws OptionError for unknown peers and shapes.
+ */
+export async function runBench(suite: Suite, options: BenchOptions): Promise<BenchDocument> {
+  const { threads, onProgress } = options;
+  const tasks = tasksOf(suite, options.shapes);
+  const peers = await openPeers(options.peers, threads);
+  let device: Device | null = null;
+  try {
+    device = await openDevice(options.device, { threads });
+    const loadBefore = loadavg();
+    const deadline = performance.now() + 1000 * options.budgetSeconds;
+    const rows: BenchRow[] = [];
+    for (const [i, task] of tasks.entries()) {
+      onProgress?.(`${i + 1}/${tasks.length} ${task.op} ${task.pass} ${task.shape}`);
+      const share = Math.max(0, deadline - performance.now()) / 1000 / (tasks.length - i);
+      rows.push(await measure(task, device, peers, { threads, seconds: share }));
+    }
+    const versions = Object.fromEntries(peers.map(({ name, peer, reason }) => [name, peer?.version ?? reason]));
+    return { version: 1, environment: environment(device, threads, loadBefore, versions), rows };
+  } finally {
+    device?.close();
+    for (const { peer } of peers) await peer?.close();
+  }
+}
+
+const blank = (reason: string): MissingPeer => ({ medianUs: null, ratio: null, reason });
+
+async function measure(
+  task: Task,
+  device: Device,
+  peers: readonly OpenedPeer[],
+  { threads, seconds }: { threads: number; seconds: number },
+): Promise<BenchRow> {
+  const ours = await task.prepare(device);
+  const { cases, blanks } = await prepared(task, ours, peers);
+  try {
+    await device.finish();
+    device.pool.resetPeak();
+    const contenders = [ours.contender, ...cases.map(({ found }) => found.contender)];
+    const [own, ...others] = await interleave(contenders, { seconds, calls: task.calls });
+    const found: BenchRow["peers"] = {};
+    for (const { name } of peers) {
+      const i = cases.findIndex((c) => c.name === name);
+      found[name] = i < 0 ? blank(blanks.get(name) ?? "") : result(cases[i], others[i], own);
+    }
+    const { suite, op, pass, name, shape, flops, bytes } = task;
+    const { peak } = device.memory();
+    return {
+      ...{ suite, op, pass, name, device: device.name, dtype: "f32", shape, threads },
+      ...timing(own),
+      ...{ flops, bytes, peakBytes: peak, peers: found },
+    };
+  } finally {
+    for (const { found } of cases) await found.contender.release();
+    await ours.contender.release();
+    device.pool.trim();
+  }
+}
+
+interface CheckedCase {
+  readonly name: string;
+  readonly peer: Peer;
+  readonly found: PeerCase;
+  readonly difference: number;
+}
+
+/** Peers that compute what we compute; the others with their reasons. */
+async function prepared(task: Task, ours: Prepared, peers: readonly OpenedPeer[]) {
+  const cases: CheckedCase[] = [];
+  const blanks = new Map<string, string>();
+  if (peers.every(({ peer }) => peer === null)) {
+    for (const { name, reason } of peers) blanks.set(name, reason);
+    return { cases, blanks };
+  }
+  const inputs = await ours.inputs();
+  const results = await ours.results();
+  for (const { name, peer, reason } of peers) {
+    if (!peer) {
+      blanks.set(name, reason);
+      continue;
+    }
+    try {
+      const found = await peer.prepare(task, inputs);
+      const difference = differenceOf(found.results, results);
+      if (difference <= 2 * task.tolerance) cases.push({ name, peer, found, difference });
+      else {
+        await found.contender.release();
+        blanks.set(name, `its results differ from ours by ${difference.toExponential(1)} of the largest`);
+      }
+    } catch (error) {
+      blanks.set(name, (error as Error).message);
+    }
+  }
+  return { cases, blanks };
+}
+
+function timing({ seconds, calls }: Samples) {
+  const { median, p10, p90 } = summarize(seconds);
+  return { medianUs: 1e6 * median, p10Us: 1e6 * p10, p90Us: 1e6 * p90, samples: seconds.length, calls };
+}
+
+function result({ peer, found, difference }: CheckedCase, samples: Samples, own: Samples): BenchRow["peers"][string] {
+  if (samples.failure !== null) return blank(samples.failure);
+  return {
+    ...timing(samples),
+    version: peer.version,
+    ratio: summarize(samples.seconds).median / summarize(own.seconds).median,
+    ours: compare(own.seconds, samples.seconds),
+    difference,
+    ...(found.note && { note: found.note }),
+  };
+}

@@ -1,0 +1,26 @@
+import { OptionError } from "../../engine/index.js";
+import type { Task } from "../task.js";
+import { attentionTasks } from "./attention.js";
+import { launchTasks } from "./launch.js";
+import { loraTasks } from "./lora.js";
+import { matmulTasks } from "./matmul.js";
+import { stepTasks } from "./step.js";
+
+/** Default shapes of each: the cases marked `bench` in its table. */
+const suites = {
+  matmul: matmulTasks,
+  attention: attentionTasks,
+  lora: loraTasks,
+  step: stepTasks,
+  launch: launchTasks,
+} satisfies Record<Task["suite"], (shapes?: string) => Task[]>;
+
+export type Suite = Task["suite"] | "all";
+
+export const suiteNames: readonly Suite[] = [...(Object.keys(suites) as Task["suite"][]), "all"];
+
+export function tasksOf(suite: Suite, shapes?: string): Task[] {
+  if (suite !== "all") return suites[suite](shapes);
+  if (shapes !== undefined) throw new OptionError("bench all: --shapes belong to one suite. Name it.");
+  return Object.values(suites).flatMap((tasks) => tasks());
+}

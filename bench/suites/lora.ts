@@ -1,0 +1,50 @@
+import type { Op } from "../../engine/define-op.js";
+import { loraMatmulOp } from "../../engine/ops/lora-matmul.js";
+import type { OpCase } from "../../kernels/contract.js";
+import { table } from "../../kernels/lora-matmul/cases.js";
+import { shapeOf } from "../inputs.js";
+import type { Task } from "../task.js";
+import { benched, type OpRows, opTask } from "./op-task.js";
+import { parseShapes, type ShapeForm } from "./shapes.js";
+
+/** T tokens through an adapted layer [N, K] of rank R, with a bias, scale 2. */
+const form: ShapeForm<OpCase> = {
+  suite: "lora",
+  form: "TxKxNxR, with :dropout=0.1 behind it (512x2048x2048x8)",
+  pattern: /^(?<T>\d+)x(?<K>\d+)x(?<N>\d+)x(?<R>\d+)(:dropout=(?<dropout>0\.\d*[1-9]\d*))?$/,
+  make({ T, K, N, R, dropout }) {
+    const [t, k, n, r] = [Number(T), Number(K), Number(N), Number(R)];
+    return {
+      name: `${T} × ${K} × ${N}, rank ${R}${dropout ? ", dropout" : ""}`,
+      inputs: {
+        x: [t, k],
+        weight: { shape: [n, k], scale: 1 / Math.sqrt(k) },
+        a: { shape: [r, k], scale: 1 / Math.sqrt(k) },
+        b: { shape: [n, r], scale: 1 / Math.sqrt(r) },
+        bias: [n],
+      },
+      options: { scale: 2, ...(dropout && { dropout: Number(dropout) }) },
+    };
+  },
+};
+
+function shapeText(c: OpCase): string {
+  const [T, K] = shapeOf(c, "x");
+  const [N, R] = shapeOf(c, "b");
+  return `${T}x${K}x${N}x${R}${c.options?.dropout ? `:dropout=${c.options.dropout}` : ""}`;
+}
+
+const rows: OpRows = {
+  suite: "lora",
+  table,
+  op: loraMatmulOp as unknown as Op,
+  shapeText,
+  output: (c) => [shapeOf(c, "x")[0], shapeOf(c, "b")[0]],
+  // The base layer is frozen.
+  trained: ["x", "a", "b"],
+};
+
+export function loraTasks(shapes?: string): Task[] {
+  const cases = shapes === undefined ? benched(table) : parseShapes(shapes, form);
+  return cases.flatMap((c) => [opTask(rows, c, "forward"), opTask(rows, c, "forward+backward")]);
+}

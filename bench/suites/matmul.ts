@@ -1,0 +1,45 @@
+import type { Op } from "../../engine/define-op.js";
+import { matmulOp } from "../../engine/ops/matmul.js";
+import type { OpCase } from "../../kernels/contract.js";
+import { table } from "../../kernels/matmul/cases.js";
+import { shapeOf } from "../inputs.js";
+import type { Task } from "../task.js";
+import { benched, type OpRows, opTask } from "./op-task.js";
+import { parseShapes, type ShapeForm } from "./shapes.js";
+
+/** `:linear` takes b as a layer's weight [N, K] and adds a bias; `:gelu` is its activation. */
+const form: ShapeForm<OpCase> = {
+  suite: "matmul",
+  form: "MxNxK, with :linear or :linear:gelu behind it for a layer (1024x1024x1024, 1576x1536x384:linear:gelu)",
+  pattern: /^(?<M>\d+)x(?<N>\d+)x(?<K>\d+)(?<linear>:linear(?<gelu>:gelu)?)?$/,
+  make({ M, N, K, linear, gelu }) {
+    const [m, n, k] = [Number(M), Number(N), Number(K)];
+    const weight = { shape: linear ? [n, k] : [k, n], scale: 1 / Math.sqrt(k) };
+    return {
+      name: `${M} × ${N} × ${K}`,
+      inputs: { a: [m, k], b: weight, ...(linear && { bias: [n] }) },
+      ...(linear && { options: { transposeB: true, ...(gelu && { activation: "gelu" }) } }),
+    };
+  },
+};
+
+function shapeText(c: OpCase): string {
+  const [M, K] = shapeOf(c, "a");
+  const b = shapeOf(c, "b");
+  const { transposeB, activation } = (c.options ?? {}) as { transposeB?: boolean; activation?: string };
+  return `${M}x${transposeB ? b[0] : b[1]}x${K}${transposeB ? ":linear" : ""}${activation ? `:${activation}` : ""}`;
+}
+
+const rows: OpRows = {
+  suite: "matmul",
+  table,
+  op: matmulOp as unknown as Op,
+  shapeText,
+  output: (c) => [shapeOf(c, "a")[0], shapeOf(c, "b")[c.options?.transposeB ? 0 : 1]],
+  trained: ["a", "b"],
+};
+
+export function matmulTasks(shapes?: string): Task[] {
+  const cases = shapes === undefined ? benched(table) : parseShapes(shapes, form);
+  return cases.map((c) => opTask(rows, c, "forward"));
+}

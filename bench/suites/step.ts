@@ -1,0 +1,116 @@
+import { type Device, HostRandom, nn, optim, scope, type Tensor } from "../../engine/index.js";
+import { type MissConfig, presets } from "../../models/miss/config.js";
+import { IGNORE, type MissBatch, MissNetwork } from "../../models/miss/network.js";
+import { timed, upload } from "../contenders/engine.js";
+import { normals } from "../inputs.js";
+import type { HostTensor, HostTensors, Prepared, Task } from "../task.js";
+import { refuseShapes } from "./shapes.js";
+import { stepFlops } from "./step-flops.js";
+
+export interface StepSizes {
+  readonly B: number;
+  /** Tokens of the longest question and answer of the batch. */
+  readonly Q: number;
+  readonly A: number;
+}
+
+const LEARNING_RATE = 2e-5;
+const WEIGHT_DECAY = 0.05;
+
+/** A training step of MISS-small as `train` takes it (forward, backward, AdamW, everything trained), on random data. */
+export function stepTasks(shapes?: string): Task[] {
+  refuseShapes("step", shapes);
+  return [stepTask("small", { B: 8, Q: 20, A: 6 })];
+}
+
+export function stepTask(preset: keyof typeof presets, sizes: StepSizes): Task {
+  const config: MissConfig = presets[preset];
+  return {
+    suite: "step",
+    op: "MissNetwork",
+    pass: "step",
+    name: `MISS-${preset}, batch ${sizes.B}`,
+    shape: `${preset}:B${sizes.B}Q${sizes.Q}A${sizes.A}`,
+    options: { config, lr: LEARNING_RATE, weightDecay: WEIGHT_DECAY },
+    trained: [],
+    flops: stepFlops(config, sizes),
+    bytes: null,
+    // Losses near 50 are sums through some thirty layers in f32, and an AdamW step of lr after them.
+    tolerance: 1e-5,
+    calls: 1,
+    prepare: async (device) => prepareStep(device, config, hostBatch(config, sizes)),
+  };
+}
+
+/** Random pixels and tokens; rows of different lengths, so that masks matter. */
+function hostBatch(config: MissConfig, { B, Q, A }: StepSizes): HostTensors {
+  const random = new HostRandom(2, 0);
+  const tokens = (T: number, first: number) => {
+    const ids = new Int32Array(B * T).fill(config.pad);
+    const mask = new Int32Array(B * T);
+    for (let b = 0; b < B; b++) {
+      const length = b === 0 ? T : 3 + random.below(T - 2);
+      for (let t = 0; t < length; t++) ids[b * T + t] = t === 0 ? first : 999 + random.below(29_000);
+      mask.fill(1, b * T, b * T + length);
+    }
+    return { ids: { shape: [B, T], values: ids }, mask: { shape: [B, T], values: mask } };
+  };
+  const question = tokens(Q, config.enc);
+  const answer = tokens(A, config.dec);
+  const next = Int32Array.from({ length: B * (A - 1) }, (_, i) => {
+    const at = Math.floor(i / (A - 1)) * A + (i % (A - 1)) + 1;
+    return answer.mask.values[at] ? answer.ids.values[at] : IGNORE;
+  });
+  return {
+    image: normals([B, 3, config.imageSize, config.imageSize], 1),
+    questionIds: question.ids,
+    questionMask: question.mask,
+    answerIds: answer.ids,
+    answerMask: answer.mask,
+    targets: { shape: [B, A - 1], values: next },
+  };
+}
+
+function prepareStep(device: Device, config: MissConfig, host: HostTensors): Prepared {
+  const network = new MissNetwork(new nn.Initializer(device, 3), config);
+  const optimizer = new optim.AdamW([...network.namedParameters()], { lr: LEARNING_RATE, weightDecay: WEIGHT_DECAY });
+  const batch = Object.fromEntries(Object.entries(host).map(([k, t]) => [k, upload(device, t)])) as unknown as MissBatch;
+  device.seed(4);
+
+  const step = (): Tensor =>
+    scope(() => {
+      const loss = network.loss(batch);
+      loss.backward();
+      optimizer.step();
+      optimizer.zeroGrad();
+      return loss;
+    });
+  const enqueue = (calls: number) => {
+    for (let i = 0; i < calls; i++) step().dispose();
+  };
+  const release = () => {
+    for (const t of Object.values(batch as unknown as Record<string, Tensor>)) t.dispose();
+    optimizer.dispose();
+    network.dispose();
+  };
+  return {
+    contender: timed(device, enqueue, release),
+    inputs: async () => ({ ...host, ...(await parameters(network)) }),
+    /** Two losses with a step between them: the second tells whether every gradient and AdamW agree. */
+    results: async () => {
+      network.eval();
+      const losses = [step(), step()];
+      const values = Float32Array.from(await Promise.all(losses.map((loss) => loss.item())));
+      for (const loss of losses) loss.dispose();
+      network.train();
+      return { losses: values };
+    },
+  };
+}
+
+async function parameters(network: MissNetwork): Promise<Record<string, HostTensor>> {
+  const found: Record<string, HostTensor> = {};
+  for (const [name, p] of network.namedParameters())
+    found[`parameter:${name}`] = { shape: p.shape, values: (await p.data()) as Float32Array };
+  return found;
+}

@@ -1,0 +1,60 @@
+import type { Device } from "../engine/index.js";
+import type { BenchRow } from "./document.js";
+
+/** An array on the host, as the engine and every peer receive it. */
+export interface HostTensor {
+  readonly shape: readonly number[];
+  readonly values: Float32Array | Int32Array;
+}
+
+export type HostTensors = Readonly<Record<string, HostTensor>>;
+
+/** Anything that can be timed. Idle before and after each call of `time`. */
+export interface Contender {
+  /** Seconds for `calls` calls back to back, from idle to idle. */
+  time(calls: number): Promise<number>;
+  release(): Promise<void> | void;
+}
+
+export interface Prepared {
+  readonly contender: Contender;
+  /** What peers start from. Asked for before `results`, which may change it. */
+  inputs(): Promise<HostTensors>;
+  /** What one call computes, without dropout: peers must agree with it. */
+  results(): Promise<Readonly<Record<string, Float32Array>>>;
+}
+
+/** One row to be: what is computed, on which shape. */
+export interface Task {
+  readonly suite: BenchRow["suite"];
+  readonly op: string;
+  readonly pass: BenchRow["pass"];
+  readonly name: string;
+  readonly shape: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Inputs that get a gradient in the backward. */
+  readonly trained: readonly string[];
+  readonly flops: number | null;
+  readonly bytes: number | null;
+  /** Of one implementation against the truth, relative to the largest result; two of them may differ by twice that. */
+  readonly tolerance: number;
+  /** Calls of a piece, where the task says it; otherwise as many as fill some milliseconds. */
+  readonly calls?: number;
+  prepare(device: Device): Promise<Prepared>;
+}
+
+export interface PeerCase {
+  readonly contender: Contender;
+  readonly results: Readonly<Record<string, Float32Array>>;
+  readonly note?: string;
+}
+
+/** Another library. `prepare` throws Unsupported where it has no such operation. */
+export interface Peer {
+  readonly version: string;
+  prepare(task: Task, inputs: HostTensors): Promise<PeerCase>;
+  close(): Promise<void> | void;
+}
+
+/** A peer has no such operation; the message is the reason in the document. */
+export class Unsupported extends Error {}

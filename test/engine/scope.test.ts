@@ -1,0 +1,129 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { Initializer, Linear } from "../../engine/nn/index.js";
+import { crossEntropy } from "../../engine/ops/cross-entropy.js";
+import { dropout } from "../../engine/ops/dropout.js";
+import { sum } from "../../engine/ops/reduce.js";
+import { reshape } from "../../engine/ops/reshape.js";
+import { scale, square } from "../../engine/ops/unary.js";
+import { AdamW } from "../../engine/optim/index.js";
+import { keep, scope } from "../../engine/scope.js";
+import { type Tensor, tensor } from "../../engine/tensor.js";
+import { tryOpen } from "../support/devices.js";
+
+describe.each(["reference", "cpu"] as const)("scope on %s", async (name) => {
+  const { device, reason } = await tryOpen(name);
+  if (!device) return test.skip(`opens: ${reason}`, () => {});
+  afterAll(() => device.close());
+  const make = (...values: number[]) => tensor(values, { device });
+
+  test("what is returned lives, the rest is freed", async () => {
+    const before = device.memory().allocations;
+    let gone: Tensor | null = null;
+    const { first, rest } = scope(() => {
+      gone = make(9);
+      return { first: make(1), rest: [make(2), { deep: make(3) }] as const };
+    });
+    expect((gone as Tensor | null)?.disposed).toBe(true);
+    expect(await Promise.all([first.item(), rest[0].item(), rest[1].deep.item()])).toEqual([1, 2, 3]);
+    expect(device.memory().allocations).toBe(before + 3);
+    for (const t of [first, rest[0], rest[1].deep]) t.dispose();
+    expect(device.memory().allocations).toBe(before);
+  });
+
+  test("nested: an inner result belongs to the outer scope", () => {
+    const before = device.memory().allocations;
+    let inner: Tensor | null = null;
+    scope(() => {
+      inner = scope(() => scale(make(1, 2), 2));
+      expect((inner as Tensor).disposed).toBe(false);
+      expect(device.memory().allocations).toBe(before + 1);
+    });
+    expect((inner as Tensor | null)?.disposed).toBe(true);
+    expect(device.memory().allocations).toBe(before);
+  });
+
+  test("keep", () => {
+    const kept = scope(() => {
+      const t = scope(() => {
+        keep(make(5));
+        return keep(make(6));
+      });
+      return () => t;
+    })();
+    expect(kept.disposed).toBe(false);
+    kept.dispose();
+  });
+
+  test("an error frees too", () => {
+    const before = device.memory().allocations;
+    expect(() =>
+      scope(() => {
+        square(make(1, 2, 3));
+        throw new Error("inside");
+      }),
+    ).toThrow("inside");
+    expect(device.memory().allocations).toBe(before);
+  });
+
+  test("a Promise is refused", () => {
+    const before = device.memory().allocations;
+    expect(() => scope((async () => make(1)) as never)).toThrow(
+      new TypeError("scope: the function returned a Promise. A scope is synchronous; await outside of it."),
+    );
+    expect(device.memory().allocations).toBe(before);
+  });
+
+  test("views share memory; the last one frees it", async () => {
+    const before = device.memory().allocations;
+    const x = make(1, 2);
+    const y = reshape(x, [2, 1]);
+    x.dispose();
+    x.dispose();
+    expect(device.memory().allocations).toBe(before + 1);
+    expect([...(await y.data())]).toEqual([1, 2]);
+    y.dispose();
+    expect(device.memory().allocations).toBe(before);
+  });
+
+  test("training holds the same bytes at every step", { timeout: 120_000 }, async () => {
+    const init = new Initializer(device, 1);
+    const [first, second] = [new Linear(init, 8, 16), new Linear(init, 16, 4)];
+    const parameters = [...first.namedParameters("first"), ...second.namedParameters("second")];
+    using optimizer = new AdamW(parameters, { lr: 1e-2 });
+    const step = (i: number): Tensor =>
+      scope(() => {
+        const x = tensor(
+          Float32Array.from({ length: 32 }, (_, k) => Math.sin(k * k + 0.01 * i)),
+          { device, shape: [4, 8] },
+        );
+        const target = tensor(Int32Array.of(0, 1, 2, 3), { device });
+        const hidden = dropout(first.forward(x, "gelu"), 0.1);
+        const loss = crossEntropy(second.forward(hidden), target);
+        loss.backward();
+        optimizer.step();
+        optimizer.zeroGrad();
+        return loss;
+      });
+    // The first step makes the moments, the second pools what the first took.
+    for (const i of [0, 1]) step(i).dispose();
+    const { live, allocations, pooled } = device.memory();
+    const losses: number[] = [];
+    for (let i = 1; i <= 1000; i++) {
+      const loss = step(i % 5);
+      if (i % 100 === 0) losses.push(await loss.item());
+      loss.dispose();
+      expect(device.memory().live).toBe(live);
+    }
+    expect(device.memory()).toMatchObject({ live, allocations, pooled });
+    expect(losses.at(-1)).toBeLessThan(0.1);
+    for (const [, p] of parameters) p.dispose();
+  });
+
+  test("a result outside of every scope is its owner's", () => {
+    const before = device.memory().allocations;
+    using x = make(1, 2);
+    using y = sum(x);
+    expect(y.disposed).toBe(false);
+    expect(device.memory().allocations).toBe(before + 2);
+  });
+});
