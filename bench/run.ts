@@ -2,12 +2,12 @@ import { loadavg } from "node:os";
 import { type Device, openDevice } from "../engine/index.js";
 import { differenceOf } from "./agreement.js";
 import { type OpenedPeer, openPeers } from "./contenders/index.js";
-import type { BenchDocument, BenchRow, MissingPeer } from "./document.js";
+import type { BenchDocument, BenchRow } from "./document.js";
 import { environment } from "./environment.js";
-import { interleave, type Samples } from "./rounds.js";
-import { compare, summarize } from "./statistics.js";
+import { blank, type CheckedCase, peerResult, timing } from "./results.js";
+import { interleave } from "./rounds.js";
 import { type Suite, tasksOf } from "./suites/index.js";
-import type { Peer, PeerCase, Prepared, Task } from "./task.js";
+import type { Prepared, Task } from "./task.js";
 
 export type { BenchDocument, BenchRow } from "./document.js";
 
@@ -18,7 +18,7 @@ export interface BenchOptions {
   readonly threads: number;
   /** Of ort, ort-const, torch. */
   readonly peers: readonly string[];
-  /** For all rows together; every row gets at least three rounds. */
+  /** For all rows together; every row gets at least five rounds. */
   readonly budgetSeconds: number;
   readonly device: "cpu" | "webgpu" | "reference";
   onProgress?(text: string): void;
@@ -51,8 +51,6 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
   }
 }
 
-const blank = (reason: string): MissingPeer => ({ medianUs: null, ratio: null, reason });
-
 async function measure(
   task: Task,
   device: Device,
@@ -69,7 +67,7 @@ async function measure(
     const found: BenchRow["peers"] = {};
     for (const { name } of peers) {
       const i = cases.findIndex((c) => c.name === name);
-      found[name] = i < 0 ? blank(blanks.get(name) ?? "") : result(cases[i], others[i], own);
+      found[name] = i < 0 ? blank(blanks.get(name) ?? "") : peerResult(cases[i], others[i], own);
     }
     const { suite, op, pass, name, shape, flops, bytes } = task;
     const { peak } = device.memory();
@@ -83,13 +81,6 @@ async function measure(
     await ours.contender.release();
     device.pool.trim();
   }
-}
-
-interface CheckedCase {
-  readonly name: string;
-  readonly peer: Peer;
-  readonly found: PeerCase;
-  readonly difference: number;
 }
 
 /** Peers that compute what we compute; the others with their reasons. */
@@ -120,21 +111,4 @@ async function prepared(task: Task, ours: Prepared, peers: readonly OpenedPeer[]
     }
   }
   return { cases, blanks };
-}
-
-function timing({ seconds, calls }: Samples) {
-  const { median, p10, p90 } = summarize(seconds);
-  return { medianUs: 1e6 * median, p10Us: 1e6 * p10, p90Us: 1e6 * p90, samples: seconds.length, calls };
-}
-
-function result({ peer, found, difference }: CheckedCase, samples: Samples, own: Samples): BenchRow["peers"][string] {
-  if (samples.failure !== null) return blank(samples.failure);
-  return {
-    ...timing(samples),
-    version: peer.version,
-    ratio: summarize(samples.seconds).median / summarize(own.seconds).median,
-    ours: compare(own.seconds, samples.seconds),
-    difference,
-    ...(found.note && { note: found.note }),
-  };
 }

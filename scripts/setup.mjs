@@ -2,18 +2,19 @@
 // Everything a fresh machine needs, each step skipped when up to date: npm packages, system packages, the native addon,
 // the TypeScript build. Only Node's own modules, since nothing else is there yet.
 //
-//   node scripts/setup.mjs [--yes] [--webgpu] [--quiet]
+//   node scripts/setup.mjs [--yes] [--webgpu] [--lint] [--quiet]
 //
 // --yes      install system packages, and add a package source where one is needed, without asking
+// --lint     also clang-format
 // --webgpu   also a Vulkan driver for WebGPU on machines without a GPU (lavapipe of Mesa 24 or later)
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { fileURLToPath } from "node:url";
-import { missingPackages, missingVulkan } from "./system-packages.mjs";
+import { missingFormatter, missingPackages, missingVulkan } from "./system-packages.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const flags = new Set(process.argv.slice(2));
@@ -88,24 +89,41 @@ async function npmPackages() {
 }
 
 async function systemPackages() {
-  const missing = missingPackages();
-  const vulkan = flags.has("--webgpu") ? missingVulkan() : null;
-  const packages = [...missing, ...(vulkan?.packages ?? [])];
-  if (packages.length === 0) return;
-  const byHand = `apt-get install ${packages.join(" ")}${vulkan?.source ? `   (needs the source "${vulkan.source}")` : ""}`;
-  if (!existsSync("/usr/bin/apt-get"))
-    fail(`these tools are missing: ${packages.join(", ")} (Debian's names). Install them with your system's package manager.`);
-  if (process.getuid?.() !== 0) fail(`system packages are missing. As root: ${byHand}`);
-  // Root without a terminal is a container or CI: what its own sources offer may be installed; a new source may not.
-  const unattended = !process.stdin.isTTY && !vulkan?.source;
-  if (!unattended && !(await mayInstall(`install ${packages.join(", ")}${vulkan?.source ? `, adding ${vulkan.source}` : ""}?`)))
-    fail(`system packages are missing. Run again with --yes, or: ${byHand}`);
+  const missing = [...missingPackages(), ...(flags.has("--lint") ? missingFormatter() : [])];
+  if (missing.length) {
+    const byHand = `apt-get install ${missing.join(" ")}`;
+    if (!existsSync("/usr/bin/apt-get"))
+      fail(`these are missing: ${missing.join(", ")} (Debian's names). Install them with your system's package manager.`);
+    if (process.getuid?.() !== 0) fail(`system packages are missing. As root: ${byHand}`);
+    // Root without a terminal is a container or CI: what its own sources offer may be installed.
+    if (process.stdin.isTTY && !(await mayInstall(`install ${missing.join(", ")}?`)))
+      fail(`system packages are missing. Run again with --yes, or: ${byHand}`);
+    await install(missing, [], "system packages");
+  }
+  if (flags.has("--webgpu")) await vulkanDriver();
+}
+
+/** Optional: without it the WebGPU tests skip with their reason, unless CONSILIUM_REQUIRE names webgpu. */
+async function vulkanDriver() {
+  const wanted = missingVulkan();
+  if (!wanted) return;
+  const { packages, release, source } = wanted;
+  const how = `${packages.join(", ")}${source ? ` from ${source}` : ""}`;
+  const able = existsSync("/usr/bin/apt-get") && process.getuid?.() === 0;
+  // A new package source is added only with consent; what is configured may be used by root without a terminal.
+  const allowed = able && (consent || (!source && !process.stdin.isTTY) || (await mayInstall(`install ${how}?`)));
+  if (!allowed) {
+    say(`WebGPU has no Vulkan driver here and is left out. As root: node scripts/setup.mjs --webgpu --yes installs ${how}`);
+    return;
+  }
+  if (source) writeFileSync("/etc/apt/sources.list.d/consilium-backports.list", `${source}\n`);
+  await install(packages, release ? ["-t", release] : [], "Vulkan driver");
+}
+
+async function install(packages, options, what) {
   say(`installing ${packages.join(", ")}`);
-  if (vulkan?.source) writeFileSync("/etc/apt/sources.list.d/consilium-backports.list", `${vulkan.source}\n`);
   await run("apt-get", ["update", "-q"], "package lists");
-  const target = vulkan?.release ? ["-t", vulkan.release] : [];
-  if (missing.length) await run("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...missing], "system packages");
-  if (vulkan) await run("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...target, ...vulkan.packages], "Vulkan driver");
+  await run("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...options, ...packages], what);
 }
 
 async function addon() {
@@ -125,7 +143,7 @@ async function addon() {
 }
 
 async function typescript() {
-  const folders = ["kernels", "engine", "bindings", "models", "apps", "bench"];
+  const folders = ["kernels", "engine", "bindings", "models", "apps", "bench", "examples"];
   const hash = hashOf(["tsconfig.build.json", "tsconfig.json", ...folders.flatMap((f) => filesIn(f, /\.(ts|wgsl)$/))]);
   if (upToDate("typescript", hash, "dist/engine/index.js")) return;
   say("compiling TypeScript");

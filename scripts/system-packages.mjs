@@ -15,6 +15,9 @@ export function missingPackages() {
   return missing;
 }
 
+/** clang-format, for `npm run lint`. */
+export const missingFormatter = () => (works("clang-format") ? [] : ["clang-format"]);
+
 const icdFolders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
 
 /**

@@ -15,8 +15,14 @@ const DEVICES: readonly DeviceName[] = ["cpu", "webgpu", "reference"];
 export function addCommonOptions(command: Command): Command {
   return command
     .optionsGroup("Common options:")
-    .addOption(new Option("--device <name>", "where to compute (default: webgpu on a real GPU, else cpu)").choices(DEVICES))
-    .option("--threads <n>", "worker threads of the cpu device (default: the cores this process may use)", positiveInteger)
+    .addOption(
+      new Option("--device <name>", "where to compute (default: webgpu on a real GPU, else cpu)").choices(DEVICES),
+    )
+    .option(
+      "--threads <n>",
+      "worker threads of the cpu device (default: the cores this process may use)",
+      positiveInteger,
+    )
     .option("--json <file>", 'also write the result as JSON; "-" is standard output')
     .option("--debug", "show where in the program an error came from")
     .helpOption("-h, --help", "show this help");
@@ -43,7 +49,10 @@ export function finiteNumber(text: string): number {
 
 /** A comma-separated list. */
 export function list(text: string): string[] {
-  const items = text.split(",").map((item) => item.trim()).filter((item) => item !== "");
+  const items = text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
   if (items.length === 0) throw new InvalidArgumentError("It is a list with commas between its items.");
   return items;
 }

@@ -84,19 +84,28 @@ function groupsOf({ evaluation, majority, shuffled, questionOnly }: StageResult)
       bar("this model", "model", evaluation.scores, part),
       ...(questionOnly ? [bar("question only", "baseline", questionOnly.scores, part)] : []),
       bar("images shuffled", "baseline", shuffled.scores, part),
-      { label: `always "${majority[part].answer}"`, kind: "baseline", share: majority[part].accuracy, ...majority[part].interval },
+      {
+        label: `always "${majority[part].answer}"`,
+        kind: "baseline",
+        share: majority[part].accuracy,
+        ...majority[part].interval,
+      },
     ],
   }));
 }
 
-function comparison({ evaluation, questionOnly }: StageResult): string {
+function comparison({ evaluation, questionOnly, settings }: StageResult): string {
   if (!questionOnly) return "";
-  const right = ({ records, predictions }: Evaluation) => marks(records, predictions.map((p) => p.answer));
+  const right = ({ records, predictions }: Evaluation) =>
+    marks(
+      records,
+      predictions.map((p) => p.answer),
+    );
   const { difference, interval, pValue } = comparePaired(right(questionOnly), right(evaluation));
   const sign = difference >= 0 ? "more" : "fewer";
   return (
     `Question by question, the model answers ${percent(Math.abs(difference))} ${sign} of the questions rightly than the same model trained ` +
-    `on grey squares instead of images (difference ${percent(interval.low)} to ${percent(interval.high)} with 95 % confidence; ` +
+    `on grey squares instead of images for ${settings.questionOnlyEpochs} epochs (difference ${percent(interval.low)} to ${percent(interval.high)} with 95 % confidence; ` +
     `McNemar's exact test p = ${short(pValue)}).`
   );
 }
@@ -113,7 +122,10 @@ async function gallery({ records, predictions }: Evaluation, seed: number): Prom
     seen.add(records[i].image);
     chosen.push(i);
   }
-  const right = marks(records, predictions.map((p) => p.answer));
+  const right = marks(
+    records,
+    predictions.map((p) => p.answer),
+  );
   return Promise.all(
     chosen.map(async (i) => ({
       image: `data:image/jpeg;base64,${(await readFile(records[i].image)).toString("base64")}`,

@@ -1,15 +1,22 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type DeviceName, openDevice } from "../../engine/index.js";
-import { comparePaired, loadSplits, marks, RunConfig, type TrainResult, trainMiss, type VqaRecord } from "../../models/index.js";
+import {
+  comparePaired,
+  loadSplits,
+  marks,
+  RunConfig,
+  type TrainResult,
+  trainMiss,
+  type VqaRecord,
+} from "../../models/index.js";
 import type { StageSettings } from "./demo-settings.js";
 import { type Evaluation, evaluate, majorityOf, metricsOf } from "./evaluation.js";
 import { Interrupted } from "./exit.js";
 import type { Interruption } from "./interruption.js";
-import { memoryUsed, writeFileIn } from "./output.js";
+import { memoryUsed } from "./output.js";
 import { bertVocabulary } from "./package-files.js";
 import { Progress } from "./progress.js";
-import { RUN_FILE } from "./run-folder.js";
+import { startRun } from "./run-folder.js";
 
 export interface StageOptions {
   readonly out: string;
@@ -17,6 +24,8 @@ export interface StageOptions {
   readonly threads?: number;
   readonly resume: boolean;
   readonly interruption: Interruption;
+  /** The command that goes on after a stop. */
+  readonly again: string;
   /** The model to start from. */
   readonly init?: string;
 }
@@ -49,14 +58,16 @@ export async function runStage(settings: StageSettings, options: StageOptions): 
   const { interruption } = options;
   const { signal } = interruption;
   const progress = new Progress(device);
-  const kept = `stopped; ${options.out} keeps the last checkpoint. Go on with: consilium demo --out ${options.out} --resume`;
+  const kept = `stopped; ${options.out} keeps the last checkpoint. Go on with: ${options.again}`;
 
-  const fit = async (run: RunConfig, out: string) => {
-    await mkdir(out, { recursive: true });
-    await writeFileIn(join(out, RUN_FILE), `${JSON.stringify(run, null, 2)}\n`);
+  const trainIn = async (run: RunConfig, out: string) => {
+    await startRun(out, run);
     const { resume } = options;
     const onEvent = progress.onEvent;
-    const result = await interruption.guard(trainMiss(run, { device, out, bertVocabulary, resume, signal, onEvent }), kept);
+    const result = await interruption.guard(
+      trainMiss(run, { device, out, bertVocabulary, resume, signal, onEvent }),
+      kept,
+    );
     if (result.interrupted) throw new Interrupted(kept);
     return result;
   };
@@ -65,17 +76,17 @@ export async function runStage(settings: StageSettings, options: StageOptions): 
     return interruption.guard(evaluate(from, test, { device, signal, onProgress: progress.answering(label) }), kept);
   };
 
-  const training = await fit(config, folder);
+  const training = await trainIn(config, folder);
   const evaluation = await measure(config, folder, "test");
   const shuffled = await measure({ ...config, images: "shuffled" }, folder, "test with shuffled images");
   const { peakBytes, peakRss } = memoryUsed(device);
   const seconds = (performance.now() - started) / 1000;
 
   let questionOnly: Evaluation | null = null;
-  if (settings.questionOnly) {
+  if (settings.questionOnlyEpochs > 0) {
     progress.note("the same again with grey squares for images: what does the question alone give?");
-    const blind: RunConfig = { ...config, images: "blank" };
-    await fit(blind, `${folder}-question-only`);
+    const blind: RunConfig = { ...config, images: "blank", epochs: settings.questionOnlyEpochs };
+    await trainIn(blind, `${folder}-question-only`);
     questionOnly = await measure(blind, `${folder}-question-only`, "test, question only");
   }
   const { train } = await loadSplits(config);
@@ -84,7 +95,11 @@ export async function runStage(settings: StageSettings, options: StageOptions): 
   return { ...result, shuffled, questionOnly };
 }
 
-const marksOf = ({ records, predictions }: Evaluation) => marks(records, predictions.map((p) => p.answer));
+const marksOf = ({ records, predictions }: Evaluation) =>
+  marks(
+    records,
+    predictions.map((p) => p.answer),
+  );
 
 /** A stage as the JSON document of the demo has it. */
 export function stageDocument(stage: StageResult) {
@@ -100,7 +115,10 @@ export function stageDocument(stage: StageResult) {
       majority: stage.majority,
       shuffledImages: metricsOf(shuffled.scores),
       ...(questionOnly && {
-        questionOnly: { ...metricsOf(questionOnly.scores), paired: comparePaired(marksOf(questionOnly), marksOf(evaluation)) },
+        questionOnly: {
+          ...metricsOf(questionOnly.scores),
+          paired: comparePaired(marksOf(questionOnly), marksOf(evaluation)),
+        },
       }),
     },
     parameters: training.parameters,

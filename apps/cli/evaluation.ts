@@ -1,5 +1,13 @@
 import type { Device } from "../../engine/index.js";
-import { type Answering, majorityBaselines, MissVqa, type Prediction, score, type Scores, type VqaRecord } from "../../models/index.js";
+import {
+  type Answering,
+  MissVqa,
+  majorityBaselines,
+  type Prediction,
+  type Scores,
+  score,
+  type VqaRecord,
+} from "../../models/index.js";
 import { percent } from "./format.js";
 import { table } from "./table.js";
 
@@ -21,15 +29,29 @@ export interface EvaluateOptions {
 const BATCH = 32;
 
 /** Loads the model of a folder from its files, as a user would, and answers the questions. */
-export async function evaluate(folder: string, records: readonly VqaRecord[], options: EvaluateOptions): Promise<Evaluation> {
+export async function evaluate(
+  folder: string,
+  records: readonly VqaRecord[],
+  options: EvaluateOptions,
+): Promise<Evaluation> {
   const { device, signal, onProgress } = options;
   using model = await MissVqa.load(folder, { device });
   const images = model.imageStore();
-  await images.load(records.map((r) => r.image), signal);
+  await images.load(
+    records.map((r) => r.image),
+    signal,
+  );
   const saved = model.folder.answering;
   const answering = options.answering?.(saved) ?? saved;
   const predictions = await model.answerAll(records, images, { signal, onProgress, answering, batch: BATCH });
-  return { records, predictions, scores: score(records, predictions.map((p) => p.answer)) };
+  return {
+    records,
+    predictions,
+    scores: score(
+      records,
+      predictions.map((p) => p.answer),
+    ),
+  };
 }
 
 type Accuracy = Scores["published"]["global"];
@@ -52,7 +74,12 @@ function parts({ published, byType, byGroup }: Scores): [key: string, label: str
 export function metricsOf(scores: Scores) {
   const { opened, closed, global } = scores.published;
   const details = parts(scores).map(([key, , { correct, total, interval }]) => [key, { correct, total, ...interval }]);
-  return { opened: opened.accuracy, closed: closed.accuracy, global: global.accuracy, details: Object.fromEntries(details) };
+  return {
+    opened: opened.accuracy,
+    closed: closed.accuracy,
+    global: global.accuracy,
+    details: Object.fromEntries(details),
+  };
 }
 
 /** The answer that is most common in training, for all questions and for each kind. */

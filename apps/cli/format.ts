@@ -24,5 +24,5 @@ export const count = (n: number) => n.toLocaleString("en-US");
 export function short(value: number): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  return size >= 1e-3 && size < 1e5 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
+  return size >= 1e-3 && size < 1e7 ? String(Number(value.toPrecision(4))) : value.toExponential(2);
 }

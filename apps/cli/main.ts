@@ -11,7 +11,9 @@ import { packageVersion } from "./package-files.js";
 
 function program(): Command {
   const root = new Command("consilium")
-    .description("Train and run medical visual question answering on hand-written kernels. For research, not for clinical use.")
+    .description(
+      "Train and run medical visual question answering on hand-written kernels. For research, not for clinical use.",
+    )
     .version(packageVersion)
     .showSuggestionAfterError()
     .exitOverride()

@@ -63,11 +63,18 @@ export const runFlags: Readonly<Record<string, readonly RunFlag[]>> = {
     number("--lora-dropout", "adaptation.dropout", "dropout in front of the adapters"),
   ],
   "Answers:": [
-    text("--answering", "answering.method", "written freely, or ranked from the training answers", ["generate", "rank"]),
+    text("--answering", "answering.method", "written freely, or ranked from the training answers", [
+      "generate",
+      "rank",
+    ]),
     number("--beams", "answering.beams", "generate: width of the beam search"),
     number("--max-length", "answering.maxLength", "generate: tokens of an answer at most"),
     number("--rank-k", "answering.k", "rank: candidates that are scored in full"),
-    { flag: "--mask-question-pads", key: "answering.maskQuestionPads", text: "hide the question's padding from the decoder" },
+    {
+      flag: "--mask-question-pads",
+      key: "answering.maskQuestionPads",
+      text: "hide the question's padding from the decoder",
+    },
   ],
 };
 
@@ -107,13 +114,21 @@ export function givenFlags(options: Readonly<Record<string, unknown>>): Record<s
 
 /** A config file: JSON, or what `config.json` of a run holds. */
 export async function readConfigFile(file: string): Promise<Record<string, unknown>> {
-  const value = io.parseJson(await readFile(file, "utf8"), file);
+  const text = await readFile(file, "utf8").catch((cause: Error) => {
+    throw new io.FileFormatError(file, `it cannot be read (${cause.message})`, "Give a JSON file to --config", {
+      cause,
+    });
+  });
+  const value = io.parseJson(text, file);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new io.FileFormatError(file, "it is not a JSON object", "See consilium train miss --help for its keys");
 }
 
 /** `from` (a file's values, or a saved run's), changed by the flags that were given. */
-export function runConfig(options: Readonly<Record<string, unknown>>, from?: { values: object; file: string }): RunConfig {
+export function runConfig(
+  options: Readonly<Record<string, unknown>>,
+  from?: { values: object; file: string },
+): RunConfig {
   const given = givenFlags(options);
   const merged = merge(merge(BASE, from?.values ?? {}), given);
   const config = io.parseWith(RunConfig, merged, from?.file ?? "train miss");

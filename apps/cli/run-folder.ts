@@ -2,11 +2,25 @@ import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { io } from "../../engine/index.js";
 import { RunConfig } from "../../models/index.js";
+import { writeFileIn } from "./output.js";
 
 /** The settings of a run, beside its model: what `--config` takes. */
 export const RUN_FILE = "run.json";
 
-export const exists = (path: string) => access(path).then(() => true, () => false);
+export const exists = (path: string) =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** Makes the folder of a run and notes its settings, unless it is a run already: that one keeps what it was started with. */
+export async function startRun(folder: string, config: RunConfig): Promise<void> {
+  if (await holdsRun(folder)) return;
+  await writeFileIn(join(folder, RUN_FILE), `${JSON.stringify(config, null, 2)}\n`);
+}
+
+/** Whether there is a checkpoint to go on from. */
+export const holdsRun = (folder: string) => exists(join(folder, "last.safetensors"));
 
 /** The settings that a model was trained with; null where the folder does not say. */
 export async function readRun(folder: string): Promise<RunConfig | null> {

@@ -39,7 +39,7 @@ ${list.map((bar, i) => {
   const y = HEAD + i * (BAR + GAP);
   const middle = y + BAR / 2;
   return html`<text class="label" x="${LEFT - 10}" y="${middle}" dy="0.32em" text-anchor="end">${bar.label}</text>
-<rect class="${bar.kind}" x="${x(0)}" y="${y}" width="${Math.max(0.5, x(bar.share) - x(0)).toFixed(1)}" height="${BAR}" rx="2"/>
+<rect class="${bar.kind}" x="${x(0)}" y="${y}" width="${Math.max(0.5, x(bar.share || 0) - x(0)).toFixed(1)}" height="${BAR}" rx="2"/>
 <path class="interval" d="M${x(bar.low).toFixed(1)} ${middle}H${x(bar.high).toFixed(1)}M${x(bar.low).toFixed(1)} ${middle - 4}v8M${x(bar.high).toFixed(1)} ${middle - 4}v8"/>
 <text class="label" x="${WIDTH - RIGHT + 16}" y="${middle}" dy="0.32em">${percent(bar.share)} <tspan class="tick">(${range(bar.low, bar.high)})</tspan></text>`;
 })}
@@ -49,7 +49,8 @@ ${list.map((bar, i) => {
 function numbers(title: string, groups: readonly BarGroup[]): Markup {
   const rows = groups.flatMap((group) =>
     group.bars.map(
-      (bar) => html`<tr><th scope="row">${group.label}</th><td>${bar.label}</td><td>${percent(bar.share)}</td><td>${percent(bar.low)} to ${percent(bar.high)}</td><td>${group.total}</td></tr>`,
+      (bar) =>
+        html`<tr><th scope="row">${group.label}</th><td>${bar.label}</td><td>${percent(bar.share)}</td><td>${percent(bar.low)} to ${percent(bar.high)}</td><td>${group.total}</td></tr>`,
     ),
   );
   return html`<details><summary>Numbers</summary><table><caption class="hidden">${title}</caption><thead><tr><th scope="col">questions</th><th scope="col">answers by</th><th scope="col">accuracy</th><th scope="col">95 % interval</th><th scope="col">count</th></tr></thead><tbody>${rows}</tbody></table></details>`;

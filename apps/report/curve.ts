@@ -23,14 +23,23 @@ export function curve({ id, title, values, height, smooth = 1, format }: CurveOp
   const smoothed = movingMean(values, smooth);
   const x = scaleLinear([1, Math.max(2, values.length)], [MARGIN.left, WIDTH - MARGIN.right]);
   const y = scaleLinear([0, Math.max(...values) || 1], [height - MARGIN.bottom, MARGIN.top]).nice(4);
-  const path = line<[number, number]>((p) => round(x(p[0])), (p) => round(y(p[1])));
+  const path = line<[number, number]>(
+    (p) => round(x(p[0])),
+    (p) => round(y(p[1])),
+  );
   const description = `From ${format(values[0])} at step 1 to ${format(smoothed.at(-1) as number)} at step ${values.length}.`;
   return html`<figure>
 <figcaption>${title}</figcaption>
 <svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="${id}-t ${id}-d">
 <title id="${id}-t">${title}</title><desc id="${id}-d">${description}</desc>
 ${y.ticks(4).map((tick) => html`<g transform="translate(0 ${round(y(tick))})"><line class="grid" x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}"/><text class="tick" x="${MARGIN.left - 8}" dy="0.32em" text-anchor="end">${format(tick)}</text></g>`)}
-${x.ticks(6).filter(Number.isInteger).map((tick) => html`<text class="tick" x="${round(x(tick))}" y="${height - MARGIN.bottom + 16}" text-anchor="middle">${tick}</text>`)}
+${x
+  .ticks(6)
+  .filter(Number.isInteger)
+  .map(
+    (tick) =>
+      html`<text class="tick" x="${round(x(tick))}" y="${height - MARGIN.bottom + 16}" text-anchor="middle">${tick}</text>`,
+  )}
 <text class="tick" x="${(MARGIN.left + WIDTH - MARGIN.right) / 2}" y="${height - 3}" text-anchor="middle">step</text>
 ${smooth > 1 ? html`<path class="line faint" d="${path(thin(values)) ?? ""}"/>` : ""}<path class="line" d="${path(thin(smoothed)) ?? ""}"/>
 </svg>

@@ -28,7 +28,8 @@ export async function openOrt(folder: string, options: { threads: number; consta
     version: ort.env.versions.node ?? ort.env.versions.common,
     async prepare(task, inputs) {
       const graph = graphOf(task, inputs);
-      if (options.constants && graph.weights.length === 0) throw new Unsupported(`${task.op} has no weights to prepack`);
+      if (options.constants && graph.weights.length === 0)
+        throw new Unsupported(`${task.op} has no weights to prepack`);
       const constant = (name: string) => options.constants && graph.weights.includes(name);
       const session = await open(ort, graph, constant, options.threads);
       const feeds = tensors(
@@ -62,7 +63,9 @@ function load(folder: string): Ort {
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === "MODULE_NOT_FOUND";
     const reason = missing ? "it is not installed" : (cause as Error).message;
-    throw new Error(`onnxruntime-node: ${reason}. Install it with: npm i --prefix bench/peers --ignore-scripts`, { cause });
+    throw new Error(`onnxruntime-node: ${reason}. Install it with: npm i --prefix bench/peers --ignore-scripts`, {
+      cause,
+    });
   }
 }
 

@@ -20,7 +20,9 @@ export class LineProcess {
     // A write to a process that is gone; its "close" says why.
     child.stdin?.on("error", () => {});
     child.on("error", (error) => this.#stop(error.message));
-    child.on("close", (code, signal) => this.#stop(this.#words.trim().split("\n").at(-1) || `ended with ${signal ?? code}`));
+    child.on("close", (code, signal) =>
+      this.#stop(this.#words.trim().split("\n").at(-1) || `ended with ${signal ?? code}`),
+    );
   }
 
   /** Rejects with the child's error, or with why it is gone. */

@@ -21,6 +21,8 @@ export async function openTorch(folder: string, threads: number): Promise<Peer> 
     OMP_NUM_THREADS: count,
     MKL_NUM_THREADS: count,
     OPENBLAS_NUM_THREADS: count,
+    // No __pycache__ beside the sources.
+    PYTHONDONTWRITEBYTECODE: "1",
   });
   let version: string;
   try {

@@ -27,7 +27,8 @@ function varint(value: number): number[] {
 const key = (field: number, type: number): number[] => varint(field * 8 + type);
 
 export function integer(field: number, value: number): Field {
-  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`protobuf: ${value} is not a whole number from 0 on`);
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new RangeError(`protobuf: ${value} is not a whole number from 0 on`);
   const bytes = Uint8Array.from([...key(field, VARINT), ...varint(value)]);
   return { chunks: [bytes], length: bytes.length };
 }

@@ -14,6 +14,7 @@ without dropout, to be compared; timed calls have it. Written for PyTorch 2; run
 
 import json
 import os
+import re
 import sys
 import time
 
@@ -27,6 +28,18 @@ replies = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(2, 1)
 
 DTYPES = {"f32": torch.float32, "i32": torch.int32}
+
+
+def blas():
+    """The library behind matrix products: a system one by its file, or what PyTorch was built with."""
+    try:
+        with open("/proc/self/maps") as maps:
+            mapped = re.findall(r"/(lib[^/\s]*(?:blas|mkl|blis)[^/\s]*)\.so", maps.read())
+    except OSError:
+        mapped = []
+    built = re.findall(r"BLAS_INFO=(\w+)", torch.__config__.show())
+    # OpenBLAS stands in for libblas under its own name as well.
+    return ", ".join(sorted(set(mapped) - {"libblas"}) or mapped[:1] or built) or "unknown"
 
 
 def load(inputs):
@@ -64,7 +77,7 @@ class Peer:
     def hello(self, request):
         torch.set_num_threads(request["threads"])
         torch.manual_seed(0)
-        return {"version": torch.__version__}
+        return {"version": f"{torch.__version__} (BLAS: {blas()})"}
 
     def prepare(self, request):
         self.case = None

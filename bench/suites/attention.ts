@@ -17,9 +17,7 @@ const form: ShapeForm<OpCase> = {
   make({ B, H, G, L, S, D, packed, causal }) {
     const [b, h, s, d] = [Number(B), Number(H), Number(S), Number(D)];
     const kv = [b, s, Number(G ?? H), d];
-    const inputs: OpCase["inputs"] = packed
-      ? { qkv: [b, s, 3, h, d] }
-      : { q: [b, Number(L ?? S), h, d], k: kv, v: kv };
+    const inputs: OpCase["inputs"] = packed ? { qkv: [b, s, 3, h, d] } : { q: [b, Number(L ?? S), h, d], k: kv, v: kv };
     return {
       name: `${L && L !== S ? `${L} queries, ` : ""}${S} keys, ${H} heads of ${D}`,
       inputs,

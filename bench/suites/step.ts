@@ -74,7 +74,9 @@ function hostBatch(config: MissConfig, { B, Q, A }: StepSizes): HostTensors {
 function prepareStep(device: Device, config: MissConfig, host: HostTensors): Prepared {
   const network = new MissNetwork(new nn.Initializer(device, 3), config);
   const optimizer = new optim.AdamW([...network.namedParameters()], { lr: LEARNING_RATE, weightDecay: WEIGHT_DECAY });
-  const batch = Object.fromEntries(Object.entries(host).map(([k, t]) => [k, upload(device, t)])) as unknown as MissBatch;
+  const batch = Object.fromEntries(
+    Object.entries(host).map(([k, t]) => [k, upload(device, t)]),
+  ) as unknown as MissBatch;
   device.seed(4);
 
   const step = (): Tensor =>

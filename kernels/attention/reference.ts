@@ -76,8 +76,7 @@ function* queries(b: Inputs, p: Sizes): Generator<Row> {
 
 function factor(random: NumberArray, { dropout, sequence }: Sizes, position: number): number {
   if (dropout === 0) return 1;
-  const rate = Math.fround(dropout);
-  return uniform(philox(random, sequence, position)) >= rate ? 1 / (1 - rate) : 0;
+  return uniform(philox(random, sequence, position)) >= dropout ? 1 / (1 - dropout) : 0;
 }
 
 function dot(a: NumberArray, i: number, b: NumberArray, j: number, D: number): number {

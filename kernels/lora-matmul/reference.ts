@@ -16,8 +16,7 @@ interface Dropout {
 /** What dropout multiplies element `position` of x with: 0 or 1 / (1 - rate). */
 function factor(random: NumberArray | null, { dropout, sequence }: Dropout, position: number): number {
   if (!random || dropout === 0) return 1;
-  const rate = Math.fround(dropout);
-  return uniform(philox(random, sequence, position)) >= rate ? 1 / (1 - rate) : 0;
+  return uniform(philox(random, sequence, position)) >= dropout ? 1 / (1 - dropout) : 0;
 }
 
 export function forward(

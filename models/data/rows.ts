@@ -3,7 +3,6 @@ import { z } from "zod";
 import { platform } from "#platform";
 import { io } from "../../engine/index.js";
 
-
 export interface RowOptions {
   /**
    * Loses the first row. The published reader of VQA-RAD does so by mistake: it reads one line before its loop starts.

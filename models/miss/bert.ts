@@ -1,4 +1,4 @@
-import { add, arange, attention, dropout, nn, reshape, type Tensor } from "../../engine/index.js";
+import { add, arange, attention, dropout, nn, reshape, scope, type Tensor } from "../../engine/index.js";
 import type { MissConfig } from "./config.js";
 
 /** What a text module reads besides its tokens. */
@@ -138,7 +138,8 @@ export class Bert extends nn.Module {
   /** ids i32 [B, L] to states [B, L, hidden]. */
   forward(ids: Tensor, context: BertContext): Tensor {
     let x = this.embeddings.forward(ids);
-    for (const layer of this.encoder.layer) x = layer.forward(x, context);
+    // A scope per layer frees what neither the next layer nor the tape needs.
+    for (const layer of this.encoder.layer) x = scope(() => layer.forward(x, context));
     return x;
   }
 }

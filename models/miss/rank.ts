@@ -1,4 +1,4 @@
-import { indexSelect, noGrad, repeatInterleave, reshape, scope, softmax, type Tensor, tensor } from "../../engine/index.js";
+import { indexSelect, noGrad, reshape, scope, softmax, type Tensor, tensor } from "../../engine/index.js";
 import { idTensor } from "./generate.js";
 import { IGNORE, type MissNetwork } from "./network.js";
 
@@ -31,7 +31,7 @@ export async function rank(
   k: number,
 ): Promise<Ranking> {
   const { device } = question;
-  const { dec, pad } = network.config;
+  const { dec } = network.config;
   const count = question.shape[0];
   if (k < 1 || k > answers.ids.length)
     throw new RangeError(`rank: k is ${k}, but there are ${answers.ids.length} candidates. Use 1 to ${answers.ids.length}.`);
@@ -58,29 +58,70 @@ export async function rank(
     ),
   );
 
-  const chosen = topK.flatMap((row) => Array.from(row));
-  const rows = chosen.map((i) => answers.ids[i]);
-  const targets = rows.map((row) => Int32Array.from(row.subarray(1), (id) => (id === pad ? IGNORE : id)));
+  const scores = topK.map((row) => new Float32Array(row.length));
+  for (const pairs of byLength(topK, answers)) {
+    const losses = await pairLosses(network, question, questionMask, answers, pairs);
+    pairs.forEach(({ b, j }, i) => {
+      scores[b][j] = -losses[i];
+    });
+  }
+  const best = scores.map((row, b) => topK[b][row.indexOf(Math.max(...row))]);
+  return { firstTokenProbs, topK, scores, best };
+}
+
+/** Candidate `candidate` of question `b`, the j-th of its k. */
+interface Pair {
+  readonly b: number;
+  readonly j: number;
+  readonly candidate: number;
+}
+
+/**
+ * The pairs to score, short answers apart from long ones: padding costs time and changes nothing. One answer of thirty
+ * words would otherwise make every "yes" as long.
+ */
+function byLength(topK: readonly Int32Array[], answers: AnswerList): Pair[][] {
+  const groups = new Map<number, Pair[]>();
+  topK.forEach((row, b) => {
+    row.forEach((candidate, j) => {
+      const key = Math.ceil(Math.log2(lengthOf(answers.mask[candidate])));
+      const group = groups.get(key);
+      if (group) group.push({ b, j, candidate });
+      else groups.set(key, [{ b, j, candidate }]);
+    });
+  });
+  return [...groups.values()];
+}
+
+const lengthOf = (mask: Int32Array) => mask.reduce((sum, m) => sum + m, 0);
+
+/** Summed label-smoothed loss of each pair. */
+async function pairLosses(
+  network: MissNetwork,
+  question: Tensor,
+  questionMask: Tensor,
+  answers: AnswerList,
+  pairs: readonly Pair[],
+): Promise<number[]> {
+  const { device } = question;
+  const { pad } = network.config;
+  const longest = Math.max(...pairs.map(({ candidate }) => lengthOf(answers.mask[candidate])));
+  const ids = pairs.map(({ candidate }) => answers.ids[candidate].subarray(0, longest));
+  const targets = ids.map((row) => Int32Array.from(row.subarray(1), (id) => (id === pad ? IGNORE : id)));
   const losses = noGrad(() =>
-    scope(() =>
-      network.answerLoss(
-        repeatInterleave(question, k, 0),
-        repeatInterleave(questionMask, k, 0),
-        idTensor(device, rows),
-        idTensor(device, chosen.map((i) => answers.mask[i])),
+    scope(() => {
+      const rows = tensor(Int32Array.from(pairs, ({ b }) => b), { device });
+      return network.answerLoss(
+        indexSelect(question, 0, rows),
+        indexSelect(questionMask, 0, rows),
+        idTensor(device, ids),
+        idTensor(device, pairs.map(({ candidate }) => answers.mask[candidate].subarray(0, longest))),
         idTensor(device, targets),
-      ),
-    ),
+      );
+    }),
   );
   const perToken = (await losses.data()) as Float32Array;
   losses.dispose();
-  const width = targets[0].length;
-  const scores = topK.map((row, b) =>
-    Float32Array.from(row, (_, j) => {
-      const at = (b * k + j) * width;
-      return -perToken.subarray(at, at + width).reduce((sum, x) => sum + x, 0);
-    }),
-  );
-  const best = scores.map((row, b) => topK[b][row.indexOf(Math.max(...row))]);
-  return { firstTokenProbs, topK, scores, best };
+  const width = longest - 1;
+  return pairs.map((_, i) => perToken.subarray(i * width, (i + 1) * width).reduce((sum, x) => sum + x, 0));
 }

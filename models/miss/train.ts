@@ -1,5 +1,5 @@
-import { type Device, io, nn, optim, scope } from "../../engine/index.js";
 import { platform } from "#platform";
+import { type Device, io, nn, optim, scope } from "../../engine/index.js";
 import { ImageStore } from "../data/image-store.js";
 import { batches, type Cursor } from "../data/order.js";
 import type { VqaRecord } from "../data/record.js";
@@ -9,17 +9,39 @@ import { adapt, countParameters } from "./adaptation.js";
 import { trainingBatch } from "./batch.js";
 import { loadNetwork, stateDict } from "./checkpoint.js";
 import { type DataSplits, loadSplits } from "./datasets.js";
-import { modelOf } from "./model-of-run.js";
 import { type ModelFolder, scalings, writeModelFolder } from "./model-folder.js";
+import { modelOf } from "./model-of-run.js";
 import { MissNetwork } from "./network.js";
 import { predict } from "./predict.js";
 import type { RunConfig } from "./run-config.js";
 import { MissTokenizer } from "./tokenizer.js";
-import { type History, openState, restoreState, type State, saveState, stateFile, type Validation } from "./train-state.js";
+import {
+  type History,
+  openState,
+  restoreState,
+  type State,
+  saveState,
+  stateFile,
+  type Validation,
+} from "./train-state.js";
 
 export type TrainEvent =
-  | { readonly type: "ready"; readonly trainable: number; readonly total: number; readonly steps: number; readonly rows: number; readonly resumedAt: number }
-  | { readonly type: "step"; readonly step: number; readonly steps: number; readonly epoch: number; readonly loss: number; readonly lr: number }
+  | {
+      readonly type: "ready";
+      readonly trainable: number;
+      readonly total: number;
+      readonly steps: number;
+      readonly rows: number;
+      readonly resumedAt: number;
+    }
+  | {
+      readonly type: "step";
+      readonly step: number;
+      readonly steps: number;
+      readonly epoch: number;
+      readonly loss: number;
+      readonly lr: number;
+    }
   | { readonly type: "validation"; readonly validation: Validation; readonly best: boolean }
   | { readonly type: "saved"; readonly step: number; readonly file: string };
 
@@ -53,7 +75,10 @@ export async function train(config: RunConfig, options: TrainOptions): Promise<T
   const splits = await loadSplits(config);
   const folder = await modelOf(config, splits, options.bertVocabulary);
   const images = new ImageStore(folder.config.imageSize, scalings[folder.scaling]);
-  await images.load([...splits.train, ...splits.validation].map((r) => r.image), options.signal);
+  await images.load(
+    [...splits.train, ...splits.validation].map((r) => r.image),
+    options.signal,
+  );
 
   const saved = options.resume && (await platform.exists(stateFile(out))) ? await openState(out) : null;
   if (saved) sameConfig(saved.state.config, config, stateFile(out));
@@ -184,7 +209,8 @@ class Run {
           loss.dispose();
           this.history.loss.push(value);
           this.history.lr.push(lr);
-          if (!Number.isFinite(value)) throw new Error(`train: the loss of step ${step} is ${value}. Use a smaller lr or clipNorm.`);
+          if (!Number.isFinite(value))
+            throw new Error(`train: the loss of step ${step} is ${value}. Use a smaller lr or clipNorm.`);
           onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss: value, lr });
         });
         Object.assign(this.state, { step: step + 1, epoch: next.epoch, position: next.position });
@@ -231,7 +257,10 @@ class Run {
     const { answering } = this.#folder;
     const found = await predict(this.network, this.tokenizer, this.#images, records, { answering, batch: 100 });
     this.#options.device.restoreRandom(random);
-    const { accuracy } = score(records, found.map((p) => p.answer)).published.global;
+    const { accuracy } = score(
+      records,
+      found.map((p) => p.answer),
+    ).published.global;
     const recent = this.history.loss.slice(-this.#perEpoch);
     const loss = recent.reduce((a, b) => a + b, 0) / recent.length;
     const validation = { step: this.state.step, epoch: this.state.epoch, accuracy, loss };
@@ -275,4 +304,3 @@ function sameConfig(saved: RunConfig, given: RunConfig, file: string): void {
       "Resume with the same settings, or choose another --out",
     );
 }
-

@@ -7,6 +7,7 @@ import {
   expand,
   nn,
   reshape,
+  scope,
   type Tensor,
 } from "../../engine/index.js";
 import type { MissConfig } from "./config.js";
@@ -104,7 +105,8 @@ export class VisionTransformer extends nn.Module {
     let x = add(concat([expand(this.cls_token, [B, 1, C]), patches], 1), this.pos_embed);
     const kept = this.blocks.length - this.checkpointBlocks;
     this.blocks.forEach((block, i) => {
-      x = i < kept ? block.forward(x) : checkpoint((t) => block.forward(t), x);
+      // A scope per block frees what neither the next block nor the tape needs.
+      x = scope(() => (i < kept ? block.forward(x) : checkpoint((t) => block.forward(t), x)));
     });
     return this.norm.forward(x);
   }

@@ -1,10 +1,12 @@
 import { availableParallelism } from "node:os";
 import { Argument, type Command, Option } from "commander";
-import type { DeviceName } from "../../../engine/index.js";
+import type { BenchDocument, BenchOptions, BenchRow } from "../../../bench/run.js";
 import { addCommonOptions, type CommonOptions, finiteNumber, list } from "../common-options.js";
-import { writeJson } from "../output.js";
+import { short } from "../format.js";
+import { say, writeJson } from "../output.js";
+import { table } from "../table.js";
 
-const SUITES = ["matmul", "attention", "lora", "step", "all"] as const;
+const SUITES = ["matmul", "attention", "lora", "step", "launch", "all"] as const;
 
 interface Options extends CommonOptions {
   shapes?: string;
@@ -12,36 +14,58 @@ interface Options extends CommonOptions {
   budgetSeconds: number;
 }
 
+const EXAMPLES = `
+Examples:
+  consilium bench matmul --threads 1 --json matmul.json
+  consilium bench matmul --shapes 512x768x768 --peers ort,torch
+  consilium bench all --budget-seconds 60`;
+
 export function addBench(program: Command): void {
   const command = program
     .command("bench")
     .description("time kernels and whole training steps, beside other libraries where they are installed")
     .addArgument(new Argument("[suite]", "what to time").choices(SUITES).default("all"))
-    .option("--shapes <list>", "shapes to time instead of the suite's own")
-    .option("--peers <list>", "libraries to compare with, with commas between them", list, [])
+    .option("--shapes <list>", "shapes to time instead of the suite's own, with commas between them")
+    .option("--peers <list>", "libraries to compare with: some of ort, ort-const, torch", list, [])
     .addOption(new Option("--budget-seconds <n>", "time for all rows together").argParser(finiteNumber).default(120));
-  addCommonOptions(command)
-    .addHelpText("after", "\nExamples:\n  consilium bench matmul --json matmul.json\n  consilium bench all --threads 1 --budget-seconds 60")
-    .action(run);
+  addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
-interface BenchOptions {
-  readonly shapes?: string;
-  readonly threads: number;
-  readonly peers: readonly string[];
-  readonly budgetSeconds: number;
-  readonly device?: DeviceName;
+async function run(suite: (typeof SUITES)[number], options: Options): Promise<void> {
+  // Loaded when it is needed: the rest of the command does without the benchmark package.
+  const { runBench } = await import("../../../bench/run.js");
+  const { shapes, peers, budgetSeconds, device = "cpu", threads = availableParallelism() } = options;
+  const onProgress = (text: string) => process.stderr.write(`${text}\n`);
+  const settings = { shapes, peers, budgetSeconds, device: device as BenchOptions["device"], threads, onProgress };
+  const document = await runBench(suite, settings);
+  say(options, summary(document, peers));
+  await writeJson(options, document);
 }
 
-/** What bench/run.ts exports. It is loaded when it is needed: other libraries come with it. */
-interface BenchModule {
-  runBench(suite: string, options: BenchOptions): Promise<object>;
+function summary({ rows, environment }: BenchDocument, peers: readonly string[]): string {
+  const head = [
+    "operation",
+    "pass",
+    "shape",
+    "median us",
+    "10 % to 90 %",
+    "GFLOP/s",
+    ...peers.map((p) => `${p} us (ratio)`),
+  ];
+  const body = rows.map((row) => [
+    row.op,
+    row.pass,
+    row.shape,
+    short(row.medianUs),
+    `${short(row.p10Us)} to ${short(row.p90Us)}`,
+    row.flops === null ? "" : short(row.flops / row.medianUs / 1000),
+    ...peers.map((name) => peerCell(row.peers[name])),
+  ]);
+  const load = environment.load.before[0].toFixed(1);
+  return `${table([head, ...body])}${environment.device}; load before: ${load}. A ratio above 1: the other library is slower.\n`;
 }
 
-const MODULE = "../../../bench/run.js";
-
-async function run(suite: string, options: Options): Promise<void> {
-  const { shapes, peers, budgetSeconds, device, threads = availableParallelism() } = options;
-  const { runBench } = (await import(MODULE)) as BenchModule;
-  await writeJson(options, await runBench(suite, { shapes, peers, budgetSeconds, device, threads }));
+function peerCell(peer: BenchRow["peers"][string]): string {
+  if (peer.medianUs === null) return `- (${peer.reason})`;
+  return `${short(peer.medianUs)} (${peer.ratio.toFixed(2)}, ours ${peer.ours})`;
 }

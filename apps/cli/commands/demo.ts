@@ -48,20 +48,35 @@ async function run(options: Options): Promise<void> {
   const device = { name: probe.name, description: probe.description };
   probe.close();
   using interruption = new Interruption();
+  const again = `consilium demo${fast ? " --fast" : ""} --out ${out} --resume`;
 
   const results: StageResult[] = [];
   for (const stage of stages) {
     process.stderr.write(`\n${stage.title}\n`);
     const init = results.at(-1)?.folder;
-    const result = await runStage(stage, { out, deviceName: device.name, threads, resume, interruption, init });
+    const result = await runStage(stage, { out, deviceName: device.name, threads, resume, interruption, again, init });
     results.push(result);
     const { scores } = result.evaluation;
-    const others = { "shuffled images": result.shuffled.scores, ...(result.questionOnly && { "question only": result.questionOnly.scores }) };
+    const others = {
+      "shuffled images": result.shuffled.scores,
+      ...(result.questionOnly && { "question only": result.questionOnly.scores }),
+    };
     say(options, `\n${stage.title}\n\n${scoreTable(scores, result.majority, others)}`);
-    say(options, `${clock(result.seconds)}, ${bytes(result.peakBytes)} on the device at most, ${bytes(result.peakRss)} in the process\n`);
+    say(
+      options,
+      `${clock(result.seconds)}, ${bytes(result.peakBytes)} on the device at most, ${bytes(result.peakRss)} in the process\n`,
+    );
   }
   const seconds = (performance.now() - started) / 1000;
-  const document = { version: 1, command: "demo", fast, device, seconds, departures, stages: results.map(stageDocument) };
+  const document = {
+    version: 1,
+    command: "demo",
+    fast,
+    device,
+    seconds,
+    departures,
+    stages: results.map(stageDocument),
+  };
   await writeFileIn(join(out, "demo.json"), `${JSON.stringify(document, null, 2)}\n`);
   const report = renderReport(await demoReport({ fast, seconds, device, stages: results }));
   await writeFileIn(join(out, "report.html"), report);

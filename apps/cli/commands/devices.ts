@@ -15,7 +15,9 @@ interface Found {
 }
 
 export function addDevices(program: Command): void {
-  const command = program.command("devices").description("list the devices of this machine, and why others do not open");
+  const command = program
+    .command("devices")
+    .description("list the devices of this machine, and why others do not open");
   addCommonOptions(command)
     .addHelpText("after", "\nExamples:\n  consilium devices\n  consilium devices --json -")
     .action(run);

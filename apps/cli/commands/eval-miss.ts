@@ -11,7 +11,7 @@ import {
   type VqaRecord,
 } from "../../../models/index.js";
 import { addCommonOptions, type CommonOptions, openChosenDevice } from "../common-options.js";
-import { type Evaluation, type EvaluateOptions, evaluate, majorityOf, metricsOf, scoreTable } from "../evaluation.js";
+import { type EvaluateOptions, type Evaluation, evaluate, majorityOf, metricsOf, scoreTable } from "../evaluation.js";
 import { UsageError } from "../exit.js";
 import { percent, short } from "../format.js";
 import { Interruption } from "../interruption.js";
@@ -43,7 +43,11 @@ export function addEvalMiss(program: Command): void {
     .description("measure a MISS model: opened, closed and global accuracy with 95 % intervals, beside baselines")
     .argument("<folder>", "folder of a model: config.json, vocab.txt, model.safetensors")
     .optionsGroup("Questions:")
-    .addOption(new Option("--set <choice>", "which questions (default: those the model was trained on)").choices(RunConfig.shape.data.shape.set.options))
+    .addOption(
+      new Option("--set <choice>", "which questions (default: those the model was trained on)").choices(
+        RunConfig.shape.data.shape.set.options,
+      ),
+    )
     .option("--data <folder>", "folder of the data set (default: that of the training, else the package's VQA-RAD)")
     .addOption(new Option("--split <choice>", "part of the data set").choices(["test", "train"]).default("test"))
     .option("--shuffle-images", "a control: give each question the image of another")
@@ -89,7 +93,9 @@ async function run(folder: string, options: Options): Promise<void> {
     metrics: metricsOf(found.scores),
     baselines: {
       majority,
-      ...(compared && { model: { folder: options.baseline, ...metricsOf(compared.scores), paired: compared.comparison } }),
+      ...(compared && {
+        model: { folder: options.baseline, ...metricsOf(compared.scores), paired: compared.comparison },
+      }),
     },
   });
 }
@@ -99,7 +105,8 @@ async function configOf(folder: string, { set, data, shuffleImages, blankImages 
   if (shuffleImages && blankImages) throw new UsageError("--shuffle-images and --blank-images exclude each other.");
   const run = await readRun(folder);
   const of = set ?? run?.data.set ?? "vqa-rad";
-  if (of === "slake" && !data && run?.data.set !== "slake") throw new UsageError("--set slake needs --data, the folder of SLAKE.");
+  if (of === "slake" && !data && run?.data.set !== "slake")
+    throw new UsageError("--set slake needs --data, the folder of SLAKE.");
   const images = shuffleImages ? "shuffled" : blankImages ? "blank" : (run?.images ?? "real");
   const known = run?.data.folder ?? vqaRadFolder;
   return RunConfig.parse({ data: { set: of, folder: data ?? known }, images, epochs: 1, seed: run?.seed });
@@ -111,12 +118,21 @@ async function questionsOf(config: RunConfig, { split }: Options) {
 }
 
 /** The other model on the same questions, with the images that it was trained to see. */
-async function baseline(folder: string, options: Options, config: RunConfig, found: Evaluation, settings: EvaluateOptions) {
+async function baseline(
+  folder: string,
+  options: Options,
+  config: RunConfig,
+  found: Evaluation,
+  settings: EvaluateOptions,
+) {
   const { images } = await configOf(folder, { ...options, shuffleImages: false, blankImages: false });
   const { questions } = await questionsOf({ ...config, images }, options);
   const { scores, records, predictions } = await evaluate(folder, questions, { ...settings, answering: undefined });
   const right = (evaluation: Pick<Evaluation, "records" | "predictions">) =>
-    marks(evaluation.records, evaluation.predictions.map((p) => p.answer));
+    marks(
+      evaluation.records,
+      evaluation.predictions.map((p) => p.answer),
+    );
   return { scores, comparison: comparePaired(right({ records, predictions }), right(found)) };
 }
 

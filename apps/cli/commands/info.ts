@@ -13,8 +13,13 @@ const SHOWN = 100;
 export function addInfo(program: Command): void {
   const command = program
     .command("info")
-    .description("what a checkpoint holds: tensors, totals, metadata, tied tensors; of a model folder also its settings")
-    .argument("<checkpoint>", "a .safetensors or PyTorch file, the index of a sharded one, or a folder with one of these");
+    .description(
+      "what a checkpoint holds: tensors, totals, metadata, tied tensors; of a model folder also its settings",
+    )
+    .argument(
+      "<checkpoint>",
+      "a .safetensors or PyTorch file, the index of a sharded one, or a folder with one of these",
+    );
   addCommonOptions(command)
     .addHelpText("after", "\nExamples:\n  consilium info runs/organ\n  consilium info pytorch_model.bin --json -")
     .action(run);
@@ -33,15 +38,33 @@ async function run(checkpoint: string, options: CommonOptions): Promise<void> {
       // A tied tensor is stored once; the file may hold it twice all the same.
       byteLength: sum(tensors.map((t) => t.byteLength)),
     };
-    const folder = (await exists(`${checkpoint}/config.json`)) ? await readModelFolder(checkpoint).catch(() => null) : null;
+    const folder = (await exists(`${checkpoint}/config.json`))
+      ? await readModelFolder(checkpoint).catch(() => null)
+      : null;
     const model = folder && { config: folder.config, scaling: folder.scaling, answering: folder.answering };
 
-    say(options, table([["tensor", "dtype", "shape", "values"], ...tensors.map((t, i) => [t.name, t.dtype, `[${t.shape.join(", ")}]`, count(values[i])])]));
-    say(options, `${reader.file}: ${reader.format}, ${count(totals.tensors)} tensors, ${count(totals.values)} values, ${bytes(totals.byteLength)}`);
+    say(
+      options,
+      table([
+        ["tensor", "dtype", "shape", "values"],
+        ...tensors.map((t, i) => [t.name, t.dtype, `[${t.shape.join(", ")}]`, count(values[i])]),
+      ]),
+    );
+    say(
+      options,
+      `${reader.file}: ${reader.format}, ${count(totals.tensors)} tensors, ${count(totals.values)} values, ${bytes(totals.byteLength)}`,
+    );
     for (const group of tied) say(options, `tied: ${group.join(" = ")}`);
     for (const [key, value] of Object.entries(reader.metadata))
-      say(options, `metadata ${key}: ${value.length > SHOWN ? `${value.slice(0, SHOWN)}... (${count(value.length)} characters)` : value}`);
-    if (model) say(options, `model: ${JSON.stringify(model.config)}\nimage scaling: ${model.scaling}; answers: ${model.answering.method}`);
+      say(
+        options,
+        `metadata ${key}: ${value.length > SHOWN ? `${value.slice(0, SHOWN)}... (${count(value.length)} characters)` : value}`,
+      );
+    if (model)
+      say(
+        options,
+        `model: ${JSON.stringify(model.config)}\nimage scaling: ${model.scaling}; answers: ${model.answering.method}`,
+      );
     await writeJson(options, {
       version: 1,
       command: "info",

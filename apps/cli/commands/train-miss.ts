@@ -1,5 +1,3 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { Command } from "commander";
 import { loadSplits, openState, type RunConfig, type TrainResult, trainMiss } from "../../../models/index.js";
 import { addCommonOptions, type CommonOptions, finiteNumber, openChosenDevice } from "../common-options.js";
@@ -7,11 +5,11 @@ import { evaluate, majorityOf, metricsOf, scoreTable } from "../evaluation.js";
 import { Interrupted, UsageError } from "../exit.js";
 import { clock, count } from "../format.js";
 import { Interruption } from "../interruption.js";
-import { memoryUsed, say, writeFileIn, writeJson } from "../output.js";
+import { memoryUsed, say, writeJson } from "../output.js";
 import { bertVocabulary } from "../package-files.js";
 import { Progress } from "../progress.js";
 import { addRunFlags, readConfigFile, runConfig } from "../run-flags.js";
-import { exists, RUN_FILE } from "../run-folder.js";
+import { holdsRun, readRun, startRun } from "../run-folder.js";
 
 interface Options extends CommonOptions {
   out: string;
@@ -33,7 +31,10 @@ export function addTrainMiss(program: Command): void {
     .command("miss")
     .description("train MISS, from scratch or from a checkpoint, and measure it on the test questions")
     .optionsGroup("Run:")
-    .requiredOption("--out <folder>", "where the run is kept: config.json, vocab.txt, model.safetensors, last.safetensors")
+    .requiredOption(
+      "--out <folder>",
+      "where the run is kept: config.json, vocab.txt, model.safetensors, last.safetensors",
+    )
     .option("--config <file>", "settings as JSON; flags change them")
     .option("--resume", "go on from the last checkpoint in --out, with the settings it was started with")
     .option("--checkpoint-seconds <n>", "seconds between checkpoints at most", finiteNumber, 60);
@@ -44,15 +45,22 @@ export function addTrainMiss(program: Command): void {
 async function run(options: Options): Promise<void> {
   const started = performance.now();
   const config = await settings(options);
-  await mkdir(options.out, { recursive: true });
-  await writeFileIn(join(options.out, RUN_FILE), `${JSON.stringify(config, null, 2)}\n`);
+  await startRun(options.out, config);
 
   using device = await openChosenDevice(options);
   using interruption = new Interruption();
   const { signal } = interruption;
   const progress = new Progress(device);
   const { out, resume, checkpointSeconds } = options;
-  const training = trainMiss(config, { device, out, bertVocabulary, resume, signal, checkpointSeconds, onEvent: progress.onEvent });
+  const training = trainMiss(config, {
+    device,
+    out,
+    bertVocabulary,
+    resume,
+    signal,
+    checkpointSeconds,
+    onEvent: progress.onEvent,
+  });
   const result = await interruption.guard(training, "stopped before the first step; nothing was saved.");
   if (result.interrupted) throw new Interrupted(stopped(result, options));
   progress.note(`trained ${count(result.steps)} steps in ${clock((performance.now() - started) / 1000)}`);
@@ -60,7 +68,10 @@ async function run(options: Options): Promise<void> {
   const { train, test } = await loadSplits(config);
   const onProgress = progress.answering("test");
   const evaluation = evaluate(out, test, { device, signal, onProgress });
-  const { scores } = await interruption.guard(evaluation, `stopped while testing. The model is in ${out}; test it with: consilium eval miss ${out}`);
+  const { scores } = await interruption.guard(
+    evaluation,
+    `stopped while testing. The model is in ${out}; test it with: consilium eval miss ${out}`,
+  );
   const majority = majorityOf(train, test);
   say(options, scoreTable(scores, majority));
   say(options, `model: ${out}`);
@@ -83,7 +94,7 @@ async function run(options: Options): Promise<void> {
 /** The settings of the saved run where it is resumed, else those of the file; flags change both. */
 async function settings(options: Options): Promise<RunConfig> {
   const { out, resume, config: file } = options;
-  const isRun = await exists(join(out, "last.safetensors"));
+  const isRun = await holdsRun(out);
   if (isRun && !resume)
     throw new UsageError(`${out} holds a run already. Add --resume to go on with it, or choose another --out.`);
   if (isRun && !file) {
@@ -91,6 +102,9 @@ async function settings(options: Options): Promise<RunConfig> {
     await reader.close();
     return runConfig({ ...options }, { values: state.config, file: out });
   }
+  // Stopped before its first checkpoint: the same settings, from the start.
+  const begun = resume && !file ? await readRun(out) : null;
+  if (begun) return runConfig({ ...options }, { values: begun, file: out });
   if (!file) return runConfig({ ...options });
   return runConfig({ ...options }, { values: await readConfigFile(file), file });
 }

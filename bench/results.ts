@@ -1,0 +1,36 @@
+import type { BenchRow, MissingPeer } from "./document.js";
+import type { Samples } from "./rounds.js";
+import { compare, summarize } from "./statistics.js";
+import type { Peer, PeerCase } from "./task.js";
+
+/** A peer that computes what ours computes, within `difference`. */
+export interface CheckedCase {
+  readonly name: string;
+  readonly peer: Pick<Peer, "version">;
+  readonly found: PeerCase;
+  readonly difference: number;
+}
+
+export const blank = (reason: string): MissingPeer => ({ medianUs: null, ratio: null, reason });
+
+export function timing({ seconds, calls }: Samples) {
+  const { median, p10, p90 } = summarize(seconds);
+  return { medianUs: 1e6 * median, p10Us: 1e6 * p10, p90Us: 1e6 * p90, samples: seconds.length, calls };
+}
+
+/** What a row says about a peer; a blank where it failed while timed. */
+export function peerResult(
+  { peer, found, difference }: CheckedCase,
+  theirs: Samples,
+  ours: Samples,
+): BenchRow["peers"][string] {
+  if (theirs.failure !== null) return blank(theirs.failure);
+  return {
+    ...timing(theirs),
+    version: peer.version,
+    ratio: summarize(theirs.seconds).median / summarize(ours.seconds).median,
+    ours: compare(ours.seconds, theirs.seconds),
+    difference,
+    ...(found.note && { note: found.note }),
+  };
+}

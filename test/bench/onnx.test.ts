@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest";
+import { openOrt } from "../../bench/contenders/ort.js";
+import { onnxModel } from "../../bench/onnx/model.js";
+import { encode, float, integer, message, text } from "../../bench/onnx/protobuf.js";
+import { tasksOf } from "../../bench/suites/index.js";
+import { agrees } from "./support.js";
+
+describe("protobuf", () => {
+  it("writes the bytes of the wire format", () => {
+    // The examples of protobuf.dev/programming-guides/encoding.
+    expect([...encode([integer(1, 150)])]).toEqual([0x08, 0x96, 0x01]);
+    expect([...encode([text(2, "testing")])]).toEqual([0x12, 0x07, 0x74, 0x65, 0x73, 0x74, 0x69, 0x6e, 0x67]);
+    expect([...encode([message(3, [integer(1, 150)])])]).toEqual([0x1a, 0x03, 0x08, 0x96, 0x01]);
+    expect([...encode([float(2, 1)])]).toEqual([0x15, 0, 0, 0x80, 0x3f]);
+    expect([...encode([integer(20, 2 ** 35)])]).toEqual([0xa0, 0x01, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01]);
+    expect(() => integer(1, -1)).toThrow("protobuf: -1 is not a whole number from 0 on");
+  });
+
+  it("puts weights into a model as they are", () => {
+    const weights = { w: { shape: [2], values: Float32Array.of(1, 2) } };
+    const node = { op: "Add", inputs: ["x", "w"], outputs: ["y"] };
+    const model = onnxModel({ nodes: [node], inputs: { x: [2] }, outputs: { y: [2] }, constants: weights });
+    const raw = [0x4a, 8, 0, 0, 0x80, 0x3f, 0, 0, 0, 0x40];
+    expect(Buffer.from(model).includes(Buffer.from(raw))).toBe(true);
+  });
+});
+
+describe("onnxruntime-node", () => {
+  it("is missing with the command that installs it", async () => {
+    await expect(openOrt("/nowhere", { threads: 1, constants: false })).rejects.toThrow(
+      "onnxruntime-node: it is not installed. Install it with: npm i --prefix bench/peers --ignore-scripts",
+    );
+  });
+
+  it.for([
+    ["ort", "matmul", "5x7x33,5x7x33:linear,5x7x33:linear:gelu"],
+    ["ort-const", "matmul", "5x7x33,5x7x33:linear,5x7x33:linear:gelu"],
+    ["ort", "attention", "B2H3S17D16,B2H3S17D16:causal,B2H3L5S17D16,B1H3L1S17D16:causal,B2H3S17D16:packed"],
+    ["ort-const", "lora", "6x33x17x4"],
+  ] as const)("%s computes what we compute: %s %s", async ([name, suite, shapes], { skip }) => {
+    const forwards = tasksOf(suite, shapes).filter((task) => task.pass === "forward");
+    await agrees(name, forwards, skip);
+  });
+});

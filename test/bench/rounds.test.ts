@@ -1,0 +1,78 @@
+import { describe, expect, it } from "vitest";
+import { differenceOf } from "../../bench/agreement.js";
+import { peerResult } from "../../bench/results.js";
+import { interleave, type Samples } from "../../bench/rounds.js";
+import { quantile } from "../../bench/statistics.js";
+import type { Contender } from "../../bench/task.js";
+
+const samples = (...seconds: number[]): Samples => ({ seconds, calls: 1, failure: null });
+const found = { contender: { time: async () => 0, release() {} }, results: {} };
+
+describe("a peer in a row", () => {
+  it("has the ratio of its median to ours, and says whether that is more than noise", () => {
+    const peer = { name: "p", peer: { version: "1" }, found, difference: 1e-7 };
+    const ours = samples(2, 1.9, 2.1, 2, 2);
+    expect(peerResult(peer, samples(3, 3, 9, 3.1, 2.9), ours)).toMatchObject({
+      ratio: 1.5,
+      ours: "faster",
+      medianUs: 3e6,
+    });
+    expect(peerResult(peer, samples(1, 1, 1, 1.1, 1.05), ours)).toMatchObject({ ratio: 0.5, ours: "slower" });
+    expect(peerResult(peer, samples(1, 9, 2, 1.5, 3), ours)).toMatchObject({ ratio: 1, ours: "even" });
+  });
+
+  it("is a blank when it failed while timed", () => {
+    const failed = { ...samples(), failure: "out of memory" };
+    const row = peerResult({ name: "p", peer: { version: "1" }, found, difference: 0 }, failed, samples(1));
+    expect(row).toEqual({ medianUs: null, ratio: null, reason: "out of memory" });
+  });
+});
+
+describe("interleave", () => {
+  const logged = (log: string[], name: string, seconds: number, failsAt = Number.POSITIVE_INFINITY): Contender => {
+    let pieces = 0;
+    return {
+      async time(calls) {
+        if (pieces++ >= failsAt) throw new Error(`${name} broke`);
+        log.push(name);
+        return calls * seconds;
+      },
+      release() {},
+    };
+  };
+
+  it("takes turns, every second round in reverse, and leaves out who fails", async () => {
+    const log: string[] = [];
+    const contenders = [logged(log, "a", 1), logged(log, "b", 2), logged(log, "c", 1, 3)];
+    const [a, b, c] = await interleave(contenders, { seconds: 0 });
+    // Two pieces each to warm up, then five rounds.
+    expect(log.join("")).toBe("aabbccabcbaabbaab");
+    expect([a.seconds, b.seconds]).toEqual([Array(5).fill(1), Array(5).fill(2)]);
+    expect(c.failure).toBe("c broke");
+  });
+
+  it("fails where the first contender does", async () => {
+    await expect(interleave([logged([], "a", 1, 4)], { seconds: 0 })).rejects.toThrow("a broke");
+  });
+
+  it("groups short calls into pieces of ten milliseconds, and divides by them", async () => {
+    const [a] = await interleave([logged([], "a", 1e-3)], { seconds: 0 });
+    expect(a.calls).toBe(10);
+    for (const s of a.seconds) expect(s).toBeCloseTo(1e-3, 10);
+  });
+});
+
+describe("numbers", () => {
+  it("quantiles interpolate between ranks", () => {
+    expect(quantile([1, 2, 3, 4, 5], 0.5)).toBe(3);
+    expect(quantile([0, 10], 0.9)).toBeCloseTo(9, 12);
+    expect(quantile([7], 0.1)).toBe(7);
+  });
+
+  it("differences are relative to the largest result, and never hide a NaN or a missing array", () => {
+    expect(differenceOf({ y: [1, 8.5] }, { y: [1, 8] })).toBe(0.5 / 8);
+    expect(differenceOf({ y: [0.5] }, { y: [0.25] })).toBe(0.25);
+    for (const y of [[1, Number.NaN], [1], undefined])
+      expect(differenceOf({ y: y as number[] }, { y: [1, 2] })).toBe(Number.POSITIVE_INFINITY);
+  });
+});

@@ -1,0 +1,55 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { BenchDocument } from "../../bench/document.js";
+import { runBench } from "../../bench/run.js";
+
+const settings = { threads: 1, peers: [], budgetSeconds: 0.2, device: "cpu" } as const;
+
+describe("runBench", () => {
+  afterEach(() => void vi.unstubAllEnvs());
+
+  it("fills a document that its schema accepts, on the cpu and the reference device", async () => {
+    for (const device of ["cpu", "reference"] as const) {
+      const document = await runBench("matmul", { ...settings, device, shapes: "8x9x10,5x7x6:linear:gelu" });
+      expect(BenchDocument.parse(JSON.parse(JSON.stringify(document)))).toEqual(document);
+      expect(document.environment.simd === null).toBe(device === "reference");
+      expect(document.rows.map((r) => [r.op, r.pass, r.shape, r.device, r.flops])).toEqual([
+        ["matmul", "forward", "8x9x10", device, 2 * 8 * 9 * 10],
+        ["matmul", "forward", "5x7x6:linear:gelu", device, 2 * 5 * 7 * 6],
+      ]);
+      for (const row of document.rows) {
+        expect(row.samples).toBeGreaterThanOrEqual(5);
+        expect(row.p10Us).toBeLessThanOrEqual(row.medianUs);
+        expect(row.medianUs).toBeLessThanOrEqual(row.p90Us);
+      }
+      // The operands and the result at least.
+      expect(document.rows[0].peakBytes).toBeGreaterThanOrEqual(4 * (8 * 10 + 10 * 9 + 8 * 9));
+    }
+  });
+
+  it("times backwards from a given gradient", async () => {
+    const lora = await runBench("lora", { ...settings, shapes: "6x8x10x2:dropout=0.5" });
+    const attention = await runBench("attention", { ...settings, shapes: "B1H2S5D4:packed,B1H4G2L1S5D4:causal" });
+    const rows = [...lora.rows, ...attention.rows].map((r) => `${r.op} ${r.pass} ${r.shape}`);
+    expect(rows).toEqual([
+      "loraMatmul forward 6x8x10x2:dropout=0.5",
+      "loraMatmul forward+backward 6x8x10x2:dropout=0.5",
+      "attentionPacked forward B1H2S5D4:packed",
+      "attentionPacked forward+backward B1H2S5D4:packed",
+      "attention forward B1H4G2L1S5D4:causal",
+    ]);
+    expect(lora.rows[1].flops).toBeGreaterThan(lora.rows[0].flops as number);
+  });
+
+  it("leaves a blank with the reason where a peer is missing", async () => {
+    vi.stubEnv("CONSILIUM_PYTHON", "no-such-python");
+    const { rows, environment } = await runBench("matmul", { ...settings, peers: ["torch"], shapes: "4x4x4" });
+    expect(environment.peers.torch).toMatch(/^no-such-python: .*ENOENT.*CONSILIUM_PYTHON\.$/);
+    expect(rows[0].peers).toEqual({ torch: { medianUs: null, ratio: null, reason: environment.peers.torch } });
+  });
+
+  it("refuses unknown peers before it measures", async () => {
+    await expect(runBench("matmul", { ...settings, peers: ["tensorflow"] })).rejects.toThrow(
+      'bench: unknown peer "tensorflow". Known: ort, ort-const, torch.',
+    );
+  });
+});

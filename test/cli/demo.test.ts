@@ -1,0 +1,46 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { tryOpen } from "../support/devices.js";
+import { consilium, temporaryFolder } from "./support.js";
+
+const { device, reason } = await tryOpen("cpu", {});
+device?.close();
+
+describe.skipIf(!device)(`demo on cpu${reason}`, () => {
+  test("--fast: both stages, stopped once and resumed, with a report that needs no network", async () => {
+    const out = join(temporaryFolder(), "demo");
+    const args = ["demo", "--fast", "--out", out, "--device", "cpu"];
+    let sent = false;
+    const stopped = await consilium(args, (child, stderr) => {
+      if (sent || !stderr.includes("155 questions")) return;
+      sent = true;
+      child.kill("SIGTERM");
+    });
+    expect(stopped.code, stopped.stderr).toBe(130);
+    expect(stopped.stderr).toContain("--resume");
+
+    const { code, stdout, stderr } = await consilium([...args, "--resume", "--json", "-"]);
+    expect(code, stderr).toBe(0);
+    const { version, fast, stages } = JSON.parse(stdout);
+    expect({ version, fast, names: stages.map((s: { name: string }) => s.name) }).toEqual({
+      version: 1,
+      fast: true,
+      names: ["organ", "vqa-rad-lora"],
+    });
+    for (const { metrics, peakBytes, peakRss, seconds } of stages) {
+      for (const share of [metrics.opened, metrics.closed, metrics.global]) {
+        expect(share).toBeGreaterThanOrEqual(0);
+        expect(share).toBeLessThanOrEqual(1);
+      }
+      expect(Math.min(peakBytes, peakRss, seconds)).toBeGreaterThan(0);
+    }
+    expect(stages[0].metrics.heldOutAccuracy).toBe(stages[0].metrics.global);
+
+    const report = readFileSync(join(out, "report.html"), "utf8");
+    expect(report).toContain("not for clinical use");
+    expect(report).toContain("Smoke run");
+    expect(report).not.toMatch(/<script|(?:src|href)="(?!data:)/);
+    expect(report.match(/<svg[^>]*role="img"/g)).toHaveLength(6);
+  }, 600_000);
+});

@@ -1,0 +1,54 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll } from "vitest";
+
+/** The command as a user starts it: the built one. `npm test` builds it first. */
+const bin = fileURLToPath(new URL("../../bin/consilium.js", import.meta.url));
+const vqaRad = fileURLToPath(new URL("../../data/vqa-rad", import.meta.url));
+export const goldenFolder = fileURLToPath(new URL("../fixtures/miss", import.meta.url));
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Starts the command; `interfere` sees the process and its standard error as it grows. */
+export function consilium(
+  args: readonly string[],
+  interfere?: (child: ChildProcess, stderr: string) => void,
+): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [bin, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (data) => {
+      stdout += data;
+    });
+    child.stderr.on("data", (data) => {
+      stderr += data;
+      interfere?.(child, stderr);
+    });
+    child.on("error", reject);
+    child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}
+
+/** A folder that is removed after the tests of the file. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "consilium-cli-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A data folder with the first `images` training and test images of organ.json, three questions each. */
+export function smallOrganData(folder: string, images: number): string {
+  const rows = JSON.parse(readFileSync(join(vqaRad, "organ.json"), "utf8")) as { split: string }[];
+  const some = ["train", "test"].flatMap((split) => rows.filter((row) => row.split === split).slice(0, 3 * images));
+  writeFileSync(join(folder, "organ.json"), JSON.stringify(some));
+  for (const name of ["trainset.json", "testset.json", "images"]) symlinkSync(join(vqaRad, name), join(folder, name));
+  return folder;
+}

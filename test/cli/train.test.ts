@@ -1,0 +1,148 @@
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { tryOpen } from "../support/devices.js";
+import { consilium, smallOrganData, temporaryFolder } from "./support.js";
+
+const TIMEOUT = 300_000;
+const { device, reason } = await tryOpen("cpu", {});
+device?.close();
+
+const folder = temporaryFolder();
+const data = smallOrganData(folder, 8);
+const run = (out: string) => join(folder, out);
+/** 24 questions, 4 a step, 3 epochs: 18 steps, with dropout, validation and a checkpoint after nearly every step. */
+const train = (out: string, ...more: string[]) => [
+  ...[
+    "train",
+    "miss",
+    "--out",
+    run(out),
+    "--set",
+    "organ",
+    "--data",
+    data,
+    "--vocabulary",
+    "reduced",
+    "--scaling",
+    "ordinary",
+  ],
+  ...[
+    "--epochs",
+    "3",
+    "--batch",
+    "4",
+    "--lr",
+    "1e-3",
+    "--schedule",
+    "step",
+    "--warmup-steps",
+    "3",
+    "--answering",
+    "rank",
+  ],
+  ...["--rank-k", "5", "--device", "cpu", "--checkpoint-seconds", "0", ...more],
+];
+const resume = (out: string) => ["train", "miss", "--out", run(out), "--resume", "--device", "cpu"];
+
+describe.skipIf(!device)(`train miss on cpu${reason}`, () => {
+  test(
+    "an uninterrupted run, its JSON, and its evaluation",
+    async () => {
+      const { code, stdout, stderr } = await consilium(train("whole", "--json", "-"));
+      expect(code, stderr).toBe(0);
+      expect(stderr).toContain("24 questions, 18 steps");
+      const report = JSON.parse(stdout);
+      expect(report).toMatchObject({ version: 1, command: "train miss", steps: 18, config: { batch: 4, seed: 42 } });
+      expect(report.history.loss).toHaveLength(18);
+      expect(report.peakBytes).toBeGreaterThan(0);
+      expect(report.peakRss).toBeGreaterThan(report.peakBytes);
+      expect(report.metrics.details.global.total).toBe(24);
+
+      const predictions = run("predictions.json");
+      const evaluated = await consilium([
+        "eval",
+        "miss",
+        run("whole"),
+        "--device",
+        "cpu",
+        "--json",
+        "-",
+        "--predictions",
+        predictions,
+        "--baseline",
+        run("whole"),
+      ]);
+      expect(evaluated.code, evaluated.stderr).toBe(0);
+      const { metrics, baselines } = JSON.parse(evaluated.stdout);
+      expect(metrics).toEqual(report.metrics);
+      expect(baselines.model.paired).toMatchObject({ onlyA: 0, onlyB: 0, difference: 0, pValue: 1 });
+      expect(JSON.parse(readFileSync(predictions, "utf8"))).toHaveLength(24);
+    },
+    TIMEOUT,
+  );
+
+  test(
+    "kill -9 and resume give the same bits as the uninterrupted run",
+    async () => {
+      const killed = await consilium(train("killed"), (child, stderr) => {
+        // The first line about a step comes at once; some steps and checkpoints later is soon enough.
+        if (stderr.includes("step ") && existsSync(join(run("killed"), "last.safetensors"))) child.kill("SIGKILL");
+      });
+      expect(killed.signal).toBe("SIGKILL");
+      const { code, stderr } = await consilium(resume("killed"));
+      expect(code, stderr).toBe(0);
+      expect(stderr).toMatch(/going on at step \d+/);
+      sameRun("killed", "whole");
+    },
+    TIMEOUT,
+  );
+
+  test(
+    "Ctrl-C stops after a step with a checkpoint and says how to go on; a second run goes on",
+    async () => {
+      let sent = false;
+      const stopped = await consilium(train("stopped"), (child, stderr) => {
+        if (sent || !stderr.includes("step ")) return;
+        sent = true;
+        child.kill("SIGINT");
+      });
+      expect(stopped.code).toBe(130);
+      expect(stopped.stderr).toContain(`consilium train miss --out ${run("stopped")} --resume`);
+      expect(stopped.stderr).not.toMatch(/\n\s+at /);
+      const { code, stderr } = await consilium(resume("stopped"));
+      expect(code, stderr).toBe(0);
+      sameRun("stopped", "whole");
+    },
+    TIMEOUT,
+  );
+
+  test("a folder that holds a run is not overwritten", async () => {
+    const { code, stderr } = await consilium(train("whole"));
+    expect(code).toBe(2);
+    expect(stderr).toContain("--resume");
+  });
+
+  test("other settings on resume are refused", async () => {
+    const { code, stderr } = await consilium([...resume("whole"), "--lr", "0.5"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("lr 0.001, now 0.5");
+  });
+
+  test(
+    "a loss that is not finite ends the run with advice",
+    async () => {
+      const { code, stderr } = await consilium(train("wild", "--lr", "1e30"));
+      rmSync(run("wild"), { recursive: true });
+      expect(code).toBe(1);
+      expect(stderr).toContain("Use a smaller lr or clipNorm");
+    },
+    TIMEOUT,
+  );
+});
+
+/** Weights, optimizer state, loss history, random state: the whole file, byte for byte. */
+function sameRun(a: string, b: string): void {
+  for (const file of ["last.safetensors", "model.safetensors"])
+    expect(readFileSync(join(run(a), file)).equals(readFileSync(join(run(b), file))), file).toBe(true);
+}
