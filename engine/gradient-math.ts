@@ -1,5 +1,5 @@
-import { binary } from "../kernels/elementwise/kernels.js";
 import { BINARY } from "../kernels/elementwise/functions.js";
+import { binary } from "../kernels/elementwise/kernels.js";
 import { value as fillValue } from "../kernels/fill/kernels.js";
 import { run } from "./dispatch.js";
 import type { Tensor } from "./tensor.js";

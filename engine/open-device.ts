@@ -26,7 +26,9 @@ async function best(options: DeviceOptions): Promise<Binding> {
       refused.push(`${name}: ${(error as Error).message}`);
     }
   }
-  throw new DeviceError(`openDevice: no device opens here.\n  ${refused.join("\n  ")}\n"reference" runs anywhere, slowly.`);
+  throw new DeviceError(
+    `openDevice: no device opens here.\n  ${refused.join("\n  ")}\n"reference" runs anywhere, slowly.`,
+  );
 }
 
 async function openBinding(name: DeviceName, options: DeviceOptions, byName = true): Promise<Binding> {

@@ -68,6 +68,5 @@ function collect(value: unknown, tensors: Set<Tensor>): void {
     return;
   }
   if (Array.isArray(value)) for (const v of value) collect(v, tensors);
-  else if (Object.getPrototypeOf(value) === Object.prototype)
-    for (const v of Object.values(value)) collect(v, tensors);
+  else if (Object.getPrototypeOf(value) === Object.prototype) for (const v of Object.values(value)) collect(v, tensors);
 }

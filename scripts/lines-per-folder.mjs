@@ -7,7 +7,10 @@ const CODE = /\.(ts|mjs|js|cpp|cc|h|wgsl|cu|cuh)$/;
 const lines = new Map();
 for (const path of execFileSync("git", ["ls-files"], { encoding: "utf8" }).split("\n")) {
   if (!CODE.test(path)) continue;
-  const folder = path.split("/").slice(0, path.startsWith("kernels/") ? 1 : 2).join("/");
+  const folder = path
+    .split("/")
+    .slice(0, path.startsWith("kernels/") ? 1 : 2)
+    .join("/");
   const group = path.includes("/") ? (folder.includes(".") ? path.split("/")[0] : folder) : ".";
   lines.set(group, (lines.get(group) ?? 0) + readFileSync(path, "utf8").split("\n").length);
 }

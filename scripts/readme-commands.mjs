@@ -21,7 +21,9 @@ let failed = 0;
 function run(shown, command, args) {
   const started = Date.now();
   const { status } = spawnSync(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"], timeout: 600_000 });
-  console.log(`${status === 0 ? "ok" : `FAILED (${status})`} in ${((Date.now() - started) / 1000).toFixed(1)} s: ${shown}`);
+  console.log(
+    `${status === 0 ? "ok" : `FAILED (${status})`} in ${((Date.now() - started) / 1000).toFixed(1)} s: ${shown}`,
+  );
   if (status !== 0) failed++;
 }
 

@@ -32,7 +32,12 @@ if (major < 20 || (major === 20 && minor < 19)) fail(`Node.js 20.19 or later is 
 /** Hash of the contents of files, so that a step runs again exactly when something it reads has changed. */
 function hashOf(paths) {
   const hash = createHash("sha256");
-  for (const path of paths.sort()) hash.update(path).update("\0").update(readFileSync(join(root, path))).update("\0");
+  for (const path of paths.sort())
+    hash
+      .update(path)
+      .update("\0")
+      .update(readFileSync(join(root, path)))
+      .update("\0");
   return hash.digest("hex");
 }
 
@@ -93,7 +98,9 @@ async function systemPackages() {
   if (missing.length) {
     const byHand = `apt-get install ${missing.join(" ")}`;
     if (!existsSync("/usr/bin/apt-get"))
-      fail(`these are missing: ${missing.join(", ")} (Debian's names). Install them with your system's package manager.`);
+      fail(
+        `these are missing: ${missing.join(", ")} (Debian's names). Install them with your system's package manager.`,
+      );
     if (process.getuid?.() !== 0) fail(`system packages are missing. As root: ${byHand}`);
     // Root without a terminal is a container or CI: what its own sources offer may be installed.
     if (process.stdin.isTTY && !(await mayInstall(`install ${missing.join(", ")}?`)))
@@ -113,7 +120,9 @@ async function vulkanDriver() {
   // A new package source is added only with consent; what is configured may be used by root without a terminal.
   const allowed = able && (consent || (!source && !process.stdin.isTTY) || (await mayInstall(`install ${how}?`)));
   if (!allowed) {
-    say(`WebGPU has no Vulkan driver here and is left out. As root: node scripts/setup.mjs --webgpu --yes installs ${how}`);
+    say(
+      `WebGPU has no Vulkan driver here and is left out. As root: node scripts/setup.mjs --webgpu --yes installs ${how}`,
+    );
     return;
   }
   if (source) writeFileSync("/etc/apt/sources.list.d/consilium-backports.list", `${source}\n`);
@@ -138,7 +147,11 @@ async function addon() {
   say("compiling the native addon");
   const ninja = spawnSync("ninja", ["--version"]).status === 0 ? ["-G", "Ninja"] : [];
   const jobs = String(availableParallelism());
-  await run(process.execPath, ["node_modules/cmake-js/bin/cmake-js", "build", ...ninja, "--parallel", jobs], "native addon");
+  await run(
+    process.execPath,
+    ["node_modules/cmake-js/bin/cmake-js", "build", ...ninja, "--parallel", jobs],
+    "native addon",
+  );
   stamp("addon", hash);
 }
 

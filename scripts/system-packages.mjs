@@ -10,7 +10,11 @@ export function missingPackages() {
   if (!works("g++")) missing.push("g++");
   if (!works("cmake")) missing.push("cmake");
   if (!works("make") && !works("ninja")) missing.push("ninja-build");
-  if (!["/usr/include/hwy/highway.h", "/usr/local/include/hwy/highway.h", "/opt/homebrew/include/hwy/highway.h"].some(existsSync))
+  if (
+    !["/usr/include/hwy/highway.h", "/usr/local/include/hwy/highway.h", "/opt/homebrew/include/hwy/highway.h"].some(
+      existsSync,
+    )
+  )
     missing.push("libhwy-dev");
   return missing;
 }
@@ -28,7 +32,8 @@ export function missingVulkan() {
   const release = existsSync("/etc/os-release") ? readFileSync("/etc/os-release", "utf8") : "";
   const bookworm = /VERSION_CODENAME=bookworm/.test(release);
   const drivers = icdFolders.flatMap((f) => (existsSync(f) ? readdirSync(f) : []));
-  const loader = existsSync("/usr/lib/x86_64-linux-gnu/libvulkan.so.1") || existsSync("/usr/lib/aarch64-linux-gnu/libvulkan.so.1");
+  const loader =
+    existsSync("/usr/lib/x86_64-linux-gnu/libvulkan.so.1") || existsSync("/usr/lib/aarch64-linux-gnu/libvulkan.so.1");
   const mesa = mesaVersion();
   if (loader && drivers.length > 0 && (mesa === null || mesa >= 24)) return null;
   const packages = ["libvulkan1", "mesa-vulkan-drivers"];

@@ -38,7 +38,7 @@ for (const { folder, table } of tables) {
           const expected = await runOp(exact, op, c, inputs, op.differentiable);
           const live = device.memory().allocations;
           const got = await runOp(device, op, c, inputs, withGradients);
-          got.outputs.forEach((y, i) => expectClose(`output ${i}`, y, expected.outputs[i], tolerance));
+          for (const [i, y] of got.outputs.entries()) expectClose(`output ${i}`, y, expected.outputs[i], tolerance);
           if (withGradients)
             for (const [name, gradient] of Object.entries(expected.gradients)) {
               if (c.noGradient?.[name]) continue;

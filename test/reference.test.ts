@@ -25,7 +25,9 @@ for (const { folder, table } of tables) {
     for (const c of table.cases) {
       if (elements(c) > LIMIT) continue;
       const inputs = hostInputs(c, "f32");
-      const floats = Object.keys(inputs).filter((n) => isFloat(inputs[n].dtype) && !c.noGradient?.[n] && !c.notDerivative?.[n]);
+      const floats = Object.keys(inputs).filter(
+        (n) => isFloat(inputs[n].dtype) && !c.noGradient?.[n] && !c.notDerivative?.[n],
+      );
       test.each(floats)(`d%s: ${c.name}`, async (name) => {
         const { gradients, dtypes } = await runOp(exact, op, c, inputs, true);
         const gradient = gradients[name];

@@ -102,11 +102,12 @@ function comparison({ evaluation, questionOnly, settings }: StageResult): string
       predictions.map((p) => p.answer),
     );
   const { difference, interval, pValue } = comparePaired(right(questionOnly), right(evaluation));
-  const sign = difference >= 0 ? "more" : "fewer";
+  const sign = difference >= 0 ? "higher" : "lower";
+  const points = (share: number) => percent(share).replace(" %", "");
   return (
-    `Question by question, the model answers ${percent(Math.abs(difference))} ${sign} of the questions rightly than the same model trained ` +
-    `on grey squares instead of images for ${settings.questionOnlyEpochs} epochs (difference ${percent(interval.low)} to ${percent(interval.high)} with 95 % confidence; ` +
-    `McNemar's exact test p = ${short(pValue)}).`
+    `Question by question, its accuracy is ${points(Math.abs(difference))} points ${sign} than that of the same model trained on grey ` +
+    `squares instead of images for ${settings.questionOnlyEpochs} epochs (95 % interval of the difference ` +
+    `${points(interval.low)} to ${points(interval.high)} points; McNemar's exact test p = ${short(pValue)}).`
   );
 }
 

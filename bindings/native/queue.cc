@@ -84,17 +84,11 @@ void Queue::retire(const Task &task) {
 
 void Queue::execute(const Task &task) {
   switch (task.kind) {
-    case Task::Kind::commands:
-      return launch_all(task.payload);
-    case Task::Kind::write:
-      std::memcpy(task.device, task.payload.words.get(), task.payload.bytes);
-      return;
-    case Task::Kind::read:
-      std::memcpy(task.host, task.device, task.bytes);
-      return;
+    case Task::Kind::commands: return launch_all(task.payload);
+    case Task::Kind::write: std::memcpy(task.device, task.payload.words.get(), task.payload.bytes); return;
+    case Task::Kind::read: std::memcpy(task.host, task.device, task.bytes); return;
     case Task::Kind::release:
-    case Task::Kind::marker:
-      return;
+    case Task::Kind::marker: return;
   }
 }
 

@@ -1,8 +1,8 @@
-import { HostRandom } from "../random.js";
-import { sizeOf, type Shape } from "../shape.js";
-import { fromHost, setRequiresGrad, type Tensor } from "../tensor.js";
-import { keep } from "../scope.js";
 import type { Device } from "../device.js";
+import { HostRandom } from "../random.js";
+import { keep } from "../scope.js";
+import { type Shape, sizeOf } from "../shape.js";
+import { fromHost, setRequiresGrad, type Tensor } from "../tensor.js";
 
 /** How a parameter gets its first values. */
 export type Init = (random: HostRandom) => number;

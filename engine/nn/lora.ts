@@ -1,7 +1,7 @@
-import { gelu, quickGelu, relu, silu, tanh } from "../ops/unary.js";
 import { loraMatmul, loraMerge } from "../ops/lora-matmul.js";
 import type { Activation } from "../ops/matmul.js";
 import { reshape } from "../ops/reshape.js";
+import { gelu, quickGelu, relu, silu, tanh } from "../ops/unary.js";
 import { noGrad } from "../tape.js";
 import type { Tensor } from "../tensor.js";
 import { constant, type Initializer, kaimingUniform } from "./init.js";
@@ -71,7 +71,9 @@ abstract class Lora<Base extends Linear | PatchEmbed> extends Module {
   }
 
   #add(sign: 1 | -1): void {
-    noGrad(() => loraMerge(this.base_layer.weight, this.lora_A.default.weight, this.lora_B.default.weight, sign * this.scale));
+    noGrad(() =>
+      loraMerge(this.base_layer.weight, this.lora_A.default.weight, this.lora_B.default.weight, sign * this.scale),
+    );
   }
 
   protected product(x: Tensor): Tensor {
@@ -91,7 +93,12 @@ const rows = (w: Tensor) => (w.rank === 2 ? w : reshape(w, [w.shape[0], w.size /
 export class LoraLinear extends Lora<Linear> {
   constructor(init: Initializer, base: Linear, options: LoraOptions) {
     const [N, K] = base.weight.shape;
-    super(base, init.parameter([options.r, K], kaimingUniform(K)), init.parameter([N, options.r], constant(0)), options);
+    super(
+      base,
+      init.parameter([options.r, K], kaimingUniform(K)),
+      init.parameter([N, options.r], constant(0)),
+      options,
+    );
   }
 
   forward(x: Tensor, activation: Activation = "none"): Tensor {

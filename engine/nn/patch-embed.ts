@@ -1,7 +1,7 @@
+import { describe, ShapeError } from "../errors.js";
 import { linear } from "../ops/matmul.js";
 import { permute } from "../ops/permute.js";
 import { reshape } from "../ops/reshape.js";
-import { describe, ShapeError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { constant, type Initializer, kaimingUniform } from "./init.js";
 import { at, Module } from "./module.js";

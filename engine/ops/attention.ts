@@ -64,7 +64,9 @@ export const attentionOp = defineOp({
     const { B, L, H, G, D, S: capacity, P = 0 } = dims;
     const S = options.keys ?? capacity;
     if (H % G !== 0)
-      throw new ShapeError(`attention: ${H} query heads cannot share ${G} key/value heads evenly; H must be a multiple of G.`);
+      throw new ShapeError(
+        `attention: ${H} query heads cannot share ${G} key/value heads evenly; H must be a multiple of G.`,
+      );
     if (S > capacity) throw new OptionError(`attention: keys is ${S}, but k holds ${capacity}.`);
     if ((prefixKeys === null) !== (prefixValues === null))
       throw new ShapeError("attention: prefixKeys and prefixValues come together; one of them is missing.");
@@ -136,7 +138,16 @@ export const attentionPackedOp = defineOp({
     const layout = { qPitch: pitch, kvPitch: pitch, qOffset: 0, kOffset: H * D, vOffset: 2 * H * D, kvCapacity: L };
     const sequence = options.dropout ? device.nextSequence() : 0;
     const params = numbers({ B, L, S: L, H, G: H, D, P: 0 }, layout, options, mask !== null, sequence);
-    const args = { q: qkv, k: qkv, v: qkv, mask, prefixKeys: null, prefixValues: null, y: [B, L, H, D], lse: [B, H, L] };
+    const args = {
+      q: qkv,
+      k: qkv,
+      v: qkv,
+      mask,
+      prefixKeys: null,
+      prefixValues: null,
+      y: [B, L, H, D],
+      lse: [B, H, L],
+    };
     const { y, lse } = run(kernels.forward, args, params);
     return { y, saves: { qkv, mask, y, lse }, kept: params };
   },

@@ -1,5 +1,5 @@
 import { forward } from "../../kernels/dropout/kernels.js";
-import { defineOp, float, type ForwardContext } from "../define-op.js";
+import { defineOp, type ForwardContext, float } from "../define-op.js";
 import { OptionError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 

@@ -1,6 +1,6 @@
 import * as kernels from "../../kernels/lora-matmul/kernels.js";
 import * as product from "../../kernels/matmul/kernels.js";
-import { defineOp, float, type ForwardContext, maybe } from "../define-op.js";
+import { defineOp, type ForwardContext, float, maybe } from "../define-op.js";
 import { run as dispatch } from "../dispatch.js";
 import { describe, OptionError, ShapeError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
@@ -30,11 +30,7 @@ export const loraMatmulOp = defineOp({
   },
 
   gradient({ x, weight, a, b, h }, dy, { kept, needs, into, run }) {
-    const { dx, g } = run(
-      kernels.backwardInput,
-      { dy, weight, a, b, dx: x.shape, g: [kept.T, kept.R] },
-      kept,
-    );
+    const { dx, g } = run(kernels.backwardInput, { dy, weight, a, b, dx: x.shape, g: [kept.T, kept.R] }, kept);
     let da: Tensor | null = null;
     let db: Tensor | null = null;
     if (needs.a || needs.b) {

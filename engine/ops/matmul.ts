@@ -1,8 +1,8 @@
 import { ACTIVATIONS, type Activation } from "../../kernels/matmul/activation.js";
 import * as kernels from "../../kernels/matmul/kernels.js";
-import { defineOp, float, type ForwardContext, maybe } from "../define-op.js";
+import { defineOp, type ForwardContext, float, maybe } from "../define-op.js";
 import { describe, OptionError, ShapeError } from "../errors.js";
-import { sameShape, type Shape } from "../shape.js";
+import { type Shape, sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 
 export type { Activation } from "../../kernels/matmul/activation.js";
@@ -81,13 +81,45 @@ export const matmulOp = defineOp({
     const da = !needs.a
       ? null
       : transposeA
-        ? product(run, b, d, { B, M: K, N: M, K: N, batchedA: batchedB, batchedB: true, transposeA: transposeB, transposeB: true }, a.shape, batchedA, into.a)
-        : product(run, d, b, { B, M, N: K, K: N, batchedA: true, batchedB, transposeA: false, transposeB: !transposeB }, a.shape, batchedA, into.a);
+        ? product(
+            run,
+            b,
+            d,
+            { B, M: K, N: M, K: N, batchedA: batchedB, batchedB: true, transposeA: transposeB, transposeB: true },
+            a.shape,
+            batchedA,
+            into.a,
+          )
+        : product(
+            run,
+            d,
+            b,
+            { B, M, N: K, K: N, batchedA: true, batchedB, transposeA: false, transposeB: !transposeB },
+            a.shape,
+            batchedA,
+            into.a,
+          );
     const db = !needs.b
       ? null
       : transposeB
-        ? product(run, d, a, { B, M: N, N: K, K: M, batchedA: true, batchedB: batchedA, transposeA: true, transposeB: transposeA }, b.shape, batchedB, into.b)
-        : product(run, a, d, { B, M: K, N, K: M, batchedA, batchedB: true, transposeA: !transposeA, transposeB: false }, b.shape, batchedB, into.b);
+        ? product(
+            run,
+            d,
+            a,
+            { B, M: N, N: K, K: M, batchedA: true, batchedB: batchedA, transposeA: true, transposeB: transposeA },
+            b.shape,
+            batchedB,
+            into.b,
+          )
+        : product(
+            run,
+            a,
+            d,
+            { B, M: K, N, K: M, batchedA, batchedB: true, transposeA: !transposeA, transposeB: false },
+            b.shape,
+            batchedB,
+            into.b,
+          );
     if (d !== dy) d.dispose();
     return { a: da, b: db, bias: dbias };
   },

@@ -9,10 +9,15 @@ export function step(
     schedule: NumberArray;
     clip: NumberArray | null;
   },
-  { n, beta1, rest1, beta2, rest2, eps, weightDecay }: Record<
-    "n" | "beta1" | "rest1" | "beta2" | "rest2" | "eps" | "weightDecay",
-    number
-  >,
+  {
+    n,
+    beta1,
+    rest1,
+    beta2,
+    rest2,
+    eps,
+    weightDecay,
+  }: Record<"n" | "beta1" | "rest1" | "beta2" | "rest2" | "eps" | "weightDecay", number>,
 ): void {
   const [lr, correction1, correction2] = b.schedule;
   const clip = b.clip ? b.clip[1] : 1;

@@ -82,19 +82,19 @@ void attention_backward(KERNEL_ARGS) {
   const auto &p = *static_cast<const Params *>(params);
   const F32 d;
   const size_t lanes = hn::Lanes(d);
-  const auto *dy = static_cast<const T *>(buffers[0]);              // [B,L,H,D]
-  const auto *q = static_cast<const T *>(buffers[1]);               // [B,L,H,D], pitch qPitch
-  const auto *k = static_cast<const T *>(buffers[2]) + p.kOffset;   // [B,S,G,D], pitch kvPitch
-  const auto *v = static_cast<const T *>(buffers[3]) + p.vOffset;   // [B,S,G,D], pitch kvPitch
-  const auto *mask = static_cast<const int32_t *>(buffers[4]);      // [B,S]
-  const auto *prefix_keys = static_cast<const T *>(buffers[5]);     // [P,G,D]
-  const auto *prefix_values = static_cast<const T *>(buffers[6]);   // [P,G,D]
-  const auto *y = static_cast<const T *>(buffers[8]);               // [B,L,H,D]
-  const auto *lse = static_cast<const float *>(buffers[9]);         // [B,H,L]
-  auto *dq = static_cast<T *>(buffers[10]);                         // [B,L,H,D], pitch qPitch
-  auto *dk = static_cast<T *>(buffers[11]) + p.kOffset;             // [B,S,G,D], pitch kvPitch
-  auto *dv = static_cast<T *>(buffers[12]) + p.vOffset;             // [B,S,G,D], pitch kvPitch
-  auto *partials = static_cast<float *>(scratch);                   // [B,G,splits,P+S,2,D]
+  const auto *dy = static_cast<const T *>(buffers[0]);             // [B,L,H,D]
+  const auto *q = static_cast<const T *>(buffers[1]);              // [B,L,H,D], pitch qPitch
+  const auto *k = static_cast<const T *>(buffers[2]) + p.kOffset;  // [B,S,G,D], pitch kvPitch
+  const auto *v = static_cast<const T *>(buffers[3]) + p.vOffset;  // [B,S,G,D], pitch kvPitch
+  const auto *mask = static_cast<const int32_t *>(buffers[4]);     // [B,S]
+  const auto *prefix_keys = static_cast<const T *>(buffers[5]);    // [P,G,D]
+  const auto *prefix_values = static_cast<const T *>(buffers[6]);  // [P,G,D]
+  const auto *y = static_cast<const T *>(buffers[8]);              // [B,L,H,D]
+  const auto *lse = static_cast<const float *>(buffers[9]);        // [B,H,L]
+  auto *dq = static_cast<T *>(buffers[10]);                        // [B,L,H,D], pitch qPitch
+  auto *dk = static_cast<T *>(buffers[11]) + p.kOffset;            // [B,S,G,D], pitch kvPitch
+  auto *dv = static_cast<T *>(buffers[12]) + p.vOffset;            // [B,S,G,D], pitch kvPitch
+  auto *partials = static_cast<float *>(scratch);                  // [B,G,splits,P+S,2,D]
   const Dropout dropout(static_cast<const uint32_t *>(buffers[7]), p.sequence, p.dropout);
 
   Keys keys;
@@ -198,10 +198,10 @@ void attention_backward_join(KERNEL_ARGS) {
   using namespace attention::backward;
   const auto &p = *static_cast<const Params *>(params);
   const F32 d;
-  auto *dk = static_cast<T *>(buffers[11]) + p.kOffset;    // [B,S,G,D], pitch kvPitch
-  auto *dv = static_cast<T *>(buffers[12]) + p.vOffset;    // [B,S,G,D], pitch kvPitch
-  auto *dprefix_keys = static_cast<T *>(buffers[13]);      // [P,G,D]
-  auto *dprefix_values = static_cast<T *>(buffers[14]);    // [P,G,D]
+  auto *dk = static_cast<T *>(buffers[11]) + p.kOffset;        // [B,S,G,D], pitch kvPitch
+  auto *dv = static_cast<T *>(buffers[12]) + p.vOffset;        // [B,S,G,D], pitch kvPitch
+  auto *dprefix_keys = static_cast<T *>(buffers[13]);          // [P,G,D]
+  auto *dprefix_values = static_cast<T *>(buffers[14]);        // [P,G,D]
   const auto *partials = static_cast<const float *>(scratch);  // [B,G,splits,P+S,2,D]
   const size_t parts = splits(p);
 

@@ -85,15 +85,15 @@ void attention_forward_few(KERNEL_ARGS) {
   const F32 d;
   const size_t lanes = hn::Lanes(d), pitch = pad(p.D), parts = key_cells(p);
   const size_t rows = static_cast<size_t>(p.L) * (p.H / p.G), total = rows * p.G, keys = static_cast<size_t>(p.P) + p.S;
-  const auto *q = static_cast<const T *>(buffers[0]);                // [B,L,H,D], pitch qPitch
-  const auto *k = static_cast<const T *>(buffers[1]) + p.kOffset;    // [B,S,G,D], pitch kvPitch
-  const auto *v = static_cast<const T *>(buffers[2]) + p.vOffset;    // [B,S,G,D], pitch kvPitch
-  const auto *mask = static_cast<const int32_t *>(buffers[3]);       // [B,S]
-  const auto *prefix_keys = static_cast<const T *>(buffers[4]);      // [P,G,D]
-  const auto *prefix_values = static_cast<const T *>(buffers[5]);    // [P,G,D]
-  auto *y = static_cast<T *>(buffers[7]);                            // [B,L,H,D]
-  auto *lse = static_cast<float *>(buffers[8]);                      // [B,H,L]
-  auto *partials = static_cast<float *>(scratch);                    // [B,cells,H,L,D+2]
+  const auto *q = static_cast<const T *>(buffers[0]);              // [B,L,H,D], pitch qPitch
+  const auto *k = static_cast<const T *>(buffers[1]) + p.kOffset;  // [B,S,G,D], pitch kvPitch
+  const auto *v = static_cast<const T *>(buffers[2]) + p.vOffset;  // [B,S,G,D], pitch kvPitch
+  const auto *mask = static_cast<const int32_t *>(buffers[3]);     // [B,S]
+  const auto *prefix_keys = static_cast<const T *>(buffers[4]);    // [P,G,D]
+  const auto *prefix_values = static_cast<const T *>(buffers[5]);  // [P,G,D]
+  auto *y = static_cast<T *>(buffers[7]);                          // [B,L,H,D]
+  auto *lse = static_cast<float *>(buffers[8]);                    // [B,H,L]
+  auto *partials = static_cast<float *>(scratch);                  // [B,cells,H,L,D+2]
   const Dropout dropout(static_cast<const uint32_t *>(buffers[6]), p.sequence, p.dropout);
 
   State *states = nullptr;

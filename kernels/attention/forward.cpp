@@ -88,14 +88,14 @@ void attention_forward(KERNEL_ARGS) {
   const auto &p = *static_cast<const Params *>(params);
   const F32 d;
   const size_t lanes = hn::Lanes(d);
-  const auto *q = static_cast<const T *>(buffers[0]);                // [B,L,H,D], pitch qPitch
-  const auto *k = static_cast<const T *>(buffers[1]) + p.kOffset;    // [B,S,G,D], pitch kvPitch
-  const auto *v = static_cast<const T *>(buffers[2]) + p.vOffset;    // [B,S,G,D], pitch kvPitch
-  const auto *mask = static_cast<const int32_t *>(buffers[3]);       // [B,S]
-  const auto *prefix_keys = static_cast<const T *>(buffers[4]);      // [P,G,D]
-  const auto *prefix_values = static_cast<const T *>(buffers[5]);    // [P,G,D]
-  auto *y = static_cast<T *>(buffers[7]);                            // [B,L,H,D]
-  auto *lse = static_cast<float *>(buffers[8]);                      // [B,H,L]
+  const auto *q = static_cast<const T *>(buffers[0]);              // [B,L,H,D], pitch qPitch
+  const auto *k = static_cast<const T *>(buffers[1]) + p.kOffset;  // [B,S,G,D], pitch kvPitch
+  const auto *v = static_cast<const T *>(buffers[2]) + p.vOffset;  // [B,S,G,D], pitch kvPitch
+  const auto *mask = static_cast<const int32_t *>(buffers[3]);     // [B,S]
+  const auto *prefix_keys = static_cast<const T *>(buffers[4]);    // [P,G,D]
+  const auto *prefix_values = static_cast<const T *>(buffers[5]);  // [P,G,D]
+  auto *y = static_cast<T *>(buffers[7]);                          // [B,L,H,D]
+  auto *lse = static_cast<float *>(buffers[8]);                    // [B,H,L]
   const Dropout dropout(static_cast<const uint32_t *>(buffers[6]), p.sequence, p.dropout);
 
   const auto place = [&p](char *base, Keys &keys, QueryBlock &block) {
@@ -131,9 +131,8 @@ void attention_forward(KERNEL_ARGS) {
         multiply<Order::ROWS>({keys.k + from * keys.pitch, keys.pitch}, block.q, width, p.D, block.scores, width, count,
                               width);
         if (keys.at[to - 1] > all) hide(block.scores, width, keys, from, to, block.last, all);
-        in_pieces(width / lanes, [&](auto vectors, size_t piece) HWY_ATTR {
-          soften<vectors()>(block, piece * lanes, count, width);
-        });
+        in_pieces(width / lanes,
+                  [&](auto vectors, size_t piece) HWY_ATTR { soften<vectors()>(block, piece * lanes, count, width); });
         if (dropout)
           for (size_t i = 0; i < n; ++i)
             dropout.each_dropped(block.rows[i].position, keys.at[from], keys.at[to - 1] + 1, [&](uint32_t key) {

@@ -45,7 +45,8 @@ struct Tile {
 
 // Copies keys j0 ... j0 + 15 of one key/value head, zeros past the last one and past D.
 template <uint32_t WIDTH>
-__device__ inline void load(Tile<WIDTH> &tile, const Inputs &in, const Params &p, uint32_t batch, uint32_t g, uint32_t j0) {
+__device__ inline void load(Tile<WIDTH> &tile, const Inputs &in, const Params &p, uint32_t batch, uint32_t g,
+                            uint32_t j0) {
   for (uint32_t e = threadIdx.x; e < KEYS * WIDTH; e += THREADS) {
     const uint32_t n = e / WIDTH, d = e % WIDTH, j = j0 + n;
     float key = 0.0f, value = 0.0f;
@@ -153,17 +154,17 @@ __device__ inline void attention_forward(const Inputs &in, float *y, float *lse,
 }
 
 #define ATTENTION_FORWARD(WIDTH)                                                              \
-  extern "C" __global__ void __launch_bounds__(THREADS) attention_forward_##WIDTH##_f32(      \
-      const float *q,               /* [B,L,H,D] */                                           \
-      const float *k,               /* [B,S,G,D] */                                           \
-      const float *v,               /* [B,S,G,D] */                                           \
-      const int32_t *mask,          /* [B,S] */                                               \
-      const float *prefix_keys,     /* [P,G,D] */                                             \
-      const float *prefix_values,   /* [P,G,D] */                                             \
-      const uint32_t *random,       /* [4] */                                                 \
-      float *__restrict__ y,        /* [B,L,H,D] */                                           \
-      float *__restrict__ lse,      /* [B,H,L] */                                             \
-      const Params p) {                                                                       \
+  extern "C" __global__ void __launch_bounds__(THREADS)                                       \
+      attention_forward_##WIDTH##_f32(const float *q,             /* [B,L,H,D] */             \
+                                      const float *k,             /* [B,S,G,D] */             \
+                                      const float *v,             /* [B,S,G,D] */             \
+                                      const int32_t *mask,        /* [B,S] */                 \
+                                      const float *prefix_keys,   /* [P,G,D] */               \
+                                      const float *prefix_values, /* [P,G,D] */               \
+                                      const uint32_t *random,     /* [4] */                   \
+                                      float *__restrict__ y,      /* [B,L,H,D] */             \
+                                      float *__restrict__ lse,    /* [B,H,L] */               \
+                                      const Params p) {                                       \
     attention_forward<WIDTH>({q, k, v, mask, prefix_keys, prefix_values, random}, y, lse, p); \
   }
 ATTENTION_FORWARD(64)

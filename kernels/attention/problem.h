@@ -107,15 +107,15 @@ struct Group {
 // The keys and values that a cell can see, as rows of f32 in the order of their numbers `at`.
 struct Keys {
   size_t count, pitch;
-  int32_t *at;                  // [count]
-  int32_t *slot;                // [P + S] which row key n is, -1 where it is none
-  const float *k, *v;           // [count], rows of D every `pitch`
+  int32_t *at;                 // [count]
+  int32_t *slot;               // [P + S] which row key n is, -1 where it is none
+  const float *k, *v;          // [count], rows of D every `pitch`
   float *packed_k, *packed_v;  // [P + S, pad(D)]
 
   static Keys place(Arena &arena, const Params &p) {
     const size_t n = static_cast<size_t>(p.P) + p.S, packed = n * pad(p.D);
-    return {0, 0, arena.take<int32_t>(n), arena.take<int32_t>(n), nullptr, nullptr, arena.take<float>(packed),
-            arena.take<float>(packed)};
+    return {0,       0,       arena.take<int32_t>(n),    arena.take<int32_t>(n),
+            nullptr, nullptr, arena.take<float>(packed), arena.take<float>(packed)};
   }
 
   // Keys 0 .. last where they lie: rows not padded, and pages apart, so for few queries only. False if that cannot be.

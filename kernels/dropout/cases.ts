@@ -10,7 +10,12 @@ export const tables: CaseTable[] = [
     reason,
     cases: [
       { name: "one element", inputs: { x: [1] }, options: { rate: 0.5 } },
-      { name: "not a multiple of four", inputs: { x: [7, 11] }, options: { rate: 0.1 }, dtypes: ["f32", "bf16", "f16"] },
+      {
+        name: "not a multiple of four",
+        inputs: { x: [7, 11] },
+        options: { rate: 0.1 },
+        dtypes: ["f32", "bf16", "f16"],
+      },
       { name: "over several runs and chunks", inputs: { x: [40, 1003] }, options: { rate: 0.3 } },
       { name: "almost everything", inputs: { x: [3, 300] }, options: { rate: 0.99 } },
       { name: "BERT states, batch 8", inputs: { x: [8, 35, 384] }, options: { rate: 0.1 }, bench: true },

@@ -10,7 +10,8 @@ const shape = (T: number, C: number, extra: Partial<OpCase> = {}): OpCase => ({
 export const table: CaseTable = {
   op: "layerNorm",
   tolerance: { f32: 2e-6, bf16: 1e-2, f16: 2e-3 },
-  reason: "f32 sums of at most 3,072 terms joined by lanes; half types round once per output (2^-9, 2^-12) of values up to 30",
+  reason:
+    "f32 sums of at most 3,072 terms joined by lanes; half types round once per output (2^-9, 2^-12) of values up to 30",
   cases: [
     shape(1, 1, { name: "one element: the variance is zero", options: { eps: 1e-3 } }),
     shape(3, 7, { name: "row shorter than a vector", dtypes: ["f32", "bf16", "f16"] }),

@@ -52,9 +52,8 @@ void layer_norm_forward(KERNEL_ARGS) {
     const float r = 1.0f / std::sqrt(hn::GetLane(hn::SumOfLanes(d, squares)) / static_cast<float>(C) + p.eps);
 
     const auto vr = hn::Set(d, r);
-    const auto normalise = [&](auto value, auto w, auto b) HWY_ATTR {
-      return hn::MulAdd(hn::Mul(hn::Sub(value, vm), vr), w, b);
-    };
+    const auto normalise = [&](auto value, auto w, auto b)
+                               HWY_ATTR { return hn::MulAdd(hn::Mul(hn::Sub(value, vm), vr), w, b); };
     for (size_t c = 0; c < whole; c += lanes)
       store(d, normalise(load(d, row + c), load(d, weight + c), load(d, bias + c)), y + t * C + c);
     if (const size_t n = C - whole)

@@ -16,14 +16,13 @@ struct Params {
 
 constexpr uint32_t THREADS = 256;
 
-extern "C" __global__ void __launch_bounds__(THREADS)
-    layer_norm_forward_f32(const float *__restrict__ x,       // [T,C]
-                           const float *__restrict__ weight,  // [C]
-                           const float *__restrict__ bias,    // [C]
-                           float *__restrict__ y,             // [T,C]
-                           float *__restrict__ mean,          // [T]
-                           float *__restrict__ rstd,          // [T]
-                           const Params p) {
+extern "C" __global__ void __launch_bounds__(THREADS) layer_norm_forward_f32(const float *__restrict__ x,       // [T,C]
+                                                                             const float *__restrict__ weight,  // [C]
+                                                                             const float *__restrict__ bias,    // [C]
+                                                                             float *__restrict__ y,             // [T,C]
+                                                                             float *__restrict__ mean,          // [T]
+                                                                             float *__restrict__ rstd,          // [T]
+                                                                             const Params p) {
   const uint32_t t = blockIdx.x;
   const float *row = x + size_t{t} * p.C;
 

@@ -40,7 +40,14 @@ export function backwardInput(
 }
 
 export function backwardWeight(
-  b: { dy: NumberArray; x: NumberArray; mean: NumberArray; rstd: NumberArray; dweight: NumberArray; dbias: NumberArray },
+  b: {
+    dy: NumberArray;
+    x: NumberArray;
+    mean: NumberArray;
+    rstd: NumberArray;
+    dweight: NumberArray;
+    dbias: NumberArray;
+  },
   { T, C }: Shape,
 ): void {
   for (let c = 0; c < C; c++) {

@@ -6,7 +6,12 @@ export const tables: CaseTable[] = [
     tolerance: { f32: 3e-7, bf16: 4e-3, f16: 5e-4 },
     reason: "one product and one sum of numbers near 1",
     cases: [
-      { name: "not a multiple of four", inputs: { like: [5, 7] }, options: { low: -1, high: 2 }, dtypes: ["f32", "bf16"] },
+      {
+        name: "not a multiple of four",
+        inputs: { like: [5, 7] },
+        options: { low: -1, high: 2 },
+        dtypes: ["f32", "bf16"],
+      },
       { name: "over several runs and chunks", inputs: { like: [33000] }, options: { low: 0, high: 1 } },
     ],
   },

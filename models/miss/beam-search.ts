@@ -44,7 +44,10 @@ class Item {
   constructor(options: BeamOptions) {
     this.#options = options;
     // All beams start alike: only the first may win the first step.
-    this.live = Array.from({ length: options.beams }, (_, i) => ({ ids: [options.start], logProb: i === 0 ? 0 : -1e9 }));
+    this.live = Array.from({ length: options.beams }, (_, i) => ({
+      ids: [options.start],
+      logProb: i === 0 ? 0 : -1e9,
+    }));
   }
 
   get best(): Hypothesis {
@@ -61,7 +64,11 @@ class Item {
     const { beams, eos } = this.#options;
     const length = this.live[0].ids.length;
     const all = candidates.flatMap((c, beam) =>
-      Array.from({ length: 2 * beams }, (_, i) => ({ beam, id: c.ids[i], logProb: this.live[beam].logProb + c.logProbs[i] })),
+      Array.from({ length: 2 * beams }, (_, i) => ({
+        beam,
+        id: c.ids[i],
+        logProb: this.live[beam].logProb + c.logProbs[i],
+      })),
     );
     // Equal sums go to the lower beam, then the lower id, as in a joint top-k over beams x vocabulary.
     all.sort((a, b) => b.logProb - a.logProb || a.beam - b.beam || a.id - b.id);

@@ -53,12 +53,11 @@ class BertSelfAttention extends nn.Module {
 
   forward(x: Tensor, keys: Tensor, mask: Tensor | null, causal: boolean): Tensor {
     const split = (t: Tensor) => reshape(t, [t.shape[0], t.shape[1], this.heads, t.shape[2] / this.heads]);
-    const y = attention(
-      split(this.query.forward(x)),
-      split(this.key.forward(keys)),
-      split(this.value.forward(keys)),
-      { mask, causal, dropout: this.training ? this.dropout : 0 },
-    );
+    const y = attention(split(this.query.forward(x)), split(this.key.forward(keys)), split(this.value.forward(keys)), {
+      mask,
+      causal,
+      dropout: this.training ? this.dropout : 0,
+    });
     return reshape(y, x.shape);
   }
 }

@@ -73,6 +73,6 @@ export async function generate(
 export function idTensor(device: Device, rows: readonly ArrayLike<number>[]): Tensor {
   const width = rows[0].length;
   const values = new Int32Array(rows.length * width);
-  rows.forEach((row, r) => values.set(row, r * width));
+  for (const [r, row] of rows.entries()) values.set(row, r * width);
   return tensor(values, { device, shape: [rows.length, width], dtype: "i32" });
 }

@@ -1,5 +1,5 @@
-import { type Device, io, nn } from "../../engine/index.js";
 import { platform } from "#platform";
+import { type Device, io, nn } from "../../engine/index.js";
 import { ImageStore } from "../data/image-store.js";
 import type { VqaRecord } from "../data/record.js";
 import type { RgbImage } from "../images/resize.js";
@@ -51,12 +51,20 @@ export class MissVqa {
   }
 
   /** Answers one question about an image: a path, the bytes of an image file, or RGB pixels. */
-  async answer(image: string | Uint8Array | RgbImage, question: string, options: AnswerOptions = {}): Promise<Prediction> {
+  async answer(
+    image: string | Uint8Array | RgbImage,
+    question: string,
+    options: AnswerOptions = {},
+  ): Promise<Prediction> {
     const store = new ImageStore(this.folder.config.imageSize, scalings[this.folder.scaling]);
     const name = typeof image === "string" ? image : "image";
     if (typeof image === "string") await store.load([image], options.signal);
     else store.add(name, image instanceof Uint8Array ? await platform.decodeImage(image, name) : image);
-    const [found] = await this.answerAll([{ image: name, question, answer: "", group: "", qid: "", row: 0 }], store, options);
+    const [found] = await this.answerAll(
+      [{ image: name, question, answer: "", group: "", qid: "", row: 0 }],
+      store,
+      options,
+    );
     return found;
   }
 

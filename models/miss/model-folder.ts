@@ -58,7 +58,12 @@ const schema = z.strictObject({
   scaling: z.enum(["published", "ordinary"]),
   answering: z.discriminatedUnion("method", [
     z.strictObject({ method: z.literal("generate"), beams: size, maxLength: size, maskQuestionPads: z.boolean() }),
-    z.strictObject({ method: z.literal("rank"), answers: z.array(z.string()).min(1), k: size, maskQuestionPads: z.boolean() }),
+    z.strictObject({
+      method: z.literal("rank"),
+      answers: z.array(z.string()).min(1),
+      k: size,
+      maskQuestionPads: z.boolean(),
+    }),
   ]),
 });
 
@@ -69,7 +74,13 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
 }
 
 /** Writes config.json and vocab.txt; the weights come when there are some. */
-export async function writeModelFolder(folder: string, { config, scaling, answering, pieces }: ModelFolder): Promise<void> {
+export async function writeModelFolder(
+  folder: string,
+  { config, scaling, answering, pieces }: ModelFolder,
+): Promise<void> {
   await writeText(`${folder}/vocab.txt`, formatVocabulary(pieces));
-  await writeText(`${folder}/config.json`, `${JSON.stringify({ format: 1, model: config, scaling, answering }, null, 2)}\n`);
+  await writeText(
+    `${folder}/config.json`,
+    `${JSON.stringify({ format: 1, model: config, scaling, answering }, null, 2)}\n`,
+  );
 }

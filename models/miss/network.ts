@@ -64,7 +64,9 @@ export class MissNetwork extends nn.Module {
     const states = this.text_decoder.states(ids, { mask, cross: question, crossMask: questionMask });
     const [B, L, C] = states.shape;
     // The last position has no next token: the vocabulary product leaves it out.
-    const logits = this.text_decoder.logits(reshape(slice(states, { dim: 1, start: 0, length: L - 1 }), [B * (L - 1), C]));
+    const logits = this.text_decoder.logits(
+      reshape(slice(states, { dim: 1, start: 0, length: L - 1 }), [B * (L - 1), C]),
+    );
     const loss = crossEntropy(logits, reshape(targets, [B * (L - 1)]), {
       labelSmoothing: this.config.labelSmoothing,
       ignoreIndex: IGNORE,

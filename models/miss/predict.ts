@@ -9,8 +9,18 @@ import type { MissTokenizer, TokenBatch } from "./tokenizer.js";
 
 /** How answers are found: written freely by beam search, or chosen from a closed list. */
 export type Answering =
-  | { readonly method: "generate"; readonly beams: number; readonly maxLength: number; readonly maskQuestionPads: boolean }
-  | { readonly method: "rank"; readonly answers: readonly string[]; readonly k: number; readonly maskQuestionPads: boolean };
+  | {
+      readonly method: "generate";
+      readonly beams: number;
+      readonly maxLength: number;
+      readonly maskQuestionPads: boolean;
+    }
+  | {
+      readonly method: "rank";
+      readonly answers: readonly string[];
+      readonly k: number;
+      readonly maskQuestionPads: boolean;
+    };
 
 export interface Prediction {
   readonly answer: string;

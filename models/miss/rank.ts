@@ -34,14 +34,19 @@ export async function rank(
   const { dec } = network.config;
   const count = question.shape[0];
   if (k < 1 || k > answers.ids.length)
-    throw new RangeError(`rank: k is ${k}, but there are ${answers.ids.length} candidates. Use 1 to ${answers.ids.length}.`);
+    throw new RangeError(
+      `rank: k is ${k}, but there are ${answers.ids.length} candidates. Use 1 to ${answers.ids.length}.`,
+    );
 
   const probs = noGrad(() =>
     scope(() => {
       const start = tensor(new Int32Array(count).fill(dec), { device, shape: [count, 1], dtype: "i32" });
       const states = network.text_decoder.states(start, { mask: null, cross: question, crossMask: questionMask });
       const p = softmax(network.text_decoder.logits(reshape(states, [count, states.shape[2]])));
-      const firsts = tensor(Int32Array.from(answers.ids, (row) => row[1]), { device, dtype: "i32" });
+      const firsts = tensor(
+        Int32Array.from(answers.ids, (row) => row[1]),
+        { device, dtype: "i32" },
+      );
       return indexSelect(p, 1, firsts);
     }),
   );
@@ -110,12 +115,18 @@ async function pairLosses(
   const targets = ids.map((row) => Int32Array.from(row.subarray(1), (id) => (id === pad ? IGNORE : id)));
   const losses = noGrad(() =>
     scope(() => {
-      const rows = tensor(Int32Array.from(pairs, ({ b }) => b), { device });
+      const rows = tensor(
+        Int32Array.from(pairs, ({ b }) => b),
+        { device },
+      );
       return network.answerLoss(
         indexSelect(question, 0, rows),
         indexSelect(questionMask, 0, rows),
         idTensor(device, ids),
-        idTensor(device, pairs.map(({ candidate }) => answers.mask[candidate].subarray(0, longest))),
+        idTensor(
+          device,
+          pairs.map(({ candidate }) => answers.mask[candidate].subarray(0, longest)),
+        ),
         idTensor(device, targets),
       );
     }),

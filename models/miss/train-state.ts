@@ -54,7 +54,11 @@ export async function openState(folder: string): Promise<{ state: State; reader:
   const text = reader.metadata.state;
   if (text === undefined) {
     await reader.close();
-    throw new io.FileFormatError(file, "it holds no training state", "Resume from the folder that a training run wrote");
+    throw new io.FileFormatError(
+      file,
+      "it holds no training state",
+      "Resume from the folder that a training run wrote",
+    );
   }
   return { state: io.parseWith(State, io.parseJson(text, file), file), reader };
 }

@@ -1,8 +1,7 @@
 import { nn } from "../../engine/index.js";
 
 /** Modules by the end of their path, as PEFT matches `target_modules`: "query" hits every `….query`. */
-const matches = (path: string, targets: readonly string[]) =>
-  targets.some((t) => path === t || path.endsWith(`.${t}`));
+const matches = (path: string, targets: readonly string[]) => targets.some((t) => path === t || path.endsWith(`.${t}`));
 
 /**
  * Freezes `root` and puts a LoRA adapter around each linear layer (and patch embedding) whose path ends in one of

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { toBytes, toFloat32, toInt32 } from "../../engine/io/convert.js";
 import { decodeBf16, decodeF16, encodeBf16, encodeF16 } from "../../bindings/half.js";
+import { toBytes, toFloat32, toInt32 } from "../../engine/io/convert.js";
 import type { StoredDType } from "../../engine/io/stored-tensor.js";
 
 const HALVES = Uint16Array.from({ length: 65536 }, (_, i) => i);

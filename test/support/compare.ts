@@ -9,7 +9,8 @@ export function expectClose(
 ): void {
   expect(got.length, `${title}: number of elements`).toBe(expected.length);
   let scale = 1;
-  for (let i = 0; i < expected.length; i++) if (Number.isFinite(expected[i])) scale = Math.max(scale, Math.abs(expected[i]));
+  for (let i = 0; i < expected.length; i++)
+    if (Number.isFinite(expected[i])) scale = Math.max(scale, Math.abs(expected[i]));
   let worst = 0;
   let at = -1;
   let wrong = 0;

@@ -5,7 +5,9 @@ import { openDevice } from "../../engine/open-device.js";
 /** Devices that must open here, e.g. CONSILIUM_REQUIRE=cpu,webgpu. One that is not required is skipped with its reason. */
 export const required = new Set((process.env.CONSILIUM_REQUIRE ?? "cpu").split(",").filter(Boolean));
 
-export type Opened = { readonly device: Device; readonly reason: "" } | { readonly device: null; readonly reason: string };
+export type Opened =
+  | { readonly device: Device; readonly reason: "" }
+  | { readonly device: null; readonly reason: string };
 
 export async function tryOpen(name: DeviceName, options: DeviceOptions = {}): Promise<Opened> {
   try {

@@ -18,7 +18,9 @@ export const roundTo: Readonly<Record<DType, (v: number) => number>> = {
 };
 
 export function hostInput(spec: InputSpec, dtype: FloatDType, seed: string): HostInput {
-  const object = Array.isArray(spec) ? { shape: spec as readonly number[] } : (spec as Exclude<InputSpec, readonly number[]>);
+  const object = Array.isArray(spec)
+    ? { shape: spec as readonly number[] }
+    : (spec as Exclude<InputSpec, readonly number[]>);
   const type: DType = "dtype" in object && object.dtype ? object.dtype : dtype;
   const size = object.shape.reduce((a, b) => a * b, 1);
   const random = generator(seed);

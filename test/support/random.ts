@@ -1,5 +1,9 @@
 /** A small seeded generator for test data: mulberry32, and normals by Box-Muller. Not the engine's stream. */
-export function generator(seedText: string): { uniform(): number; normal(): number; integer(low: number, high: number): number } {
+export function generator(seedText: string): {
+  uniform(): number;
+  normal(): number;
+  integer(low: number, high: number): number;
+} {
   let state = 2166136261;
   for (const c of seedText) state = Math.imul(state ^ c.charCodeAt(0), 16777619);
   const uniform = () => {

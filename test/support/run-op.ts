@@ -4,7 +4,7 @@ import type { Device } from "../../engine/device.js";
 import { isFloat } from "../../engine/dtype.js";
 import { scope } from "../../engine/scope.js";
 import { walk } from "../../engine/tape.js";
-import { fromHost, Tensor } from "../../engine/tensor.js";
+import { fromHost, type Tensor } from "../../engine/tensor.js";
 import type { DType, OpCase } from "../../kernels/contract.js";
 import { type HostInput, roundTo } from "./fill.js";
 import { generator } from "./random.js";
@@ -25,7 +25,8 @@ async function values(t: Tensor): Promise<Float64Array> {
 
 function upload(device: Device, input: HostInput): Tensor {
   const t = fromHost(device, new Float32Array(input.values.length), input.shape, input.dtype);
-  if (device.name === "reference" && isFloat(input.dtype)) device.binding.write(t.storage.memory, input.values, input.dtype);
+  if (device.name === "reference" && isFloat(input.dtype))
+    device.binding.write(t.storage.memory, input.values, input.dtype);
   else t.write(input.values);
   return t;
 }
@@ -34,7 +35,11 @@ function upload(device: Device, input: HostInput): Tensor {
 export function outputGradient(c: OpCase, y: Pick<Tensor, "shape" | "size" | "dtype">, i: number): HostInput {
   const random = generator(`${c.name}/dy${i}`);
   const round = roundTo[y.dtype];
-  return { shape: y.shape, dtype: y.dtype, values: Float64Array.from({ length: y.size }, () => round(random.normal())) };
+  return {
+    shape: y.shape,
+    dtype: y.dtype,
+    values: Float64Array.from({ length: y.size }, () => round(random.normal())),
+  };
 }
 
 /** Runs an op forward, and backward with given output gradients; frees everything it made. */
@@ -51,8 +56,7 @@ export async function runOp(
   const made = scope(() => {
     const given: Record<string, Tensor | null> = {};
     for (const name of Object.keys(op.inputs)) given[name] = inputs[name] ? upload(device, inputs[name]) : null;
-    if (withGradients)
-      for (const t of Object.values(given)) if (t && isFloat(t.dtype)) t.requiresGrad = true;
+    if (withGradients) for (const t of Object.values(given)) if (t && isFloat(t.dtype)) t.requiresGrad = true;
     const y = op(given as never, c.options ?? {}) as Outputs;
     outputs.push(...(Array.isArray(y) ? (y as Tensor[]) : [y as Tensor]));
     if (withGradients) {
@@ -67,7 +71,8 @@ export async function runOp(
   });
   const result: OpResult = { outputs: [], dtypes: outputs.map((t) => t.dtype), gradients: {} };
   for (const t of outputs) result.outputs.push(await values(t));
-  for (const name of Object.keys(op.inputs)) result.gradients[name] = gradients[name] ? await values(gradients[name]) : null;
+  for (const name of Object.keys(op.inputs))
+    result.gradients[name] = gradients[name] ? await values(gradients[name]) : null;
   for (const t of made) t.dispose();
   return result;
 }

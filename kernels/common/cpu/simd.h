@@ -121,21 +121,21 @@ HWY_AFTER_NAMESPACE();
 
 // Instantiates a kernel template for each storage type, for the target being compiled.
 #undef KERNEL_TARGETS
-#define KERNEL_TARGETS(name)                                                  \
+#define KERNEL_TARGETS(name)                                                          \
   void name##_f32(KERNEL_ARGS) { name<float>(buffers, params, begin, end, scratch); } \
   void name##_bf16(KERNEL_ARGS) { name<bf16>(buffers, params, begin, end, scratch); } \
   void name##_f16(KERNEL_ARGS) { name<f16>(buffers, params, begin, end, scratch); }
 
 // Registers one symbol; the best target of this machine is looked up at each call (one table load).
 #undef KERNEL_REGISTER_ONE
-#define KERNEL_REGISTER_ONE(symbol)                                    \
-  namespace consilium {                                                \
-  namespace {                                                          \
-  HWY_EXPORT(symbol);                                                  \
-  const Registration registered_##symbol(#symbol, [](KERNEL_ARGS) {    \
+#define KERNEL_REGISTER_ONE(symbol)                                     \
+  namespace consilium {                                                 \
+  namespace {                                                           \
+  HWY_EXPORT(symbol);                                                   \
+  const Registration registered_##symbol(#symbol, [](KERNEL_ARGS) {     \
     HWY_DYNAMIC_DISPATCH(symbol)(buffers, params, begin, end, scratch); \
-  });                                                                  \
-  }                                                                    \
+  });                                                                   \
+  }                                                                     \
   }
 #undef KERNEL_REGISTER
 #define KERNEL_REGISTER(name)      \

@@ -32,7 +32,8 @@ export class GoldenInputs {
 
   #get(name: string) {
     const found = this.#values.get(name);
-    if (!found) throw new io.FileFormatError("inputs.safetensors", `there is no tensor ${name}`, "Make the folder anew");
+    if (!found)
+      throw new io.FileFormatError("inputs.safetensors", `there is no tensor ${name}`, "Make the folder anew");
     return found;
   }
 

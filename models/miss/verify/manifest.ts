@@ -5,7 +5,11 @@ import { io } from "../../../engine/index.js";
 import type { MissConfig } from "../config.js";
 
 /** A run of generation other than the default, under its name in the scenario. */
-const generation = z.looseObject({ eos_bias_added: z.number(), max_length: z.number().int(), num_beams: z.number().int() });
+const generation = z.looseObject({
+  eos_bias_added: z.number(),
+  max_length: z.number().int(),
+  num_beams: z.number().int(),
+});
 
 const scenario = z.looseObject({
   method: z.string().nullable().optional(),
@@ -53,7 +57,8 @@ const schema = z.looseObject({
 
 export type Manifest = z.infer<typeof schema>;
 export type Scenario = z.infer<typeof scenario>;
-export const isGeneration = (value: unknown): value is z.infer<typeof generation> => generation.safeParse(value).success;
+export const isGeneration = (value: unknown): value is z.infer<typeof generation> =>
+  generation.safeParse(value).success;
 
 export async function readManifest(folder: string): Promise<Manifest> {
   const path = `${folder}/manifest.json`;

@@ -31,7 +31,11 @@ export async function verify(
   const known = Object.keys(manifest.scenarios);
   for (const name of options.only ?? [])
     if (!known.includes(name))
-      throw new io.FileFormatError(`${folder}/manifest.json`, `there is no scenario ${name}`, `It has ${known.join(", ")}`);
+      throw new io.FileFormatError(
+        `${folder}/manifest.json`,
+        `there is no scenario ${name}`,
+        `It has ${known.join(", ")}`,
+      );
   const rows: Row[] = [];
   const missed: VerifyReport["missed"] = [];
   const inputs = new GoldenInputs(await readAll(`${folder}/inputs.safetensors`), manifest.config.pad);
@@ -57,7 +61,8 @@ async function build(folder: string, device: Device, manifest: Manifest, name: s
   const init = new nn.Initializer(device, manifest.config.vocab);
   const network = new MissNetwork(init, configOf(manifest));
   const base = Object.keys(manifest.files).find((f) => BASE.test(f));
-  if (!base) throw new io.FileFormatError(`${folder}/manifest.json`, "files lists no base checkpoint", "Make the folder anew");
+  if (!base)
+    throw new io.FileFormatError(`${folder}/manifest.json`, "files lists no base checkpoint", "Make the folder anew");
   const reader = await io.openCheckpoint(`${folder}/${base}`);
   try {
     await loadNetwork(network, reader);
@@ -79,7 +84,11 @@ async function build(folder: string, device: Device, manifest: Manifest, name: s
       if (!path.includes("lora_")) continue;
       const found = adapter.get(peftName(path, wrapped));
       if (!found)
-        throw new io.FileFormatError(`${folder}/adapter_${name}.safetensors`, `there is no tensor ${peftName(path, wrapped)}`, "Make the folder anew");
+        throw new io.FileFormatError(
+          `${folder}/adapter_${name}.safetensors`,
+          `there is no tensor ${peftName(path, wrapped)}`,
+          "Make the folder anew",
+        );
       p.write(found.values);
     }
   }
@@ -191,7 +200,10 @@ async function answers(
   const { num_beams: beams, max_length: maxLength, rank_k: k } = manifest.generation;
   const run = async (label: string, options: Parameters<typeof generate>[3]) => {
     const { ids, scores } = await generate(network, question, mask, options);
-    c.ids(`${label}_ids`, ids.flatMap((row) => Array.from(row)));
+    c.ids(
+      `${label}_ids`,
+      ids.flatMap((row) => Array.from(row)),
+    );
     c.forward(`${label}_scores`, scores, tolerance);
   };
   await run("greedy", { beams: 1, maxLength });
@@ -262,7 +274,8 @@ async function training(
     const values = p.grad ? await p.grad.data() : new Float32Array(p.size);
     if (wanted) c.gradient(`grad.${name}`, values, relative);
     // Key biases have no gradient but rounding noise: a relative error of the norm means nothing there.
-    if (norm !== undefined && norm > 1e-9) c.number(`grad_norm.${name}`, Math.sqrt(sumOf(Array.from(values, (v) => v * v))), norm, relative);
+    if (norm !== undefined && norm > 1e-9)
+      c.number(`grad_norm.${name}`, Math.sqrt(sumOf(Array.from(values, (v) => v * v))), norm, relative);
   }
   using optimizer = new optim.AdamW(named, { lr, betas, eps, weightDecay });
   optimizer.step();
