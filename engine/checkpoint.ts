@@ -1,7 +1,8 @@
 import { GradientError } from "./errors.js";
+import { probe, record, recording, recordingHistory } from "./recording.js";
 import { scope } from "./scope.js";
 import { sameShape } from "./shape.js";
-import { attach, Node, probe, record, recording, recordingHistory, sharing } from "./tape.js";
+import { attach, Node, sharing } from "./tape.js";
 import { Tensor, view } from "./tensor.js";
 
 /**

@@ -3,7 +3,8 @@ import type { Device } from "./device.js";
 import { type Arguments, type Numbers, type Results, run } from "./dispatch.js";
 import { isFloat } from "./dtype.js";
 import { DeviceError, DTypeError, describe, GradientError, ShapeError } from "./errors.js";
-import { attach, Node, recordingHistory } from "./tape.js";
+import { recordingHistory } from "./recording.js";
+import { attach, Node } from "./tape.js";
 import { Tensor, view } from "./tensor.js";
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -172,6 +172,5 @@ async function typescript() {
 const started = Date.now();
 await npmPackages();
 await systemPackages();
-await typescript();
-await addon();
+await Promise.all([typescript(), addon()]);
 if (Date.now() - started > 2000) say(`ready after ${((Date.now() - started) / 1000).toFixed(0)} s`);

@@ -10,8 +10,9 @@ import { indexSelect } from "../engine/ops/index-select.js";
 import { max, maxOp, min, minOp, sum } from "../engine/ops/reduce.js";
 import * as unary from "../engine/ops/unary.js";
 import { writeRows } from "../engine/ops/write-rows.js";
+import { noGrad } from "../engine/recording.js";
 import { scope } from "../engine/scope.js";
-import { gradients, noGrad } from "../engine/tape.js";
+import { gradients } from "../engine/tape.js";
 import { fromHost, setRequiresGrad, type Tensor } from "../engine/tensor.js";
 import { tryOpen } from "./support/devices.js";
 

@@ -2,7 +2,7 @@ import { loraMatmul, loraMerge } from "../ops/lora-matmul.js";
 import type { Activation } from "../ops/matmul.js";
 import { reshape } from "../ops/reshape.js";
 import { gelu, quickGelu, relu, silu, tanh } from "../ops/unary.js";
-import { noGrad } from "../tape.js";
+import { noGrad } from "../recording.js";
 import type { Tensor } from "../tensor.js";
 import { constant, type Initializer, kaimingUniform } from "./init.js";
 import type { Linear } from "./linear.js";

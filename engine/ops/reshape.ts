@@ -1,6 +1,7 @@
 import { ShapeError } from "../errors.js";
+import { recordingHistory } from "../recording.js";
 import { checkShape, dimIndex, type Shape, sameShape, sizeOf } from "../shape.js";
-import { attach, Node, recordingHistory } from "../tape.js";
+import { attach, Node } from "../tape.js";
 import { type Tensor, view } from "../tensor.js";
 
 /** `view`, recorded: nothing is launched forward or backward. */

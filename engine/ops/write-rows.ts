@@ -1,6 +1,6 @@
 import { DeviceError, DTypeError, describe, GradientError, ShapeError } from "../errors.js";
+import { recordingHistory } from "../recording.js";
 import { around, dimIndex, sameShape } from "../shape.js";
-import { recordingHistory } from "../tape.js";
 import type { Tensor } from "../tensor.js";
 import { copyStrided } from "./moves.js";
 import { checkCount } from "./strides.js";

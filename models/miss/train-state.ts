@@ -85,3 +85,17 @@ export async function restoreState(
   };
   return { loss: await numbers("loss"), lr: await numbers("lr") };
 }
+
+/** A run is resumed with the config it was started with. */
+export function sameConfig(saved: RunConfig, given: RunConfig, file: string): void {
+  const a = saved as unknown as Record<string, unknown>;
+  const b = given as unknown as Record<string, unknown>;
+  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+  const different = keys.filter((k) => JSON.stringify(a[k]) !== JSON.stringify(b[k]));
+  if (different.length)
+    throw new io.FileFormatError(
+      file,
+      `it was written by a run with other settings: ${different.map((k) => `${k} ${JSON.stringify(a[k])}, now ${JSON.stringify(b[k])}`).join("; ")}`,
+      "Resume with the same settings, or choose another --out",
+    );
+}

@@ -20,6 +20,7 @@ import {
   openState,
   restoreState,
   type State,
+  sameConfig,
   saveState,
   stateFile,
   type Validation,
@@ -289,18 +290,4 @@ class Run {
     this.optimizer.dispose();
     this.network.dispose();
   }
-}
-
-/** A run is resumed with the config it was started with. */
-function sameConfig(saved: RunConfig, given: RunConfig, file: string): void {
-  const a = saved as unknown as Record<string, unknown>;
-  const b = given as unknown as Record<string, unknown>;
-  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
-  const different = keys.filter((k) => JSON.stringify(a[k]) !== JSON.stringify(b[k]));
-  if (different.length)
-    throw new io.FileFormatError(
-      file,
-      `it was written by a run with other settings: ${different.map((k) => `${k} ${JSON.stringify(a[k])}, now ${JSON.stringify(b[k])}`).join("; ")}`,
-      "Resume with the same settings, or choose another --out",
-    );
 }

@@ -9,8 +9,9 @@ import { reshape } from "../../engine/ops/reshape.js";
 import { split } from "../../engine/ops/slice.js";
 import { topK } from "../../engine/ops/top-k.js";
 import { scale, square, tanh } from "../../engine/ops/unary.js";
+import { noGrad } from "../../engine/recording.js";
 import { scope } from "../../engine/scope.js";
-import { gradients, noGrad } from "../../engine/tape.js";
+import { gradients } from "../../engine/tape.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
 import { tryOpen } from "../support/devices.js";
 
