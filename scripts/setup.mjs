@@ -147,6 +147,7 @@ async function addon() {
   say("compiling the native addon");
   const ninja = spawnSync("ninja", ["--version"]).status === 0 ? ["-G", "Ninja"] : [];
   const jobs = String(availableParallelism());
+  process.env.CONSILIUM_TARGETS ??= "local";
   await run(
     process.execPath,
     ["node_modules/cmake-js/bin/cmake-js", "build", ...ninja, "--parallel", jobs],
