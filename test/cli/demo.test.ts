@@ -13,7 +13,7 @@ describe.skipIf(!device)(`demo on cpu${reason}`, () => {
     const args = ["demo", "--fast", "--out", out, "--device", "cpu"];
     let sent = false;
     const stopped = await consilium(args, (child, stderr) => {
-      if (sent || !/Tuned with adapters[^]*step 1\//.test(stderr)) return;
+      if (sent || !/Tuned with adapters.*step 1\//s.test(stderr)) return;
       sent = true;
       child.kill("SIGTERM");
     });
