@@ -10,8 +10,8 @@ for (const name of ["reference", "cpu"] as const) {
   const { device, reason } = await tryOpen(name, name === "cpu" ? { debug: true } : {});
   afterAll(() => device?.close());
   describe(name, () => {
-    test.each(["full", "lora", "dec_lora_ft"])(`%s${reason}`, async (scenario) => {
-      if (!device) return;
+    test.skipIf(!device).each(["full", "lora", "dec_lora_ft"])(`%s${reason}`, async (scenario) => {
+      if (!device) throw new Error(reason);
       const before = device.memory().allocations;
       const { rows, missed, passed } = await verify(folder, device, { only: [scenario] });
       expect(missed).toEqual([]);
