@@ -82,7 +82,8 @@ class WebGpuBinding implements Binding {
   ): void {
     this.#faults.check();
     const { webgpu } = pass;
-    if (!webgpu?.dtypes.includes(dtype)) throw new KernelMissing(pass, this.name, dtype, webgpu?.dtypes ?? []);
+    const dtypes = webgpu?.dtypes.filter((known) => known !== "f16" || this.limits.f16) ?? [];
+    if (!webgpu || !dtypes.includes(dtype)) throw new KernelMissing(pass, this.name, dtype, dtypes);
     const own = buffers as readonly (WebGpuMemory | null)[];
     const scratch = webgpu.scratchBytes ? this.#scratchOf(webgpu.scratchBytes(params)) : null;
 

@@ -20,7 +20,7 @@ export const forward = pass({
     launches: [{ symbol: "layer_norm_forward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
   },
   webgpu: {
-    dtypes: ["f32"],
+    dtypes: ["f32", "f16"],
     launches: [
       {
         source: forwardWgsl,

@@ -63,7 +63,7 @@ export const forward = pass({
     ],
   },
   webgpu: {
-    dtypes: ["f32"],
+    dtypes: ["f32", "f16"],
     launches: [
       {
         source: forwardWgsl,
