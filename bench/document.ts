@@ -17,8 +17,10 @@ export const TimedPeer = z.strictObject({
   ratio: z.number().positive(),
   /** Ours against the peer, by the Mann-Whitney test of the samples at 5 %. */
   ours: z.enum(["faster", "slower", "even"]),
-  /** Largest difference of its results from ours, relative to the largest result (at least 1). */
-  difference: z.number().nonnegative(),
+  /** Largest difference of its results from ours, relative to the largest result (at least 1); null for other work. */
+  difference: z.number().nonnegative().nullable(),
+  /** By how much the resident memory of its process grew at most, inputs included. */
+  peakBytes: z.number().optional(),
   /** How it computes this, where that is not obvious. */
   note: z.string().optional(),
 });

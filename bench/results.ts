@@ -3,12 +3,12 @@ import type { Samples } from "./rounds.js";
 import { compare, summarize } from "./statistics.js";
 import type { Peer, PeerCase } from "./task.js";
 
-/** A peer that computes what ours computes, within `difference`. */
+/** A peer that computes what ours computes, within `difference`; null where it does other work on purpose. */
 export interface CheckedCase {
   readonly name: string;
   readonly peer: Pick<Peer, "version">;
   readonly found: PeerCase;
-  readonly difference: number;
+  readonly difference: number | null;
 }
 
 export const blank = (reason: string): MissingPeer => ({ medianUs: null, ratio: null, reason });
@@ -31,6 +31,7 @@ export function peerResult(
     ratio: summarize(theirs.seconds).median / summarize(ours.seconds).median,
     ours: compare(ours.seconds, theirs.seconds),
     difference,
+    ...(found.peakBytes?.() && { peakBytes: found.peakBytes() as number }),
     ...(found.note && { note: found.note }),
   };
 }

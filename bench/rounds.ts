@@ -3,8 +3,11 @@ import type { Contender } from "./task.js";
 
 /** Pieces shorter than this are mostly clock and wake-up. */
 const PIECE_SECONDS = 0.01;
-/** Thread pools of peers spin this long after their last piece (OpenMP: some ten milliseconds). */
-const SETTLE_MS = 20;
+/**
+ * Thread pools of peers spin this long after their last piece: onnxruntime's some 30 ms, in this very process. With 20 ms
+ * a product of 512³ on two threads came out at half its speed.
+ */
+const SETTLE_MS = 60;
 /** From here on a call is long enough that cold caches do not show. */
 const LONG_CALL_SECONDS = 0.1;
 /** Fewer tell nothing: five is the least for the test in statistics.ts. */

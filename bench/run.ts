@@ -16,7 +16,7 @@ export interface BenchOptions {
   readonly shapes?: string;
   /** Of ours and of every peer. */
   readonly threads: number;
-  /** Of ort, ort-const, torch. */
+  /** Of ort, ort-const, torch, frozen. */
   readonly peers: readonly string[];
   /** For all rows together; every row gets at least five rounds. */
   readonly budgetSeconds: number;
@@ -100,8 +100,8 @@ async function prepared(task: Task, ours: Prepared, peers: readonly OpenedPeer[]
     }
     try {
       const found = await peer.prepare(task, inputs);
-      const difference = differenceOf(found.results, results);
-      if (difference <= 2 * task.tolerance) cases.push({ name, peer, found, difference });
+      const difference = found.results && differenceOf(found.results, results);
+      if (difference === null || difference <= 2 * task.tolerance) cases.push({ name, peer, found, difference });
       else {
         await found.contender.release();
         blanks.set(name, `its results differ from ours by ${difference.toExponential(1)} of the largest`);

@@ -45,8 +45,11 @@ export interface Task {
 
 export interface PeerCase {
   readonly contender: Contender;
-  readonly results: Readonly<Record<string, Float32Array>>;
+  /** Null where it does other work than the task on purpose, as its note says. */
+  readonly results: Readonly<Record<string, Float32Array>> | null;
   readonly note?: string;
+  /** By how much its memory grew at most, inputs included; null where that is not known. */
+  peakBytes?(): number | null;
 }
 
 /** Another library. `prepare` throws Unsupported where it has no such operation. */

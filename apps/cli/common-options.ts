@@ -47,6 +47,15 @@ export function finiteNumber(text: string): number {
   return value;
 }
 
+const SECONDS_OF = { ms: 1e-3, s: 1, m: 60, h: 3600 } as const;
+
+/** A length of time with its unit (60s, 2m, 500ms), in seconds. */
+export function duration(text: string): number {
+  const [, value, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim()) ?? [];
+  if (!unit) throw new InvalidArgumentError("It is a length of time with its unit: 60s, 2m, 500ms.");
+  return Number(value) * SECONDS_OF[unit as keyof typeof SECONDS_OF];
+}
+
 /** A comma-separated list. */
 export function list(text: string): string[] {
   const items = text

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { OptionError } from "../../engine/index.js";
 import { root } from "../environment.js";
 import type { Peer } from "../task.js";
+import { openFrozen } from "./frozen.js";
 import { openOrt } from "./ort.js";
 import { openTorch } from "./torch.js";
 
@@ -12,6 +13,7 @@ const known = {
   ort: (threads) => openOrt(peersFolder, { threads, constants: false }),
   "ort-const": (threads) => openOrt(peersFolder, { threads, constants: true }),
   torch: (threads) => openTorch(peersFolder, threads),
+  frozen: openFrozen,
 } satisfies Record<string, (threads: number) => Promise<Peer>>;
 
 export const peerNames: readonly string[] = Object.keys(known);

@@ -45,12 +45,18 @@ export async function openTorch(folder: string, threads: number): Promise<Peer> 
         const reply = (await child.request(message)) as unknown as PrepareReply;
         const results: Record<string, Float32Array> = {};
         for (const [name, file] of Object.entries(reply.results)) results[name] = await readFloats(file);
+        let peakBytes: number | null = null;
         return {
           contender: {
-            time: async (calls) => (await child.request({ request: "time", calls })).seconds as number,
+            async time(calls) {
+              const timed = await child.request({ request: "time", calls });
+              peakBytes = timed.peakBytes as number | null;
+              return timed.seconds as number;
+            },
             release: async () => void (await child.request({ request: "release" })),
           },
           results,
+          peakBytes: () => peakBytes,
           ...(reply.note && { note: reply.note }),
         };
       } finally {

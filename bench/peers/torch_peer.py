@@ -5,13 +5,14 @@ One JSON request a line on stdin, one JSON reply a line on stdout:
     hello    {threads}                               -> {version}
     prepare  {op, pass, options, trained, inputs, folder}
                                                      -> {results: {name: file}, note}
-    time     {calls}                                 -> {seconds}
+    time     {calls}                                 -> {seconds, peakBytes}
     release  {}                                      -> {}
 
 An input is {name, file, shape, dtype}, the file raw little-endian f32 or i32; results are raw f32. They are computed
 without dropout, to be compared; timed calls have it. Written for PyTorch 2; runs on 1.13 where it says so in its note.
 """
 
+import gc
 import json
 import os
 import re
@@ -31,15 +32,34 @@ DTYPES = {"f32": torch.float32, "i32": torch.int32}
 
 
 def blas():
-    """The library behind matrix products: a system one by its file, or what PyTorch was built with."""
+    """The library behind matrix products: the one PyTorch was built with, or the system's behind it by its file."""
+    built = re.findall(r"BLAS_INFO=(\w+)", torch.__config__.show())
+    if torch.backends.mkl.is_available():
+        return " ".join(["MKL", *re.findall(r"Math Kernel Library Version (\S+?)-", torch.__config__.show())])
     try:
         with open("/proc/self/maps") as maps:
             mapped = re.findall(r"/(lib[^/\s]*(?:blas|mkl|blis)[^/\s]*)\.so", maps.read())
     except OSError:
         mapped = []
-    built = re.findall(r"BLAS_INFO=(\w+)", torch.__config__.show())
     # OpenBLAS stands in for libblas under its own name as well.
     return ", ".join(sorted(set(mapped) - {"libblas"}) or mapped[:1] or built) or "unknown"
+
+
+def resident(field):
+    """Bytes of this process in memory: VmRSS now, VmHWM at most since it was reset; None where the system does not say."""
+    try:
+        with open("/proc/self/status") as status:
+            return 1024 * int(re.search(rf"{field}:\s+(\d+) kB", status.read()).group(1))
+    except (OSError, AttributeError):
+        return None
+
+
+def reset_peak():
+    try:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+    except OSError:
+        pass
 
 
 def load(inputs):
@@ -81,6 +101,9 @@ class Peer:
 
     def prepare(self, request):
         self.case = None
+        gc.collect()
+        reset_peak()
+        self.before = resident("VmRSS")
         case = build(request["op"])(load(request["inputs"]), request["options"], request["trained"])
         results = case.results()
         self.case = case
@@ -89,7 +112,9 @@ class Peer:
     def time(self, request):
         start = time.perf_counter()
         self.case.run(request["calls"])
-        return {"seconds": time.perf_counter() - start}
+        seconds = time.perf_counter() - start
+        peak = resident("VmHWM")
+        return {"seconds": seconds, "peakBytes": None if peak is None else max(0, peak - self.before)}
 
     def release(self, _):
         self.case = None

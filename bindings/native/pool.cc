@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bindings/native/affinity.h"
 #include "bindings/native/spin.h"
 
 namespace consilium {
@@ -11,9 +12,14 @@ constexpr uint32_t open = 1u << 31, owner_asleep = 1u << 30, inside = owner_asle
 
 }  // namespace
 
-Pool::Pool(unsigned workers) {
+Pool::Pool(unsigned threads) {
+  const auto cores = own_cores(threads);
   try {
-    for (unsigned i = 0; i < workers; ++i) threads_.emplace_back([this] { worker(); });
+    for (unsigned i = 1; i < threads; ++i)
+      threads_.emplace_back([this, i, cores] {
+        stay_on(cores, i);
+        worker();
+      });
   } catch (...) {
     stop();  // the system refuses a thread: those that run must not outlive us
     throw;

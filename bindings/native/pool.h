@@ -24,7 +24,8 @@ struct Work {
 
 class Pool {
  public:
-  explicit Pool(unsigned workers);
+  // `threads` counts the owner, which calls `run`.
+  explicit Pool(unsigned threads);
   ~Pool();
   Pool(const Pool &) = delete;
 

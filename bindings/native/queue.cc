@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "bindings/native/affinity.h"
 #include "bindings/native/command_stream.h"
 #include "bindings/native/spin.h"
 
@@ -20,7 +21,10 @@ Payload::Payload(const void *data, size_t size) : words(new uint64_t[(size + 7) 
 }
 
 Queue::Queue(unsigned threads, std::function<void(uint64_t)> done)
-    : done_(std::move(done)), pool_(threads - 1), thread_([this] { run(); }) {}
+    : done_(std::move(done)), pool_(threads), thread_([this, threads] {
+        stay_on(own_cores(threads), 0);
+        run();
+      }) {}
 
 Queue::~Queue() {
   {

@@ -1,24 +1,27 @@
 import { availableParallelism } from "node:os";
 import { Argument, type Command, Option } from "commander";
 import type { BenchDocument, BenchOptions, BenchRow } from "../../../bench/run.js";
-import { addCommonOptions, type CommonOptions, finiteNumber, list } from "../common-options.js";
+import { addCommonOptions, type CommonOptions, duration, list } from "../common-options.js";
 import { short } from "../format.js";
 import { say, writeJson } from "../output.js";
 import { table } from "../table.js";
 
+/** bench/contenders/index.ts has them; that folder is loaded only to measure. */
+const PEERS = ["ort", "ort-const", "torch", "frozen"] as const;
 const SUITES = ["matmul", "attention", "lora", "step", "launch", "all"] as const;
 
 interface Options extends CommonOptions {
   shapes?: string;
   peers: string[];
-  budgetSeconds: number;
+  /** Seconds. */
+  budget: number;
 }
 
 const EXAMPLES = `
 Examples:
   consilium bench matmul --threads 1 --json matmul.json
   consilium bench matmul --shapes 512x768x768 --peers ort,torch
-  consilium bench all --budget-seconds 60`;
+  consilium bench all --budget 60s`;
 
 export function addBench(program: Command): void {
   const command = program
@@ -26,17 +29,24 @@ export function addBench(program: Command): void {
     .description("time kernels and whole training steps, beside other libraries where they are installed")
     .addArgument(new Argument("[suite]", "what to time").choices(SUITES).default("all"))
     .option("--shapes <list>", "shapes to time instead of the suite's own, with commas between them")
-    .option("--peers <list>", "libraries to compare with: some of ort, ort-const, torch", list, [])
-    .addOption(new Option("--budget-seconds <n>", "time for all rows together").argParser(finiteNumber).default(120));
+    .option("--peers <list>", `what to compare with: some of ${PEERS.join(", ")}`, list, [])
+    .addOption(new Option("--budget <time>", "for all rows together: 60s, 10m").argParser(duration).default(120, "2m"));
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
 async function run(suite: (typeof SUITES)[number], options: Options): Promise<void> {
   // Loaded when it is needed: the rest of the command does without the benchmark package.
   const { runBench } = await import("../../../bench/run.js");
-  const { shapes, peers, budgetSeconds, device = "cpu", threads = availableParallelism() } = options;
+  const { shapes, peers, budget, device = "cpu", threads = availableParallelism() } = options;
   const onProgress = (text: string) => process.stderr.write(`${text}\n`);
-  const settings = { shapes, peers, budgetSeconds, device: device as BenchOptions["device"], threads, onProgress };
+  const settings = {
+    shapes,
+    peers,
+    budgetSeconds: budget,
+    device: device as BenchOptions["device"],
+    threads,
+    onProgress,
+  };
   const document = await runBench(suite, settings);
   say(options, summary(document, peers));
   await writeJson(options, document);
