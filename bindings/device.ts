@@ -22,7 +22,10 @@ export interface DeviceOptions {
   threads?: number;
   /** Upper bound of live plus pooled bytes. Default: nine tenths of what the machine offers this process. */
   memoryBudget?: number;
-  /** Guard zones around each allocation, NaN in fresh memory; `checkGuards` and `finish` report damage. For tests. */
+  /**
+   * Exact allocations, never reused, with guard zones around them and NaN inside; `checkGuards` and `finish` report
+   * damage. For tests.
+   */
   debug?: boolean;
   /** reference only: keep float64 values unrounded, for finite differences. */
   exact?: boolean;

@@ -33,11 +33,11 @@ export class Device {
   #log: CaptureLog | null = null;
   #recording: Recording | null = null;
 
-  constructor(binding: Binding, memoryBudget: number) {
+  constructor(binding: Binding, memoryBudget: number, debug = false) {
     this.name = binding.name;
     this.description = binding.description;
     this.binding = binding;
-    this.pool = new Pool(binding, memoryBudget);
+    this.pool = new Pool(binding, memoryBudget, debug);
     this.random = this.allocate(4, "u32", "random state");
     this.faults = this.allocate(4, "u32", "fault words");
     binding.write(this.faults.memory, new Uint32Array(4), "u32");

@@ -14,7 +14,8 @@ const DEFAULT_BUDGET = 4 * 2 ** 30;
  */
 export async function openDevice(name?: DeviceName, options: DeviceOptions = {}): Promise<Device> {
   const binding = name ? await openBinding(name, options) : await best(options);
-  return new Device(binding, options.memoryBudget ?? Math.floor((platform.memoryLimit || DEFAULT_BUDGET) * 0.9));
+  const budget = options.memoryBudget ?? Math.floor((platform.memoryLimit || DEFAULT_BUDGET) * 0.9);
+  return new Device(binding, budget, options.debug);
 }
 
 async function best(options: DeviceOptions): Promise<Binding> {

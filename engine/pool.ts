@@ -46,17 +46,24 @@ export class Pool {
   /** The reserve that `take` takes from. */
   current: number | null = null;
   readonly budget: number;
+  /**
+   * Every allocation is new and exact: a guard zone begins at the first byte past the tensor, and nothing is found in
+   * memory but poison. What is given back stays untouched until `trim` or the budget frees it.
+   */
+  readonly #debug: boolean;
 
-  constructor(binding: Binding, budget: number) {
+  constructor(binding: Binding, budget: number, debug = false) {
     this.#binding = binding;
     this.budget = budget;
+    this.#debug = debug;
   }
 
   take(length: number, dtype: DType, label: string): { memory: Memory; bytes: number } {
-    const bytes = sizeClass(length * BYTES[dtype]);
+    const size = length * BYTES[dtype];
+    const bytes = this.#debug ? size : sizeClass(size);
     const own = this.current === null ? undefined : this.#reserves.get(this.current)?.get(bytes)?.pop();
     if (own) return { memory: own, bytes };
-    let memory = this.#free.get(bytes)?.pop();
+    let memory = this.#debug ? undefined : this.#free.get(bytes)?.pop();
     if (memory) this.#pooled -= bytes;
     else memory = this.#allocate(bytes, dtype, label);
     this.#live += bytes;

@@ -39,6 +39,8 @@ class CpuBinding implements Binding {
   private waiting: number[] = [];
   private waitingBytes = 0;
   private scratch: CpuMemory | null = null;
+  /** When debugging each pass has scratch of its own, which `finish` checks and frees. */
+  private readonly scratches: CpuMemory[] = [];
   private recording: CpuRecording | null = null;
   private closed = false;
 
@@ -127,6 +129,7 @@ class CpuBinding implements Binding {
     if (!this.live) return;
     const damage = await Promise.all([...this.live].map((memory) => this.checkGuards(memory)));
     const first = damage.find((text) => text !== null);
+    for (const memory of this.scratches.splice(0)) this.release(memory);
     if (first) throw new Error(`cpu: a kernel wrote outside its buffer: ${first}`);
   }
 
@@ -171,6 +174,11 @@ class CpuBinding implements Binding {
 
   /** One region for all passes, since launches run in order; it only grows. A recording keeps the one it was made with. */
   private scratchOf(bytes: number): CpuMemory {
+    if (this.live && this.recording === null) {
+      const fresh = this.allocateBytes(bytes);
+      this.scratches.push(fresh);
+      return fresh;
+    }
     if (this.scratch !== null && this.scratch.bytes >= bytes) return this.scratch;
     const larger = this.allocateBytes(Math.max(bytes, 2 * (this.scratch?.bytes ?? 0), 1 << 16));
     if (this.scratch !== null && this.scratch.recordings === 0) this.release(this.scratch);
