@@ -46,6 +46,13 @@ const edges: OpCase[] = [
     inputs: { a: [2600, 64], b: { shape: [2600, 192], scale: 0.02 } },
     options: { transposeA: true },
   },
+  { name: "columns over many cells: a is packed once for all", inputs: operands(40, 70, 3100) },
+  { name: "rows and columns over many cells: both are packed once", inputs: operands(600, 20, 3100) },
+  {
+    name: "both packed once, both transposed",
+    inputs: { a: [24, 530], b: { shape: [2200, 24], scale: 0.2 } },
+    options: { transposeA: true, transposeB: true },
+  },
   { name: "rows over several cells", inputs: linear(600, 40, 96), options: layer },
   {
     name: "spikes",

@@ -12,6 +12,7 @@ import { generator } from "./random.js";
 export interface OpResult {
   readonly outputs: Float64Array[];
   readonly dtypes: readonly DType[];
+  readonly shapes: readonly (readonly number[])[];
   /** By input name; null where the tape gave none. */
   readonly gradients: Record<string, Float64Array | null>;
 }
@@ -42,13 +43,14 @@ export function outputGradient(c: OpCase, y: Pick<Tensor, "shape" | "size" | "dt
   };
 }
 
-/** Runs an op forward, and backward with given output gradients; frees everything it made. */
+/** Runs an op forward, and backward from the gradients of `dyOf`; frees everything it made. */
 export async function runOp(
   device: Device,
   op: Op,
   c: OpCase,
   inputs: Record<string, HostInput>,
   withGradients: boolean,
+  dyOf: typeof outputGradient = outputGradient,
 ): Promise<OpResult> {
   device.seed(1234);
   const gradients: Record<string, Tensor> = {};
@@ -61,7 +63,7 @@ export async function runOp(
     outputs.push(...(Array.isArray(y) ? (y as Tensor[]) : [y as Tensor]));
     if (withGradients) {
       const roots = outputs.filter((t) => t.node && isFloat(t.dtype));
-      const dys = roots.map((t) => upload(device, outputGradient(c, t, outputs.indexOf(t))));
+      const dys = roots.map((t) => upload(device, dyOf(c, t, outputs.indexOf(t))));
       walk(roots, dys, (leaf, gradient) => {
         const name = Object.keys(given).find((n) => given[n] === leaf) as string;
         gradients[name] = gradient;
@@ -69,7 +71,12 @@ export async function runOp(
     }
     return [...outputs, ...Object.values(gradients)];
   });
-  const result: OpResult = { outputs: [], dtypes: outputs.map((t) => t.dtype), gradients: {} };
+  const result: OpResult = {
+    outputs: [],
+    dtypes: outputs.map((t) => t.dtype),
+    shapes: outputs.map((t) => t.shape),
+    gradients: {},
+  };
   for (const t of outputs) result.outputs.push(await values(t));
   for (const name of Object.keys(op.inputs))
     result.gradients[name] = gradients[name] ? await values(gradients[name]) : null;
