@@ -1,3 +1,5 @@
+import type { ScopeResult } from "./scope.js";
+
 /** "probe": nothing is recorded, but it is noted that something would have been. */
 let mode: "on" | "off" | "probe" = "on";
 let noted = false;
@@ -20,9 +22,15 @@ function inMode<T>(next: typeof mode, f: () => T): T {
   }
 }
 
-/** Runs `f` without recording: results have no history, nothing is saved. */
-export function noGrad<T>(f: () => T): T {
-  return inMode("off", f);
+/**
+ * Runs `f` without recording: results have no history, nothing is saved. Synchronous, like `scope`: after an await the
+ * mode would be the caller's again.
+ */
+export function noGrad<T>(f: () => ScopeResult<T>): T {
+  const result = inMode("off", f);
+  if (result instanceof Promise)
+    throw new TypeError("noGrad: the function returned a Promise. It is synchronous; await outside of it.");
+  return result as T;
 }
 
 /** Runs `f` with recording, inside a backward pass. */

@@ -2,7 +2,8 @@ import type { Tensor } from "./tensor.js";
 
 /**
  * Who frees a tensor: the innermost scope it was made in, unless it is returned, kept, or freed before. Outside every
- * scope it is its owner's (`using`, `dispose`); the garbage collector is only a safety net.
+ * scope it is its owner's (`using`, `dispose`). The garbage collector is only a safety net: it frees the memory of a
+ * tensor that its owner lost, some time, but not what the tape saved for it.
  */
 class Scope {
   readonly tensors = new Set<Tensor>();
@@ -16,6 +17,7 @@ const registered = new WeakSet<Tensor>();
 
 export function adopt(tensor: Tensor): void {
   if (stack.length > 0) stack[stack.length - 1].tensors.add(tensor);
+  else watch(tensor);
 }
 
 export function forget(tensor: Tensor): void {
@@ -25,12 +27,13 @@ export function forget(tensor: Tensor): void {
 
 /** Takes a tensor out of its scope: the caller owns it from now on. */
 export function keep<T extends Tensor>(tensor: T): T {
+  watch(tensor);
   for (let i = stack.length - 1; i >= 0; i--) if (stack[i].tensors.delete(tensor)) break;
   return tensor;
 }
 
-/** Frees the memory when the tensor object is collected without dispose. A net, not a plan. */
-export function watch(tensor: Tensor): void {
+/** Frees the memory when the tensor object is collected without dispose. */
+function watch(tensor: Tensor): void {
   if (registered.has(tensor) || tensor.disposed) return;
   registered.add(tensor);
   collected.register(tensor, tensor.storage, tensor);

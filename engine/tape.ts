@@ -230,6 +230,10 @@ export function backward(loss: Tensor): void {
 }
 
 function accumulate(tensor: Tensor, gradient: Tensor): void {
+  if (tensor.disposed) {
+    gradient.dispose();
+    return;
+  }
   const before = tensor.grad;
   tensor.grad = keep(before ? join(before, gradient) : owned(gradient));
 }

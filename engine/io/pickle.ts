@@ -3,12 +3,14 @@
  * stack. It runs nothing: the host says what a global stands for, and refuses what it does not know.
  *
  * Bounds, for hostile files: each opcode does work in proportion to the bytes it stands for, so time and memory are
- * linear in the input; what a host function copies from memoized values is charged to a budget of the same size.
+ * linear in the input, and the number of values has a bound of its own; what a host function copies from memoized values is charged to a budget of the same size.
  */
 import { DAMAGED, FileFormatError } from "./errors.js";
 import { checkTree, Internal } from "./pickle-tree.js";
 
 const MAX_INTEGER_BYTES = 1024;
+/** An empty list is one byte of pickle and some 60 of heap. A checkpoint has about ten values a tensor. */
+const MAX_VALUES = 4_000_000;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** What a global stands for when the pickle calls it. */
@@ -67,6 +69,7 @@ class Machine {
   /** Heights of the stack at each open MARK. */
   private readonly marks: number[] = [];
   private budget: number;
+  private values = 0;
 
   constructor(bytes: Uint8Array, start: number, host: PickleHost) {
     this.bytes = bytes;
@@ -137,6 +140,7 @@ class Machine {
   }
 
   push(value: unknown): void {
+    if (++this.values > MAX_VALUES) this.fail(`more than ${MAX_VALUES} values`);
     this.stack.push(value);
   }
 

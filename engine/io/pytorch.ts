@@ -29,7 +29,7 @@ export interface PytorchFile {
 }
 
 /** Real ones stay below a few megabytes: they hold names and shapes. */
-const MAX_PICKLE_BYTES = 2 ** 28;
+const MAX_PICKLE_BYTES = 2 ** 26;
 const STATE_DICT_KEYS = ["model", "state_dict", "model_state_dict", "module"];
 
 export const looksLikeZip = (head: Uint8Array) =>
@@ -57,7 +57,7 @@ export function flattenStateDict(tree: TreeValue, key?: string, file = "checkpoi
   const tensors = new Map<string, StoredTensor>();
   const add = (dict: Map<TreeValue, TreeValue>, prefix: string) => {
     for (const [name, value] of dict) {
-      const path = `${prefix}${String(name)}`;
+      const path = `${prefix}${keyText(name)}`;
       if (value instanceof Map) add(value, `${path}.`);
       else if (isTensor(value)) addTensor(path, value);
     }
@@ -71,6 +71,9 @@ export function flattenStateDict(tree: TreeValue, key?: string, file = "checkpoi
   return tensors;
 }
 
+/** A container as a key has no name: its text could be as long as its sharing makes it. */
+const keyText = (key: TreeValue): string => (typeof key === "object" && key !== null ? "(container)" : String(key));
+
 function findStateDict(tree: TreeValue, key: string | undefined, file: string): Map<TreeValue, TreeValue> {
   if (!(tree instanceof Map)) {
     throw new FileFormatError(file, "it holds no dict at its top", "Save model.state_dict() with torch.save");
@@ -81,7 +84,7 @@ function findStateDict(tree: TreeValue, key: string | undefined, file: string): 
     const dict = tree.get(candidate);
     if (dict instanceof Map) return dict;
   }
-  const keys = [...tree.keys()].slice(0, 20).map(String).join(", ");
+  const keys = [...tree.keys()].slice(0, 20).map(keyText).join(", ");
   const wanted = key === undefined ? "no state dict" : `no dict called "${key}"`;
   throw new FileFormatError(
     file,

@@ -128,7 +128,11 @@ function torchFunctions(file: string): Map<string, PickleFunction> {
       return first([rebuild.call(args, charge)]);
     },
     "torch.Size": list,
-    "torch.device": (args) => args.filter((part) => part !== null).join(":"),
+    "torch.device": ([type, index = null]) => {
+      if (typeof type !== "string" || (index !== null && !isCount(index)))
+        throw bad(file, "a device has no proper name");
+      return index === null ? type : `${type}:${index}`;
+    },
     "collections.OrderedDict": (args, charge) => orderedDict(file, list(args, charge)),
     /** Protocol 2 has no opcode for bytes: they are text in Latin-1. */
     "_codecs.encode": ([text, encoding], charge) => {
@@ -160,7 +164,9 @@ function orderedDict(file: string, pairs: unknown[]): Map<unknown, unknown> {
 
 function dtypeOf(file: string, name: unknown): StoredDType {
   const dtype = typeof name === "string" ? DTYPES[name.replace(/^torch\./, "")] : undefined;
-  if (!dtype) throw bad(file, `a tensor has the unknown dtype ${String(name).slice(0, 40)}`);
+  // Only a string is shown: a container may be shared so often that its text never ends.
+  const shown = typeof name === "string" ? name.slice(0, 40) : "that is no name";
+  if (!dtype) throw bad(file, `a tensor has the unknown dtype ${shown}`);
   return dtype;
 }
 

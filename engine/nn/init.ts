@@ -15,16 +15,16 @@ export const normal =
   (std: number): Init =>
   (random) =>
     std * random.normal();
-/** Normal cut off at two standard deviations by drawing again. */
+/** Normal, drawn again where it lies outside ±2: torch.nn.init.trunc_normal_ with its default bounds, which are absolute. */
 export const truncatedNormal =
   (std: number): Init =>
   (random) => {
     for (;;) {
-      const x = random.normal();
-      if (Math.abs(x) <= 2) return std * x;
+      const x = std * random.normal();
+      if (Math.abs(x) <= 2) return x;
     }
   };
-/** PyTorch's default for linear layers, kaiming_uniform(a = √5): uniform in ±1/√fanIn. */
+/** PyTorch's default for linear layers and convolutions, weight and bias: uniform in ±1/√fanIn. */
 export const kaimingUniform =
   (fanIn: number): Init =>
   (random) =>

@@ -1,6 +1,6 @@
 import { type Activation, linear } from "../ops/matmul.js";
 import type { Tensor } from "../tensor.js";
-import { constant, type Init, type Initializer, kaimingUniform } from "./init.js";
+import { type Init, type Initializer, kaimingUniform } from "./init.js";
 import { at, Module } from "./module.js";
 
 export interface LinearOptions {
@@ -16,7 +16,7 @@ export class Linear extends Module {
 
   constructor(init: Initializer, inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super();
-    const { weightInit = kaimingUniform(inFeatures), biasInit = constant(0), bias = true } = options;
+    const { weightInit = kaimingUniform(inFeatures), biasInit = kaimingUniform(inFeatures), bias = true } = options;
     this.weight = init.parameter([outFeatures, inFeatures], weightInit);
     this.bias = bias ? init.parameter([outFeatures], biasInit) : null;
   }

@@ -12,11 +12,17 @@ export abstract class Module {
   /** Whether dropout and drop path are on; set by `train` and `eval`. */
   training = true;
 
-  /** Every parameter with its path (`encoder.layer.0.attention.self.query.weight`), in order of definition. */
-  *namedParameters(prefix = ""): Generator<[string, Tensor]> {
+  /**
+   * Every parameter with its path (`encoder.layer.0.attention.self.query.weight`), in order of definition. A tensor that
+   * stands in two places (tied weights) comes once, under its first path.
+   */
+  *namedParameters(prefix = "", seen: Set<Tensor> = new Set()): Generator<[string, Tensor]> {
     for (const [path, child] of children(this, prefix))
-      if (child instanceof Tensor) yield [path, child];
-      else yield* child.namedParameters(path);
+      if (child instanceof Module) yield* child.namedParameters(path, seen);
+      else if (!seen.has(child)) {
+        seen.add(child);
+        yield [path, child];
+      }
   }
 
   *parameters(): Generator<Tensor> {

@@ -3,7 +3,7 @@ import { linear } from "../ops/matmul.js";
 import { permute } from "../ops/permute.js";
 import { reshape } from "../ops/reshape.js";
 import type { Tensor } from "../tensor.js";
-import { constant, type Initializer, kaimingUniform } from "./init.js";
+import { type Initializer, kaimingUniform } from "./init.js";
 import { at, Module } from "./module.js";
 
 /** [B, C, n p, m p] to [B, n m, C p p]: one row per patch, row-major over the image, channels first within it. */
@@ -27,7 +27,7 @@ export class PatchEmbed extends Module {
     super();
     const fanIn = channels * patch * patch;
     this.weight = init.parameter([width, channels, patch, patch], kaimingUniform(fanIn));
-    this.bias = init.parameter([width], constant(0));
+    this.bias = init.parameter([width], kaimingUniform(fanIn));
   }
 
   /** image [B, channels, height, width] to [B, patches, width]. */

@@ -12,8 +12,8 @@ export const constantRate =
   () =>
     base;
 
-/** Rises linearly from `start` to the first rate of `after` over `steps`, then follows `after`. */
+/** start + (after(0) - start) step / steps in the first `steps` steps, then follows `after` from its beginning. */
 export const linearWarmup =
   (steps: number, after: Schedule, start = 0): Schedule =>
   (step) =>
-    step < steps ? start + ((after(0) - start) * (step + 1)) / (steps + 1) : after(step - steps);
+    step < steps ? start + ((after(0) - start) * step) / steps : after(step - steps);

@@ -44,9 +44,9 @@ class BertSelfAttention extends nn.Module {
   constructor(init: nn.Initializer, c: MissConfig, keyWidth: number) {
     super();
     const weightInit = nn.normal(c.initializerRange);
-    this.query = new nn.Linear(init, c.hidden, c.hidden, { weightInit });
-    this.key = new nn.Linear(init, keyWidth, c.hidden, { weightInit });
-    this.value = new nn.Linear(init, keyWidth, c.hidden, { weightInit });
+    this.query = new nn.Linear(init, c.hidden, c.hidden, { weightInit, biasInit: nn.constant(0) });
+    this.key = new nn.Linear(init, keyWidth, c.hidden, { weightInit, biasInit: nn.constant(0) });
+    this.value = new nn.Linear(init, keyWidth, c.hidden, { weightInit, biasInit: nn.constant(0) });
     this.heads = c.heads;
     this.dropout = c.attentionDropout;
   }
@@ -71,7 +71,7 @@ class BertOutput extends nn.Module {
   constructor(init: nn.Initializer, c: MissConfig, width: number) {
     super();
     const weightInit = nn.normal(c.initializerRange);
-    this.dense = new nn.Linear(init, width, c.hidden, { weightInit });
+    this.dense = new nn.Linear(init, width, c.hidden, { weightInit, biasInit: nn.constant(0) });
     this.LayerNorm = new nn.LayerNorm(init, c.hidden, { eps: c.textEps });
     this.dropout = c.hiddenDropout;
   }
@@ -109,7 +109,9 @@ class BertLayer extends nn.Module {
     const weightInit = nn.normal(c.initializerRange);
     this.attention = new BertAttention(init, c, c.hidden);
     this.crossattention = new BertAttention(init, c, crossWidth);
-    this.intermediate = { dense: new nn.Linear(init, c.hidden, c.intermediate, { weightInit }) };
+    this.intermediate = {
+      dense: new nn.Linear(init, c.hidden, c.intermediate, { weightInit, biasInit: nn.constant(0) }),
+    };
     this.output = new BertOutput(init, c, c.intermediate);
   }
 

@@ -8,7 +8,10 @@ class HeadTransform extends nn.Module {
 
   constructor(init: nn.Initializer, c: MissConfig) {
     super();
-    this.dense = new nn.Linear(init, c.hidden, c.hidden, { weightInit: nn.normal(c.initializerRange) });
+    this.dense = new nn.Linear(init, c.hidden, c.hidden, {
+      weightInit: nn.normal(c.initializerRange),
+      biasInit: nn.constant(0),
+    });
     this.LayerNorm = new nn.LayerNorm(init, c.hidden, { eps: c.textEps });
   }
 

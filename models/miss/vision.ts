@@ -20,8 +20,8 @@ class VisionAttention extends nn.Module {
   constructor(init: nn.Initializer, { visionWidth: width, visionHeads: heads, initializerRange }: MissConfig) {
     super();
     const weightInit = nn.truncatedNormal(initializerRange);
-    this.qkv = new nn.Linear(init, width, 3 * width, { weightInit });
-    this.proj = new nn.Linear(init, width, width, { weightInit });
+    this.qkv = new nn.Linear(init, width, 3 * width, { weightInit, biasInit: nn.constant(0) });
+    this.proj = new nn.Linear(init, width, width, { weightInit, biasInit: nn.constant(0) });
     this.heads = heads;
   }
 
@@ -39,8 +39,8 @@ class VisionMlp extends nn.Module {
   constructor(init: nn.Initializer, { visionWidth: width, visionMlp: hidden, initializerRange }: MissConfig) {
     super();
     const weightInit = nn.truncatedNormal(initializerRange);
-    this.fc1 = new nn.Linear(init, width, hidden, { weightInit });
-    this.fc2 = new nn.Linear(init, hidden, width, { weightInit });
+    this.fc1 = new nn.Linear(init, width, hidden, { weightInit, biasInit: nn.constant(0) });
+    this.fc2 = new nn.Linear(init, hidden, width, { weightInit, biasInit: nn.constant(0) });
   }
 
   forward(x: Tensor): Tensor {

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterAll, describe, expect, test } from "vitest";
 import { Initializer, Linear } from "../../engine/nn/index.js";
 import { crossEntropy } from "../../engine/ops/cross-entropy.js";
@@ -9,6 +11,9 @@ import { AdamW } from "../../engine/optim/index.js";
 import { keep, scope } from "../../engine/scope.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
 import { tryOpen } from "../support/devices.js";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
 
 describe.each(["reference", "cpu"] as const)("scope on %s", async (name) => {
   const { device, reason } = await tryOpen(name);
@@ -43,15 +48,29 @@ describe.each(["reference", "cpu"] as const)("scope on %s", async (name) => {
   });
 
   test("keep", () => {
-    const kept = scope(() => {
-      const t = scope(() => {
-        keep(make(5));
-        return keep(make(6));
+    const kept: Tensor[] = [];
+    scope(() => {
+      scope(() => {
+        kept.push(keep(make(5)), keep(make(6)));
       });
-      return () => t;
-    })();
-    expect(kept.disposed).toBe(false);
-    kept.dispose();
+    });
+    for (const t of kept) {
+      expect(t.disposed).toBe(false);
+      t.dispose();
+    }
+  });
+
+  test("the collector frees what its owner lost", async () => {
+    const before = device.memory().live;
+    for (let i = 0; i < 100; i++) {
+      make(i);
+      scope(() => keep(make(i)));
+    }
+    for (let i = 0; i < 20 && device.memory().live > before; i++) {
+      collectGarbage();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(device.memory().live).toBe(before);
   });
 
   test("an error frees too", () => {

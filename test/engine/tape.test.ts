@@ -56,6 +56,23 @@ describe.each(["reference", "cpu"] as const)("tape on %s", async (name) => {
     expect(await list(a.grad)).toEqual([10 + 3 + 4, 10 + 7 + 4, 10 + 3 + 6, 10 + 7 + 6]);
   });
 
+  test("a leaf that is gone gets no gradient, and keeps no memory", () => {
+    const before = device.memory().live;
+    scope(() => {
+      const x = leaf(device, [1, 2]);
+      const loss = sum(square(x));
+      x.dispose();
+      loss.backward();
+    });
+    expect(device.memory().live).toBe(before);
+  });
+
+  test("noGrad refuses a Promise", () => {
+    expect(() => noGrad((async () => 1) as never)).toThrow(
+      new TypeError("noGrad: the function returned a Promise. It is synchronous; await outside of it."),
+    );
+  });
+
   test("gradients that ops pass on unchanged are not mixed up", async () => {
     using a = leaf(device, [1, 2]);
     using b = leaf(device, [3, 4]);

@@ -102,6 +102,25 @@ describe("hostile pickles end quickly", () => {
     await expectFormatError(() => load(ops(EMPTY_LIST, ...laugh, STOP)), /more than 1e8 values/);
   });
 
+  test("a billion laughs as the argument of a host's function", async () => {
+    const laugh = Array.from({ length: 60 }, () => [0x32, 0x86]);
+    const device = new TextEncoder().encode("ctorch\ndevice\n");
+    await expectFormatError(() => load(ops(device, EMPTY_LIST, ...laugh, [0x85, 0x52], STOP)), /no proper name/);
+    const rebuild = new TextEncoder().encode("ctorch._utils\n_rebuild_tensor_v3\n");
+    const args = [0x28, 0x4e, 0x4e, 0x4e, 0x4e, 0x4e, 0x4e];
+    await expectFormatError(() => load(ops(rebuild, args, EMPTY_LIST, ...laugh, [0x74, 0x52], STOP)), /unknown dtype/);
+  });
+
+  test("a device is its name", () => {
+    expect(load(pickle(reduce(global("torch", "device"), "cuda", 1)))).toBe("cuda:1");
+    expect(load(pickle(reduce(global("torch", "device"), "cpu")))).toBe("cpu");
+  });
+
+  test("more small values than the heap should hold", async () => {
+    const many = new Uint8Array(5e6).fill(0x5d);
+    await expectFormatError(() => load(ops(many, STOP)), /more than 4000000 values/);
+  });
+
   test("copying one long list over and over", async () => {
     const list = Array.from({ length: 1e5 }, () => 0);
     const copies = Array.from({ length: 1e4 }, () => reduce(global("torch", "Size"), list));
