@@ -8,6 +8,7 @@ export { dropout, dropPath } from "./dropout.js";
 export { embedding } from "./embedding.js";
 export { expand, repeatInterleave } from "./expand.js";
 export { arange, full, ones, zeros } from "./fill.js";
+export { gather, scatterAdd } from "./gather.js";
 export { indexAdd } from "./index-add.js";
 export { indexSelect } from "./index-select.js";
 export { l2Normalize } from "./l2-normalize.js";

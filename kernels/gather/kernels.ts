@@ -1,0 +1,46 @@
+/** Elements picked along one dimension by an index of their own each, and the sum that undoes it. */
+import { ALL_FLOATS, type BufferSpec, ceilDiv, optional, pass, read, rowGrain, update, write } from "../contract.js";
+import * as reference from "./reference.js";
+
+/** Columns that one cell of a sum owns: no two cells write the same element. */
+const COLUMNS = 64;
+
+const params = { O: "u32", V: "u32", K: "u32", I: "u32", faultLabel: "u32" } as const;
+
+const forwardOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
+  pass({
+    label: "gather/forward",
+    buffers: {
+      x: read("O V I", dtype),
+      index: read("O K I", "i32"),
+      y: write("O K I", dtype),
+      faults: update("4", "u32"),
+    },
+    params,
+    reference: reference.forward,
+    cpu: {
+      dtypes: ALL_FLOATS,
+      launches: [{ symbol: "gather_forward", cells: ({ O, K }) => O * K, grain: ({ I }) => rowGrain(I) }],
+    },
+  });
+
+export const forward = forwardOf("value");
+export const forwardInt = forwardOf("i32");
+
+/** y = base (0 where absent) with x added at the elements that gather would read: its gradient, and scatterAdd. */
+export const scatterAdd = pass({
+  label: "gather/scatter-add",
+  buffers: {
+    x: read("O K I"),
+    index: read("O K I", "i32"),
+    base: optional(read("O V I")),
+    y: write("O V I"),
+    faults: update("4", "u32"),
+  },
+  params: { ...params, hasBase: "u32" },
+  reference: reference.scatterAdd,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "gather_scatter_add", cells: ({ O, I }) => O * ceilDiv(I, COLUMNS) }],
+  },
+});
