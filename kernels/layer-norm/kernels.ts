@@ -1,5 +1,9 @@
 import { foldGrid } from "../common/wgsl/grid.js";
+import { rowThreads } from "../common/wgsl/rows.js";
 import { ALL_FLOATS, ceilDiv, pass, read, rowGrain, write } from "../contract.js";
+import backwardInputWgsl from "./backward-input.wgsl.js";
+import backwardWeightWgsl from "./backward-weight.wgsl.js";
+import backwardWeightJoinWgsl from "./backward-weight-join.wgsl.js";
 import forwardWgsl from "./forward.wgsl.js";
 import * as reference from "./reference.js";
 
@@ -24,8 +28,7 @@ export const forward = pass({
     launches: [
       {
         source: forwardWgsl,
-        // Barriers are dear on a software adapter, and one vector of threads keeps all its cores as busy.
-        tiles: (_, { software }) => ({ WORKGROUP: software ? 8 : 64 }),
+        tiles: ({ C }, limits) => ({ WORKGROUP: rowThreads(C, limits) }),
         grid: ({ T }) => foldGrid(T),
       },
     ],
@@ -52,10 +55,21 @@ export const backwardInput = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "layer_norm_backward_input", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
   },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [
+      {
+        source: backwardInputWgsl,
+        tiles: ({ C }, limits) => ({ WORKGROUP: rowThreads(C, limits) }),
+        grid: ({ T }) => foldGrid(T),
+      },
+    ],
+  },
 });
 
 /** Rows that one cell of the weight gradient sums: fixed, so that the order of the sum is. */
 const BLOCK = 64;
+const COLUMN_TILES = { WORKGROUP: 64, ROWS: BLOCK };
 
 export const backwardWeight = pass({
   label: "layer-norm/backward-weight",
@@ -82,6 +96,24 @@ export const backwardWeight = pass({
         symbol: "layer_norm_backward_weight_join",
         cells: ({ C }) => ceilDiv(C, BLOCK),
         grain: ({ T }) => rowGrain(2 * T),
+      },
+    ],
+  },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    scratchBytes: ({ T, C }) => ceilDiv(T, BLOCK) * C * 2 * 4,
+    launches: [
+      {
+        source: backwardWeightWgsl,
+        tiles: () => COLUMN_TILES,
+        grid: ({ T, C }, { WORKGROUP }) => [ceilDiv(C, WORKGROUP), ceilDiv(T, BLOCK), 1],
+        buffers: ["dy", "x", "mean", "rstd"],
+      },
+      {
+        source: backwardWeightJoinWgsl,
+        tiles: () => COLUMN_TILES,
+        grid: ({ C }, { WORKGROUP }) => [ceilDiv(C, WORKGROUP), 1, 1],
+        buffers: ["dweight", "dbias"],
       },
     ],
   },

@@ -1,4 +1,10 @@
+import { foldGrid } from "../common/wgsl/grid.js";
+import { rowThreads } from "../common/wgsl/rows.js";
 import { ALL_FLOATS, ceilDiv, pass, read, rowGrain, write } from "../contract.js";
+import backwardInputWgsl from "./backward-input.wgsl.js";
+import backwardWeightWgsl from "./backward-weight.wgsl.js";
+import backwardWeightJoinWgsl from "./backward-weight-join.wgsl.js";
+import forwardWgsl from "./forward.wgsl.js";
 import * as reference from "./reference.js";
 
 export const forward = pass({
@@ -9,6 +15,16 @@ export const forward = pass({
   cpu: {
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "rms_norm_forward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
+  },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [
+      {
+        source: forwardWgsl,
+        tiles: ({ C }, limits) => ({ WORKGROUP: rowThreads(C, limits) }),
+        grid: ({ T }) => foldGrid(T),
+      },
+    ],
   },
 });
 
@@ -21,10 +37,21 @@ export const backwardInput = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "rms_norm_backward_input", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
   },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [
+      {
+        source: backwardInputWgsl,
+        tiles: ({ C }, limits) => ({ WORKGROUP: rowThreads(C, limits) }),
+        grid: ({ T }) => foldGrid(T),
+      },
+    ],
+  },
 });
 
 /** Rows that one cell of the weight gradient sums: fixed, so that the order of the sum is. */
 const BLOCK = 64;
+const COLUMN_TILES = { WORKGROUP: 64, ROWS: BLOCK };
 
 export const backwardWeight = pass({
   label: "rms-norm/backward-weight",
@@ -41,6 +68,24 @@ export const backwardWeight = pass({
         grain: ({ C }) => rowGrain(BLOCK * C),
       },
       { symbol: "rms_norm_backward_weight_join", cells: ({ C }) => ceilDiv(C, BLOCK), grain: ({ T }) => rowGrain(T) },
+    ],
+  },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    scratchBytes: ({ T, C }) => ceilDiv(T, BLOCK) * C * 4,
+    launches: [
+      {
+        source: backwardWeightWgsl,
+        tiles: () => COLUMN_TILES,
+        grid: ({ T, C }, { WORKGROUP }) => [ceilDiv(C, WORKGROUP), ceilDiv(T, BLOCK), 1],
+        buffers: ["dy", "x", "rstd"],
+      },
+      {
+        source: backwardWeightJoinWgsl,
+        tiles: () => COLUMN_TILES,
+        grid: ({ C }, { WORKGROUP }) => [ceilDiv(C, WORKGROUP), 1, 1],
+        buffers: ["dweight"],
+      },
     ],
   },
 });
