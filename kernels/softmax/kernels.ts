@@ -1,4 +1,8 @@
+import { foldGrid } from "../common/wgsl/grid.js";
+import { rowThreads } from "../common/wgsl/rows.js";
 import { ALL_FLOATS, pass, read, rowGrain, write } from "../contract.js";
+import backwardWgsl from "./backward.wgsl.js";
+import forwardWgsl from "./forward.wgsl.js";
 import * as reference from "./reference.js";
 
 export const forward = pass({
@@ -15,6 +19,16 @@ export const forward = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "softmax_forward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(2 * C) }],
   },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [
+      {
+        source: forwardWgsl,
+        tiles: ({ C }, limits) => ({ WORKGROUP: rowThreads(C, limits) }),
+        grid: ({ T }) => foldGrid(T),
+      },
+    ],
+  },
 });
 
 export const backward = pass({
@@ -25,5 +39,15 @@ export const backward = pass({
   cpu: {
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "softmax_backward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(2 * C) }],
+  },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [
+      {
+        source: backwardWgsl,
+        tiles: ({ C }, limits) => ({ WORKGROUP: rowThreads(C, limits) }),
+        grid: ({ T }) => foldGrid(T),
+      },
+    ],
   },
 });

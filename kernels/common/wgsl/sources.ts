@@ -1,4 +1,5 @@
 import activation from "./activation.wgsl.js";
+import exp from "./exp.wgsl.js";
 import grid from "./grid.wgsl.js";
 import philox from "./philox.wgsl.js";
 import reduce from "./reduce.wgsl.js";
@@ -6,6 +7,7 @@ import reduce from "./reduce.wgsl.js";
 /** The files that a kernel may name in its first line: `// common: grid, reduce`. */
 export const commonSources: Readonly<Record<string, string>> = {
   activation,
+  exp,
   grid,
   philox,
   reduce,
