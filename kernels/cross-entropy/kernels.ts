@@ -3,7 +3,13 @@
  * or out of range are not read: their loss, statistics and dlogits are 0. The maximum and the logarithm of the sum are
  * kept apart: added up, the first would swallow the second where logits are large.
  */
+import { foldGrid } from "../common/wgsl/grid.js";
+import { rowThreads } from "../common/wgsl/rows.js";
 import { ALL_FLOATS, ceilDiv, optional, type ParamValues, pass, read, rowGrain, update, write } from "../contract.js";
+import backwardWgsl from "./backward.wgsl.js";
+import backwardInPlaceWgsl from "./backward-in-place.wgsl.js";
+import forwardWgsl from "./forward.wgsl.js";
+import reduceWgsl from "./reduce.wgsl.js";
 import * as reference from "./reference.js";
 
 /** Columns of a cell: they stay in L1 between the pass for the maximum and the one for the sum. */
@@ -15,6 +21,10 @@ type Sizes = Pick<ParamValues<typeof sizes>, "T" | "V">;
 const blocks = ({ V }: Sizes) => ceilDiv(V, COLUMNS);
 const cells = (p: Sizes) => p.T * blocks(p);
 const grain = ({ V }: Sizes) => rowGrain(Math.min(V, COLUMNS));
+
+/** Fewer columns than a cell's: a GPU wants workgroups even for the one row of a decoded token. */
+const GRADIENT_TILES = { WORKGROUP: 64, COLUMNS: 1024 };
+const gradientGrid = ({ T, V }: Sizes) => foldGrid(T * ceilDiv(V, GRADIENT_TILES.COLUMNS));
 
 export const forward = pass({
   label: "cross-entropy/forward",
@@ -37,6 +47,16 @@ export const forward = pass({
       { symbol: "cross_entropy_forward_join", cells: ({ T }) => T, grain: (p) => rowGrain(64 * blocks(p)) },
     ],
   },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [
+      {
+        source: forwardWgsl,
+        tiles: ({ V }, limits) => ({ WORKGROUP: rowThreads(V, limits) }),
+        grid: ({ T }) => foldGrid(T),
+      },
+    ],
+  },
 });
 
 export const reduce = pass({
@@ -51,12 +71,17 @@ export const reduce = pass({
   params: { T: "u32", ignoreIndex: "u32", mean: "u32" },
   reference: reference.reduce,
   cpu: { dtypes: ["f32"], launches: [{ symbol: "cross_entropy_reduce", cells: () => 1 }] },
+  webgpu: {
+    dtypes: ["f32"],
+    launches: [{ source: reduceWgsl, tiles: () => ({ WORKGROUP: 256 }), grid: () => [1, 1, 1] }],
+  },
 });
 
 const saved = {
   target: read("T", "i32"),
   maximum: read("T", "f32"),
   logSum: read("T", "f32"),
+  /** Absent when `perToken`. */
   scale: optional(read("1", "f32")),
 } as const;
 
@@ -72,6 +97,10 @@ export const backward = pass({
   params: { ...sizes, perToken: "u32" },
   reference: reference.backward,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cross_entropy_backward", cells, grain }] },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [{ source: backwardWgsl, tiles: () => GRADIENT_TILES, grid: gradientGrid }],
+  },
 });
 
 /** Leaves dlogits where the logits were, so that a large vocabulary needs one [T, V] buffer and not two. */
@@ -81,4 +110,8 @@ export const backwardInPlace = pass({
   params: { ...sizes, perToken: "u32" },
   reference: reference.backwardInPlace,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cross_entropy_backward_in_place", cells, grain }] },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [{ source: backwardInPlaceWgsl, tiles: () => GRADIENT_TILES, grid: gradientGrid }],
+  },
 });

@@ -1,5 +1,6 @@
 import activation from "./activation.wgsl.js";
 import exp from "./exp.wgsl.js";
+import fault from "./fault.wgsl.js";
 import grid from "./grid.wgsl.js";
 import philox from "./philox.wgsl.js";
 import reduce from "./reduce.wgsl.js";
@@ -8,6 +9,7 @@ import reduce from "./reduce.wgsl.js";
 export const commonSources: Readonly<Record<string, string>> = {
   activation,
   exp,
+  fault,
   grid,
   philox,
   reduce,
