@@ -37,6 +37,13 @@ export const table: CaseTable = {
       },
     ),
     make(
+      "negative positions",
+      [1, 4, 2, 16],
+      {},
+      { inputs: { positions: { shape: [1, 4], dtype: "i32", values: [-1, -17, 2, -90000] } } },
+    ),
+    make("theta 1: every pair turns alike", [1, 7, 2, 16], { theta: 1, start: 5 }),
+    make(
       "given positions, neighbours, theta 500,000",
       [3, 5, 2, 12],
       { interleaved: true, theta: 5e5 },

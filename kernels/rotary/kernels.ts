@@ -1,5 +1,15 @@
-import { ALL_FLOATS, optional, pass, read, rowGrain, write } from "../contract.js";
+import { foldGrid } from "../common/wgsl/grid.js";
+import { ALL_FLOATS, ceilDiv, optional, pass, read, rowGrain, write } from "../contract.js";
+import forwardWgsl from "./forward.wgsl.js";
 import * as reference from "./reference.js";
+
+/** theta^(-2 / rotaryDim), the ratio of the frequencies of neighbours, as 64 bits after the point. */
+function ratioWords(theta: number, rotaryDim: number) {
+  if (!(theta >= 1)) throw new RangeError(`rotary/forward: theta ${theta} is below 1, which webgpu does not take`);
+  const scaled = Math.min(theta ** (-2 / Math.max(2, rotaryDim)), 1 - 2 ** -53) * 2 ** 32;
+  const high = Math.floor(scaled);
+  return { RATIO_HIGH: high, RATIO_LOW: Math.floor((scaled - high) * 2 ** 32) };
+}
 
 /** A rotation of pairs; its gradient is the inverse rotation of dy. x and y must not be the same memory. */
 export const forward = pass({
@@ -29,6 +39,17 @@ export const forward = pass({
         // Without given positions the batch shares the angles of a position.
         cells: ({ B, L, hasPositions }) => (hasPositions ? B * L : L),
         grain: ({ B, H, D, rotaryDim, hasPositions }) => rowGrain((hasPositions ? 1 : B) * H * D + 4 * rotaryDim),
+      },
+    ],
+  },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [
+      {
+        source: forwardWgsl,
+        tiles: ({ theta, rotaryDim }) => ({ WORKGROUP: 64, ...ratioWords(theta, rotaryDim) }),
+        grid: ({ B, L, D, rotaryDim, hasPositions }, { WORKGROUP }) =>
+          foldGrid(ceilDiv((hasPositions ? B * L : L) * (D - rotaryDim / 2), WORKGROUP)),
       },
     ],
   },
