@@ -1,5 +1,10 @@
 /** K of README.md's letters is here the number of values kept. */
+import { foldGrid } from "../common/wgsl/grid.js";
+import { rowThreads } from "../common/wgsl/rows.js";
 import { ALL_FLOATS, ceilDiv, type ParamValues, pass, read, rowGrain, write } from "../contract.js";
+import backwardWgsl from "./backward.wgsl.js";
+import forwardWgsl from "./forward.wgsl.js";
+import forwardJoinWgsl from "./forward-join.wgsl.js";
 import * as reference from "./reference.js";
 
 const sizes = { T: "u32", V: "u32", K: "u32" } as const;
@@ -8,6 +13,10 @@ type Sizes = ParamValues<typeof sizes>;
 /** Columns that one cell searches: rows of a large vocabulary are shared out. */
 const COLUMNS = 32768;
 const blocks = ({ V }: Sizes) => ceilDiv(V, COLUMNS);
+
+/** Columns of a workgroup: fewer, since it reads them K times. */
+const GPU_COLUMNS = 4096;
+const gpuBlocks = ({ V }: Sizes) => ceilDiv(V, GPU_COLUMNS);
 
 export const forward = pass({
   label: "top-k/forward",
@@ -30,6 +39,23 @@ export const forward = pass({
       },
     ],
   },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    scratchBytes: (p) => p.T * gpuBlocks(p) * p.K * 8,
+    launches: [
+      {
+        source: forwardWgsl,
+        tiles: ({ V }, limits) => ({ WORKGROUP: rowThreads(Math.min(V, GPU_COLUMNS), limits), COLUMNS: GPU_COLUMNS }),
+        grid: (p) => foldGrid(p.T * gpuBlocks(p)),
+        buffers: ["x"],
+      },
+      {
+        source: forwardJoinWgsl,
+        tiles: (p, limits) => ({ WORKGROUP: rowThreads(gpuBlocks(p) * p.K, limits), COLUMNS: GPU_COLUMNS }),
+        grid: ({ T }) => foldGrid(T),
+      },
+    ],
+  },
 });
 
 export const backward = pass({
@@ -40,5 +66,15 @@ export const backward = pass({
   cpu: {
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "top_k_backward", cells: ({ T }) => T, grain: ({ V }) => rowGrain(V) }],
+  },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [
+      {
+        source: backwardWgsl,
+        tiles: () => ({ WORKGROUP: 64, COLUMNS: GPU_COLUMNS }),
+        grid: (p) => foldGrid(p.T * gpuBlocks(p)),
+      },
+    ],
   },
 });

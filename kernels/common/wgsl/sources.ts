@@ -2,6 +2,7 @@ import activation from "./activation.wgsl.js";
 import exp from "./exp.wgsl.js";
 import fault from "./fault.wgsl.js";
 import grid from "./grid.wgsl.js";
+import largest from "./largest.wgsl.js";
 import philox from "./philox.wgsl.js";
 import reduce from "./reduce.wgsl.js";
 
@@ -11,6 +12,7 @@ export const commonSources: Readonly<Record<string, string>> = {
   exp,
   fault,
   grid,
+  largest,
   philox,
   reduce,
 };
