@@ -1,5 +1,7 @@
-import { optional, pass, read, rowGrain, update } from "../contract.js";
+import { foldGrid } from "../common/wgsl/grid.js";
+import { ceilDiv, optional, pass, read, rowGrain, update } from "../contract.js";
 import * as reference from "./reference.js";
+import stepWgsl from "./step.wgsl.js";
 
 /** One AdamW step of one parameter, in place. Parameters and moments are f32; the gradient has the value type. */
 export const step = pass({
@@ -29,5 +31,15 @@ export const step = pass({
   cpu: {
     dtypes: ["f32", "bf16", "f16"],
     launches: [{ symbol: "adamw_step", cells: ({ n }) => n, grain: () => rowGrain(2) }],
+  },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [
+      {
+        source: stepWgsl,
+        tiles: () => ({ WORKGROUP: 256 }),
+        grid: ({ n }, { WORKGROUP }) => foldGrid(ceilDiv(n, WORKGROUP)),
+      },
+    ],
   },
 });

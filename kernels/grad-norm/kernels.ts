@@ -1,4 +1,7 @@
+import { foldGrid } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, ceilDiv, pass, read, update, write } from "../contract.js";
+import joinWgsl from "./join.wgsl.js";
+import partialWgsl from "./partial.wgsl.js";
 import * as reference from "./reference.js";
 
 /** Elements whose squares one partial sum adds up. */
@@ -14,6 +17,12 @@ export const partial = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "grad_norm_partial", cells: ({ n }) => ceilDiv(n, BLOCK), grain: () => 1 }],
   },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [
+      { source: partialWgsl, tiles: () => ({ WORKGROUP: 256, BLOCK }), grid: ({ n }) => foldGrid(ceilDiv(n, BLOCK)) },
+    ],
+  },
 });
 
 /** clip = the norm, and the factor that brings it to maxNorm where it is larger (PyTorch's clip_grad_norm_). */
@@ -23,4 +32,8 @@ export const join = pass({
   params: { count: "u32", maxNorm: "f32" },
   reference: reference.join,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "grad_norm_join", cells: () => 1 }] },
+  webgpu: {
+    dtypes: ["f32"],
+    launches: [{ source: joinWgsl, tiles: () => ({ WORKGROUP: 256 }), grid: () => [1, 1, 1] }],
+  },
 });
