@@ -18,6 +18,14 @@ export async function tryOpen(name: DeviceName, options: DeviceOptions = {}): Pr
   }
 }
 
+/** The webgpu device with the tiles that a GPU would get, whatever the adapter. */
+export async function tryOpenLikeGpu(options: DeviceOptions = {}): Promise<Opened> {
+  const opened = await tryOpen("webgpu", options);
+  const binding = opened.device?.binding;
+  if (binding?.limits) Object.assign(binding, { limits: { ...binding.limits, software: false } });
+  return opened;
+}
+
 /**
  * Watches every allocation of a debug device. The returned function checks the guard zones of those since its last call,
  * and frees pooled memory, so that the next case allocates anew.

@@ -1,14 +1,17 @@
 import type { Binding, Memory } from "../../bindings/device.js";
 import { BYTES } from "../../bindings/device.js";
-import type { AnyPass, DType, NumberArray } from "../../kernels/contract.js";
+import { decodeBf16, decodeF16, encodeBf16, encodeF16 } from "../../bindings/half.js";
+import type { AnyPass, DType, FloatDType, NumberArray } from "../../kernels/contract.js";
 import { expectClose } from "./compare.js";
+import { roundTo } from "./fill.js";
 
 type Arrays = Readonly<Record<string, NumberArray | null>>;
 type Numbers = Readonly<Record<string, number>>;
 
 /**
- * Runs one f32 pass on a device and in its reference, with no engine between, and compares every buffer that the pass
- * writes. `arrays` holds the inputs and, for outputs, arrays of the right length; one array given twice is one memory.
+ * Runs one pass on a device and in its reference, with no engine between, and compares every buffer that the pass writes.
+ * `arrays` holds the inputs and, for outputs, arrays of the right length; one array given twice is one memory. `dtype` is
+ * the value type: the reference starts from inputs rounded to it.
  */
 export async function checkPass(
   binding: Binding,
@@ -16,30 +19,37 @@ export async function checkPass(
   arrays: Arrays,
   params: Numbers,
   tolerance: number,
+  dtype: FloatDType = "f32",
 ): Promise<void> {
+  const storedAs = (name: string): DType => (pass.buffers[name].dtype === "value" ? dtype : pass.buffers[name].dtype);
   const known = new Map<NumberArray, Memory>();
   const memories = pass.bufferNames.map((name) => {
     const values = arrays[name];
     if (!values) return null;
     const shared = known.get(values);
     if (shared) return shared;
-    const dtype = storedAs(pass, name);
-    const memory = binding.allocate(values.length, dtype);
+    const type = storedAs(name);
+    const memory = binding.allocate(values.length, type);
     known.set(values, memory);
     // Outputs stay as allocated: a debug device has filled them with NaN.
-    if (pass.buffers[name].use !== "out" && values.length > 0) binding.write(memory, toStorage(values, dtype), dtype);
+    if (pass.buffers[name].use !== "out" && values.length > 0) binding.write(memory, ENCODE[type](values), type);
     return memory;
   });
-  binding.launch(pass, "f32", memories, params);
+  binding.launch(pass, dtype, memories, params);
 
-  const expected = Object.fromEntries(pass.bufferNames.map((name) => [name, toFloat64(arrays[name])]));
+  const rounded = (name: string) => {
+    const values = arrays[name];
+    return values ? Float64Array.from(values, roundTo[storedAs(name)]) : null;
+  };
+  const expected = Object.fromEntries(pass.bufferNames.map((name) => [name, rounded(name)]));
   pass.reference(expected, params);
   for (const [i, name] of pass.bufferNames.entries()) {
     const memory = memories[i];
     const values = expected[name];
     if (!memory || !values) continue;
     if (pass.buffers[name].use !== "in") {
-      const got = new Float32Array(await binding.read(memory, values.length * BYTES.f32, "f32"));
+      const type = storedAs(name);
+      const got = DECODE[type](await binding.read(memory, values.length * BYTES[type], type));
       expectClose(`${pass.label} ${name}`, got, values, tolerance);
     }
     const damage = await binding.checkGuards?.(memory);
@@ -48,15 +58,18 @@ export async function checkPass(
   for (const memory of known.values()) binding.release(memory);
 }
 
-function storedAs(pass: AnyPass, name: string): DType {
-  const { dtype } = pass.buffers[name];
-  return dtype === "value" ? "f32" : dtype;
-}
+const ENCODE: Readonly<Record<DType, (values: NumberArray) => ArrayBufferView>> = {
+  f32: (values) => Float32Array.from(values),
+  bf16: (values) => encodeBf16(Float32Array.from(values)),
+  f16: (values) => encodeF16(Float32Array.from(values)),
+  i32: (values) => Int32Array.from(values),
+  u32: (values) => Uint32Array.from(values),
+};
 
-function toStorage(values: NumberArray, dtype: DType): ArrayBufferView {
-  if (dtype === "i32") return Int32Array.from(values);
-  if (dtype === "u32") return Uint32Array.from(values);
-  return Float32Array.from(values);
-}
-
-const toFloat64 = (values: NumberArray | null | undefined) => (values ? Float64Array.from(values) : null);
+const DECODE: Readonly<Record<DType, (bytes: ArrayBuffer) => ArrayLike<number>>> = {
+  f32: (bytes) => new Float32Array(bytes),
+  bf16: (bytes) => decodeBf16(new Uint16Array(bytes)),
+  f16: (bytes) => decodeF16(new Uint16Array(bytes)),
+  i32: (bytes) => new Int32Array(bytes),
+  u32: (bytes) => new Uint32Array(bytes),
+};
