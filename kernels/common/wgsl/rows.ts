@@ -1,13 +1,13 @@
 import type { GpuLimits } from "../../contract.js";
 
-/** From here on a row takes more threads: one at a time would be slow on a GPU, and lose digits in a long f32 sum. */
+/** Wider rows keep 256 threads busy, and lose digits in f32 sums of more than some hundred terms. */
 const WIDE = 2048;
 
 /**
  * Threads of the workgroup that reduces a row. Barriers are dear on a software adapter, and one vector of threads keeps
- * all its cores as busy.
+ * all its cores as busy; in a wide row they do not count.
  */
 export function rowThreads(columns: number, { software }: GpuLimits): number {
-  if (columns > WIDE) return software ? 64 : 256;
+  if (columns > WIDE) return 256;
   return software ? 8 : 64;
 }
