@@ -148,6 +148,21 @@ const everywhere: PassCase[] = [
   entropyGradient("a mean, one ignored", 40, [3, -100, 39, 0], 0, true),
   entropyGradient("per token, smoothed, over several blocks", 4500, [4499, 2, -100], 0.1, false),
   entropyGradient("targets out of range: zeros", 8, [3, 8, -1], 0, false),
+  {
+    pass: entropy.backwardInPlace,
+    name: "a target near certainty: exp - 1 does not cancel",
+    params: { T: 1, V: 2, ignoreIndex: -100 >>> 0, smoothing: 0, perToken: 1 },
+    arrays: {
+      logits: Float32Array.of(0, -12),
+      target: Int32Array.of(0),
+      maximum: room(1),
+      logSum: Float32Array.of(Math.log1p(Math.exp(-12))),
+      // Brings a gradient of 6e-6 to where the tolerance sees it.
+      dy: Float32Array.of(1e6),
+      scale: null,
+    },
+    tolerance: { f32: 1e-6 },
+  },
   entropyFault("a target out of range: zeros and a fault", [3, 9], [0, 0, 0, 0]),
   entropyFault("the first fault stays", [-7, 2], [1, 2, 3, 4]),
   {
