@@ -1,0 +1,51 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { openDevice } from "../engine/open-device.js";
+import { expectClose } from "./support/compare.js";
+import { hostInputs } from "./support/fill.js";
+import { elements, ops, tables } from "./support/ops.js";
+import { runOp } from "./support/run-op.js";
+import { twins, withoutTwin } from "./support/twins.js";
+
+/**
+ * References of fused ops against the same formula in simple ops, forward and each gradient, both in float64: kernel and
+ * reference could share a mistake, as they were written side by side.
+ */
+const exact = await openDevice("reference", { exact: true });
+afterAll(() => exact.close());
+
+/** Both sides sum in float64, but numbers such as 1 / count and eps are f32 params, rounded to 2^-24, several in a chain. */
+const TOLERANCE = 5e-7;
+/** Plain loops over scores of every pair. */
+const LIMIT = 100_000;
+
+for (const { table } of tables) {
+  const op = ops.get(table.op);
+  const twin = twins[table.op];
+  if (!op || !twin) continue;
+  describe(table.op, () => {
+    for (const c of table.cases) {
+      const reason = elements(c) > LIMIT ? "the same code as its smaller cases" : withoutTwin(c);
+      if (reason) {
+        test.skip(`${c.name}: ${reason}`, () => {});
+        continue;
+      }
+      test(c.name, async () => {
+        const host = hostInputs(c, "f32");
+        const composed = Object.assign((inputs: never, options: never) => twin(inputs, options, host), {
+          opName: `${table.op} in simple ops`,
+          inputs: op.inputs,
+          differentiable: true,
+        });
+        const withGradients = c.options?.keys === undefined;
+        const fused = await runOp(exact, op, c, host, withGradients);
+        const simple = await runOp(exact, composed as never, c, host, withGradients);
+        expectClose("y", fused.outputs[0], simple.outputs[0], TOLERANCE);
+        for (const [name, gradient] of Object.entries(simple.gradients)) {
+          if (!gradient || c.notDerivative?.[name]) continue;
+          expect(fused.gradients[name], `d${name}`).not.toBeNull();
+          expectClose(`d${name}`, fused.gradients[name] as Float64Array, gradient, TOLERANCE);
+        }
+      });
+    }
+  });
+}
