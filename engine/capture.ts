@@ -1,4 +1,5 @@
 import type { Recording } from "../bindings/device.js";
+import { autocastType, inRegion } from "./autocast.js";
 import type { Device } from "./device.js";
 import { CaptureError, DeviceError, DisposedError } from "./errors.js";
 import { keep, type ScopeResult, scope } from "./scope.js";
@@ -58,7 +59,8 @@ export class Captured<T> {
     try {
       this.result = device.recordInto(this.#recording, this.#log, this.#reserve, () =>
         scope(() => {
-          const result = step();
+          // A region of its own: a cast from before the capture would not be made again in a replay.
+          const result = inRegion(autocastType(), step);
           if (this.#log.error) throw this.#log.error;
           return result;
         }),

@@ -1,3 +1,4 @@
+import { autocastType, inRegion } from "./autocast.js";
 import { GradientError } from "./errors.js";
 import { probe, record, recording, recordingHistory } from "./recording.js";
 import { scope } from "./scope.js";
@@ -9,7 +10,7 @@ import { Tensor, view } from "./tensor.js";
  * f(...inputs), whose intermediate results are not kept but computed again in the backward pass: memory for time. Chen et
  * al.: Training Deep Nets with Sublinear Memory Cost, arXiv 1604.06174.
  *
- * The same bits as without, forward and backward, random numbers included; `f` may use parameters and other tensors that
+ * The same bits as without, forward and backward, random numbers and `autocast` included; `f` may use parameters and other tensors that
  * it closes over. It must compute the same when it is called again, so it may not change anything in place. Throws
  * TypeError where it returns anything but one tensor.
  */
@@ -20,6 +21,7 @@ export function checkpoint<I extends readonly [Tensor, ...Tensor[]]>(
   if (!recording()) return checked(f(...inputs));
   const [{ device }] = inputs;
   const random = device.randomState;
+  const type = autocastType();
   const { result: y, history } = probe(() => scope(() => withoutHistory(f(...inputs))));
   if (!history) return y;
 
@@ -29,7 +31,8 @@ export function checkpoint<I extends readonly [Tensor, ...Tensor[]]>(
     const now = device.randomState;
     device.restoreRandom(random);
     try {
-      const result = record(() => scope(() => withHistory(f(...(inputs.map(restore) as unknown as I)))));
+      const recompute = () => withHistory(f(...(inputs.map(restore) as unknown as I)));
+      const result = record(() => scope(() => inRegion(type, recompute)));
       if (sameShape(result.shape, y.shape)) return result;
       throw new GradientError(
         `checkpoint: the function gave ${y} first and ${result} in the backward pass. It must compute the same again.`,

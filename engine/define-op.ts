@@ -1,4 +1,5 @@
 import type { Buffers, DType, FloatDType, Params, Pass } from "../kernels/contract.js";
+import { type AutocastRule, underAutocast } from "./autocast.js";
 import type { Device } from "./device.js";
 import { type Arguments, type Numbers, type Results, run } from "./dispatch.js";
 import { isFloat } from "./dtype.js";
@@ -63,6 +64,11 @@ export interface OpSpec<I extends Inputs, O, Y extends Outputs, S extends Readon
   /** The function's name: error prefix, test title, benchmark row. */
   readonly name: string;
   readonly inputs: I;
+  /**
+   * The type that `autocast` runs it in: "low" in the region's, "f32" where half types lose range or sums. Absent: in its
+   * inputs' own, the widest where they differ.
+   */
+  readonly autocast?: AutocastRule;
   /** Enqueues the forward. `saves` is held until the gradient has run; `kept` are plain values for it. */
   forward(inputs: InputTensors<I>, options: O, context: ForwardContext): { y: Y; saves?: S; kept?: K };
   /** Gradients of the inputs asked for. Absent where the op has none. */
@@ -86,8 +92,8 @@ interface Saved {
 }
 
 /**
- * Makes an op of its declaration: checks dtype, rank, shape and device in this order, runs the forward, and records the
- * gradient when an input asks for one.
+ * Makes an op of its declaration: checks dtype, rank, shape and device in this order, casts as `autocast` asks, runs the
+ * forward, and records the gradient when an input asks for one.
  */
 export function defineOp<
   const I extends Inputs,
@@ -104,9 +110,23 @@ export function defineOp<
     const given = inputs as Readonly<Record<string, Tensor | null>>;
     const device = check(name, names, schemas, given);
     const dims = bind(name, names, schemas, given);
+    return underAutocast(given, spec.autocast, (fitting) => apply(device, dims, fitting, options));
+  };
+
+  const apply = (
+    device: Device,
+    dims: Record<string, number>,
+    given: Readonly<Record<string, Tensor | null>>,
+    options: O,
+  ): Y => {
     const tracked = spec.gradient !== undefined && names.some((n) => given[n]?.tracked) && recordingHistory();
     const bound: ForwardContext["run"] = (pass, args, params, dtype) => run(device, pass, args, params, dtype);
-    const { y, saves, kept } = spec.forward(inputs, options, { device, dims, recording: tracked, run: bound });
+    const { y, saves, kept } = spec.forward(given as InputTensors<I>, options, {
+      device,
+      dims,
+      recording: tracked,
+      run: bound,
+    });
     if (!tracked) return y;
 
     const held = hold(saves);

@@ -1,5 +1,6 @@
 /** The public API of the engine. Models and apps import from here and from nowhere deeper. */
 export type { DeviceName, DeviceOptions } from "../bindings/device.js";
+export { autocast } from "./autocast.js";
 export { Captured, capture } from "./capture.js";
 export { checkpoint } from "./checkpoint.js";
 export { Device, type MemoryReport } from "./device.js";

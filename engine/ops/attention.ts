@@ -51,6 +51,7 @@ function numbers(sizes: Sizes, layout: Layout, o: AttentionOptions, mask: boolea
 
 export const attentionOp = defineOp({
   name: "attention",
+  autocast: "low",
   inputs: {
     q: float("B", "L", "H", "D"),
     k: float("B", "S", "G", "D"),
@@ -131,6 +132,7 @@ export function attention(
 
 export const attentionPackedOp = defineOp({
   name: "attentionPacked",
+  autocast: "low",
   inputs: { qkv: float("B", "L", 3, "H", "D"), mask: maybe(int("B", "L")) },
 
   forward({ qkv, mask }, options: AttentionOptions, { device, dims: { B, L, H, D }, run }) {

@@ -1,21 +1,11 @@
 import * as kernels from "../../kernels/cast/kernels.js";
+import { toFloat } from "../convert.js";
 import { any, defineOp, float } from "../define-op.js";
 import { run } from "../dispatch.js";
 import { type DType, type FloatDType, isFloat } from "../dtype.js";
-import { Tensor, view } from "../tensor.js";
+import { Tensor } from "../tensor.js";
 import { empty } from "./moves.js";
 import { reshape } from "./reshape.js";
-
-const TO_FLOAT = { f32: kernels.toF32, bf16: kernels.toBf16, f16: kernels.toF16 } as const;
-
-function toFloat(x: Tensor, dtype: FloatDType): Tensor {
-  if (x.dtype === dtype) return view(x, x.shape);
-  const y = empty(x.device, x.shape, dtype, "cast");
-  const n = x.size;
-  if (isFloat(x.dtype)) run(x.device, TO_FLOAT[dtype] as typeof kernels.toF32, { x, y }, { n });
-  else run(x.device, kernels.fromInt, { x, y }, { n, isUnsigned: x.dtype === "u32" ? 1 : 0 });
-  return y;
-}
 
 export const castOp = defineOp({
   name: "cast",

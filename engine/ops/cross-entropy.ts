@@ -17,6 +17,7 @@ export interface CrossEntropyOptions {
 
 export const crossEntropyOp = defineOp({
   name: "crossEntropy",
+  autocast: "f32",
   inputs: { logits: float("...", "V"), target: int("...") },
 
   forward({ logits, target }, options: Required<CrossEntropyOptions>, { dims: { V }, run }) {

@@ -4,6 +4,7 @@ import type { Tensor } from "../tensor.js";
 
 export const l2NormalizeOp = defineOp({
   name: "l2Normalize",
+  autocast: "f32",
   inputs: { x: float("...", "C") },
 
   forward({ x }, { eps }: { eps: number }, { dims: { C }, run }) {

@@ -4,6 +4,7 @@ import type { Tensor } from "../tensor.js";
 
 export const layerNormOp = defineOp({
   name: "layerNorm",
+  autocast: "f32",
   inputs: { x: float("...", "C"), weight: float("C"), bias: float("C") },
 
   forward({ x, weight, bias }, { eps }: { eps: number }, { dims: { C }, run }) {

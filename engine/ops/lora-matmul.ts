@@ -12,6 +12,7 @@ interface Options {
 
 export const loraMatmulOp = defineOp({
   name: "loraMatmul",
+  autocast: "low",
   inputs: {
     x: float("...", "K"),
     weight: float("N", "K"),

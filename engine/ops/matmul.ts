@@ -29,6 +29,7 @@ interface Plan {
 
 export const matmulOp = defineOp({
   name: "matmul",
+  autocast: "low",
   inputs: { a: float("..."), b: float("..."), bias: maybe(float("N")) },
 
   forward({ a, b, bias }, options: MatmulOptions, { recording, run }) {

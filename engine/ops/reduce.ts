@@ -86,6 +86,7 @@ function spread(op: string, dy: Tensor, shape: Shape, dims: readonly number[]): 
 
 export const sumOp = defineOp({
   name: "sum",
+  autocast: "f32",
   inputs: { x: float("...") },
 
   forward({ x }, options: ReduceOptions) {
@@ -100,6 +101,7 @@ export const sumOp = defineOp({
 
 export const meanOp = defineOp({
   name: "mean",
+  autocast: "f32",
   inputs: { x: float("...") },
 
   forward({ x }, options: ReduceOptions) {

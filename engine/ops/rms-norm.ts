@@ -4,6 +4,7 @@ import type { Tensor } from "../tensor.js";
 
 export const rmsNormOp = defineOp({
   name: "rmsNorm",
+  autocast: "f32",
   inputs: { x: float("...", "C"), weight: float("C") },
 
   forward({ x, weight }, { eps }: { eps: number }, { dims: { C }, run }) {

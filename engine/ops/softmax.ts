@@ -6,6 +6,7 @@ const define = (name: "softmax" | "logSoftmax") => {
   const log = name === "logSoftmax" ? 1 : 0;
   return defineOp({
     name,
+    autocast: "f32",
     inputs: { x: float("...", "C") },
 
     forward({ x }, _options: object, { dims: { C }, run }) {

@@ -1,6 +1,7 @@
 import { DERIVATIVE_OF, UNARY, type UnaryName } from "../../kernels/elementwise/functions.js";
 import * as kernels from "../../kernels/elementwise/kernels.js";
 import { value as fillValue } from "../../kernels/fill/kernels.js";
+import type { AutocastRule } from "../autocast.js";
 import { defineOp, float } from "../define-op.js";
 import { OptionError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
@@ -10,9 +11,10 @@ interface Constants {
   readonly beta?: number;
 }
 
-const unaryOp = (name: string, f: UnaryName) =>
+const unaryOp = (name: string, f: UnaryName, autocast?: AutocastRule) =>
   defineOp({
     name,
+    autocast,
     inputs: { x: float("...") },
 
     forward({ x }, { alpha = 0, beta = 0 }: Constants, { run }) {
@@ -34,13 +36,13 @@ const unaryOp = (name: string, f: UnaryName) =>
   });
 
 export const scaleOp = unaryOp("scale", "affine");
-export const expOp = unaryOp("exp", "exp");
-export const logOp = unaryOp("log", "log");
+export const expOp = unaryOp("exp", "exp", "f32");
+export const logOp = unaryOp("log", "log", "f32");
 export const sqrtOp = unaryOp("sqrt", "sqrt");
-export const rsqrtOp = unaryOp("rsqrt", "rsqrt");
+export const rsqrtOp = unaryOp("rsqrt", "rsqrt", "f32");
 export const absOp = unaryOp("abs", "abs");
-export const squareOp = unaryOp("square", "square");
-export const reciprocalOp = unaryOp("reciprocal", "reciprocal");
+export const squareOp = unaryOp("square", "square", "f32");
+export const reciprocalOp = unaryOp("reciprocal", "reciprocal", "f32");
 export const sinOp = unaryOp("sin", "sin");
 export const cosOp = unaryOp("cos", "cos");
 export const tanhOp = unaryOp("tanh", "tanh");
@@ -53,7 +55,7 @@ export const siluOp = unaryOp("silu", "silu");
 export const signOp = unaryOp("sign", "sign");
 export const floorOp = unaryOp("floor", "floor");
 export const clampOp = unaryOp("clamp", "clamp");
-export const powOp = unaryOp("pow", "pow");
+export const powOp = unaryOp("pow", "pow", "f32");
 
 /** x · factor + shift, by element. */
 export function scale(x: Tensor, factor: number, shift = 0): Tensor {

@@ -1,0 +1,135 @@
+import type { FloatDType } from "../kernels/contract.js";
+import { toFloat } from "./convert.js";
+import { isFloat } from "./dtype.js";
+import { recordingHistory } from "./recording.js";
+import { keep, type ScopeResult } from "./scope.js";
+import type { Storage } from "./storage.js";
+import { attach, Node } from "./tape.js";
+import { Tensor, view } from "./tensor.js";
+
+/** What an op declares: "low" runs in the type of the region, "f32" in f32. */
+export type AutocastRule = "low" | "f32";
+
+/** The memory of a cast, and the version of the source that it holds. */
+interface Cast {
+  readonly storage: Storage;
+  readonly dtype: FloatDType;
+  readonly version: number;
+}
+
+/**
+ * One call of `autocast`. A tensor is cast once while its cast is in use: those of parameters are held to the end of the
+ * region, others are found as long as the tape or somebody else holds them.
+ */
+class Region {
+  readonly dtype: FloatDType;
+  readonly #casts = new WeakMap<Storage, Cast>();
+  readonly #held = new Map<Storage, Tensor>();
+
+  constructor(dtype: FloatDType) {
+    this.dtype = dtype;
+  }
+
+  /** A handle of its own on the values of `t` in `dtype`, without history. */
+  cast(t: Tensor, dtype: FloatDType): Tensor {
+    const source = t.storage;
+    const known = this.#casts.get(source);
+    if (known && known.dtype === dtype && known.version === source.version && known.storage.refs > 0) {
+      known.storage.retain();
+      return new Tensor(known.storage, t.shape, dtype, t.size);
+    }
+    const y = toFloat(t, dtype);
+    this.#casts.set(source, { storage: y.storage, dtype, version: source.version });
+    if (t.requiresGrad && !t.node) {
+      this.#held.get(source)?.dispose();
+      this.#held.set(source, keep(view(y, y.shape)));
+    }
+    return y;
+  }
+
+  close(): void {
+    for (const t of this.#held.values()) t.dispose();
+  }
+}
+
+let region: Region | null = null;
+
+/** The type of the innermost region; null outside of all. */
+export const autocastType = (): FloatDType | null => region?.dtype ?? null;
+
+/** Runs `f` in a region that shares no cast with the one around it, or in none. */
+export function inRegion<T>(dtype: FloatDType | null, f: () => T): T {
+  const before = region;
+  const inner = dtype && new Region(dtype);
+  region = inner;
+  try {
+    return f();
+  } finally {
+    region = before;
+    inner?.close();
+  }
+}
+
+/**
+ * Runs `f` in mixed precision: products and attention in `dtype`, what needs range or long sums in f32 (softmax, norms,
+ * losses, sum, exp, log, powers), everything else in its inputs' type, the widest where they differ.
+ *
+ *     const loss = autocast("bf16", () => model.loss(batch));
+ *     loss.backward();
+ *
+ * Parameters stay f32 and get f32 gradients: casts are recorded, and the gradient of each use is cast back before it is
+ * added. A parameter is cast once per region. Regions nest; `autocast("f32", f)` inside another computes all of `f` in f32.
+ * With "f16" use `optim.GradScaler`. Rules of torch.autocast; Micikevicius et al.: Mixed Precision Training, arXiv 1710.03740.
+ */
+export function autocast<T>(dtype: FloatDType, f: () => ScopeResult<T>): T {
+  const result: T = region?.dtype === dtype ? f() : inRegion<T>(dtype, f);
+  if (result instanceof Promise)
+    throw new TypeError("autocast: the function returned a Promise. A region is synchronous; await outside of it.");
+  return result;
+}
+
+type Inputs = Readonly<Record<string, Tensor | null>>;
+
+/** Calls `f` with an op's inputs in the types that its rule asks for here; the casts are freed after it. */
+export function underAutocast<T>(inputs: Inputs, rule: AutocastRule | undefined, f: (inputs: Inputs) => T): T {
+  if (!region) return f(inputs);
+  const dtype = typeFor(inputs, rule, region);
+  const fitting: Record<string, Tensor | null> = {};
+  try {
+    for (const name in inputs) {
+      const t = inputs[name];
+      fitting[name] = t && isFloat(t.dtype) && t.dtype !== dtype ? recordedCast(region, t, dtype) : t;
+    }
+    return f(fitting);
+  } finally {
+    for (const name in fitting) if (fitting[name] !== inputs[name]) fitting[name]?.dispose();
+  }
+}
+
+function typeFor(inputs: Inputs, rule: AutocastRule | undefined, { dtype }: Region): FloatDType {
+  if (rule) return rule === "low" ? dtype : "f32";
+  let widest: FloatDType | null = null;
+  for (const name in inputs) {
+    const type = inputs[name]?.dtype;
+    if (type && isFloat(type)) widest = widest === null || widest === type ? type : "f32";
+  }
+  return widest ?? dtype;
+}
+
+/** A node per use, so that gradients of several uses are added in the type of the source. */
+function recordedCast(region: Region, t: Tensor, dtype: FloatDType): Tensor {
+  const y = region.cast(t, dtype);
+  if (!t.tracked || !recordingHistory()) return y;
+  const from = t.dtype as FloatDType;
+  attach(
+    new Node(
+      "cast",
+      [t],
+      1,
+      ([dy]) => [dy && toFloat(dy, from)],
+      () => {},
+    ),
+    [y],
+  );
+  return y;
+}
