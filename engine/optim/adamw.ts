@@ -1,6 +1,7 @@
-import { step } from "../../kernels/adamw/kernels.js";
+import { advance, step } from "../../kernels/adamw/kernels.js";
 import { run } from "../dispatch.js";
-import type { Tensor } from "../tensor.js";
+import { keep } from "../scope.js";
+import { fromHost, type Tensor } from "../tensor.js";
 import { type NamedParameters, Optimizer } from "./optimizer.js";
 
 export interface AdamWOptions {
@@ -19,6 +20,8 @@ export class AdamW extends Optimizer {
   readonly betas: readonly [number, number];
   readonly eps: number;
   readonly weightDecay: number;
+  /** Learning rate and bias corrections of the steps that were not skipped, as the kernel reads them. */
+  readonly #schedule: Tensor;
   readonly #moments = new Map<string, { m: Tensor; v: Tensor }>();
 
   constructor(parameters: NamedParameters, options: AdamWOptions = {}) {
@@ -26,20 +29,15 @@ export class AdamW extends Optimizer {
     this.betas = options.betas ?? [0.9, 0.999];
     this.eps = options.eps ?? 1e-8;
     this.weightDecay = options.weightDecay ?? 0.01;
+    this.#schedule = keep(fromHost(this.device, new Float32Array(4), [4], "f32"));
   }
 
   step(clip: Tensor | null = null): void {
     const [beta1, beta2] = this.betas;
-    this.advance((step) => [this.lr, 1 - beta1 ** step, 1 - beta2 ** step, 0]);
-    const constants = {
-      beta1,
-      rest1: 1 - beta1,
-      beta2,
-      rest2: 1 - beta2,
-      eps: this.eps,
-      weightDecay: this.weightDecay,
-      hasClip: clip ? 1 : 0,
-    };
+    const betas = { beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, hasClip: clip ? 1 : 0 };
+    this.advance();
+    run(this.device, advance, { rate: this.rate, clip, schedule: this.#schedule }, betas);
+    const constants = { ...betas, eps: this.eps, weightDecay: this.weightDecay };
     for (const [name, parameter] of this.parameters) {
       const gradient = parameter.grad;
       if (!gradient) continue;
@@ -47,19 +45,20 @@ export class AdamW extends Optimizer {
       run(
         this.device,
         step,
-        { parameter, gradient, m, v, schedule: this.schedule, clip },
+        { parameter, gradient, m, v, schedule: this.#schedule, clip },
         { n: parameter.size, ...constants },
       );
     }
   }
 
   state(): Map<string, Tensor> {
-    const all = new Map<string, Tensor>();
+    const all = new Map<string, Tensor>([["schedule", this.#schedule]]);
     for (const [name, { m, v }] of this.#moments) all.set(`exp_avg.${name}`, m).set(`exp_avg_sq.${name}`, v);
     return all;
   }
 
   slot(name: string): Tensor | null {
+    if (name === "schedule") return this.#schedule;
     const [, kind, of] = /^(exp_avg|exp_avg_sq)\.(.*)$/.exec(name) ?? [];
     const parameter = this.parameters.get(of);
     if (!parameter) return null;

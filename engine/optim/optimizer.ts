@@ -8,17 +8,17 @@ import { fromHost, Tensor } from "../tensor.js";
 export type NamedParameters = Iterable<readonly [string, Tensor]>;
 
 /**
- * What optimisers share: the parameters, the learning rate, moments per parameter, the step count. Numbers that change
- * between steps go through a small device buffer.
+ * What optimisers share: the parameters, the learning rate, moments per parameter, the step count. The learning rate goes
+ * through a small device buffer, so that a captured step can be replayed with another.
  */
 export abstract class Optimizer {
   readonly parameters: ReadonlyMap<string, Tensor>;
   readonly device: Device;
   lr: number;
-  /** Steps taken so far. */
+  /** Calls of `step` so far, those that the device skipped included. */
   steps = 0;
-  /** Learning rate and bias corrections, as kernels read them. */
-  protected readonly schedule: Tensor;
+  /** The learning rate, then nothing: buffers of the device hold 16 bytes or more. */
+  protected readonly rate: Tensor;
 
   constructor(parameters: NamedParameters, lr: number) {
     this.parameters = new Map(parameters);
@@ -28,19 +28,25 @@ export abstract class Optimizer {
     this.lr = lr;
     const [first] = this.parameters.values();
     this.device = first.device;
-    this.schedule = keep(fromHost(this.device, new Float32Array(4), [4], "f32"));
+    this.rate = keep(fromHost(this.device, new Float32Array(4), [4], "f32"));
   }
 
-  /** State tensors by name, such as `exp_avg.<parameter>`; empty before the first step. */
+  /** State tensors by name, such as `exp_avg.<parameter>`, which are made at the first step. */
   abstract state(): Map<string, Tensor>;
-  /** Updates every parameter that has a gradient. `clip` is the result of clipGradNorm. */
+  /**
+   * Updates every parameter that has a gradient. `clip` is the result of clipGradNorm or of GradScaler.unscale, which may
+   * say that this step is to change nothing.
+   */
   abstract step(clip?: Tensor | null): void;
   /** The tensor of `state()` of that name, made (zero) where it is not there yet: for loading checkpoints. */
   abstract slot(name: string): Tensor | null;
 
-  /** Counts the step and writes its schedule; in a captured step, before each replay too. */
-  protected advance(schedule: (step: number) => readonly number[]): void {
-    this.device.eachTime(() => this.schedule.write(schedule(++this.steps)));
+  /** Counts the step and writes its learning rate; in a captured step, before each replay too. */
+  protected advance(): void {
+    this.device.eachTime(() => {
+      this.steps++;
+      this.rate.write([this.lr, 0, 0, 0]);
+    });
   }
 
   protected zeros(like: Tensor): Tensor {
@@ -57,7 +63,7 @@ export abstract class Optimizer {
   }
 
   dispose(): void {
-    this.schedule.dispose();
+    this.rate.dispose();
     for (const t of this.state().values()) t.dispose();
   }
 

@@ -25,7 +25,7 @@ export class SGD extends Optimizer {
   }
 
   step(clip: Tensor | null = null): void {
-    this.advance(() => [this.lr, 0, 0, 0]);
+    this.advance();
     const { momentum, weightDecay } = this;
     const constants = { momentum, weightDecay, nesterov: this.nesterov ? 1 : 0, hasClip: clip ? 1 : 0 };
     for (const [name, parameter] of this.parameters) {
@@ -35,7 +35,7 @@ export class SGD extends Optimizer {
       run(
         this.device,
         step,
-        { parameter, gradient, velocity, schedule: this.schedule, clip },
+        { parameter, gradient, velocity, schedule: this.rate, clip },
         { n: parameter.size, ...constants, hasVelocity: velocity ? 1 : 0 },
       );
     }

@@ -1,7 +1,23 @@
 import { foldGrid } from "../common/wgsl/grid.js";
-import { ceilDiv, optional, pass, read, rowGrain, update } from "../contract.js";
+import { ALL_FLOATS, ceilDiv, optional, pass, read, rowGrain, update } from "../contract.js";
+import advanceWgsl from "./advance.wgsl.js";
 import * as reference from "./reference.js";
 import stepWgsl from "./step.wgsl.js";
+
+/** Counts a step: the learning rate and bias corrections that `step` reads. Stays as it is where the step is skipped. */
+export const advance = pass({
+  label: "adamw/advance",
+  buffers: {
+    /** Learning rate first. */
+    rate: read("4", "f32"),
+    clip: optional(read("2", "f32")),
+    schedule: update("4", "f32"),
+  },
+  params: { beta1: "f32", rest1: "f32", beta2: "f32", rest2: "f32", hasClip: "u32" },
+  reference: reference.advance,
+  cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "adamw_advance", cells: () => 1 }] },
+  webgpu: { dtypes: ["f32"], launches: [{ source: advanceWgsl, grid: () => [1, 1, 1] }] },
+});
 
 /** One AdamW step of one parameter, in place. Parameters and moments are f32; the gradient has the value type. */
 export const step = pass({
@@ -11,9 +27,9 @@ export const step = pass({
     gradient: read("n"),
     m: update("n", "f32"),
     v: update("n", "f32"),
-    /** Learning rate, 1 - beta1^t, 1 - beta2^t: on the device, so that a captured step can be replayed. */
+    /** Learning rate, 1 - beta1^t, 1 - beta2^t of the t steps that were not skipped (advance). */
     schedule: read("4", "f32"),
-    /** Gradient norm and the factor that clips it (grad-norm/join). */
+    /** Gradient norm and the factor that clips it (grad-norm/join); a factor below 0 skips the step (loss-scale/unscale). */
     clip: optional(read("2", "f32")),
   },
   /** rest = 1 - beta, formed in f64: 1 - 0.999 in f32 is off by 5e-5 of itself. */

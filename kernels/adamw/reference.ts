@@ -1,5 +1,15 @@
 import type { NumberArray } from "../contract.js";
 
+export function advance(
+  b: { rate: NumberArray; clip: NumberArray | null; schedule: NumberArray },
+  { beta1, rest1, beta2, rest2 }: Record<"beta1" | "rest1" | "beta2" | "rest2", number>,
+): void {
+  if (b.clip && b.clip[1] < 0) return;
+  b.schedule[0] = b.rate[0];
+  b.schedule[1] = beta1 * b.schedule[1] + rest1;
+  b.schedule[2] = beta2 * b.schedule[2] + rest2;
+}
+
 export function step(
   b: {
     parameter: NumberArray;
@@ -21,6 +31,7 @@ export function step(
 ): void {
   const [lr, correction1, correction2] = b.schedule;
   const clip = b.clip ? b.clip[1] : 1;
+  if (clip < 0) return;
   for (let i = 0; i < n; i++) {
     const g = b.gradient[i] * clip;
     const m = beta1 * b.m[i] + rest1 * g;

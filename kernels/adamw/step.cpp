@@ -1,5 +1,6 @@
 // adamw/step (cpu)
 // Math      m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g²;  p = p (1 - lr wd) - lr/c1 · m / (√(v/c2) + eps)
+//           nothing changes where clip[1] < 0
 // Shapes    parameter, m, v [n] f32 · gradient [n] · schedule [4] = lr, c1, c2, unused · clip [2] = norm, factor of g
 // Method    one pass: four streams in, three out
 // Launch    one cell per element
@@ -28,6 +29,8 @@ void adamw_step(KERNEL_ARGS) {
   auto *second = static_cast<float *>(buffers[3]);                // [n]
   const auto *schedule = static_cast<const float *>(buffers[4]);  // [4]
   const auto *clip = static_cast<const float *>(buffers[5]);      // [2]
+
+  if (p.hasClip && clip[1] < 0.0f) return;
 
   const float lr = schedule[0];
   const auto factor = hn::Set(d, p.hasClip ? clip[1] : 1.0f);

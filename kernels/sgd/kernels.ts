@@ -12,6 +12,7 @@ export const step = pass({
     velocity: optional(update("n", "f32")),
     /** Learning rate first. */
     schedule: read("4", "f32"),
+    /** Gradient norm and its factor (grad-norm/join); a factor below 0 skips the step (loss-scale/unscale). */
     clip: optional(read("2", "f32")),
   },
   params: { n: "u32", momentum: "f32", nesterov: "u32", weightDecay: "f32", hasVelocity: "u32", hasClip: "u32" },

@@ -12,6 +12,7 @@ export function step(
 ): void {
   const lr = b.schedule[0];
   const clip = b.clip ? b.clip[1] : 1;
+  if (clip < 0) return;
   for (let i = 0; i < n; i++) {
     let g = b.gradient[i] * clip + weightDecay * b.parameter[i];
     if (b.velocity) {

@@ -1,5 +1,6 @@
 // sgd/step (cpu)
 // Math      g = clip · gradient + wd p;  u = μ u + g;  p -= lr (nesterov ? g + μ u : u);  without velocity p -= lr g
+//           nothing changes where clip[1] < 0
 // Shapes    parameter, velocity [n] f32 · gradient [n] · schedule [4] = lr, unused · clip [2] = norm, factor
 // Launch    one cell per element
 #undef HWY_TARGET_INCLUDE
@@ -28,6 +29,7 @@ void sgd_step(KERNEL_ARGS) {
   auto *velocity = static_cast<float *>(buffers[2]);              // [n]
   const auto *schedule = static_cast<const float *>(buffers[3]);  // [4]
   const auto *clip = static_cast<const float *>(buffers[4]);      // [2]
+  if (p.hasClip && clip[1] < 0.0f) return;
 
   const auto rate = hn::Set(d, schedule[0]), factor = hn::Set(d, p.hasClip ? clip[1] : 1.0f);
   const auto momentum = hn::Set(d, p.momentum), decay = hn::Set(d, p.weightDecay);
