@@ -50,6 +50,7 @@ export const runFlags: Readonly<Record<string, readonly RunFlag[]>> = {
     text("--schedule", "schedule", "cosine by epoch, as published, or by step", ["epoch", "step"]),
     number("--weight-decay", "weightDecay", "decay of AdamW"),
     number("--clip-norm", "clipNorm", "largest gradient norm (default: no clipping, as published)"),
+    text("--precision", "precision", "products in half types, around f32 weights", ["f32", "bf16", "f16"]),
     number("--dropout", "dropout", "dropout of the text modules"),
     number("--drop-path", "dropPath", "stochastic depth of the vision module"),
     number("--seed", "seed", "same seed, device and settings: same bits"),

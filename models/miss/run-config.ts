@@ -29,6 +29,8 @@ export const RunConfig = z.strictObject({
   schedule: z.enum(["epoch", "step"]).default("epoch"),
   /** Largest gradient norm; none where absent, as published. */
   clipNorm: z.number().positive().optional(),
+  /** Type of products and attention in training; weights, statistics and losses stay f32. f16 scales the loss. */
+  precision: z.enum(["f32", "bf16", "f16"]).default("f32"),
   dropout: z.number().min(0).max(0.9).default(0.1),
   dropPath: z.number().min(0).max(0.9).default(0.1),
   adaptation: z

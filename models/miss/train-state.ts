@@ -10,7 +10,7 @@ export type Validation = z.infer<typeof Validation>;
 
 /** Where a run stands, besides its tensors. */
 const State = z.object({
-  version: z.literal(1),
+  version: z.literal(2),
   config: RunConfig,
   /** Steps done. */
   step: z.int(),
@@ -29,19 +29,26 @@ export interface History {
   lr: number[];
 }
 
+/** Whose tensors are saved, each group under its name. */
+interface Trained {
+  readonly network: MissNetwork;
+  readonly optimizer: optim.Optimizer;
+  readonly scaler: optim.GradScaler | null;
+}
+
 export const stateFile = (folder: string) => `${folder}/last.safetensors`;
 
 /** One file with everything a run needs to go on bit for bit; replaced atomically. */
 export async function saveState(
   folder: string,
   state: State,
-  network: MissNetwork,
-  optimizer: optim.Optimizer,
+  { network, optimizer, scaler }: Trained,
   history: History,
 ): Promise<void> {
   const tensors: io.WritableTensor[] = [];
   for (const [name, p] of network.namedParameters()) tensors.push(writable(`model.${name}`, p));
   for (const [name, t] of optimizer.state()) tensors.push(writable(`optimizer.${name}`, t));
+  for (const [name, t] of scaler?.state() ?? []) tensors.push(writable(`scaler.${name}`, t));
   for (const key of ["loss", "lr"] as const)
     tensors.push(io.writable(`history.${key}`, [history[key].length], Float64Array.from(history[key]), "F64"));
   await io.writeSafetensors(stateFile(folder), tensors, { metadata: { state: JSON.stringify(state) } });
@@ -66,16 +73,15 @@ export async function openState(folder: string): Promise<{ state: State; reader:
 export async function restoreState(
   { state, reader }: { state: State; reader: io.CheckpointReader },
   device: Device,
-  network: MissNetwork,
-  optimizer: optim.Optimizer,
+  { network, optimizer, scaler }: Trained,
 ): Promise<History> {
   const stored = new Map(reader.names.map((n) => [n, reader.get(n)]));
   const shapes = new Map([...stored].flatMap(([n, t]) => (n.startsWith("model.") ? [[n.slice(6), t] as const] : [])));
   network.checkState(shapes, reader.file);
   for (const [name, p] of network.namedParameters()) p.write(await io.readFloat32(reader.get(`model.${name}`)));
   for (const [name, t] of stored) {
-    if (!name.startsWith("optimizer.")) continue;
-    optimizer.slot(name.slice("optimizer.".length))?.write(await io.readFloat32(t));
+    const [, group, slot] = /^(optimizer|scaler)\.(.*)$/.exec(name) ?? [];
+    if (group) (group === "scaler" ? scaler : optimizer)?.slot(slot)?.write(await io.readFloat32(t));
   }
   optimizer.steps = state.step;
   device.restoreRandom(state.random);

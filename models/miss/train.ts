@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import { type Device, io, nn, optim, scope } from "../../engine/index.js";
+import { autocast, type Device, io, nn, optim, scope, type Tensor } from "../../engine/index.js";
 import { ImageStore } from "../data/image-store.js";
 import { batches, type Cursor } from "../data/order.js";
 import type { VqaRecord } from "../data/record.js";
@@ -130,6 +130,8 @@ async function startingNetwork(config: RunConfig, folder: ModelFolder, init: nn.
 class Run {
   readonly network: MissNetwork;
   readonly optimizer: optim.AdamW;
+  /** Keeps the gradients of f16 in range. */
+  readonly scaler: optim.GradScaler | null;
   readonly tokenizer: MissTokenizer;
   readonly steps: number;
   history: History = { loss: [], lr: [] };
@@ -167,6 +169,7 @@ class Run {
     const trained = [...this.network.namedParameters()].filter(([, p]) => p.requiresGrad);
     const { lr, minLr, warmupSteps, weightDecay } = config;
     this.optimizer = new optim.AdamW(trained, { lr, weightDecay });
+    this.scaler = config.precision === "f16" ? new optim.GradScaler(options.device) : null;
     const total = config.schedule === "epoch" ? config.epochs : Math.max(1, this.steps - warmupSteps);
     const cosine = optim.cosine(lr, total, minLr);
     const perEpoch = this.#perEpoch;
@@ -174,7 +177,7 @@ class Run {
     this.#schedule = warmupSteps > 0 ? optim.linearWarmup(warmupSteps, decay) : decay;
     options.device.seed(config.seed);
     this.state = {
-      version: 1,
+      version: 2,
       config,
       step: 0,
       epoch: 0,
@@ -189,7 +192,7 @@ class Run {
   async restore(saved: Awaited<ReturnType<typeof openState>> | null): Promise<void> {
     if (!saved) return;
     this.state = saved.state;
-    this.history = await restoreState(saved, this.#options.device, this.network, this.optimizer);
+    this.history = await restoreState(saved, this.#options.device, this);
   }
 
   /** Trains to the end, or until the signal; true when it was stopped. */
@@ -239,17 +242,27 @@ class Run {
 
   #step(rows: readonly VqaRecord[]) {
     const { device } = this.#options;
-    const { clipNorm } = this.#config;
+    const { scaler } = this;
+    const { precision } = this.#config;
     this.network.train();
     this.optimizer.lr = this.#schedule(this.state.step);
     return scope(() => {
-      const loss = this.network.loss(trainingBatch(device, this.tokenizer, this.#images, rows));
-      loss.backward();
-      const clip = clipNorm === undefined ? null : optim.clipGradNorm(this.network.parameters(), clipNorm);
-      this.optimizer.step(clip);
+      const batch = trainingBatch(device, this.tokenizer, this.#images, rows);
+      const loss = autocast(precision, () => this.network.loss(batch));
+      (scaler?.scale(loss) ?? loss).backward();
+      this.optimizer.step(this.#clip());
+      scaler?.update();
       this.optimizer.zeroGrad();
       return loss;
     });
+  }
+
+  /** What the optimiser multiplies the gradients by. */
+  #clip(): Tensor | null {
+    const parameters = this.network.parameters();
+    const { clipNorm: maxNorm } = this.#config;
+    if (this.scaler) return this.scaler.unscale(parameters, { maxNorm });
+    return maxNorm === undefined ? null : optim.clipGradNorm(parameters, maxNorm);
   }
 
   async #validate(records: readonly VqaRecord[]): Promise<void> {
@@ -282,11 +295,12 @@ class Run {
 
   async save(): Promise<void> {
     this.state.random = this.#options.device.randomState;
-    await saveState(this.#options.out, this.state, this.network, this.optimizer, this.history);
+    await saveState(this.#options.out, this.state, this, this.history);
     this.#options.onEvent?.({ type: "saved", step: this.state.step, file: stateFile(this.#options.out) });
   }
 
   dispose(): void {
+    this.scaler?.dispose();
     this.optimizer.dispose();
     this.network.dispose();
   }

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { io } from "../../engine/index.js";
 import { tryOpen } from "../support/devices.js";
 import { consilium, smallOrganData, temporaryFolder } from "./support.js";
 
@@ -113,6 +114,28 @@ describe.skipIf(!device)(`train miss on cpu${reason}`, () => {
       const { code, stderr } = await consilium(resume("stopped"));
       expect(code, stderr).toBe(0);
       sameRun("stopped", "whole");
+    },
+    TIMEOUT,
+  );
+
+  test(
+    "in f16, stopped and resumed: the same bits, the state of the loss scale included",
+    async () => {
+      const whole = await consilium(train("half", "--precision", "f16", "--json", "-"));
+      expect(whole.code, whole.stderr).toBe(0);
+      expect(JSON.parse(whole.stdout).config.precision).toBe("f16");
+      let sent = false;
+      const stopped = await consilium(train("half-stopped", "--precision", "f16"), (child, stderr) => {
+        if (sent || !stderr.includes("step ")) return;
+        sent = true;
+        child.kill("SIGINT");
+      });
+      expect(stopped.code).toBe(130);
+      const { code, stderr } = await consilium(resume("half-stopped"));
+      expect(code, stderr).toBe(0);
+      sameRun("half-stopped", "half");
+      await using reader = await io.openCheckpoint(join(run("half"), "last.safetensors"));
+      expect(reader.names).toEqual(expect.arrayContaining(["scaler.scale", "scaler.counts", "optimizer.schedule"]));
     },
     TIMEOUT,
   );
