@@ -32,18 +32,25 @@ class Region {
 
   /** A handle of its own on the values of `t` in `dtype`, without history. */
   cast(t: Tensor, dtype: FloatDType): Tensor {
-    const source = t.storage;
-    const known = this.#casts.get(source);
-    if (known && known.dtype === dtype && known.version === source.version && known.storage.refs > 0) {
-      known.storage.retain();
-      return new Tensor(known.storage, t.shape, dtype, t.size);
+    const y = this.#known(t, dtype) ?? this.#made(t, dtype);
+    const held = this.#held.get(t.storage);
+    if (t.requiresGrad && !t.node && held?.storage !== y.storage) {
+      held?.dispose();
+      this.#held.set(t.storage, keep(view(y, y.shape)));
     }
+    return y;
+  }
+
+  #known(t: Tensor, dtype: FloatDType): Tensor | null {
+    const known = this.#casts.get(t.storage);
+    if (known?.dtype !== dtype || known.version !== t.storage.version || known.storage.refs === 0) return null;
+    known.storage.retain();
+    return new Tensor(known.storage, t.shape, dtype, t.size);
+  }
+
+  #made(t: Tensor, dtype: FloatDType): Tensor {
     const y = toFloat(t, dtype);
-    this.#casts.set(source, { storage: y.storage, dtype, version: source.version });
-    if (t.requiresGrad && !t.node) {
-      this.#held.get(source)?.dispose();
-      this.#held.set(source, keep(view(y, y.shape)));
-    }
+    this.#casts.set(t.storage, { storage: y.storage, dtype, version: t.storage.version });
     return y;
   }
 
@@ -72,7 +79,7 @@ export function inRegion<T>(dtype: FloatDType | null, f: () => T): T {
 
 /**
  * Runs `f` in mixed precision: products and attention in `dtype`, what needs range or long sums in f32 (softmax, norms,
- * losses, sum, exp, log, powers), everything else in its inputs' type, the widest where they differ.
+ * losses, sum and mean, exp, log, powers), everything else in its inputs' type, the widest where they differ.
  *
  *     const loss = autocast("bf16", () => model.loss(batch));
  *     loss.backward();

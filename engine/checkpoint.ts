@@ -10,9 +10,9 @@ import { Tensor, view } from "./tensor.js";
  * f(...inputs), whose intermediate results are not kept but computed again in the backward pass: memory for time. Chen et
  * al.: Training Deep Nets with Sublinear Memory Cost, arXiv 1604.06174.
  *
- * The same bits as without, forward and backward, random numbers and `autocast` included; `f` may use parameters and other tensors that
- * it closes over. It must compute the same when it is called again, so it may not change anything in place. Throws
- * TypeError where it returns anything but one tensor.
+ * The same bits as without, forward and backward, random numbers included, and in the types of the `autocast` around it;
+ * `f` may use parameters and other tensors that it closes over. It must compute the same when it is called again, so it
+ * may not change anything in place. Throws TypeError where it returns anything but one tensor.
  */
 export function checkpoint<I extends readonly [Tensor, ...Tensor[]]>(
   f: (...inputs: I) => Tensor,

@@ -33,6 +33,8 @@ const FULL = new Set([
   ...["exp", "log", "rsqrt", "square", "reciprocal", "pow"],
 ]);
 
+type Run = (f: () => Tensor) => Tensor;
+
 /** Half a unit in the last place of 1: what one rounding of a value near 1 costs. */
 const HALF_ULP = { bf16: 2 ** -9, f16: 2 ** -12 } as const;
 
@@ -90,7 +92,10 @@ describe.each(["reference", "cpu"] as const)("autocast on %s", async (name) => {
     });
 
     /** Three residual layers that end in one loss: every kind of rule, one weight used by all, an adapter, dropout. */
-    const train = async (run: (f: () => Tensor) => Tensor, wrap: typeof checkpoint = (f, ...x) => f(...x)) => {
+    const train = async (
+      run: Run,
+      { wrap = (f, ...x) => f(...x), around = (f) => f() }: { wrap?: typeof checkpoint; around?: Run } = {},
+    ) => {
       device.seed(7);
       const init = new Initializer(device, 3);
       const layers = Array.from({ length: 3 }, () => new Linear(init, 16, 16));
@@ -100,7 +105,7 @@ describe.each(["reference", "cpu"] as const)("autocast on %s", async (name) => {
       using norm = new LayerNorm(init, 16);
       using x = normal([8, 16], "x", true);
       using target = tensor(Int32Array.of(0, 1, 2, 3, 4, 5, 6, 7), { device });
-      const loss = scope(() => {
+      const step = () => {
         const loss = run(() => {
           let y = x;
           for (const layer of layers)
@@ -112,7 +117,8 @@ describe.each(["reference", "cpu"] as const)("autocast on %s", async (name) => {
         });
         loss.backward();
         return loss;
-      });
+      };
+      const loss = scope(() => around(step));
       const parameters = [...layers, lora, shared, norm].flatMap((m) => [...m.parameters()]);
       const leaves = [x, ...parameters].filter((t) => t.requiresGrad);
       const types = new Set(leaves.flatMap((t) => [t.dtype, t.grad?.dtype]));
@@ -120,7 +126,7 @@ describe.each(["reference", "cpu"] as const)("autocast on %s", async (name) => {
       for (const t of [loss, ...parameters]) t.dispose();
       return { types: [...types], values };
     };
-    const under = (f: () => Tensor) => autocast(low, f);
+    const under: Run = (f) => autocast(low, f);
 
     test("gradients follow those in f32, and stay f32 with their parameters", async () => {
       const full = await train((f) => f());
@@ -142,14 +148,16 @@ describe.each(["reference", "cpu"] as const)("autocast on %s", async (name) => {
 
     test("activation checkpointing: the same bits, wherever backward is called", async () => {
       const plain = await train(under);
-      expect(await train(under, checkpoint)).toEqual(plain);
-      expect(await train((f) => autocast("f32", () => under(f)), checkpoint)).toEqual(plain);
+      expect(await train(under, { wrap: checkpoint })).toEqual(plain);
+      expect(await train(under, { wrap: checkpoint, around: under }), "inside the region").toEqual(plain);
+      const other: Run = (f) => autocast(low === "bf16" ? "f16" : "bf16", f);
+      expect(await train(under, { wrap: checkpoint, around: other }), "inside another").toEqual(plain);
     });
 
     test("allocations return to the start", async () => {
-      await train(under, checkpoint);
+      await train(under, { wrap: checkpoint });
       const before = device.memory().allocations;
-      await train(under, checkpoint);
+      await train(under, { wrap: checkpoint });
       expect(device.memory().allocations).toBe(before);
       expect(() =>
         scope(() =>
