@@ -182,6 +182,7 @@ describe.each(["reference", "cpu"] as const)("autocast on %s", async (name) => {
       expect(launches(() => autocast(low, () => [use(), use(), use()]))[label]).toBe(1 + 1);
       expect(launches(() => noGrad(() => autocast(low, () => [use(), use(), use()])))[label]).toBe(1 + inputs(3));
       expect(launches(() => [use(), use()])[label], "two regions").toBe(2 + inputs(2));
+      const { allocations } = device.memory();
       const values = scope(() =>
         autocast(low, () => {
           const before = use();
@@ -192,6 +193,7 @@ describe.each(["reference", "cpu"] as const)("autocast on %s", async (name) => {
       expect(await values[1].data()).toEqual(new Float32Array(4).fill(2));
       expect(await values[0].data()).not.toEqual(new Float32Array(4).fill(2));
       for (const t of values) t.dispose();
+      expect(device.memory().allocations).toBe(allocations);
     });
 
     test("a cast of noGrad serves a recorded use too", async () => {
