@@ -32,7 +32,8 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = folded_index(group, groups) * WORKGROUP + lane;
-  if (i >= params.n) {
+  // A clip factor below 0: the step is skipped (loss-scale/unscale).
+  if (i >= params.n || (params.hasClip == 1u && clip[1] < 0.0)) {
     return;
   }
   let lr = schedule[0];
