@@ -44,7 +44,8 @@ async function openBinding(name: DeviceName, options: DeviceOptions, byName = tr
     }
     case "webgpu": {
       const { openWebGpu } = await import("../bindings/webgpu/device.js");
-      return openWebGpu(await platform.gpu(), { ...options, allowSoftware: options.allowSoftware ?? byName });
+      const allowSoftware = options.allowSoftware ?? byName;
+      return openWebGpu(await platform.gpu(allowSoftware), { ...options, allowSoftware });
     }
     case "cuda":
       throw new DeviceError('openDevice("cuda"): this version has no CUDA device yet. Use "cpu" or "webgpu".');

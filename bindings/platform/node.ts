@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { NativeAddon } from "../native/addon.js";
 import { openFile, writeFile } from "./node-files.js";
+import { gpu } from "./node-gpu.js";
 import { decodeImage } from "./node-image.js";
 import { coreLimit, memoryLimit } from "./node-limits.js";
 import type { Platform } from "./platform.js";
@@ -34,24 +35,6 @@ function native(): NativeAddon {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`The native addon cannot be loaded (${reason}). Build it with: npm run setup`, { cause });
   }
-}
-
-/** Kept for the life of the process: Dawn frees every device when the object that made them is collected. */
-let gpuEntry: Promise<GPU> | undefined;
-
-function gpu(): Promise<GPU> {
-  gpuEntry ??= import("webgpu").then(
-    ({ create, globals }) => {
-      Object.assign(globalThis, globals);
-      return create([]);
-    },
-    (cause) => {
-      gpuEntry = undefined;
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`WebGPU in Node needs the package "webgpu", which cannot be loaded: ${reason}`, { cause });
-    },
-  );
-  return gpuEntry;
 }
 
 async function exists(path: string): Promise<boolean> {

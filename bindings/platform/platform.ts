@@ -22,8 +22,11 @@ export interface FileSource {
 export interface Platform {
   /** Loads the native addon; throws with what to do where it is not built. */
   native(): NativeAddon;
-  /** The WebGPU entry point: Dawn in Node, the page's own in a browser. */
-  gpu(): Promise<GPU>;
+  /**
+   * The WebGPU entry point: Dawn in Node, the page's own in a browser. Rejects, with what to do, where no adapter can be
+   * there: none at all, or none but software ones unless `software` is set.
+   */
+  gpu(software: boolean): Promise<GPU>;
   openFile(path: string): Promise<FileSource>;
   /** Writes to a temporary file beside it, flushes, then renames: a reader sees the old file or the new one. */
   writeFile(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;

@@ -117,7 +117,7 @@ describe("the device", () => {
   });
 
   gpuTest("rejects what is pending when it is closed, and every call after", async () => {
-    const second = await openWebGpu(await platform.gpu(), {
+    const second = await openWebGpu(await platform.gpu(true), {
       allowSoftware: true,
     });
     const x = second.allocate(4, "f32");
@@ -130,7 +130,7 @@ describe("the device", () => {
 
   gpuTest("does not open a software adapter unless asked to", async (gpu) => {
     if (!gpu.limits?.software) return;
-    await expect(openWebGpu(await platform.gpu(), {})).rejects.toThrow(
+    await expect(openWebGpu(await platform.gpu(true), {})).rejects.toThrow(
       /runs on the CPU; the cpu device is many times faster/,
     );
   });

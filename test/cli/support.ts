@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
+import { withMounts } from "../support/namespace.js";
 
 /** The command as a user starts it: the built one. `npm test` builds it first. */
 const bin = fileURLToPath(new URL("../../bin/consilium.js", import.meta.url));
@@ -22,8 +23,20 @@ export function consilium(
   args: readonly string[],
   interfere?: (child: ChildProcess, stderr: string) => void,
 ): Promise<Outcome> {
+  return outcome([process.execPath, bin, ...args], interfere);
+}
+
+/** The command on a machine changed by `mounts` (shell), which nothing else sees. */
+export function consiliumWithMounts(mounts: string, args: readonly string[]): Promise<Outcome> {
+  return outcome([...withMounts(mounts), process.execPath, bin, ...args]);
+}
+
+function outcome(
+  [command, ...args]: readonly string[],
+  interfere?: (child: ChildProcess, stderr: string) => void,
+): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [bin, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
     let [stdout, stderr] = ["", ""];
     child.stdout.on("data", (data) => {
       stdout += data;

@@ -5,7 +5,7 @@ import { openWebGpu } from "../../bindings/webgpu/device.js";
 import { required } from "./devices.js";
 
 const opened = await platform
-  .gpu()
+  .gpu(true)
   .then((gpu) => openWebGpu(gpu, { allowSoftware: true, debug: true }))
   .catch((error: Error) => {
     if (required.has("webgpu")) throw error;
