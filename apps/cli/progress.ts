@@ -13,7 +13,7 @@ const NEWEST = 0.05;
 export class Progress {
   readonly #device: Device;
   readonly #stream: WriteStream;
-  #shownAt = 0;
+  #shownAt = Number.NEGATIVE_INFINITY;
   #started = performance.now();
   #first = 0;
   #loss = Number.NaN;
@@ -28,6 +28,7 @@ export class Progress {
     switch (event.type) {
       case "ready":
         this.#started = performance.now();
+        this.#shownAt = Number.NEGATIVE_INFINITY;
         this.#first = event.resumedAt;
         this.note(
           `${count(event.rows)} questions, ${count(event.steps)} steps; ` +

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { tryOpen } from "../support/devices.js";
-import { consilium, temporaryFolder } from "./support.js";
+import { consilium, consiliumStoppedAt, temporaryFolder } from "./support.js";
 
 const { device, reason } = await tryOpen("cpu", {});
 device?.close();
@@ -11,12 +11,7 @@ describe.skipIf(!device)(`demo on cpu${reason}`, () => {
   test("--fast: both stages, stopped once and resumed, with a report that needs no network", async () => {
     const out = join(temporaryFolder(), "demo");
     const args = ["demo", "--fast", "--out", out, "--device", "cpu"];
-    let sent = false;
-    const stopped = await consilium(args, (child, stderr) => {
-      if (sent || !/Tuned with adapters.*step 1\//s.test(stderr)) return;
-      sent = true;
-      child.kill("SIGTERM");
-    });
+    const stopped = await consiliumStoppedAt(/Tuned with adapters.*step 1\//s, "SIGTERM", args);
     expect(stopped.code, stopped.stderr).toBe(130);
     expect(stopped.stderr).toContain("--resume");
 

@@ -26,6 +26,23 @@ export function consilium(
   return outcome([process.execPath, bin, ...args], interfere);
 }
 
+/** The command, which gets the signal as soon as its standard error matches: no step passes meanwhile, however fast. */
+export function consiliumStoppedAt(pattern: RegExp, signal: NodeJS.Signals, args: readonly string[]): Promise<Outcome> {
+  const preload = `
+    let seen = "";
+    const write = process.stderr.write;
+    process.stderr.write = function (text, ...rest) {
+      seen += text;
+      if (${pattern}.test(seen)) {
+        process.stderr.write = write;
+        process.kill(process.pid, "${signal}");
+      }
+      return write.call(this, text, ...rest);
+    };`;
+  const url = `data:text/javascript,${encodeURIComponent(preload)}`;
+  return outcome([process.execPath, "--import", url, bin, ...args]);
+}
+
 /** The command on a machine changed by `mounts` (shell), which nothing else sees. */
 export function consiliumWithMounts(mounts: string, args: readonly string[]): Promise<Outcome> {
   return outcome([...withMounts(mounts), process.execPath, bin, ...args]);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { io } from "../../engine/index.js";
 import { tryOpen } from "../support/devices.js";
-import { consilium, smallOrganData, temporaryFolder } from "./support.js";
+import { consilium, consiliumStoppedAt, smallOrganData, temporaryFolder } from "./support.js";
 
 const TIMEOUT = 300_000;
 const { device, reason } = await tryOpen("cpu", {});
@@ -102,12 +102,7 @@ describe.skipIf(!device)(`train miss on cpu${reason}`, () => {
   test(
     "Ctrl-C stops after a step with a checkpoint and says how to go on; a second run goes on",
     async () => {
-      let sent = false;
-      const stopped = await consilium(train("stopped"), (child, stderr) => {
-        if (sent || !stderr.includes("step ")) return;
-        sent = true;
-        child.kill("SIGINT");
-      });
+      const stopped = await consiliumStoppedAt(/^step 1\//m, "SIGINT", train("stopped"));
       expect(stopped.code).toBe(130);
       expect(stopped.stderr).toContain(`consilium train miss --out ${run("stopped")} --resume`);
       expect(stopped.stderr).not.toMatch(/\n\s+at /);

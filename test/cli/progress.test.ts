@@ -1,0 +1,17 @@
+import type { WriteStream } from "node:tty";
+import { expect, test } from "vitest";
+import { Progress } from "../../apps/cli/progress.js";
+import { openDevice } from "../../engine/index.js";
+
+test("a log shows the first and the last step of each training at once, others every few seconds", async () => {
+  using device = await openDevice("reference");
+  const lines: string[] = [];
+  const log = { isTTY: false, write: (text: string) => lines.push(text) } as unknown as WriteStream;
+  const { onEvent } = new Progress(device, log);
+  for (let training = 0; training < 2; training++) {
+    onEvent({ type: "ready", trainable: 1, total: 1, steps: 4, rows: 8, resumedAt: 0 });
+    for (let step = 1; step <= 4; step++) onEvent({ type: "step", step, steps: 4, epoch: 0, loss: 1, lr: 1 });
+  }
+  const steps = lines.flatMap((line) => /^step \d\/4/.exec(line)?.[0] ?? []);
+  expect(steps).toEqual(["step 1/4", "step 4/4", "step 1/4", "step 4/4"]);
+});
