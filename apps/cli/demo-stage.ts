@@ -16,7 +16,7 @@ import type { Interruption } from "./interruption.js";
 import { memoryUsed } from "./output.js";
 import { bertVocabulary } from "./package-files.js";
 import { Progress } from "./progress.js";
-import { startRun } from "./run-folder.js";
+import { resumable, startRun } from "./run-folder.js";
 
 export interface StageOptions {
   readonly out: string;
@@ -65,7 +65,7 @@ export async function runStage(settings: StageSettings, options: StageOptions): 
     const { resume } = options;
     const onEvent = progress.onEvent;
     const result = await interruption.guard(
-      trainMiss(run, { device, out, bertVocabulary, resume, signal, onEvent }),
+      resumable(trainMiss(run, { device, out, bertVocabulary, resume, signal, onEvent }), options.again),
       kept,
     );
     if (result.interrupted) throw new Interrupted(kept);

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { onFile } from "../../bindings/platform/node-file-error.js";
 import type { Device } from "../../engine/index.js";
 import type { CommonOptions } from "./common-options.js";
 
@@ -16,11 +17,12 @@ export async function writeJson({ json }: CommonOptions, document: object): Prom
   else await writeFileIn(json, text);
 }
 
-/** Writes a file, making its folder where there is none. */
-export async function writeFileIn(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, text);
-}
+/** Writes a file that the user named (it may be a device or a pipe), making its folder where there is none. */
+export const writeFileIn = (path: string, text: string): Promise<void> =>
+  onFile(
+    path,
+    mkdir(dirname(path), { recursive: true }).then(() => writeFile(path, text)),
+  );
 
 /** What the work took: the largest live bytes on the device, and the largest resident set of the process so far. */
 export const memoryUsed = (device: Device) => ({

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { io } from "../../engine/index.js";
 import { RunConfig, type RunConfigInput } from "../../models/index.js";
@@ -115,12 +114,7 @@ export function givenFlags(options: Readonly<Record<string, unknown>>): Record<s
 
 /** A config file: JSON, or what `config.json` of a run holds. */
 export async function readConfigFile(file: string): Promise<Record<string, unknown>> {
-  const text = await readFile(file, "utf8").catch((cause: Error) => {
-    throw new io.FileFormatError(file, `it cannot be read (${cause.message})`, "Give a JSON file to --config", {
-      cause,
-    });
-  });
-  const value = io.parseJson(text, file);
+  const value = io.parseJson(await io.readText(file, "Give a JSON file to --config"), file);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw new io.FileFormatError(file, "it is not a JSON object", "See consilium train miss --help for its keys");
 }

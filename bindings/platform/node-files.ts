@@ -1,11 +1,15 @@
 /** Files under Node: positional reads, and writes that a reader never sees half done. */
 import { randomUUID } from "node:crypto";
-import { type FileHandle, mkdir, open, rename, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { FileError } from "./file-error.js";
+import { fileError, onFile } from "./node-file-error.js";
 import type { FileSource } from "./platform.js";
 
+export const readText = (path: string): Promise<string> => onFile(path, readFile(path, "utf8"));
+
 export async function openFile(path: string): Promise<FileSource> {
-  const file = await open(path, "r");
+  const file = await onFile(path, open(path, "r"));
   const { size } = await file.stat();
   return {
     name: path,
@@ -16,7 +20,8 @@ export async function openFile(path: string): Promise<FileSource> {
       const bytes = new Uint8Array(length);
       for (let done = 0; done < length; ) {
         // One system call reads at most 2 GiB.
-        const { bytesRead } = await file.read(bytes, done, Math.min(length - done, 1 << 30), offset + done);
+        const piece = file.read(bytes, done, Math.min(length - done, 1 << 30), offset + done);
+        const { bytesRead } = await onFile(path, piece);
         if (bytesRead === 0) throw new Error(`${path}: the file became shorter while it was read`);
         done += bytesRead;
       }
@@ -41,12 +46,14 @@ export async function writeFile(path: string, chunks: AsyncIterable<Uint8Array> 
   } catch (cause) {
     await file?.close().catch(() => {});
     await unlink(temporary).catch(() => {});
-    if ((cause as NodeJS.ErrnoException).code === "ENOSPC")
-      throw new Error(`${path}: the disk is full; what was there before is unchanged`, { cause });
-    throw cause;
+    if (!isSystemError(cause)) throw cause;
+    throw new FileError(path, `${fileError(path, cause).reason}; what was there before is unchanged`, { cause });
   }
   await syncFolder(dirname(path));
 }
+
+/** From the file system, not from what makes the chunks. */
+const isSystemError = (error: unknown) => error instanceof Error && "syscall" in error;
 
 async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let done = 0; done < chunk.byteLength; ) {

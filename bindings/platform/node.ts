@@ -1,11 +1,11 @@
 /** The platform under Node: native addon, Dawn, files, sharp, cgroup limits. */
 import { readFileSync } from "node:fs";
-import { access, readFile } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { NativeAddon } from "../native/addon.js";
-import { openFile, writeFile } from "./node-files.js";
+import { openFile, readText, writeFile } from "./node-files.js";
 import { gpu } from "./node-gpu.js";
 import { decodeImage } from "./node-image.js";
 import { coreLimit, memoryLimit } from "./node-limits.js";
@@ -49,7 +49,7 @@ export const platform: Platform = {
   gpu,
   openFile,
   writeFile,
-  readText: (path) => readFile(path, "utf8"),
+  readText,
   exists,
   decodeImage,
   get memoryLimit() {

@@ -27,10 +27,11 @@ export interface Platform {
    * there: none at all, or none but software ones unless `software` is set.
    */
   gpu(software: boolean): Promise<GPU>;
+  /** This and the next two reject with FileError: which file, and why not, in plain words. */
   openFile(path: string): Promise<FileSource>;
+  readText(path: string): Promise<string>;
   /** Writes to a temporary file beside it, flushes, then renames: a reader sees the old file or the new one. */
   writeFile(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
-  readText(path: string): Promise<string>;
   exists(path: string): Promise<boolean>;
   /** JPEG, PNG, WebP, ... to RGB; grey is repeated. `label` names the image in errors. */
   decodeImage(bytes: Uint8Array, label: string): Promise<DecodedImage>;

@@ -8,6 +8,7 @@ import { readRange } from "./file-source.js";
 import { parseJson } from "./json.js";
 import { looksLikeZip, openPytorchCheckpoint } from "./pytorch.js";
 import { looksLikeLegacyPytorch } from "./pytorch-legacy.js";
+import { readText, reasonOf } from "./read-file.js";
 import { looksLikeSafetensors, openSafetensors } from "./safetensors.js";
 import { type CheckpointReader, createReader, type StoredTensor } from "./stored-tensor.js";
 
@@ -73,9 +74,8 @@ async function openFile(file: string, options: OpenOptions): Promise<CheckpointR
 
 /** A folder that holds none of the files comes here too: some systems open it and then refuse to read. */
 function cannotOpen(file: string, cause: unknown): FileFormatError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
   const advice = `Give a checkpoint file, or a folder that holds one of ${FOLDER_FILES.join(", ")}`;
-  return new FileFormatError(file, `cannot be opened (${reason})`, advice, { cause });
+  return new FileFormatError(file, `no checkpoint can be opened here: ${reasonOf(cause)}`, advice, { cause });
 }
 
 function unknownFormat(file: string, head: Uint8Array): FileFormatError {
@@ -90,7 +90,10 @@ function unknownFormat(file: string, head: Uint8Array): FileFormatError {
 }
 
 async function openShards(indexFile: string, options: OpenOptions): Promise<CheckpointReader> {
-  const index = parseIndex(await platform.readText(indexFile), indexFile);
+  const index = parseIndex(
+    await readText(indexFile, "It lists the files of the checkpoint: check the path"),
+    indexFile,
+  );
   const folder = indexFile.slice(0, Math.max(0, indexFile.lastIndexOf("/")));
   const shards = new Map<string, CheckpointReader>();
   const close = async () => {

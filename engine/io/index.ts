@@ -5,6 +5,7 @@ export { memoryFile } from "./file-source.js";
 export { parseJson, parseJsonLines } from "./json.js";
 export { didYouMean, nearest } from "./nearest.js";
 export { flattenStateDict, openPytorch, openPytorchCheckpoint, type TreeValue } from "./pytorch.js";
+export { readBytes, readText } from "./read-file.js";
 export { openSafetensors } from "./safetensors.js";
 export { safetensorsChunks, writeSafetensors, writeShardedSafetensors } from "./safetensors-writer.js";
 export type { CheckpointReader, StoredDType, StoredTensor, WritableTensor } from "./stored-tensor.js";

@@ -1,6 +1,5 @@
 /** Rows of a data file: a JSON array, or JSON lines (one object a line). Errors name file, line and column. */
 import { z } from "zod";
-import { platform } from "#platform";
 import { io } from "../../engine/index.js";
 
 export interface RowOptions {
@@ -13,12 +12,14 @@ export interface RowOptions {
 
 export type NumberedRow<T> = T & { readonly row: number };
 
+const NEEDED = "It holds the questions of the data set: name the folder that has it";
+
 export async function readRows<T extends object>(
   path: string,
   schema: z.ZodType<T>,
   { dropFirstLine = false }: RowOptions = {},
 ): Promise<NumberedRow<T>[]> {
-  const rows = parseRows(await platform.readText(path), path, schema);
+  const rows = parseRows(await io.readText(path, NEEDED), path, schema);
   return dropFirstLine ? rows.slice(1) : rows;
 }
 

@@ -4,9 +4,7 @@
  * template questions are split by image.
  */
 import { z } from "zod";
-import { platform } from "#platform";
 import { io } from "../../engine/index.js";
-
 import { requireImages } from "./images-present.js";
 import { answerTypeField, imagePath, type Splits, textField, type VqaRecord } from "./record.js";
 import { type NumberedRow, type RowOptions, readRows } from "./rows.js";
@@ -28,9 +26,11 @@ const Smoke = z.looseObject({
   test_qids: z.array(textField),
 });
 
+const NEEDED = "It lists the images and questions of a smoke run: take the folder that comes with the package";
+
 const readSmoke = async (folder: string) => {
   const file = imagePath(folder, "smoke.json");
-  return io.parseWith(Smoke, io.parseJson(await platform.readText(file), file), file);
+  return io.parseWith(Smoke, io.parseJson(await io.readText(file, NEEDED), file), file);
 };
 
 const toRecord = (row: NumberedRow<z.infer<typeof Row>>, imageFolder: string): VqaRecord => ({

@@ -1,15 +1,14 @@
 import { platform } from "#platform";
+import { io } from "../../engine/index.js";
 import { type RgbImage, resizeBilinear } from "./resize.js";
 import { type Scaling, toChannels } from "./scaling.js";
 
 /** The pixels of an image file (JPEG, PNG, ...); a grey image has three equal channels. Errors name the file. */
 export async function readImage(path: string): Promise<RgbImage> {
-  const file = await platform.openFile(path);
-  try {
-    return await platform.decodeImage(await file.read(0, file.size), path);
-  } finally {
-    await file.close();
-  }
+  return platform.decodeImage(
+    await io.readBytes(path, "It is an image: put it there, or name the folder of the images"),
+    path,
+  );
 }
 
 /** One grey value a pixel, as in medical formats, to three equal channels. */

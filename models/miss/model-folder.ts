@@ -1,12 +1,11 @@
 import { z } from "zod";
-import { platform } from "#platform";
 import { io } from "../../engine/index.js";
 
 import { CHANNELS, ordinaryScaling, publishedScaling, type Scaling } from "../images/scaling.js";
 import { writeText } from "./checkpoint.js";
 import type { MissConfig } from "./config.js";
 import type { Answering } from "./predict.js";
-import { formatVocabulary, loadVocabulary } from "./vocabulary.js";
+import { formatVocabulary, parseVocabulary } from "./vocabulary.js";
 
 /**
  * A folder with a model: config.json (sizes, image scaling, how it answers), vocab.txt, model.safetensors.
@@ -67,10 +66,15 @@ const schema = z.strictObject({
   ]),
 });
 
+const NEEDED =
+  "A model is a folder with config.json, vocab.txt and model.safetensors, as `consilium train miss --out` writes it: check the path";
+
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const path = `${folder}/config.json`;
-  const { model, scaling, answering } = io.parseWith(schema, io.parseJson(await platform.readText(path), path), path);
-  return { config: model, scaling, answering, pieces: await loadVocabulary(`${folder}/vocab.txt`) };
+  const { model, scaling, answering } = io.parseWith(schema, io.parseJson(await io.readText(path, NEEDED), path), path);
+  const vocabulary = `${folder}/vocab.txt`;
+  const pieces = parseVocabulary(await io.readText(vocabulary, NEEDED), vocabulary);
+  return { config: model, scaling, answering, pieces };
 }
 
 /** Writes config.json and vocab.txt; the weights come when there are some. */

@@ -2,7 +2,6 @@
  * The vocabulary of a WordPiece tokenizer: one piece a line, the line number is the id, continuations start with `##`.
  * `bert-base-uncased` has 30522 lines; a small model may carry a shorter list of its own in the same format.
  */
-import { platform } from "#platform";
 import { io } from "../../engine/index.js";
 
 /** Pieces every vocabulary has to hold. `[PAD]` has to be the first: loss and embedding take id 0 for padding. */
@@ -39,7 +38,7 @@ export function parseVocabulary(text: string, fileName: string): string[] {
 export const formatVocabulary = (pieces: readonly string[]) => `${pieces.join("\n")}\n`;
 
 export async function loadVocabulary(path: string): Promise<string[]> {
-  return parseVocabulary(await platform.readText(path), path);
+  return parseVocabulary(await io.readText(path, "It is a vocabulary, one piece a line: check the path"), path);
 }
 
 /**

@@ -9,7 +9,7 @@ import { memoryUsed, say, writeJson } from "../output.js";
 import { bertVocabulary } from "../package-files.js";
 import { Progress } from "../progress.js";
 import { addRunFlags, readConfigFile, runConfig } from "../run-flags.js";
-import { holdsRun, readRun, startRun } from "../run-folder.js";
+import { holdsRun, readRun, resumable, startRun } from "../run-folder.js";
 
 interface Options extends CommonOptions {
   out: string;
@@ -61,7 +61,10 @@ async function run(options: Options): Promise<void> {
     checkpointSeconds,
     onEvent: progress.onEvent,
   });
-  const result = await interruption.guard(training, "stopped before the first step; nothing was saved.");
+  const result = await interruption.guard(
+    resumable(training, again(options)),
+    "stopped before the first step; nothing was saved.",
+  );
   if (result.interrupted) throw new Interrupted(stopped(result, options));
   progress.note(`trained ${count(result.steps)} steps in ${clock((performance.now() - started) / 1000)}`);
 
@@ -109,5 +112,6 @@ async function settings(options: Options): Promise<RunConfig> {
   return runConfig({ ...options }, { values: await readConfigFile(file), file });
 }
 
-const stopped = ({ steps }: TrainResult, { out }: Options) =>
-  `stopped after step ${count(steps)}; the checkpoint is in ${out}. Go on with: consilium train miss --out ${out} --resume`;
+const again = ({ out }: Options) => `consilium train miss --out ${out} --resume`;
+const stopped = ({ steps }: TrainResult, options: Options) =>
+  `stopped after step ${count(steps)}; the checkpoint is in ${options.out}. Go on with: ${again(options)}`;

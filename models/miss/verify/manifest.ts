@@ -1,7 +1,5 @@
 import { z } from "zod";
-import { platform } from "#platform";
 import { io } from "../../../engine/index.js";
-
 import type { MissConfig } from "../config.js";
 
 /** A run of generation other than the default, under its name in the scenario. */
@@ -60,9 +58,12 @@ export type Scenario = z.infer<typeof scenario>;
 export const isGeneration = (value: unknown): value is z.infer<typeof generation> =>
   generation.safeParse(value).success;
 
+const NEEDED =
+  "Golden tensors are a folder with manifest.json, inputs.safetensors and the files that the manifest names: check the path";
+
 export async function readManifest(folder: string): Promise<Manifest> {
   const path = `${folder}/manifest.json`;
-  return io.parseWith(schema, io.parseJson(await platform.readText(path), path), path);
+  return io.parseWith(schema, io.parseJson(await io.readText(path, NEEDED), path), path);
 }
 
 /** The model of a manifest, without dropout and drop path. */
