@@ -21,6 +21,8 @@ export interface BenchOptions {
   /** For all rows together; every row gets at least five rounds. */
   readonly budgetSeconds: number;
   readonly device: "cpu" | "webgpu" | "reference";
+  /** Bytes; the device's own default where absent. */
+  readonly memoryBudget?: number;
   onProgress?(text: string): void;
 }
 
@@ -34,7 +36,7 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
   const peers = await openPeers(options.peers, threads);
   let device: Device | null = null;
   try {
-    device = await openDevice(options.device, { threads });
+    device = await openDevice(options.device, { threads, memoryBudget: options.memoryBudget });
     const loadBefore = loadavg();
     const deadline = performance.now() + 1000 * options.budgetSeconds;
     const rows: BenchRow[] = [];

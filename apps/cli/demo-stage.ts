@@ -22,6 +22,7 @@ export interface StageOptions {
   readonly out: string;
   readonly deviceName: DeviceName;
   readonly threads?: number;
+  readonly memory?: number;
   readonly resume: boolean;
   readonly interruption: Interruption;
   /** The command that goes on after a stop. */
@@ -54,7 +55,7 @@ export async function runStage(settings: StageSettings, options: StageOptions): 
   const folder = join(options.out, settings.name);
   const config = RunConfig.parse({ ...settings.run, ...(options.init && { init: options.init }) });
   // A device of its own, so that the peak is the stage's.
-  using device = await openDevice(options.deviceName, { threads: options.threads });
+  using device = await openDevice(options.deviceName, { threads: options.threads, memoryBudget: options.memory });
   const { interruption } = options;
   const { signal } = interruption;
   const progress = new Progress(device);

@@ -29,19 +29,12 @@ function program(): Command {
   return root.addHelpText("after", "\nconsilium COMMAND --help tells more, with examples. Start with: consilium demo");
 }
 
-/** Some errors list every tensor that does not fit; the first ones tell enough. */
-function shortened(message: string): string {
-  const lines = message.split("\n");
-  if (lines.length <= 12) return message;
-  return [...lines.slice(0, 10), `  ... and ${lines.length - 10} more lines (--debug shows all)`].join("\n");
-}
-
 /** Prints the error for people and returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
   if (error instanceof Failed) return EXIT.failed;
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`consilium: ${shortened(message)}\n`);
+  process.stderr.write(`consilium: ${message}\n`);
   if (error instanceof Interrupted) return EXIT.interrupted;
   if (process.argv.includes("--debug") && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return error instanceof UsageError ? EXIT.usage : EXIT.failed;

@@ -1,6 +1,8 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { FileError } from "../../bindings/platform/file-error.js";
 import { onFile } from "../../bindings/platform/node-file-error.js";
+import { ignore, makeFolder } from "../../bindings/platform/node-files.js";
 import type { Device } from "../../engine/index.js";
 import type { CommonOptions } from "./common-options.js";
 
@@ -21,7 +23,17 @@ export async function writeJson({ json }: CommonOptions, document: object): Prom
 export const writeFileIn = (path: string, text: string): Promise<void> =>
   onFile(
     path,
-    mkdir(dirname(path), { recursive: true }).then(() => writeFile(path, text)),
+    makeFolder(dirname(path)).then(() => writeFile(path, text)),
+  );
+
+/** Fails early where a result could not be written in the end: makes its folder, and refuses a folder in its place. */
+export const prepareFile = (path: string): Promise<void> =>
+  onFile(
+    path,
+    makeFolder(dirname(path)).then(async () => {
+      const found = await stat(path).catch(ignore("ENOENT"));
+      if (found?.isDirectory()) throw new FileError(path, "it is a folder. Name the file to write");
+    }),
   );
 
 /** What the work took: the largest live bytes on the device, and the largest resident set of the process so far. */

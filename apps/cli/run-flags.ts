@@ -125,11 +125,25 @@ export function runConfig(
   from?: { values: object; file: string },
 ): RunConfig {
   const given = givenFlags(options);
-  const merged = merge(merge(BASE, from?.values ?? {}), given);
-  const config = io.parseWith(RunConfig, merged, from?.file ?? "train miss");
+  const flags = RunConfig.safeParse(merge(BASE, given));
+  if (!flags.success)
+    throw new UsageError(
+      flags.error.issues
+        .map((issue) => `${flagOf(issue.path)}: ${issue.message.replace(/^Invalid input: /, "")}`)
+        .join("\n"),
+    );
+  const config = from ? io.parseWith(RunConfig, merge(merge(BASE, from.values), given), from.file) : flags.data;
   if (config.data.set === "slake" && config.data.folder === vqaRadFolder)
     throw new UsageError("--set slake needs --data, the folder with train.json, test.json and imgs/ of SLAKE.");
   return config;
+}
+
+/** The flag that sets a key. */
+function flagOf(path: readonly PropertyKey[]): string {
+  const known = Object.values(runFlags)
+    .flat()
+    .find(({ key }) => key === path.join("."));
+  return known?.flag.replace(/ <.*/, "") ?? path.join(".");
 }
 
 type Tree = Record<string, unknown>;

@@ -1,10 +1,9 @@
 import { FileError } from "./file-error.js";
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
+  ENOENT: "there is no such file or folder",
   EISDIR: "it is a folder, not a file",
   ENOTDIR: "a part of its path is a file, not a folder",
-  EEXIST: "a file is in the way",
   EACCES: "this user may not (permission denied)",
   EPERM: "this user may not (operation not permitted)",
   EROFS: "the file system is read-only",

@@ -31,12 +31,27 @@ export async function openFile(path: string): Promise<FileSource> {
   };
 }
 
+/** Makes a folder and those above it. Node's own recursion never ends where the system makes none, as under /proc. */
+export async function makeFolder(path: string): Promise<void> {
+  const make = () => mkdir(path).catch(ignore("EEXIST"));
+  await make().catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT" || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await make();
+  });
+}
+
+/** For `catch`: goes on after one kind of error. */
+export const ignore = (code: string) => (error: NodeJS.ErrnoException) => {
+  if (error.code !== code) throw error;
+};
+
 export async function writeFile(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
   // In the same folder, since a rename is atomic only within one file system.
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
   let file: FileHandle | null = null;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     file = await open(temporary, "wx");
     for await (const chunk of chunks) await writeAll(file, chunk);
     await file.sync();

@@ -17,6 +17,6 @@ export async function decodeImage(bytes: Uint8Array, label: string): Promise<Dec
     };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`${label}: not a readable image (${reason})`, { cause });
+    throw new Error(`${label}: not a readable image (${reason}). Copy it again, or take out its rows`, { cause });
   }
 }

@@ -75,7 +75,7 @@ async function openFile(file: string, options: OpenOptions): Promise<CheckpointR
 /** A folder that holds none of the files comes here too: some systems open it and then refuse to read. */
 function cannotOpen(file: string, cause: unknown): FileFormatError {
   const advice = `Give a checkpoint file, or a folder that holds one of ${FOLDER_FILES.join(", ")}`;
-  return new FileFormatError(file, `no checkpoint can be opened here: ${reasonOf(cause)}`, advice, { cause });
+  return new FileFormatError(file, `cannot be opened: ${reasonOf(cause)}`, advice, { cause });
 }
 
 function unknownFormat(file: string, head: Uint8Array): FileFormatError {

@@ -30,11 +30,15 @@ function describe(schema: z.ZodType, issue: Issue, parent: Path): string[] {
     // The branch that came closest is most likely the one that was meant.
     const closest = issue.errors.reduce((best, branch) => (depth(branch) > depth(best) ? branch : best));
     if (depth(closest) > 0) return closest.flatMap((inner) => describe(schema, inner, path));
-    const choices = issue.errors.map((branch) => branch[0].message.replace(/^Invalid input: /, ""));
+    const choices = issue.errors.map((branch) => problem(branch[0]));
     return [`${pathText(path)}: ${[...new Set(choices)].join(", or ")}`];
   }
-  return [`${pathText(path)}: ${issue.message}`];
+  return [`${pathText(path)}: ${problem(issue)}`];
 }
+
+/** zod's words, shorter: "expected number, received string", "missing". */
+const problem = ({ message }: Issue) =>
+  message.replace(/^Invalid (input|option): /, "").replace(/^expected .*, received undefined$/, "missing");
 
 /** How far into the value a union's branch got before it failed. */
 const depth = (branch: readonly Issue[]) =>

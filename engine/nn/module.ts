@@ -67,7 +67,9 @@ export abstract class Module {
         wrong.push(`${name}: [${found.shape.join(", ")}] in the file, [${p.shape.join(", ")}] in the model`);
     }
     if (wrong.length)
-      throw new ShapeError(`${source}: ${wrong.length} tensors do not fit the model:\n  ${wrong.join("\n  ")}`);
+      throw new ShapeError(
+        `${source}: ${wrong.length} tensors do not fit the model. Give a checkpoint of the same sizes:\n  ${wrong.join("\n  ")}`,
+      );
   }
 
   /** Copies values in by name; all names must be there, with their shapes. */

@@ -31,6 +31,18 @@ export interface MissConfig {
   initializerRange: number;
 }
 
+/** What of a model's sizes does not fit together. */
+export function misfits(sizes: MissConfig): string[] {
+  const divisors = [
+    ["imageSize", "patch"],
+    ["visionWidth", "visionHeads"],
+    ["hidden", "heads"],
+  ] as const;
+  return divisors.flatMap(([whole, part]) =>
+    sizes[whole] % sizes[part] === 0 ? [] : [`${whole} ${sizes[whole]} is not a multiple of ${part} ${sizes[part]}`],
+  );
+}
+
 const common = {
   visionEps: 1e-6,
   textEps: 1e-12,

@@ -1,3 +1,4 @@
+import { io } from "../../engine/index.js";
 import { withImages } from "../data/image-control.js";
 import type { VqaRecord } from "../data/record.js";
 import { loadSlake } from "../data/slake.js";
@@ -15,6 +16,9 @@ export interface DataSplits {
 /** The questions of a run. Validation images are taken out of the training rows, never out of the test. */
 export async function loadSplits({ data, images, validation, seed }: RunConfig): Promise<DataSplits> {
   const { train, test } = await loaders[data.set](data.folder);
+  for (const [part, { length }] of Object.entries({ training: train, test }))
+    if (length === 0)
+      throw new io.FileFormatError(data.folder, `"${data.set}" has no ${part} question`, "Take a whole data set");
   const parts = validation === 0 ? { train, test: [] } : splitByImage(train, seed, validation);
   const seen = (records: readonly VqaRecord[]) => withImages(records, images, seed);
   return { train: seen(parts.train), validation: seen(parts.test), test: seen(test) };

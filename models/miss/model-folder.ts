@@ -3,8 +3,9 @@ import { io } from "../../engine/index.js";
 
 import { CHANNELS, ordinaryScaling, publishedScaling, type Scaling } from "../images/scaling.js";
 import { writeText } from "./checkpoint.js";
-import type { MissConfig } from "./config.js";
+import { type MissConfig, misfits } from "./config.js";
 import type { Answering } from "./predict.js";
+import { MissTokenizer } from "./tokenizer.js";
 import { formatVocabulary, parseVocabulary } from "./vocabulary.js";
 
 /**
@@ -74,6 +75,10 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const { model, scaling, answering } = io.parseWith(schema, io.parseJson(await io.readText(path, NEEDED), path), path);
   const vocabulary = `${folder}/vocab.txt`;
   const pieces = parseVocabulary(await io.readText(vocabulary, NEEDED), vocabulary);
+  const wrong = misfits(model);
+  const { size } = new MissTokenizer(pieces);
+  if (size !== model.vocab) wrong.push(`vocab is ${model.vocab}, but vocab.txt makes ${size}`);
+  if (wrong.length) throw new io.FileFormatError(path, wrong.join("; "), "Take the folder as it was written");
   return { config: model, scaling, answering, pieces };
 }
 

@@ -1,6 +1,6 @@
-import { crossEntropy, nn, reshape, scale, slice, sum, type Tensor } from "../../engine/index.js";
+import { crossEntropy, nn, OptionError, reshape, scale, slice, sum, type Tensor } from "../../engine/index.js";
 import { Bert } from "./bert.js";
-import type { MissConfig } from "./config.js";
+import { type MissConfig, misfits } from "./config.js";
 import { TextDecoder } from "./decoder.js";
 import { VisionTransformer } from "./vision.js";
 
@@ -34,6 +34,8 @@ export class MissNetwork extends nn.Module {
 
   constructor(init: nn.Initializer, config: MissConfig) {
     super();
+    const wrong = misfits(config);
+    if (wrong.length) throw new OptionError(`MissNetwork: ${wrong.join("; ")}. Choose sizes that divide.`);
     this.config = config;
     this.visual_encoder = new VisionTransformer(init, config);
     this.text_encoder = new Bert(init, config, config.visionWidth);

@@ -8,7 +8,7 @@ import { withMounts } from "../support/namespace.js";
 
 /** The command as a user starts it: the built one. `npm test` builds it first. */
 const bin = fileURLToPath(new URL("../../bin/consilium.js", import.meta.url));
-const vqaRad = fileURLToPath(new URL("../../data/vqa-rad", import.meta.url));
+export const vqaRad = fileURLToPath(new URL("../../data/vqa-rad", import.meta.url));
 export const goldenFolder = fileURLToPath(new URL("../fixtures/miss", import.meta.url));
 
 export interface Outcome {

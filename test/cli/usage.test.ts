@@ -1,11 +1,13 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { runFlags } from "../../apps/cli/run-flags.js";
 import { RunConfig } from "../../models/index.js";
+import { badFiles } from "./bad-files.js";
 import { consilium, goldenFolder, temporaryFolder } from "./support.js";
 
 const folder = temporaryFolder();
+const bad = await badFiles(folder);
 
 describe("help", () => {
   const commands = [["devices"], ["train", "miss"], ["eval", "miss"], ["info"], ["verify"], ["bench"], ["demo"]];
@@ -13,7 +15,7 @@ describe("help", () => {
     const { code, stdout } = await consilium([...words.split(" "), "--help"]);
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: consilium ${words}`);
-    for (const expected of ["--device", "--threads", "--json", "--debug", "Examples:", `consilium ${words}`])
+    for (const expected of ["--device", "--threads", "--memory", "--json", "--debug", "Examples:", `consilium ${words}`])
       expect(stdout).toContain(expected);
   });
 
@@ -31,12 +33,22 @@ describe("help", () => {
 });
 
 describe("wrong usage exits with 2", () => {
-  test.each([
+  test.concurrent.each([
     ["an unknown flag, with the nearest", ["demo", "--fst"], "--fast"],
     ["an unknown flag of a subcommand", ["train", "miss", "--out", "x", "--epoch", "3"], "--epochs"],
     ["an unknown command, with the nearest", ["verfy"], "verify"],
     ["a device that does not exist", ["devices", "--device", "gpu"], "cpu, webgpu, reference"],
     ["threads that are no count", ["devices", "--threads", "1.5"], "whole number"],
+    ["negative threads", ["devices", "--threads", "-1"], "whole number"],
+    ["more threads than any machine has", ["devices", "--threads", "1e9"], "1 to 1024"],
+    ["a device of a later version", ["devices", "--device", "cuda"], "cpu, webgpu, reference"],
+    ["memory without a unit", ["devices", "--memory", "4"], "800MB, 4GB"],
+    ["a value out of range", ["train", "miss", "--out", "x", "--batch", "-3"], "--batch"],
+    ["a value that is no whole number", ["train", "miss", "--out", "x", "--epochs", "1.5"], "--epochs: expected int"],
+    ["a negative time", ["train", "miss", "--out", "x", "--checkpoint-seconds", "-1"], "number from 0"],
+    ["a suite that does not exist", ["bench", "matmull"], "matmul, attention"],
+    ["a shape that is none", ["bench", "matmul", "--shapes", "7"], "MxNxK"],
+    ["a peer that is not known", ["bench", "matmul", "--peers", "numpy"], "ort, ort-const, torch"],
     ["a missing argument", ["verify"], "folder"],
     ["--out left out", ["train", "miss"], "--out"],
     ["controls that exclude each other", ["eval", "miss", "x", "--shuffle-images", "--blank-images"], "exclude"],
@@ -49,34 +61,130 @@ describe("wrong usage exits with 2", () => {
 });
 
 describe("what cannot be done exits with 1 and one clear message", () => {
-  const config = join(folder, "bad.json");
-  writeFileSync(config, JSON.stringify({ epochs: 1, data: { set: "organ", foldr: "x" } }));
-  const broken = join(folder, "broken.json");
-  writeFileSync(broken, "{ epochs");
-  test.each([
+  const train = (...more: string[]) => ["train", "miss", "--out", join(folder, "run"), "--epochs", "1", ...more];
+  const onCpu = (...more: string[]) =>
+    train("--set", "organ-smoke", "--vocabulary", "reduced", "--device", "cpu", ...more);
+  test.concurrent.each([
+    ["a config that does not exist", train("--config", bad.nothing), [bad.nothing, "no such file", "--config"]],
+    ["a config that is a folder", train("--config", bad.emptyFolder), ["it is a folder", "--config"]],
+    ["a config that is not JSON", train("--config", bad.brokenJson), ["broken.json:2:12", "^"]],
+    ["a config that is no object", train("--config", bad.list), ["list.json", "not a JSON object"]],
+    ["a key that the config does not know", train("--config", bad.unknownKey), ["data.foldr", 'did you mean "folder"']],
+
+    ["no data", train("--data", bad.nothing), ["organ.json", "no such file", "questions of the data set"]],
+    ["data in an empty folder", train("--data", bad.emptyFolder), ["organ.json", "no such file"]],
+    ["a file in the place of the data's folder", train("--data", bad.list), ["a part of its path is a file"]],
+    ["rows that are not JSON", train("--data", bad.rows("[{")), ["organ.json:1:3", "a key should be here"]],
+    ["rows of another form", train("--data", bad.rows('[{"question": 3}]')), ["[0].image_name: missing", "[0].split"]],
+    ["data without rows", train("--data", bad.rows("[]")), ['"organ" has no training question']],
+    ["a missing image", train("--data", bad.images(null)), [`images/${bad.image} (row 0)`, "1 of "]],
     [
-      "a key that the config does not know",
-      ["train", "miss", "--out", join(folder, "a"), "--config", config],
-      "folder",
+      "a truncated image",
+      train("--data", bad.images("truncated")),
+      [`images/${bad.image}: `, "premature end", "Copy it again"],
     ],
-    ["a config that is not JSON", ["train", "miss", "--out", join(folder, "a"), "--config", broken], "broken.json"],
-    ["a value out of range", ["train", "miss", "--out", join(folder, "a"), "--batch", "-3"], "batch"],
-    ["a folder without a model", ["eval", "miss", join(folder, "none")], "none"],
-    ["a checkpoint that is not one", ["info", config], "bad.json"],
+    ["an image that is none", train("--data", bad.images("text")), [`images/${bad.image}: not a readable image`]],
+    ["an image that is a folder", train("--data", bad.images("folder")), [`images/${bad.image}: it is a folder`]],
+
+    ["--out below a file", train("--out", join(bad.list, "run")), ["run.json", "a part of its path is a file"]],
+    ["--out where nothing can be made", train("--out", "/proc/none/run"), ["/proc/none/run/run.json"]],
+    ["no checkpoint to start from", onCpu("--init", bad.nothing), [bad.nothing, "no such file", "model.safetensors"]],
+    ["an image size that no patch divides", onCpu("--image-size", "65"), ["imageSize 65 is not a multiple of patch 8"]],
+    [
+      "a batch that does not fit",
+      onCpu("--memory", "10MB"),
+      ["matmul/forward", "of 9.5 MiB", "smaller batch", "--memory"],
+    ],
+
+    [
+      "a model that does not exist",
+      ["eval", "miss", bad.nothing],
+      ["config.json", "no such file", "A model is a folder"],
+    ],
+    ["a model in an empty folder", ["eval", "miss", bad.emptyFolder], ["config.json", "no such file"]],
+    ["a model that is a file", ["eval", "miss", bad.list], ["config.json", "a part of its path is a file"]],
+    ["a model without vocabulary", ["eval", "miss", bad.model({ remove: "vocab.txt" })], ["vocab.txt", "no such file"]],
+    [
+      "a model without weights",
+      ["eval", "miss", bad.model({ remove: "model.safetensors" })],
+      ["holds one of model.safetensors"],
+    ],
+    ["a model's config that is not JSON", ["eval", "miss", bad.model({ config: () => "{" })], ["config.json:1:2"]],
+    [
+      "a model's config of another form",
+      ["eval", "miss", bad.model({ config: () => "[]" })],
+      ["config.json", "expected object"],
+    ],
+    [
+      "a model's config with an unknown key",
+      ["eval", "miss", bad.model({ config: (text) => text.replace("imageSize", "imagesize") })],
+      ["model.imageSize: missing", 'did you mean "imageSize"'],
+    ],
+    [
+      "a model whose sizes do not divide",
+      ["eval", "miss", bad.model({ config: (text) => text.replace('"heads": 2', '"heads": 3') })],
+      ["hidden 8 is not a multiple of heads 3"],
+    ],
+    [
+      "a model with another vocabulary",
+      ["eval", "miss", bad.model({ config: (text) => text.replace(/"vocab": \d+/, '"vocab": 40') })],
+      ["vocab is 40, but vocab.txt makes 7"],
+    ],
+    [
+      "weights of another shape, all listed",
+      ["eval", "miss", bad.model({ config: (text) => text.replace('"hidden": 8', '"hidden": 16') }), "--device", "cpu"],
+      [/(\n {2}text_\S+: \[.*\] in the file, \[.*\] in the model){40}/],
+    ],
+    [
+      "weights that are missing, all listed",
+      ["eval", "miss", bad.model({ config: (text) => text.replace('"layers": 1', '"layers": 3') }), "--device", "cpu"],
+      [/(\n {2}text_\S+: missing){80}/],
+    ],
+    [
+      "a baseline that does not exist, found before the questions are answered",
+      ["eval", "miss", bad.model({}), "--baseline", bad.nothing],
+      [join(bad.nothing, "config.json")],
+    ],
+
+    ["no checkpoint", ["info", bad.nothing], [bad.nothing, "no such file"]],
+    ["an empty folder for a checkpoint", ["info", bad.emptyFolder], ["it is a folder", "model.safetensors"]],
+    ["a checkpoint that is not one", ["info", bad.list], ["list.json", "neither a safetensors nor a PyTorch file"]],
+    ["tensors that overlap", ["info", bad.safetensors([0, 8], [4, 12])], ['"b" starts at 4, inside tensor "a"']],
+    ["tensors beyond the file", ["info", bad.safetensors([0, 8], [8, 16])], ['"b" ends at 16, but there are 12 bytes']],
+    ["a pickle that asks for os.system", ["info", bad.pickle], ["pickle asks for posix.system", "would run code"]],
+
+    ["no golden tensors", ["verify", bad.nothing], ["manifest.json", "no such file", "Golden tensors are a folder"]],
+    ["a file for golden tensors", ["verify", bad.list], ["manifest.json", "a part of its path is a file"]],
     [
       "a scenario that does not exist",
       ["verify", goldenFolder, "--only", "everything", "--device", "reference"],
-      "everything",
+      ["there is no scenario everything"],
     ],
+    ["a demo below a file", ["demo", "--fast", "--out", join(bad.list, "demo")], ["a part of its path is a file"]],
+    ["--json that is a folder", ["devices", "--json", bad.emptyFolder], ["it is a folder. Name the file to write"]],
+    ["--json below a file", ["bench", "matmul", "--json", join(bad.list, "x")], ["a part of its path is a file"]],
   ])("%s", async (_, args, named) => {
-    const { code, stderr } = await consilium(args);
-    expect(code).toBe(1);
-    expect(stderr).toContain(named);
-    expect(stderr).not.toMatch(/\n\s+at /);
+    const { code, stdout, stderr } = await consilium(args);
+    expect({ code, stdout }, stderr).toEqual({ code: 1, stdout: "" });
+    for (const text of named) expect(stderr).toMatch(typeof text === "string" ? RegExp(escaped(text)) : text);
+    expect(stderr.match(/^consilium: /gm)).toHaveLength(1);
+    // No stack, no word of Node's or zod's.
+    expect(stderr).not.toMatch(/\n\s+at |\bE[A-Z]{4,}\b|Invalid input|undefined/);
+  });
+
+  test("a pickle that asked for os.system ran nothing", () => expect(existsSync(bad.ran)).toBe(false));
+
+  test("--json into a folder that does not exist makes it", async () => {
+    const file = join(folder, "new", "folder", "devices.json");
+    const { code } = await consilium(["devices", "--device", "reference", "--json", file]);
+    expect(code).toBe(0);
+    expect(JSON.parse(readFileSync(file, "utf8")).command).toBe("devices");
   });
 
   test("--debug shows where it came from", async () => {
-    const { stderr } = await consilium(["info", config, "--debug"]);
+    const { stderr } = await consilium(["info", join(folder, "list.json"), "--debug"]);
     expect(stderr).toMatch(/\n\s+at /);
   });
 });
+
+const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

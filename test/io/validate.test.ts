@@ -33,11 +33,11 @@ test("every problem is listed, with its path and the nearest known key", async (
   expect(error.advice.split("\n  - ").slice(1).sort()).toEqual([
     "colour: unknown key",
     'experts.left.widht: unknown key; did you mean "width"?',
-    "model: Invalid input: expected string, received number",
+    "model: expected string, received number",
     'stages[1].epoch: unknown key; did you mean "epochs"?',
     "training.batchSize: Too small: expected number to be >0",
     'training.batchsize: unknown key; did you mean "batchSize"?',
-    "training.learningRate: Invalid input: expected number, received string",
+    "training.learningRate: expected number, received string",
   ]);
 });
 

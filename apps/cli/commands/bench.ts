@@ -1,7 +1,9 @@
 import { availableParallelism } from "node:os";
 import { Argument, type Command, Option } from "commander";
 import type { BenchDocument, BenchOptions, BenchRow } from "../../../bench/run.js";
+import { OptionError } from "../../../engine/index.js";
 import { addCommonOptions, type CommonOptions, duration, list } from "../common-options.js";
+import { UsageError } from "../exit.js";
 import { short } from "../format.js";
 import { say, writeJson } from "../output.js";
 import { table } from "../table.js";
@@ -37,17 +39,12 @@ export function addBench(program: Command): void {
 async function run(suite: (typeof SUITES)[number], options: Options): Promise<void> {
   // Loaded when it is needed: the rest of the command does without the benchmark package.
   const { runBench } = await import("../../../bench/run.js");
-  const { shapes, peers, budget, device = "cpu", threads = availableParallelism() } = options;
+  const { shapes, peers, budget, memory, device = "cpu", threads = availableParallelism() } = options;
   const onProgress = (text: string) => process.stderr.write(`${text}\n`);
-  const settings = {
-    shapes,
-    peers,
-    budgetSeconds: budget,
-    device: device as BenchOptions["device"],
-    threads,
-    onProgress,
-  };
-  const document = await runBench(suite, settings);
+  const settings = { shapes, peers, budgetSeconds: budget, threads, memoryBudget: memory, onProgress };
+  const document = await runBench(suite, { ...settings, device: device as BenchOptions["device"] }).catch((error) => {
+    throw error instanceof OptionError ? new UsageError(error.message) : error;
+  });
   say(options, summary(document, peers));
   await writeJson(options, document);
 }

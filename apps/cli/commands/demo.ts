@@ -40,7 +40,7 @@ export function addDemo(program: Command): void {
 
 async function run(options: Options): Promise<void> {
   const started = performance.now();
-  const { out, resume = false, fast = false, threads } = options;
+  const { out, resume = false, fast = false, threads, memory } = options;
   const stages = fast ? fastStages : demoStages;
   // A demo starts anew where an earlier one is in the way; its folder is its own.
   if (!resume) await clear(out);
@@ -54,7 +54,8 @@ async function run(options: Options): Promise<void> {
   for (const stage of stages) {
     process.stderr.write(`\n${stage.title}\n`);
     const init = results.at(-1)?.folder;
-    const result = await runStage(stage, { out, deviceName: device.name, threads, resume, interruption, again, init });
+    const given = { out, deviceName: device.name, threads, memory, resume, interruption, again, init };
+    const result = await runStage(stage, given);
     results.push(result);
     const { scores } = result.evaluation;
     const others = {

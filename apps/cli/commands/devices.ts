@@ -33,9 +33,9 @@ async function run(options: CommonOptions): Promise<void> {
   await writeJson(options, { version: 1, command: "devices", devices });
 }
 
-async function open(name: DeviceName, { threads }: CommonOptions): Promise<Found> {
+async function open(name: DeviceName, { threads, memory }: CommonOptions): Promise<Found> {
   try {
-    using device = await openDevice(name, { threads });
+    using device = await openDevice(name, { threads, memoryBudget: memory });
     return { name, available: true, description: device.description, memoryBudget: device.memory().budget };
   } catch (error) {
     return { name, available: false, description: (error as Error).message };

@@ -8,6 +8,7 @@ import {
   loadSplits,
   marks,
   RunConfig,
+  readModelFolder,
   type VqaRecord,
 } from "../../../models/index.js";
 import { addCommonOptions, type CommonOptions, openChosenDevice } from "../common-options.js";
@@ -15,7 +16,7 @@ import { type EvaluateOptions, type Evaluation, evaluate, majorityOf, metricsOf,
 import { UsageError } from "../exit.js";
 import { percent, short } from "../format.js";
 import { Interruption } from "../interruption.js";
-import { memoryUsed, say, writeFileIn, writeJson } from "../output.js";
+import { memoryUsed, prepareFile, say, writeFileIn, writeJson } from "../output.js";
 import { vqaRadFolder } from "../package-files.js";
 import { Progress } from "../progress.js";
 import { addRunFlags, givenFlags } from "../run-flags.js";
@@ -62,6 +63,9 @@ export function addEvalMiss(program: Command): void {
 async function run(folder: string, options: Options): Promise<void> {
   const started = performance.now();
   const config = await configOf(folder, options);
+  // What is missing shows now, not after minutes of answering.
+  for (const model of [folder, options.baseline]) if (model) await readModelFolder(model);
+  if (options.predictions) await prepareFile(options.predictions);
   const { train, questions } = await questionsOf(config, options);
   using device = await openChosenDevice(options);
   using interruption = new Interruption();

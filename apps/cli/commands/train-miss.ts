@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { loadSplits, openState, type RunConfig, type TrainResult, trainMiss } from "../../../models/index.js";
-import { addCommonOptions, type CommonOptions, finiteNumber, openChosenDevice } from "../common-options.js";
+import { addCommonOptions, type CommonOptions, openChosenDevice, secondsFrom0 } from "../common-options.js";
 import { evaluate, majorityOf, metricsOf, scoreTable } from "../evaluation.js";
 import { Interrupted, UsageError } from "../exit.js";
 import { clock, count } from "../format.js";
@@ -37,7 +37,7 @@ export function addTrainMiss(program: Command): void {
     )
     .option("--config <file>", "settings as JSON; flags change them")
     .option("--resume", "go on from the last checkpoint in --out, with the settings it was started with")
-    .option("--checkpoint-seconds <n>", "seconds between checkpoints at most", finiteNumber, 60);
+    .option("--checkpoint-seconds <n>", "seconds between checkpoints at most", secondsFrom0, 60);
   addRunFlags(command);
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
