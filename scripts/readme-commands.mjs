@@ -40,7 +40,7 @@ for (const file of files) {
     if (language === "js") {
       const path = `${root}/.readme-example.mjs`;
       writeFileSync(path, block);
-      run(`the example of ${file}`, process.execPath, [path]);
+      run(`the example of ${file}, ${block.trimEnd().split("\n").length} lines`, process.execPath, [path]);
       rmSync(path);
     }
   }

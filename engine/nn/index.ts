@@ -1,3 +1,4 @@
+export { GELU, ReLU, SiLU, Tanh } from "./activations.js";
 export { Embedding } from "./embedding.js";
 export {
   constant,
@@ -13,3 +14,4 @@ export { LoraLinear, type LoraOptions, LoraPatchEmbed } from "./lora.js";
 export { at, Module, namePaths } from "./module.js";
 export { PatchEmbed, patches } from "./patch-embed.js";
 export { RMSNorm } from "./rms-norm.js";
+export { type Layer, Sequential } from "./sequential.js";

@@ -2,7 +2,7 @@ import { advance, step } from "../../kernels/adamw/kernels.js";
 import { run } from "../dispatch.js";
 import { keep } from "../scope.js";
 import { fromHost, type Tensor } from "../tensor.js";
-import { type NamedParameters, Optimizer } from "./optimizer.js";
+import { Optimizer, type Parameters } from "./optimizer.js";
 
 export interface AdamWOptions {
   lr?: number;
@@ -24,7 +24,7 @@ export class AdamW extends Optimizer {
   readonly #schedule: Tensor;
   readonly #moments = new Map<string, { m: Tensor; v: Tensor }>();
 
-  constructor(parameters: NamedParameters, options: AdamWOptions = {}) {
+  constructor(parameters: Parameters, options: AdamWOptions = {}) {
     super(parameters, options.lr ?? 1e-3);
     this.betas = options.betas ?? [0.9, 0.999];
     this.eps = options.eps ?? 1e-8;

@@ -4,8 +4,11 @@ import { fill } from "../fill-memory.js";
 import { keep } from "../scope.js";
 import { fromHost, Tensor } from "../tensor.js";
 
-/** A parameter with its name, so that errors and checkpoints can say which. */
-export type NamedParameters = Iterable<readonly [string, Tensor]>;
+/**
+ * `module.parameters()`, or `module.namedParameters()` where checkpoints of the optimizer should say which is which.
+ * Without names, a parameter has its place.
+ */
+export type Parameters = Iterable<Tensor | readonly [string, Tensor]>;
 
 /**
  * What optimisers share: the parameters, the learning rate, moments per parameter, the step count. The learning rate goes
@@ -20,10 +23,10 @@ export abstract class Optimizer {
   /** The learning rate, then nothing: buffers of the device hold 16 bytes or more. */
   protected readonly rate: Tensor;
 
-  constructor(parameters: NamedParameters, lr: number) {
-    this.parameters = new Map(parameters);
+  constructor(parameters: Parameters, lr: number) {
+    this.parameters = new Map([...parameters].map((p, place) => (p instanceof Tensor ? [`${place}`, p] : p)));
     if (this.parameters.size === 0)
-      throw new OptionError("optimizer: there are no parameters. Pass model.namedParameters().");
+      throw new OptionError("optimizer: there are no parameters. Pass model.parameters().");
     if (!(lr >= 0)) throw new OptionError(`optimizer: lr ${lr} is not a number from 0 on.`);
     this.lr = lr;
     const [first] = this.parameters.values();

@@ -1,7 +1,7 @@
 import { step } from "../../kernels/sgd/kernels.js";
 import { run } from "../dispatch.js";
 import type { Tensor } from "../tensor.js";
-import { type NamedParameters, Optimizer } from "./optimizer.js";
+import { Optimizer, type Parameters } from "./optimizer.js";
 
 export interface SGDOptions {
   lr?: number;
@@ -17,7 +17,7 @@ export class SGD extends Optimizer {
   readonly weightDecay: number;
   readonly #velocities = new Map<string, Tensor>();
 
-  constructor(parameters: NamedParameters, options: SGDOptions = {}) {
+  constructor(parameters: Parameters, options: SGDOptions = {}) {
     super(parameters, options.lr ?? 1e-2);
     this.momentum = options.momentum ?? 0;
     this.nesterov = options.nesterov ?? false;
