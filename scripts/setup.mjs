@@ -9,11 +9,12 @@
 // --webgpu   also a Vulkan driver for WebGPU on machines without a GPU (lavapipe of Mesa 24 or later)
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { fileURLToPath } from "node:url";
+import { nativeSources } from "../bindings/native/sources.cjs";
 import { missingFormatter, missingPackages, missingVulkan } from "./system-packages.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -136,14 +137,15 @@ async function install(packages, options, what) {
 }
 
 async function addon() {
-  const sources = [
-    "CMakeLists.txt",
-    "package.json",
-    ...filesIn("bindings/native", /\.(cc|h)$/),
-    ...filesIn("kernels", /\.(cpp|h)$/),
-  ];
-  const hash = hashOf(sources);
+  const hash = hashOf(["package.json", ...nativeSources(root)]);
   if (upToDate("addon", hash, "build/Release/consilium.node")) return;
+  // A folder that was copied or moved: its build would go on compiling the sources of the old place.
+  const cache = join(root, "build", "CMakeCache.txt");
+  if (
+    existsSync(cache) &&
+    !readFileSync(cache, "utf8").includes(`CMAKE_CACHEFILE_DIR:INTERNAL=${join(root, "build")}\n`)
+  )
+    rmSync(join(root, "build"), { recursive: true });
   say("compiling the native addon");
   const ninja = spawnSync("ninja", ["--version"]).status === 0 ? ["-G", "Ninja"] : [];
   const jobs = String(availableParallelism());

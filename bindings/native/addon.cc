@@ -5,6 +5,7 @@
 
 #include "bindings/native/cpu_info.h"
 #include "bindings/native/device.h"
+#include "consilium_sources.h"
 
 namespace consilium {
 namespace {
@@ -21,6 +22,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   }
   auto *constructor = new Napi::FunctionReference(Napi::Persistent(Device::define(env)));
   env.SetInstanceData(constructor);  // deletes it with the environment
+  exports.Set("sources", CONSILIUM_SOURCES);
   exports.Set("target", target_name());
   exports.Set("chip", chip_name());
   exports.Set("createDevice", Napi::Function::New(env, create_device, "createDevice"));

@@ -1,5 +1,7 @@
 /** What the native addon exports: memory, kernels by name, one submit for many launches. */
 export interface NativeAddon {
+  /** Hash of the sources it was built from: see sources.cjs. */
+  readonly sources: string;
   /** Instruction set that the dispatcher chose, e.g. "AVX3". CONSILIUM_SIMD restricts it, for tests. */
   readonly target: string;
   /** Brand string of the processor, "" where there is none. */

@@ -1,10 +1,10 @@
 /** The platform under Node: native addon, Dawn, files, sharp, cgroup limits. */
 import { readFileSync } from "node:fs";
 import { access } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { NativeAddon } from "../native/addon.js";
+import { loadAddon } from "./node-addon.js";
 import { openFile, readText, writeFile } from "./node-files.js";
 import { gpu } from "./node-gpu.js";
 import { decodeImage } from "./node-image.js";
@@ -26,15 +26,8 @@ function packageRoot(): string {
 let addon: NativeAddon | undefined;
 
 function native(): NativeAddon {
-  if (addon) return addon;
-  const file = join(packageRoot(), "build", "Release", "consilium.node");
-  try {
-    addon = createRequire(import.meta.url)(file) as NativeAddon;
-    return addon;
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`The native addon cannot be loaded (${reason}). Build it with: npm run setup`, { cause });
-  }
+  addon ??= loadAddon(packageRoot());
+  return addon;
 }
 
 async function exists(path: string): Promise<boolean> {

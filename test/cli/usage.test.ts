@@ -15,7 +15,15 @@ describe("help", () => {
     const { code, stdout } = await consilium([...words.split(" "), "--help"]);
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: consilium ${words}`);
-    for (const expected of ["--device", "--threads", "--memory", "--json", "--debug", "Examples:", `consilium ${words}`])
+    for (const expected of [
+      "--device",
+      "--threads",
+      "--memory",
+      "--json",
+      "--debug",
+      "Examples:",
+      `consilium ${words}`,
+    ])
       expect(stdout).toContain(expected);
   });
 
