@@ -125,7 +125,7 @@ export class Pool {
     const mib = (n: number) => `${(n / 2 ** 20).toFixed(1)} MiB`;
     return new OutOfMemoryError(
       `${label}: ${mib(bytes)} do not fit: ${mib(this.#live)} of ${mib(this.budget)} are in use. ` +
-        "Use a smaller batch, activation checkpointing, or a larger memoryBudget (--memory of the command).",
+        "Use a smaller batch, activation checkpointing, or a larger memoryBudget.",
       { cause },
     );
   }

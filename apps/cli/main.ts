@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { OutOfMemoryError } from "../../engine/index.js";
 import { addBench } from "./commands/bench.js";
 import { addDemo } from "./commands/demo.js";
 import { addDevices } from "./commands/devices.js";
@@ -34,7 +35,8 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
   if (error instanceof Failed) return EXIT.failed;
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`consilium: ${message}\n`);
+  const flags = error instanceof OutOfMemoryError ? " (flags: --batch, --memory)" : "";
+  process.stderr.write(`consilium: ${message}${flags}\n`);
   if (error instanceof Interrupted) return EXIT.interrupted;
   if (process.argv.includes("--debug") && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return error instanceof UsageError ? EXIT.usage : EXIT.failed;
