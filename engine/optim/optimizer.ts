@@ -6,7 +6,7 @@ import { fromHost, Tensor } from "../tensor.js";
 
 /**
  * `module.parameters()`, or `module.namedParameters()` where checkpoints of the optimizer should say which is which.
- * Without names, a parameter has its place.
+ * Without names, a parameter has its place. One that comes twice (weights tied between two modules) is stepped once.
  */
 export type Parameters = Iterable<Tensor | readonly [string, Tensor]>;
 
@@ -24,7 +24,12 @@ export abstract class Optimizer {
   protected readonly rate: Tensor;
 
   constructor(parameters: Parameters, lr: number) {
-    this.parameters = new Map([...parameters].map((p, place) => (p instanceof Tensor ? [`${place}`, p] : p)));
+    const seen = new Set<Tensor>();
+    this.parameters = new Map(
+      [...parameters]
+        .map((p, place): readonly [string, Tensor] => (p instanceof Tensor ? [`${place}`, p] : p))
+        .filter(([, t]) => !seen.has(t) && seen.add(t)),
+    );
     if (this.parameters.size === 0)
       throw new OptionError("optimizer: there are no parameters. Pass model.parameters().");
     if (!(lr >= 0)) throw new OptionError(`optimizer: lr ${lr} is not a number from 0 on.`);

@@ -27,7 +27,7 @@ describe("tied weights", () => {
     expect([...model.namedParameters()].map(([name]) => name)).toEqual(["embedding.weight"]);
     const { weight } = model.embedding;
     weight.write(new Float32Array(6));
-    using optimizer = new SGD(model.namedParameters(), { lr: 1 });
+    using optimizer = new SGD([...model.namedParameters(), ["head.weight", weight]], { lr: 1 });
     weight.grad = tensor(new Float32Array(6).fill(1), { device, shape: [3, 2] });
     optimizer.step();
     expect([...(await weight.data())]).toEqual([-1, -1, -1, -1, -1, -1]);
