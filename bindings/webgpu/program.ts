@@ -17,25 +17,42 @@ export interface Program {
 
 type Launch = WgslLaunch<Record<string, "u32" | "f32">>;
 
-const COMMON = /^\/\/ common: (.+)$/m;
+const COMMON = /^\/\/ common: (.+)/;
+
+/**
+ * What a kernel knows of the storage type. `value` is a type to compute with, `word` one whose loads and stores keep every
+ * bit: a float's may make a signalling NaN quiet. WGSL has no bf16: kernels that convert it ask for storage.wgsl, which
+ * goes by the number.
+ */
+const STORAGE: Readonly<Record<FloatDType, string>> = {
+  f32: "const STORAGE: u32 = 0u; alias value = f32; alias word = u32;",
+  bf16: "const STORAGE: u32 = 1u;",
+  f16: "const STORAGE: u32 = 2u; alias value = f16; alias word = f16;",
+};
+
+/** The files of kernels/common/wgsl that a text asks for in its first line, those that they ask for, and so on. */
+function commonOf(label: string, source: string, found: Set<string> = new Set()): Set<string> {
+  for (const word of COMMON.exec(source)?.[1].split(",") ?? []) {
+    const text = commonSources[word.trim()];
+    if (text === undefined)
+      throw new Error(`${label}: its first line asks for ${word.trim()}.wgsl, which is not in kernels/common/wgsl`);
+    if (found.has(text)) continue;
+    found.add(text);
+    commonOf(label, text, found);
+  }
+  return found;
+}
 
 /**
  * The text that the adapter compiles: the file as it is, so that line numbers in messages are the file's own, then what
- * it refers to: `const` lines for the tiles, `alias value` for the storage type, and the files of kernels/common/wgsl
+ * it refers to: `const` lines for the tiles, what it knows of the storage type, and the files of kernels/common/wgsl
  * that its first line names (`// common: philox, activation`). WGSL looks names up in any order; only `enable` must be
  * in front.
  */
 export function assemble(label: string, source: string, dtype: FloatDType, tiles: Tiles): string {
-  const wanted = COMMON.exec(source.slice(0, source.indexOf("\n")))?.[1].split(",") ?? [];
-  const common = wanted.map((word) => {
-    const text = commonSources[word.trim()];
-    if (text === undefined)
-      throw new Error(`${label}: its first line asks for ${word.trim()}.wgsl, which is not in kernels/common/wgsl`);
-    return text;
-  });
   const constants = Object.entries(tiles).map(([name, value]) => `const ${name}: u32 = ${value}u;`);
   const enable = dtype === "f16" ? "enable f16; " : "";
-  return [enable + source, ...constants, `alias value = ${dtype};`, ...common].join("\n");
+  return [enable + source, ...constants, STORAGE[dtype], ...commonOf(label, source)].join("\n");
 }
 
 /**

@@ -1,48 +1,88 @@
-// Activations by code: kernels/matmul/activation.ts.
+// common: math
+// Activations and their derivatives by code (kernels/matmul/activation.ts), with the formulas of common/cpu/activation.h.
+// NaN stays NaN.
 
-// |error| < 9e-8. Below 1 erf(x) = x + x P(x²), above 1 - exp(Q(x)), P and Q minimax fits by Lawson's iteration.
-// WGSL has no erf.
-fn erf(x: f32) -> f32 {
-  let size = abs(x);
-  if (size < 1.0) {
-    let s = x * x;
-    var p = -0.000563156675;
-    p = p * s + 0.00491759134;
-    p = p * s - 0.0267113522;
-    p = p * s + 0.112801820;
-    p = p * s - 0.376123279;
-    p = p * s + 0.128379121;
-    return x + x * p;
-  }
-  let t = min(size, 4.0);  // where erf is 1 - 1.5e-8: f32 rounds it to 1
-  var q = 0.000185564859;
-  q = q * t - 0.00293951458;
-  q = q * t + 0.0218049400;
-  q = q * t - 0.103036568;
-  q = q * t - 0.638226628;
-  q = q * t - 1.12703943;
-  q = q * t - 0.000353858515;
-  return sign(x) * (1.0 - exp(q));
+// Φ(x), given e = exp(-x²/2). The tail Φ(-t) = e q(t), q a polynomial in 1 / (1 + 0.34 t), so that it keeps its relative
+// accuracy far out, where 1 + erf would cancel.
+fn normal_cdf(x: f32, e: f32) -> f32 {
+  let u = 1.0 / (1.0 + 0.34 * abs(x));
+  var q = -2.612046525e-2;
+  q = q * u + 1.394994557e-1;
+  q = q * u - 2.731326520e-1;
+  q = q * u + 2.021825761e-1;
+  q = q * u - 4.471838474e-2;
+  q = q * u + 1.153591350e-1;
+  q = q * u + 1.151976660e-1;
+  q = q * u + 1.361121982e-1;
+  q = q * u + 1.356205046e-1;
+  let tail = q * u * e;
+  return select(1.0 - tail, tail, x < 0.0);
 }
 
-// |error| < 1e-7. The built-in may be off by 1e-5 of its value, or overflow. tanh(10) rounds to 1.
-fn tanh_exact(x: f32) -> f32 {
-  return 1.0 - 2.0 / (exp(2.0 * clamp(x, -10.0, 10.0)) + 1.0);
+fn gauss(x: f32) -> f32 {
+  return exp_exact(-0.5 * x * x);
 }
 
-// The clamp keeps exp finite; sigmoid(-80) is 2e-35.
+// The bound keeps exp finite.
 fn sigmoid(x: f32) -> f32 {
-  return 1.0 / (1.0 + exp(-max(x, -80.0)));
+  return 1.0 / (1.0 + exp_exact(select(-x, 88.0, x < -88.0)));
+}
+
+// Below 0.625 Cephes' polynomial: 1 - 2 / (exp(2x) + 1) would cancel. tanh(10) rounds to 1.
+fn tanh_exact(x: f32) -> f32 {
+  let size = abs(x);
+  if (size < 0.625) {
+    let s = x * x;
+    var p = -5.70498872745e-3;
+    p = p * s + 2.06390887954e-2;
+    p = p * s - 5.37397155531e-2;
+    p = p * s + 1.33314422036e-1;
+    p = p * s - 3.33332819422e-1;
+    return p * s * x + x;
+  }
+  let result = 1.0 - 2.0 / (exp_exact(select(2.0 * size, 20.0, size > 10.0)) + 1.0);
+  return select(result, -result, x < 0.0);
+}
+
+fn gelu(x: f32) -> f32 {
+  return x * normal_cdf(x, gauss(x));
+}
+fn gelu_derivative(x: f32) -> f32 {
+  let e = gauss(x);
+  return normal_cdf(x, e) + 0.39894228 * x * e;
+}
+
+// (1 + tanh z)/2 = σ(2z), z = √(2/π) (x + 0.044715 x³)
+fn gelu_tanh(x: f32) -> f32 {
+  return x * sigmoid(x * (0.0713548163 * x * x + 1.59576912));
+}
+fn gelu_tanh_derivative(x: f32) -> f32 {
+  let s = sigmoid(x * (0.0713548163 * x * x + 1.59576912));
+  return s + x * (0.214064449 * x * x + 1.59576912) * s * (1.0 - s);
+}
+
+// x σ(c x): SiLU for c = 1, quick GELU for c = 1.702
+fn swish(x: f32, c: f32) -> f32 {
+  return x * sigmoid(c * x);
+}
+fn swish_derivative(x: f32, c: f32) -> f32 {
+  let s = sigmoid(c * x);
+  return s + c * x * s * (1.0 - s);
+}
+
+// A select and not max, which may take the other for NaN.
+fn relu(x: f32) -> f32 {
+  return select(x, 0.0, x < 0.0);
 }
 
 fn activate(code: u32, x: f32) -> f32 {
   switch (code) {
-    case 1u: { return 0.5 * x * (1.0 + erf(x * 0.70710678)); }                                     // gelu
-    case 2u: { return 0.5 * x * (1.0 + tanh_exact(0.79788456 * (x + 0.044715 * x * x * x))); }     // geluTanh
-    case 3u: { return x * sigmoid(1.702 * x); }                                                    // quickGelu
-    case 4u: { return x * sigmoid(x); }                                                            // silu
-    case 5u: { return tanh_exact(x); }                                                             // tanh
-    case 6u: { return max(x, 0.0); }                                                               // relu
+    case 1u: { return gelu(x); }
+    case 2u: { return gelu_tanh(x); }
+    case 3u: { return swish(x, 1.702); }
+    case 4u: { return swish(x, 1.0); }
+    case 5u: { return tanh_exact(x); }
+    case 6u: { return relu(x); }
     default: { return x; }
   }
 }

@@ -1,15 +1,5 @@
+// common: integer
 // Philox 4x32-10 (Salmon et al., SC 2011): four random words from a counter and a key, no state.
-
-// High 32 bits of a * b. WGSL has no 64-bit integers: four 16-bit products, and sums that do not overflow.
-fn multiply_high(a: u32, b: u32) -> u32 {
-  let a_low = a & 0xffffu;
-  let a_high = a >> 16u;
-  let b_low = b & 0xffffu;
-  let b_high = b >> 16u;
-  let cross = a_high * b_low + ((a_low * b_low) >> 16u);
-  let middle = a_low * b_high + (cross & 0xffffu);
-  return a_high * b_high + (cross >> 16u) + (middle >> 16u);
-}
 
 fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
   var c = counter;
@@ -41,8 +31,13 @@ fn random_words(position: u32, sequence: u32, random: vec4<u32>) -> vec4<u32> {
   }
 }
 
+// 24 random bits as a number in [0, 1).
+fn uniform_values(words: vec4<u32>) -> vec4<f32> {
+  return vec4<f32>(words >> vec4(8u)) * 5.9604644775390625e-8;
+}
+
 // The factor that dropout gives four elements: 0, or 1 / (1 - rate). An element survives where (word >> 8) 2^-24 >= rate.
 fn dropout_factors(position: u32, sequence: u32, random: vec4<u32>, rate: f32) -> vec4<f32> {
-  let uniform_values = vec4<f32>(random_words(position, sequence, random) >> vec4(8u)) * 5.9604644775390625e-8;
-  return select(vec4(0.0), vec4(1.0 / (1.0 - rate)), uniform_values >= vec4(rate));
+  let kept = uniform_values(random_words(position, sequence, random)) >= vec4(rate);
+  return select(vec4(0.0), vec4(1.0 / (1.0 - rate)), kept);
 }

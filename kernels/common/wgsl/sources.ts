@@ -1,18 +1,30 @@
 import activation from "./activation.wgsl.js";
+import binary from "./binary.wgsl.js";
 import exp from "./exp.wgsl.js";
 import fault from "./fault.wgsl.js";
 import grid from "./grid.wgsl.js";
+import integer from "./integer.wgsl.js";
 import largest from "./largest.wgsl.js";
+import lists from "./lists.wgsl.js";
+import math from "./math.wgsl.js";
 import philox from "./philox.wgsl.js";
 import reduce from "./reduce.wgsl.js";
+import reduction from "./reduction.wgsl.js";
+import storage from "./storage.wgsl.js";
 
-/** The files that a kernel may name in its first line: `// common: grid, reduce`. */
+/** The files that a kernel, or one of them, may name in its first line: `// common: grid, reduce`. */
 export const commonSources: Readonly<Record<string, string>> = {
   activation,
+  binary,
   exp,
   fault,
   grid,
+  integer,
   largest,
+  lists,
+  math,
   philox,
   reduce,
+  reduction,
+  storage,
 };
