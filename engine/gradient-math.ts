@@ -1,5 +1,5 @@
 import { BINARY } from "../kernels/elementwise/functions.js";
-import { binary } from "../kernels/elementwise/kernels.js";
+import { accumulate, binary } from "../kernels/elementwise/kernels.js";
 import { value as fillValue } from "../kernels/fill/kernels.js";
 import { run } from "./dispatch.js";
 import type { Tensor } from "./tensor.js";
@@ -8,7 +8,8 @@ import type { Tensor } from "./tensor.js";
 
 /** a + b, into `a` when asked. */
 export function add(a: Tensor, b: Tensor, inPlace: boolean): Tensor {
-  return run(a.device, binary, { a, b, y: inPlace ? a : a.shape }, { n: a.size, f: BINARY.add }).y;
+  if (inPlace) return run(a.device, accumulate, { x: b, y: a }, { n: a.size }).y;
+  return run(a.device, binary, { a, b, y: a.shape }, { n: a.size, f: BINARY.add }).y;
 }
 
 export function copy(t: Tensor): Tensor {

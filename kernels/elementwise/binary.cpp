@@ -1,6 +1,6 @@
 // elementwise/binary (cpu)
 // Math      y[i] = f(a[i], b[i])
-// Shapes    a, b, y [n]; y may be a or b
+// Shapes    a, b, y [n]
 // Launch    one cell per element
 // Numerics  f32; rounds once
 #undef HWY_TARGET_INCLUDE

@@ -2,8 +2,17 @@
  * One pass per arity; the function is the param `f` (functions.ts). Cells are elements: a chunk is a run of them, whole
  * vectors but for the last.
  */
-import { ALL_FLOATS, type BufferSpec, pass, read, write } from "../contract.js";
+import { vectors } from "../common/wgsl/grid.js";
+import { ALL_FLOATS, type BufferSpec, pass, read, update, write } from "../contract.js";
+import accumulateWgsl from "./accumulate.wgsl.js";
+import binaryWgsl from "./binary.wgsl.js";
+import binaryBroadcastWgsl from "./binary-broadcast.wgsl.js";
+import compareWgsl from "./compare.wgsl.js";
+import compareIntWgsl from "./compare-int.wgsl.js";
 import * as reference from "./reference.js";
+import unaryWgsl from "./unary.wgsl.js";
+import unaryBackwardInputWgsl from "./unary-backward-input.wgsl.js";
+import whereWgsl from "./where.wgsl.js";
 
 /** Elements per chunk: some ten microseconds, of streaming and of evaluating a function. */
 const STREAM = 16384;
@@ -20,6 +29,7 @@ export const unary = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "elementwise_unary", cells: elements, grain: () => EVALUATE }],
   },
+  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(unaryWgsl)] },
 });
 
 export const unaryBackwardInput = pass({
@@ -32,9 +42,9 @@ export const unaryBackwardInput = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "elementwise_unary_backward_input", cells: elements, grain: () => EVALUATE }],
   },
+  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(unaryBackwardInputWgsl)] },
 });
 
-/** y may be a: accumulation in place. */
 export const binary = pass({
   label: "elementwise/binary",
   buffers: { a: read("n"), b: read("n"), y: write("n") },
@@ -44,6 +54,20 @@ export const binary = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "elementwise_binary", cells: elements, grain: () => STREAM }],
   },
+  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(binaryWgsl)] },
+});
+
+/** y += x: a pass of its own, since WebGPU refuses a buffer that one launch reads and writes through two bindings. */
+export const accumulate = pass({
+  label: "elementwise/accumulate",
+  buffers: { x: read("n"), y: update("n") },
+  params: { n: "u32" },
+  reference: reference.accumulate,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "elementwise_accumulate", cells: elements, grain: () => STREAM }],
+  },
+  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(accumulateWgsl)] },
 });
 
 /** Six dimensions, outermost first: sizes d0..d5 (unused ones 1), strides in elements a0..a5 and b0..b5. */
@@ -77,6 +101,7 @@ export const binaryBroadcast = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "elementwise_binary_broadcast", cells: elements, grain: () => STREAM }],
   },
+  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(binaryBroadcastWgsl)] },
 });
 
 export const compare = pass({
@@ -88,6 +113,7 @@ export const compare = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "elementwise_compare", cells: elements, grain: () => STREAM }],
   },
+  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(compareWgsl)] },
 });
 
 export const compareInt = pass({
@@ -99,6 +125,7 @@ export const compareInt = pass({
     dtypes: ["f32"],
     launches: [{ symbol: "elementwise_compare_int", cells: elements, grain: () => STREAM }],
   },
+  webgpu: { dtypes: ["f32"], launches: [vectors(compareIntWgsl)] },
 });
 
 const whereOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
@@ -111,6 +138,7 @@ const whereOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
       dtypes: ALL_FLOATS,
       launches: [{ symbol: "elementwise_where", cells: elements, grain: () => STREAM }],
     },
+    webgpu: { dtypes: ["f32", "f16"], launches: [vectors(whereWgsl)] },
   });
 
 /** y = a where the condition is not 0, else b. */

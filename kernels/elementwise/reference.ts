@@ -102,6 +102,10 @@ export function binary(
   for (let i = 0; i < n; i++) y[i] = BINARY_FUNCTIONS[f](a[i], b[i]);
 }
 
+export function accumulate({ x, y }: { x: NumberArray; y: NumberArray }, { n }: { n: number }): void {
+  for (let i = 0; i < n; i++) y[i] += x[i];
+}
+
 type BroadcastParams = { n: number; f: number } & Record<`${"d" | "a" | "b"}${0 | 1 | 2 | 3 | 4 | 5}`, number>;
 
 export function binaryBroadcast(
