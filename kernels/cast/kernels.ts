@@ -1,5 +1,11 @@
+import { vectors } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, pass, read, write } from "../contract.js";
+import fromIntWgsl from "./from-int.wgsl.js";
 import * as reference from "./reference.js";
+import toBf16Wgsl from "./to-bf16.wgsl.js";
+import toF16Wgsl from "./to-f16.wgsl.js";
+import toF32Wgsl from "./to-f32.wgsl.js";
+import toIntWgsl from "./to-int.wgsl.js";
 
 const elements = ({ n }: { n: number }) => n;
 const grain = () => 16384;
@@ -10,6 +16,7 @@ export const toF32 = pass({
   params: { n: "u32" },
   reference: reference.toFloat,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_to_f32", cells: elements, grain }] },
+  webgpu: { dtypes: ALL_FLOATS, launches: [vectors(toF32Wgsl)] },
 });
 
 export const toBf16 = pass({
@@ -18,6 +25,7 @@ export const toBf16 = pass({
   params: { n: "u32" },
   reference: reference.toFloat,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_to_bf16", cells: elements, grain }] },
+  webgpu: { dtypes: ALL_FLOATS, launches: [vectors(toBf16Wgsl)] },
 });
 
 export const toF16 = pass({
@@ -26,6 +34,7 @@ export const toF16 = pass({
   params: { n: "u32" },
   reference: reference.toFloat,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_to_f16", cells: elements, grain }] },
+  webgpu: { dtypes: ALL_FLOATS, launches: [vectors(toF16Wgsl)] },
 });
 
 /** y is u32 where `isUnsigned`. */
@@ -35,6 +44,7 @@ export const toInt = pass({
   params: { n: "u32", isUnsigned: "u32" },
   reference: reference.toInt,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_to_int", cells: elements, grain }] },
+  webgpu: { dtypes: ALL_FLOATS, launches: [vectors(toIntWgsl)] },
 });
 
 /** x is u32 where `isUnsigned`. */
@@ -44,4 +54,5 @@ export const fromInt = pass({
   params: { n: "u32", isUnsigned: "u32" },
   reference: reference.fromInt,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_from_int", cells: elements, grain }] },
+  webgpu: { dtypes: ALL_FLOATS, launches: [vectors(fromIntWgsl)] },
 });

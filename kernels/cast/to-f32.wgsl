@@ -1,0 +1,39 @@
+// common: grid, storage
+// cast/to-f32 (webgpu)
+// Math      y[i] = x[i] in f32
+// Shapes    x [n] · y [n] f32
+// Tiling    a thread owns four neighbouring elements; those past the end fall into the padding of the buffers
+// Launch    grid (ceil(n / 4 WORKGROUP)) folded, WORKGROUP threads
+// Numerics  exact
+
+struct Params {
+  n: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec2<u32>>;        // [n], words of any storage type
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;  // [n]
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = folded_index(group, groups) * WORKGROUP + lane;
+  if (i >= (params.n + 3u) / 4u) {
+    return;
+  }
+  y[i] = load(i);
+}
+
+// Elements 4i to 4i + 3.
+fn load(i: u32) -> vec4<f32> {
+  if (STORAGE == F32) {
+    return bitcast<vec4<f32>>(vec4(x[2u * i], x[2u * i + 1u]));
+  }
+  if (STORAGE == BF16) {
+    return unpack_bf16(x[i]);
+  }
+  return unpack_f16(x[i]);
+}
