@@ -1,5 +1,10 @@
+import { vectors } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, pass, write } from "../contract.js";
+import rangeWgsl from "./range.wgsl.js";
+import rangeIntWgsl from "./range-int.wgsl.js";
 import * as reference from "./reference.js";
+import valueWgsl from "./value.wgsl.js";
+import valueIntWgsl from "./value-int.wgsl.js";
 
 const elements = ({ n }: { n: number }) => n;
 const grain = () => 32768;
@@ -10,6 +15,7 @@ export const value = pass({
   params: { n: "u32", value: "f32" },
   reference: reference.value,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "fill_value", cells: elements, grain }] },
+  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(valueWgsl)] },
 });
 
 /** `value` is the 32 bits of an i32 or u32. */
@@ -19,6 +25,7 @@ export const valueInt = pass({
   params: { n: "u32", value: "u32" },
   reference: reference.value,
   cpu: { dtypes: ["f32"], launches: [{ symbol: "fill_value_int", cells: elements, grain }] },
+  webgpu: { dtypes: ["f32"], launches: [vectors(valueIntWgsl)] },
 });
 
 /** y[i] = start + i step */
@@ -28,6 +35,7 @@ export const range = pass({
   params: { n: "u32", start: "f32", step: "f32" },
   reference: reference.range,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "fill_range", cells: elements, grain }] },
+  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(rangeWgsl)] },
 });
 
 /** `start` and `step` are the 32 bits of i32 values; the result wraps. */
@@ -37,4 +45,5 @@ export const rangeInt = pass({
   params: { n: "u32", start: "u32", step: "u32" },
   reference: reference.rangeInt,
   cpu: { dtypes: ["f32"], launches: [{ symbol: "fill_range_int", cells: elements, grain }] },
+  webgpu: { dtypes: ["f32"], launches: [vectors(rangeIntWgsl)] },
 });
