@@ -16,7 +16,7 @@ export const indexAddOp = defineOp({
           `as ${describe("index", index.shape)} says.`,
       );
     const { outer: O, length: V, inner: I } = around(base.shape, d);
-    const { y } = run(kernels.indexAdd, { x, index, base, y: base.shape }, { O, V, K, I });
+    const { y } = run(kernels.indexAdd, { x, index, base, y: base.shape }, { O, V, K, I, hasBase: 1 });
     return { y, saves: { index }, kept: { shape: x.shape, d } };
   },
 

@@ -18,7 +18,7 @@ export const indexSelectOp = defineOp({
 
   gradient({ index }, dy, { kept: { shape, d }, dims: { K }, run }) {
     const { outer: O, length: V, inner: I } = around(shape, d);
-    const { y } = run(kernels.indexAdd, { x: dy, index, base: null, y: shape }, { O, V, K, I });
+    const { y } = run(kernels.indexAdd, { x: dy, index, base: null, y: shape }, { O, V, K, I, hasBase: 0 });
     return { x: y };
   },
 });

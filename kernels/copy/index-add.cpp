@@ -18,7 +18,7 @@ HWY_BEFORE_NAMESPACE();
 namespace consilium::HWY_NAMESPACE {
 
 struct Params {
-  uint32_t O, V, K, I, faultLabel;
+  uint32_t O, V, K, I, hasBase, faultLabel;
 };
 
 // Columns of a row summed together.
@@ -40,9 +40,9 @@ template <class T>
 void copy_index_add(KERNEL_ARGS) {
   const auto &p = *static_cast<const Params *>(params);
   const size_t V = p.V, I = p.I;
-  const auto *x = static_cast<const T *>(buffers[0]);     // [O,K,I]
-  const auto *base = static_cast<const T *>(buffers[2]);  // [O,V,I]
-  auto *y = static_cast<T *>(buffers[3]);                 // [O,V,I]
+  const auto *x = static_cast<const T *>(buffers[0]);                           // [O,K,I]
+  const auto *base = p.hasBase ? static_cast<const T *>(buffers[2]) : nullptr;  // [O,V,I]
+  auto *y = static_cast<T *>(buffers[3]);                                       // [O,V,I]
   const auto *ends = static_cast<const uint32_t *>(scratch);
   const uint32_t *lists = ends + V + 1;
 

@@ -2,8 +2,26 @@
  * Moving elements: bits are copied, so each pass that does not add has a twin for 32-bit integers, `<pass>Int`, that runs
  * the same code.
  */
-import { ALL_FLOATS, type BufferSpec, ceilDiv, optional, pass, read, rowGrain, update, write } from "../contract.js";
+import { foldGrid, makeLists, threads } from "../common/wgsl/grid.js";
+import {
+  ALL_FLOATS,
+  type BufferSpec,
+  ceilDiv,
+  optional,
+  type ParamValues,
+  pass,
+  read,
+  rowGrain,
+  update,
+  write,
+} from "../contract.js";
+import indexAddWgsl from "./index-add.wgsl.js";
+import indexAddListsWgsl from "./index-add-lists.wgsl.js";
+import indexSelectWgsl from "./index-select.wgsl.js";
+import padWgsl from "./pad.wgsl.js";
 import * as reference from "./reference.js";
+import stridedWgsl from "./strided.wgsl.js";
+import transposeWgsl from "./transpose.wgsl.js";
 
 /** Elements per chunk: some ten microseconds of streaming. */
 const STREAM = 16384;
@@ -43,6 +61,7 @@ const stridedOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
       dtypes: ALL_FLOATS,
       launches: [{ symbol: "copy_strided", cells: ({ n }) => n, grain: () => STREAM }],
     },
+    webgpu: { dtypes: ["f32", "f16"], launches: [threads(stridedWgsl, ({ n }) => n)] },
   });
 
 export const strided = stridedOf("value");
@@ -69,6 +88,9 @@ const transposeParams = {
   yRow: "u32",
 } as const;
 
+const tiles = ({ d0, d1, d2, d3, I, J }: ParamValues<typeof transposeParams>) =>
+  d0 * d1 * d2 * d3 * ceilDiv(I, TILE) * ceilDiv(J, TILE);
+
 const transposeOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
   pass({
     label: "copy/transpose",
@@ -81,32 +103,41 @@ const transposeOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
       launches: [
         {
           symbol: "copy_transpose",
-          cells: ({ d0, d1, d2, d3, I, J }) => d0 * d1 * d2 * d3 * ceilDiv(I, TILE) * ceilDiv(J, TILE),
+          cells: tiles,
           grain: () => rowGrain(TILE * TILE),
         },
       ],
+    },
+    webgpu: {
+      dtypes: ["f32", "f16"],
+      launches: [{ source: transposeWgsl, grid: (p) => foldGrid(tiles(p)) }],
     },
   });
 
 export const transpose = transposeOf("value");
 export const transposeInt = transposeOf("i32");
 
+const padParams = { O: "u32", L: "u32", I: "u32", before: "u32", after: "u32" } as const;
+
+const padded = ({ O, L, I, before, after }: ParamValues<typeof padParams>) => O * (before + L + after) * I;
+
 const padOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
   pass({
     label: "copy/pad",
     buffers: { x: read("O L I", dtype), y: write("O P I", dtype) },
-    params: { O: "u32", L: "u32", I: "u32", before: "u32", after: "u32" },
+    params: padParams,
     reference: reference.pad,
     cpu: {
       dtypes: ALL_FLOATS,
       launches: [
         {
           symbol: "copy_pad",
-          cells: ({ O, L, I, before, after }) => O * (before + L + after) * I,
+          cells: padded,
           grain: () => STREAM,
         },
       ],
     },
+    webgpu: { dtypes: ["f32", "f16"], launches: [threads(padWgsl, padded)] },
   });
 
 export const pad = padOf("value");
@@ -127,6 +158,7 @@ const indexSelectOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
       dtypes: ALL_FLOATS,
       launches: [{ symbol: "copy_index_select", cells: ({ O, K }) => O * K, grain: ({ I }) => rowGrain(I) }],
     },
+    webgpu: { dtypes: ["f32", "f16"], launches: [threads(indexSelectWgsl, ({ O, K, I }) => O * K * I)] },
   });
 
 export const indexSelect = indexSelectOf("value");
@@ -141,7 +173,7 @@ export const indexAdd = pass({
     y: write("O V I"),
     faults: update("4", "u32"),
   },
-  params: { O: "u32", V: "u32", K: "u32", I: "u32", faultLabel: "u32" },
+  params: { O: "u32", V: "u32", K: "u32", I: "u32", hasBase: "u32", faultLabel: "u32" },
   reference: reference.indexAdd,
   cpu: {
     dtypes: ALL_FLOATS,
@@ -149,6 +181,14 @@ export const indexAdd = pass({
     launches: [
       { symbol: "copy_index_add_sort", cells: () => 1 },
       { symbol: "copy_index_add", cells: ({ O, V }) => O * V, grain: ({ I }) => rowGrain(I) },
+    ],
+  },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    scratchBytes: ({ V, K }) => 4 * (2 * V + K),
+    launches: [
+      makeLists(indexAddListsWgsl, ["index", "faults"]),
+      { ...threads(indexAddWgsl, ({ O, V, I }) => O * V * I), buffers: ["x", "base", "y"] },
     ],
   },
 });

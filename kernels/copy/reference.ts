@@ -66,9 +66,9 @@ export function indexSelect(
 
 export function indexAdd(
   b: { x: NumberArray; index: NumberArray; base: NumberArray | null; y: NumberArray; faults: NumberArray },
-  { O, V, K, I, faultLabel }: IndexedParams,
+  { O, V, K, I, hasBase, faultLabel }: IndexedParams & { hasBase: number },
 ): void {
-  for (let i = 0; i < O * V * I; i++) b.y[i] = b.base ? b.base[i] : 0;
+  for (let i = 0; i < O * V * I; i++) b.y[i] = hasBase && b.base ? b.base[i] : 0;
   for (let o = 0; o < O; o++)
     for (let k = 0; k < K; k++) {
       const v = b.index[k];
