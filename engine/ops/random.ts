@@ -15,7 +15,7 @@ export const randnOp = defineOp({
   name: "randn",
   inputs: { like: float("...") },
   forward({ like }, { mean, std }: { mean: number; std: number }, { device, run }) {
-    const params = { n: like.size, mean, std, sequence: device.nextSequence() };
+    const params = { n: like.size, mean, deviation: std, sequence: device.nextSequence() };
     return { y: run(kernels.normal, { y: like.shape }, params, like.dtype as "f32").y };
   },
 });

@@ -1,5 +1,8 @@
+import { vectors } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, ceilDiv, pass, read, rowGrain, write } from "../contract.js";
+import normalWgsl from "./normal.wgsl.js";
 import * as reference from "./reference.js";
+import uniformWgsl from "./uniform.wgsl.js";
 
 /** y[i] = low + (high - low) u[i], u uniform in [0, 1) with 24 bits. */
 export const uniform = pass({
@@ -11,16 +14,18 @@ export const uniform = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "random_uniform", cells: ({ n }) => n, grain: () => rowGrain(1) }],
   },
+  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(uniformWgsl)] },
 });
 
 /** Box-Muller on pairs: elements 2j and 2j + 1 are the cosine and the sine of one draw. */
 export const normal = pass({
   label: "random/normal",
   buffers: { random: read("4", "u32"), y: write("n") },
-  params: { n: "u32", mean: "f32", std: "f32", sequence: "u32" },
+  params: { n: "u32", mean: "f32", deviation: "f32", sequence: "u32" },
   reference: reference.normal,
   cpu: {
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "random_normal", cells: ({ n }) => ceilDiv(n, 2), grain: () => rowGrain(8) }],
   },
+  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(normalWgsl)] },
 });

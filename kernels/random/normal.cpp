@@ -1,5 +1,5 @@
 // random/normal (cpu)
-// Math      y[2j], y[2j+1] = mean + std √(-2 log(1 - u[2j])) (cos, sin)(2π u[2j+1])
+// Math      y[2j], y[2j+1] = mean + deviation √(-2 log(1 - u[2j])) (cos, sin)(2π u[2j+1])
 // Shapes    random u32[4] · y [n]
 // Launch    one cell per pair of elements
 // Numerics  the C library's logf, sinf and cosf: within a few units in the last place on every machine, not bit-identical
@@ -15,7 +15,7 @@ namespace consilium::HWY_NAMESPACE {
 
 struct Params {
   uint32_t n;
-  float mean, std;
+  float mean, deviation;
   uint32_t sequence;
 };
 
@@ -28,7 +28,7 @@ void random_normal(KERNEL_ARGS) {
   const auto unit = [](uint32_t word) { return static_cast<float>(word >> 8) / 16777216.0f; };
   for_random(stream, 2 * begin, 2 * end, [&](uint32_t first, uint32_t n, const uint32_t *words) HWY_ATTR {
     for (uint32_t i = 0; i < n; i += 2) {
-      const float radius = p.std * std::sqrt(-2.0f * std::log(1.0f - unit(words[i])));
+      const float radius = p.deviation * std::sqrt(-2.0f * std::log(1.0f - unit(words[i])));
       const float angle = 6.28318530717958647692f * unit(words[i + 1]);
       store1(p.mean + radius * std::cos(angle), y + first + i);
       if (first + i + 1 < p.n) store1(p.mean + radius * std::sin(angle), y + first + i + 1);

@@ -10,11 +10,11 @@ export function uniform(
 
 export function normal(
   b: { random: NumberArray; y: NumberArray },
-  { n, mean, std, sequence }: { n: number; mean: number; std: number; sequence: number },
+  { n, mean, deviation, sequence }: { n: number; mean: number; deviation: number; sequence: number },
 ): void {
   for (let i = 0; i < n; i++) {
     const radius = Math.sqrt(-2 * Math.log(1 - unit(philox(b.random, sequence, i - (i % 2)))));
     const angle = 2 * Math.PI * unit(philox(b.random, sequence, i - (i % 2) + 1));
-    b.y[i] = mean + std * radius * (i % 2 === 0 ? Math.cos(angle) : Math.sin(angle));
+    b.y[i] = mean + deviation * radius * (i % 2 === 0 ? Math.cos(angle) : Math.sin(angle));
   }
 }
