@@ -1,4 +1,11 @@
+import { foldGrid, threads } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, ceilDiv, type ParamValues, pass, read, rowGrain, write } from "../contract.js";
+import backwardExtremumWgsl from "./backward-extremum.wgsl.js";
+import backwardExtremumClearWgsl from "./backward-extremum-clear.wgsl.js";
+import backwardExtremumFindWgsl from "./backward-extremum-find.wgsl.js";
+import forwardColumnsWgsl from "./forward-columns.wgsl.js";
+import forwardJoinWgsl from "./forward-join.wgsl.js";
+import forwardRowsWgsl from "./forward-rows.wgsl.js";
 import * as reference from "./reference.js";
 
 const params = { O: "u32", L: "u32", I: "u32", f: "u32", scale: "f32" } as const;
@@ -12,6 +19,12 @@ const COLUMNS = 256;
 /** Partial results along L. One: the first launch writes y itself, and nothing is left to join. */
 const splits = ({ L, I }: Sizes) => Math.max(1, ceilDiv(L, I === 1 ? RUN : ROWS));
 const columnBlocks = ({ I }: Sizes) => ceilDiv(I, COLUMNS);
+
+/** On webgpu a workgroup takes a run of such a row; of shorter rows, and of columns, a thread takes one. */
+const isLongRow = ({ L, I }: Sizes) => I === 1 && L > 64;
+/** As `split_length` in common/wgsl/reduction.wgsl: the last launch joins no more than 256. */
+const webgpuSplits = (p: Sizes) => Math.max(1, ceilDiv(p.L, Math.max(isLongRow(p) ? RUN : ROWS, ceilDiv(p.L, 256))));
+const webgpuCells = (p: Sizes) => p.O * webgpuSplits(p) * p.I;
 
 /** y[o,i] = scale · f over l of x[o,l,i] */
 export const forward = pass({
@@ -35,6 +48,20 @@ export const forward = pass({
       },
     ],
   },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    scratchBytes: (p) => (webgpuSplits(p) > 1 ? 4 * webgpuCells(p) : 0),
+    launches: [
+      {
+        source: forwardRowsWgsl,
+        // Barriers are dear on a software adapter, and one vector of threads keeps all its cores as busy.
+        tiles: (_, { software }) => ({ WORKGROUP: software ? 8 : 64 }),
+        grid: (p) => foldGrid(isLongRow(p) ? webgpuCells(p) : 0),
+      },
+      threads(forwardColumnsWgsl, (p: Sizes) => (isLongRow(p) ? 0 : webgpuCells(p))),
+      { ...threads(forwardJoinWgsl, (p: Sizes) => (webgpuSplits(p) > 1 ? p.O * p.I : 0)), buffers: ["y"] },
+    ],
+  },
 });
 
 /** dx[o,l,i] = dy[o,i] where x[o,l,i] is the first along l equal to y[o,i], else 0. */
@@ -51,6 +78,15 @@ export const backwardExtremum = pass({
         cells: (p) => p.O * columnBlocks(p),
         grain: ({ L, I }) => rowGrain(L * Math.min(I, COLUMNS)),
       },
+    ],
+  },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    scratchBytes: ({ O, I }) => 4 * O * I,
+    launches: [
+      { ...threads(backwardExtremumClearWgsl, ({ O, I }: Sizes) => O * I), buffers: [] },
+      { ...threads(backwardExtremumFindWgsl, ({ O, L, I }: Sizes) => O * L * I), buffers: ["x", "y"] },
+      { ...threads(backwardExtremumWgsl, ({ O, L, I }: Sizes) => O * L * I), buffers: ["dy", "dx"] },
     ],
   },
 });
