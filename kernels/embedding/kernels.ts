@@ -1,4 +1,8 @@
+import { makeLists, threads } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, pass, read, rowGrain, update, write } from "../contract.js";
+import backwardWeightWgsl from "./backward-weight.wgsl.js";
+import backwardWeightListsWgsl from "./backward-weight-lists.wgsl.js";
+import forwardWgsl from "./forward.wgsl.js";
 import * as reference from "./reference.js";
 
 export const forward = pass({
@@ -10,6 +14,7 @@ export const forward = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "embedding_forward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
   },
+  webgpu: { dtypes: ["f32", "f16"], launches: [threads(forwardWgsl, ({ T, C }) => T * C)] },
 });
 
 export const backwardWeight = pass({
@@ -42,6 +47,14 @@ export const backwardWeight = pass({
         grain: ({ C }) => 4 * rowGrain(C),
       },
       { symbol: "embedding_backward_weight_add", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) },
+    ],
+  },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    scratchBytes: ({ V, T }) => 4 * (2 * V + T),
+    launches: [
+      makeLists(backwardWeightListsWgsl, ["ids"]),
+      { ...threads(backwardWeightWgsl, ({ V, C }) => V * C), buffers: ["dy", "dweight"] },
     ],
   },
 });
