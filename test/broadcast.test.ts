@@ -17,15 +17,11 @@ import { tryOpen } from "./support/devices.js";
 
 /** Random shapes against loops over index tuples. Values are small whole numbers, so that every result is exact. */
 const reference = await openDevice("reference");
-const cpu = await tryOpen("cpu", { threads: 2 });
+const opened = [await tryOpen("cpu", { threads: 2 }), await tryOpen("webgpu")].flatMap(({ device }) => device ?? []);
+const devices = [reference, ...opened];
 afterAll(() => {
-  reference.close();
-  cpu.device?.close();
+  for (const d of devices) d.close();
 });
-const devices: [string, Device][] = [
-  ["reference", reference],
-  ...(cpu.device ? [["cpu", cpu.device] as [string, Device]] : []),
-];
 
 interface Host {
   readonly shape: readonly number[];
@@ -92,7 +88,7 @@ const common = (...shapes: (readonly number[])[]) => {
 
 const RUNS = { numRuns: 150 };
 
-describe.each(devices)("%s", (_name, device) => {
+describe.each(devices)("$name", (device) => {
   test("add broadcasts, and its gradients are summed back", () =>
     fc.assert(
       fc.asyncProperty(stretching(2), async ({ parts }) => {

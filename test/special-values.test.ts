@@ -18,15 +18,10 @@ import { tryOpen } from "./support/devices.js";
 
 /** Infinities, NaN, ends of the range, ties and faults: what tolerances relative to the largest value cannot see. */
 const reference = await openDevice("reference");
-const cpu = await tryOpen("cpu", { threads: 2 });
+const opened = [await tryOpen("cpu", { threads: 2 }), await tryOpen("webgpu")].flatMap(({ device }) => device ?? []);
 afterAll(() => {
-  reference.close();
-  cpu.device?.close();
+  for (const d of [reference, ...opened]) d.close();
 });
-const devices: [string, Device][] = [
-  ["reference", reference],
-  ...(cpu.device ? [["cpu", cpu.device] as [string, Device]] : []),
-];
 
 const { NaN: NAN, POSITIVE_INFINITY: INF } = Number;
 const upload = (device: Device, values: readonly number[], shape = [values.length]) =>
@@ -80,17 +75,19 @@ const SPECIALS: Special[] = [
   of(unary.powOp, [0, -2, INF, NAN, 1e-20], { options: { alpha: 3 } }),
 ];
 
-test.skipIf(!cpu.device).each(SPECIALS)("$op.opName", async ({ op, values, options = {}, tolerance = 2e-6 }) => {
-  const [got, expected] = await Promise.all(
-    [cpu.device as Device, reference].map((d) => run(() => op({ x: upload(d, values) } as never, options as never))),
-  );
-  const wrong = values.flatMap((x, i) =>
-    close(got[i], expected[i], tolerance) ? [] : [{ x, got: got[i], expected: expected[i] }],
-  );
-  expect(wrong).toEqual([]);
+describe.each(opened)("$name", (device) => {
+  test.each(SPECIALS)("$op.opName", async ({ op, values, options = {}, tolerance = 2e-6 }) => {
+    const [got, expected] = await Promise.all(
+      [device, reference].map((d) => run(() => op({ x: upload(d, values) } as never, options as never))),
+    );
+    const wrong = values.flatMap((x, i) =>
+      close(got[i], expected[i], tolerance) ? [] : [{ x, got: got[i], expected: expected[i] }],
+    );
+    expect(wrong).toEqual([]);
+  });
 });
 
-describe.each(devices)("%s", (_name, device) => {
+describe.each([reference, ...opened])("$name", (device) => {
   const NANS = [1, 5, NAN, 7, 5, 2, 7, 5, 9, -1, -INF, NAN];
 
   test("an extremum is NaN where there is one, and infinities count", async () => {

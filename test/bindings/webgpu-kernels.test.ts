@@ -1,9 +1,13 @@
 import { describe } from "vitest";
 import { forward as attention } from "../../kernels/attention/kernels.js";
 import { type AnyPass, type GpuLimits, type Params, pass, type WgslLaunch } from "../../kernels/contract.js";
+import { indexAdd } from "../../kernels/copy/kernels.js";
+import { backwardWeight as embeddingBackward } from "../../kernels/embedding/kernels.js";
 import { forward as layerNorm } from "../../kernels/layer-norm/kernels.js";
 import { ACTIVATIONS } from "../../kernels/matmul/activation.js";
 import { forward as matmul } from "../../kernels/matmul/kernels.js";
+import { REDUCE } from "../../kernels/reduce/functions.js";
+import { forward as reduce } from "../../kernels/reduce/kernels.js";
 import { generator } from "../support/random.js";
 import { checkPass } from "../support/run-pass.js";
 import { gpuTest } from "../support/webgpu.js";
@@ -171,7 +175,7 @@ describe("the tiles of a hardware adapter", () => {
     }));
     return pass({
       ...p,
-      webgpu: { dtypes: ["f32"], launches: launches ?? [] },
+      webgpu: { ...p.webgpu, dtypes: ["f32"], launches: launches ?? [] },
     });
   };
 
@@ -236,5 +240,52 @@ describe("the tiles of a hardware adapter", () => {
       hasPrefix: 1,
     };
     await checkPass(gpu, asHardware(attention), arrays, params, 3e-6);
+  });
+
+  const reductions: [name: string, O: number, L: number, I: number][] = [
+    ["rows of one split, lanes left over", 3, 67, 1],
+    ["rows of three splits", 2, 20_000, 1],
+  ];
+  for (const [name, O, L, I] of reductions) {
+    for (const [f, code] of Object.entries(REDUCE)) {
+      gpuTest(`reduce/forward, ${f}: ${name}`, async (gpu) => {
+        const arrays = { x: normal(O * L * I, name), y: new Float32Array(O * I) };
+        await checkPass(gpu, asHardware(reduce), arrays, { O, L, I, f: code, scale: 0.5 }, 1e-6);
+      });
+    }
+  }
+
+  const repeated = (count: number, size: number) => Int32Array.from({ length: count }, (_, k) => (k * k + 3) % size);
+
+  gpuTest("copy/index-add, more keys than threads", async (gpu) => {
+    const [O, V, K, I] = [2, 5000, 700, 3];
+    const arrays = {
+      x: normal(O * K * I, "x"),
+      index: repeated(K, V),
+      base: normal(O * V * I, "base"),
+      y: new Float32Array(O * V * I),
+      faults: new Uint32Array(4),
+    };
+    await checkPass(gpu, asHardware(indexAdd), arrays, { O, V, K, I, hasBase: 1, faultLabel: 0 }, 1e-6);
+  });
+
+  gpuTest("embedding/backward-weight, more rows than threads", async (gpu) => {
+    const [T, V, C] = [700, 5000, 3];
+    const arrays = { dy: normal(T * C, "dy"), ids: repeated(T, V), dweight: normal(V * C, "dweight") };
+    await checkPass(gpu, asHardware(embeddingBackward), arrays, { T, V, C, paddingIndex: 3, accumulate: 1 }, 1e-6);
+  });
+});
+
+describe("reduce/forward", () => {
+  // Sums of two million terms in f32: 256 splits, four sequences for each of eight threads.
+  gpuTest("a row of more elements than 256 runs", async (gpu) => {
+    const L = 256 * 8192 + 9001;
+    const arrays = { x: normal(L, "x"), y: new Float32Array(1) };
+    await checkPass(gpu, reduce, arrays, { O: 1, L, I: 1, f: REDUCE.sum, scale: 1 / Math.sqrt(L) }, 2e-6);
+  });
+  gpuTest("columns of more rows than 256 blocks", async (gpu) => {
+    const L = 256 * 128 + 300;
+    const arrays = { x: normal(L * 2, "x"), y: new Float32Array(2) };
+    await checkPass(gpu, reduce, arrays, { O: 1, L, I: 2, f: REDUCE.sum, scale: 1 / Math.sqrt(L) }, 2e-6);
   });
 });
