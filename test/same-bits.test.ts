@@ -49,6 +49,7 @@ const CASES: Readonly<Record<string, (device: Device) => Tensor>> = {
   "drop path, samples of seven elements": (d) => dropPath(ones(d, 301, 7), 0.4),
   "drop path, samples of four elements": (d) => dropPath(ones(d, 65, 2, 2), 0.5),
   "a value": (d) => full([1001], 0.1, { device: d }),
+  "minus infinity in f16": (d) => full([5], -Infinity, { device: d, dtype: "f16" }),
   "an integer": (d) => full([13], -7, { device: d, dtype: "i32" }),
   "a range": (d) => arange(1003, { device: d, dtype: "f32", start: -3, step: 0.5 }),
   "a range of integers that wraps": (d) => arange(11, { device: d, start: 2 ** 31 - 5, step: 3 }),

@@ -2,6 +2,7 @@ import { describe } from "vitest";
 import { forward as attention } from "../../kernels/attention/kernels.js";
 import { type AnyPass, type GpuLimits, type Params, pass, type WgslLaunch } from "../../kernels/contract.js";
 import { indexAdd } from "../../kernels/copy/kernels.js";
+import { accumulate } from "../../kernels/elementwise/kernels.js";
 import { backwardWeight as embeddingBackward } from "../../kernels/embedding/kernels.js";
 import { forward as layerNorm } from "../../kernels/layer-norm/kernels.js";
 import { ACTIVATIONS } from "../../kernels/matmul/activation.js";
@@ -273,6 +274,13 @@ describe("the tiles of a hardware adapter", () => {
     const [T, V, C] = [700, 5000, 3];
     const arrays = { dy: normal(T * C, "dy"), ids: repeated(T, V), dweight: normal(V * C, "dweight") };
     await checkPass(gpu, asHardware(embeddingBackward), arrays, { T, V, C, paddingIndex: 3, accumulate: 1 }, 1e-6);
+  });
+});
+
+describe("elementwise/accumulate", () => {
+  gpuTest("tail after whole vectors, two workgroups", async (gpu) => {
+    const arrays = { x: normal(263, "x"), y: normal(263, "y") };
+    await checkPass(gpu, accumulate, arrays, { n: 263 }, 1e-7);
   });
 });
 

@@ -184,7 +184,7 @@ describe("checks", async () => {
   });
 });
 
-describe.each(["reference", "cpu"] as const)("faults and kernels of %s", async (name) => {
+describe.each(["reference", "cpu", "webgpu"] as const)("faults and kernels of %s", async (name) => {
   const { device, reason } = await tryOpen(name);
   if (!device) return test.skip(`opens: ${reason}`, () => {});
   afterAll(() => device.close());
@@ -242,7 +242,7 @@ describe.each(["reference", "cpu"] as const)("faults and kernels of %s", async (
     using x = filled(device, [3]);
     const before = device.memory().allocations;
     expect(() => run(device, lonely, { x, y: [3] }, { n: 3 })).toThrow(
-      new KernelError("lonely/forward: no cpu kernel for f32. Use another device: see the op table in README.md."),
+      new KernelError(`lonely/forward: no ${name} kernel for f32. Use another device: see the op table in README.md.`),
     );
     expect(device.memory().allocations).toBe(before);
   });
@@ -255,10 +255,13 @@ describe.each(["reference", "cpu"] as const)("faults and kernels of %s", async (
       reference: () => {},
       // The symbol of another op: only its name is looked up.
       cpu: { dtypes: ["bf16"], launches: [{ symbol: "elementwise_unary", cells: () => 0 }] },
+      webgpu: { dtypes: ["bf16"], launches: [] },
     });
     using x = filled(device, [3]);
     expect(() => run(device, half, { x, y: [3] }, { n: 3 })).toThrow(
-      new KernelError("half/forward: no cpu kernel for f32. There is one for bf16: cast first, or use another device."),
+      new KernelError(
+        `half/forward: no ${name} kernel for f32. There is one for bf16: cast first, or use another device.`,
+      ),
     );
     using low = scope(() => cast(x, "bf16"));
     expect(() => run(device, half, { x: low, y: [3] }, { n: 3 }).y.dispose()).not.toThrow();
