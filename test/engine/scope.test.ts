@@ -15,7 +15,7 @@ import { tryOpen } from "../support/devices.js";
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-describe.each(["reference", "cpu"] as const)("scope on %s", async (name) => {
+describe.each(["reference", "cpu", "webgpu"] as const)("scope on %s", async (name) => {
   const { device, reason } = await tryOpen(name);
   if (!device) return test.skip(`opens: ${reason}`, () => {});
   afterAll(() => device.close());
