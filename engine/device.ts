@@ -1,7 +1,7 @@
 import type { Binding, DeviceName, DeviceOptions, Recording } from "../bindings/device.js";
 import type { DType } from "../kernels/contract.js";
 import type { CaptureLog } from "./capture.js";
-import { DeviceError, FaultError } from "./errors.js";
+import { DeviceError, FaultError, ShapeError } from "./errors.js";
 import { type MemoryReport, Pool } from "./pool.js";
 import { Storage } from "./storage.js";
 
@@ -74,6 +74,8 @@ export class Device {
 
   allocate(length: number, dtype: DType, label: string): Storage {
     if (this.#closed) throw new DeviceError(`${label}: the ${this.name} device is closed. Open it again.`);
+    if (length >= 2 ** 32)
+      throw new ShapeError(`${label}: ${length} elements; kernels count to 2^32. Split the tensor.`);
     const { memory, bytes } = this.pool.take(length, dtype, label);
     return new Storage(this, memory, bytes);
   }

@@ -21,7 +21,7 @@ export interface NativeDevice {
   /** 64-byte aligned; throws a RangeError when the system refuses. */
   allocate(bytes: number): number;
   /** Frees after all work submitted so far. */
-  release(address: number): void;
+  release(addresses: Float64Array): void;
   /** Copies `words` command words (see command_stream.h) and enqueues them. Blocks only when too far ahead. */
   submit(commands: Uint32Array, words: number): void;
   /** Copies `data` now, writes it to `address` in queue order. */

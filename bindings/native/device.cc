@@ -123,8 +123,13 @@ void Device::release(const Napi::CallbackInfo &info) {
   Queue &queue = this->queue(info.Env());
   Task task;
   task.kind = Task::Kind::release;
-  task.block = memory_.take(whole_number(info[0]));
-  if (!task.block) throw Napi::Error::New(info.Env(), "consilium: release of memory that is not allocated");
+  // One task for all of them: the queue's bound on tasks would make JavaScript wait otherwise.
+  const auto addresses = info[0].As<Napi::Float64Array>();
+  for (size_t i = 0; i < addresses.ElementLength(); ++i) {
+    Block block = memory_.take(static_cast<uintptr_t>(addresses[i]));
+    if (!block) throw Napi::Error::New(info.Env(), "consilium: release of memory that is not allocated");
+    task.blocks.push_back(std::move(block));
+  }
   queue.push(std::move(task));
 }
 

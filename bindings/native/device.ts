@@ -191,7 +191,7 @@ class CpuBinding implements Binding {
     if (writer.launches > 0) native.submit(writer.words, writer.length);
     writer.clear();
     if (this.waiting.length === 0) return;
-    for (const address of this.waiting) native.release(address);
+    native.release(Float64Array.from(this.waiting));
     this.waiting = [];
     this.waitingBytes = 0;
   }

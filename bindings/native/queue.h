@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "bindings/native/memory.h"
 #include "bindings/native/pool.h"
@@ -26,12 +27,12 @@ struct Payload {
 struct Task {
   enum class Kind { commands, write, read, release, marker };
   Kind kind = Kind::marker;
-  Payload payload;         // commands, write
-  void *device = nullptr;  // write, read
-  void *host = nullptr;    // read: where to, valid until the ticket is announced
-  size_t bytes = 0;        // read
-  Block block;             // release: freed with the task
-  uint64_t ticket = 0;     // read, marker: announced when done
+  Payload payload;            // commands, write
+  void *device = nullptr;     // write, read
+  void *host = nullptr;       // read: where to, valid until the ticket is announced
+  size_t bytes = 0;           // read
+  std::vector<Block> blocks;  // release: freed with the task
+  uint64_t ticket = 0;        // read, marker: announced when done
 };
 
 class Queue {

@@ -2,6 +2,7 @@ import { BINARY, type BinaryName } from "../../kernels/elementwise/functions.js"
 import * as kernels from "../../kernels/elementwise/kernels.js";
 import { defineOp, float } from "../define-op.js";
 import { run } from "../dispatch.js";
+import { OptionError } from "../errors.js";
 import { broadcastShapes, sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { sumTo } from "./reduce.js";
@@ -128,12 +129,17 @@ export function div(a: Tensor, b: Tensor | number): Tensor {
   return typeof b === "number" ? scale(a, 1 / b) : divOp({ a, b }, {});
 }
 
-/** The larger of a and b by element, NaN if either is. Equal ones share the gradient. */
+/** The larger of a and b by element, NaN if either is. Equal tensors share the gradient; with a number it goes to a. */
 export function maximum(a: Tensor, b: Tensor | number): Tensor {
-  return typeof b === "number" ? clamp(a, { min: b }) : maximumOp({ a, b }, {});
+  return typeof b === "number" ? clamp(a, { min: bound("maximum", b) }) : maximumOp({ a, b }, {});
 }
 
-/** The smaller of a and b by element, NaN if either is. Equal ones share the gradient. */
+/** The smaller of a and b by element, NaN if either is. Equal tensors share the gradient; with a number it goes to a. */
 export function minimum(a: Tensor, b: Tensor | number): Tensor {
-  return typeof b === "number" ? clamp(a, { max: b }) : minimumOp({ a, b }, {});
+  return typeof b === "number" ? clamp(a, { max: bound("minimum", b) }) : minimumOp({ a, b }, {});
+}
+
+function bound(op: string, b: number): number {
+  if (Number.isNaN(b)) throw new OptionError(`${op}: b is NaN. Pass a number or a tensor.`);
+  return b;
 }

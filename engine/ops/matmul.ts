@@ -154,7 +154,7 @@ function codeOf(activation: Activation = "none"): number {
 function planOf(a: Tensor, b: Tensor, options: MatmulOptions): { plan: Plan; shape: Shape } {
   const transposeA = options.transposeA ?? false;
   const transposeB = options.transposeB ?? false;
-  if (a.rank < (transposeA ? 2 : 1) || b.rank < 2)
+  if (a.rank < (transposeA || b.rank > 2 ? 2 : 1) || b.rank < 2)
     throw new ShapeError(
       `matmul: ${describe("a", a.shape)} and ${describe("b", b.shape)}: two dimensions or more are needed (a vector is [1, K]).`,
     );

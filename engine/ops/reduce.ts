@@ -1,7 +1,9 @@
 import { REDUCE } from "../../kernels/reduce/functions.js";
 import * as kernels from "../../kernels/reduce/kernels.js";
+import { toFloat } from "../convert.js";
 import { defineOp, float } from "../define-op.js";
 import { run } from "../dispatch.js";
+import type { FloatDType } from "../dtype.js";
 import { ShapeError } from "../errors.js";
 import { dimIndex, type Shape, sizeOf } from "../shape.js";
 import type { Tensor } from "../tensor.js";
@@ -54,9 +56,17 @@ function steps(shape: Shape, dims: readonly number[]): Step[] {
   return out.length > 0 ? out : [{ O: sizeOf(shape), L: 1, I: 1 }];
 }
 
-/** scale · Σ over `dims`, in the given shape. */
+/** scale · Σ over `dims`, in the given shape. Sums on the way are f32 whatever the type of x: f16 ends at 65,504. */
 function sumOver(x: Tensor, dims: readonly number[], shape: Shape, scale: number): Tensor {
   const list = steps(x.shape, dims);
+  if (list.length > 1 && x.dtype !== "f32") {
+    const wide = toFloat(x, "f32");
+    const sum = sumOver(wide, dims, shape, scale);
+    wide.dispose();
+    const y = toFloat(sum, x.dtype as FloatDType);
+    sum.dispose();
+    return y;
+  }
   let current = x;
   list.forEach(({ O, L, I }, i) => {
     const last = i === list.length - 1;

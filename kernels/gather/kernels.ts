@@ -1,6 +1,9 @@
 /** Elements picked along one dimension by an index of their own each, and the sum that undoes it. */
+import { threads } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, type BufferSpec, ceilDiv, optional, pass, read, rowGrain, update, write } from "../contract.js";
+import forwardWgsl from "./forward.wgsl.js";
 import * as reference from "./reference.js";
+import scatterAddWgsl from "./scatter-add.wgsl.js";
 
 /** Columns that one cell of a sum owns: no two cells write the same element. */
 const COLUMNS = 64;
@@ -22,6 +25,10 @@ const forwardOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
       dtypes: ALL_FLOATS,
       launches: [{ symbol: "gather_forward", cells: ({ O, K }) => O * K, grain: ({ I }) => rowGrain(I) }],
     },
+    webgpu: {
+      dtypes: ["f32", "f16"],
+      launches: [threads(forwardWgsl, ({ O, K, I }) => O * K * I)],
+    },
   });
 
 export const forward = forwardOf("value");
@@ -42,5 +49,9 @@ export const scatterAdd = pass({
   cpu: {
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "gather_scatter_add", cells: ({ O, I }) => O * ceilDiv(I, COLUMNS) }],
+  },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [threads(scatterAddWgsl, ({ O, V, I }) => O * V * I)],
   },
 });
