@@ -16,15 +16,17 @@ fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
 // Words of the elements position .. position + 3 (modulo 2^32) of stream `sequence`. `random` is the device's u32[4]:
 // seed (two words), offset of the stream, unused. An aligned position takes one call of philox, another one two.
 fn random_words(position: u32, sequence: u32, random: vec4<u32>) -> vec4<u32> {
-  let block = position / 4u;
-  let stream = sequence + random.z;
-  let here = philox(vec4(block, 0u, stream, 0u), random.xy);
   let shift = position % 4u;
-  if (shift == 0u) {
-    return here;
+  var here = vec4<u32>();
+  var next = vec4<u32>();
+  // A loop, so that the code of philox is there once: it takes half a second to compile on a software adapter.
+  for (var n = 0u; n <= min(shift, 1u); n++) {
+    let block = (position / 4u + n) & 0x3fffffffu;
+    here = next;
+    next = philox(vec4(block, 0u, sequence + random.z, 0u), random.xy);
   }
-  let next = philox(vec4((block + 1u) & 0x3fffffffu, 0u, stream, 0u), random.xy);
   switch (shift) {
+    case 0u: { return next; }
     case 1u: { return vec4(here.yzw, next.x); }
     case 2u: { return vec4(here.zw, next.xy); }
     default: { return vec4(here.w, next.xyz); }

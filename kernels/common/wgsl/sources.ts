@@ -1,4 +1,5 @@
 import activation from "./activation.wgsl.js";
+import attention from "./attention.wgsl.js";
 import binary from "./binary.wgsl.js";
 import exp from "./exp.wgsl.js";
 import fault from "./fault.wgsl.js";
@@ -15,6 +16,7 @@ import storage from "./storage.wgsl.js";
 /** The files that a kernel, or one of them, may name in its first line: `// common: grid, reduce`. */
 export const commonSources: Readonly<Record<string, string>> = {
   activation,
+  attention,
   binary,
   exp,
   fault,

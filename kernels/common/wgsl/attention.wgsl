@@ -1,0 +1,60 @@
+// What the kernels of kernels/attention agree on (their params and mask): keys are numbered 0 .. P + S, the prefix first.
+
+// Finite sentinels: a hidden score lies below the floor of any maximum, so exp(score - maximum) is exactly 0.
+const HIDDEN = -1e30;
+const FLOOR = -1e29;
+// lse of a query that sees no key.
+const NO_KEYS = 1e30;
+
+const FOUR = vec4(0u, 1u, 2u, 3u);
+
+// Query i sees keys below this number, but for those that the mask hides.
+fn keys_seen(i: u32) -> u32 {
+  let behind = max(i + params.S + 1u, params.L) - params.L;
+  return params.P + min(params.S, select(params.S, behind, params.causal == 1u));
+}
+
+// The first query that sees key n, if any does.
+fn first_query(n: u32) -> u32 {
+  let behind = max(n + params.L, params.P + params.S) - (params.P + params.S);
+  return select(0u, behind, params.causal == 1u && n >= params.P);
+}
+
+fn mask_shows(batch: u32, n: u32) -> bool {
+  if (params.hasMask == 0u || n < params.P) {
+    return true;
+  }
+  return mask[batch * params.S + n - params.P] != 0;
+}
+
+// Where rows start: of a query in q; of a key or value, less kOffset or vOffset; of a prefix key.
+fn query_row(batch: u32, i: u32, h: u32) -> u32 {
+  return params.qOffset + (batch * params.L + i) * params.qPitch + h * params.D;
+}
+
+fn key_row(batch: u32, n: u32, g: u32) -> u32 {
+  return (batch * params.kvCapacity + n - params.P) * params.kvPitch + g * params.D;
+}
+
+fn prefix_row(n: u32, g: u32) -> u32 {
+  return (n * params.G + g) * params.D;
+}
+
+// Of a query in y, and in lse.
+fn result_row(batch: u32, i: u32, h: u32) -> u32 {
+  return ((batch * params.L + i) * params.H + h) * params.D;
+}
+
+fn lse_row(batch: u32, i: u32, h: u32) -> u32 {
+  return (batch * params.H + h) * params.L + i;
+}
+
+// Of row `lse_row` of the backward pass's delta in scratch: behind prefix keys and prefix values.
+fn delta_row(row: u32) -> u32 {
+  return 2u * params.P * params.G * params.D + row;
+}
+
+// Columns times rows: column c of the result is a times b[c].
+fn outer(a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
+  return mat4x4(a * b.x, a * b.y, a * b.z, a * b.w);
+}
