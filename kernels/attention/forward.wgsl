@@ -1,16 +1,18 @@
-// common: philox
-// attention/forward (webgpu)
-// Math      y[b,i,h,:] = sum_j p_ij r_ij v[b,j,g,:];  p_ij = exp(scale q·k_j - lse_i) over the keys that i sees,
-//           r_ij the dropout factor, g = h / (H / G);  lse = log sum_j exp(scale q·k_j)
-// Shapes    q [B,L,H,D], k, v [B,S,G,D] with pitch and offset · mask [B,S] i32 · prefixKeys, prefixValues [P,G,D]
-//           random [4] u32 · y [B,L,H,D] · lse [B,H,L] f32
-// Method    running softmax, four keys at a time: scores; new maximum; rescale sum and y by exp(old - new maximum);
-//           add the four weighted values. First the prefix, then the other keys up to the causal edge.
-// Tiling    a thread owns a query row: q and y in registers. Threads of a workgroup walk the same keys: their loads are
-//           uniform. No workgroup memory.
-// Launch    grid (ceil(L / WORKGROUP), H, B), WORKGROUP threads; HEAD >= D, with UNROLL = 1 equal to it
-// Numerics  f32; hidden keys get a finite score and weight 0; a row that sees none: y = 0, lse = 1e30 (NO_KEYS)
-// Limits    each tensor below 2^32 elements; wide heads (above 64) exceed the registers of most GPUs
+// common: attention, grid, philox
+// attention/forward (webgpu), from storage: for adapters that run on the CPU
+// Math      y[b,i,h,:] = sum_n p[i,n] r[i,n] v[n,:];  p[i,n] = exp(scale q·k[n] - lse[i]) over the keys that i sees,
+//           r the dropout factor, g = h / (H / G);  lse = log sum_n exp(scale q·k[n])
+// Shapes    q, y [B,L,H,D] · k, v [B,S,G,D], layouts in kernels.ts · mask [B,S] i32 · random [4] u32 · lse [B,H,L] f32
+//           scratch: prefix keys, prefix values [P,G,D] f32 (prefix.wgsl)
+// Method    per tile of keys, the prefix first:
+//             scores, eight keys at a time, an outer product per d; new maximum; weights exp(score - maximum); dropout;
+//             y = y exp(old - new maximum) + weights V, eight columns at a time over all keys of the tile
+// Tiling    a thread owns four query rows of a head; y and a tile of weights lie in its private memory, sums in
+//           registers. Such an adapter runs a private or storage access lane by lane, so each one serves four or eight
+//           multiply-adds; barriers are dearer still, so there is no workgroup memory.
+// Launch    grid (B H ceil(L / 4) / WORKGROUP) folded, WORKGROUP threads; HEAD >= D + 7; PREFIX = 1 where P > 0
+// Numerics  f32; a row that sees no key: y = 0, lse = 1e30 (NO_KEYS)
+// Limits    each tensor below 2^32 elements
 
 struct Params {
   B: u32,
@@ -34,146 +36,150 @@ struct Params {
   kvCapacity: u32,
 }
 
-@group(0) @binding(0) var<storage, read> q: array<value>;              // [B,L,H,D]
-@group(0) @binding(1) var<storage, read> k: array<value>;              // [B,S,G,D]
-@group(0) @binding(2) var<storage, read> v: array<value>;              // [B,S,G,D]
-@group(0) @binding(3) var<storage, read> mask: array<i32>;             // [B,S]
-@group(0) @binding(4) var<storage, read> prefixKeys: array<value>;     // [P,G,D]
-@group(0) @binding(5) var<storage, read> prefixValues: array<value>;   // [P,G,D]
-@group(0) @binding(6) var<uniform> random: vec4<u32>;                  // [4]
-@group(0) @binding(7) var<storage, read_write> y: array<value>;        // [B,L,H,D]
-@group(0) @binding(8) var<storage, read_write> lse: array<f32>;        // [B,H,L]
-@group(0) @binding(9) var<uniform> params: Params;
+@group(0) @binding(0) var<storage, read> q: array<value>;             // [B,L,H,D]
+@group(0) @binding(1) var<storage, read> k: array<value>;             // [B,S,G,D]
+@group(0) @binding(2) var<storage, read> v: array<value>;             // [B,S,G,D]
+@group(0) @binding(3) var<storage, read> mask: array<i32>;            // [B,S]
+@group(0) @binding(4) var<uniform> random: vec4<u32>;                 // [4]
+@group(0) @binding(5) var<storage, read_write> y: array<value>;       // [B,L,H,D]
+@group(0) @binding(6) var<storage, read_write> lse: array<f32>;       // [B,H,L]
+@group(0) @binding(7) var<storage, read_write> scratch: array<f32>;   // prefix keys, prefix values [P,G,D]
+@group(0) @binding(8) var<uniform> params: Params;
 
-const HIDDEN = -1e30;
-const NO_KEYS = 1e30;
-const FOUR = vec4(0u, 1u, 2u, 3u);
-
-// The query row of this thread.
-var<private> query: array<f32, HEAD>;
-var<private> result: array<f32, HEAD>;
-var<private> highest: f32;
-var<private> sum: f32;
+// Of the thread's four rows: y before it is divided by the sum, and the weights of a tile of keys.
+var<private> result: array<vec4<f32>, HEAD>;
+var<private> weights: array<vec4<f32>, TILE>;
 
 @compute @workgroup_size(WORKGROUP)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let i = group.x * WORKGROUP + lane;
-  let h = group.y;
-  let batch = group.z;
-  if (i >= params.L) {
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let blocks = (params.L + 3u) / 4u;
+  let thread = folded_index(group, groups) * WORKGROUP + lane;
+  let batch = thread / blocks / params.H;
+  let h = thread / blocks % params.H;
+  let first = 4u * (thread % blocks);
+  if (batch >= params.B) {
     return;
   }
+  // Rows past the end repeat the last one.
   let g = h / (params.H / params.G);
-  let row = (batch * params.H + h) * params.L + i;
+  let i = min(first + FOUR, vec4(params.L - 1u));
+  let ends = vec4(keys_seen(i.x), keys_seen(i.y), keys_seen(i.z), keys_seen(i.w));
+  let positions = (lse_row(batch, 0u, h) + i) * (params.P + params.S);
 
-  let q_at = params.qOffset + (batch * params.L + i) * params.qPitch + h * params.D;
-  for (var d = 0u; d < width(); d++) {
-    query[d] = params.scale * f32(q[q_at + d]);
-    result[d] = 0.0;
+  for (var d = 0u; d < params.D; d++) {
+    result[d] = vec4(0.0);
   }
-  highest = HIDDEN;
-  sum = 0.0;
+  var highest = vec4(FLOOR);
+  var sum = vec4(0.0);
 
-  var end = params.S;
-  if (params.causal == 1u) {
-    end = min(end, u32(max(0, i32(i + params.S + 1u) - i32(params.L))));
-  }
-  let prefix_blocks = (params.P + 3u) / 4u;
-  let blocks = prefix_blocks + (end + 3u) / 4u;
-  let positions = row * (params.P + params.S);
-  for (var block = 0u; block < blocks; block++) {
-    // Keys of the block, and where their rows start. Past the edge they repeat the last key, unseen.
-    let in_prefix = block < prefix_blocks;
-    var keys = 4u * block + FOUR;
-    var position = positions + keys.x;
-    var at = (min(keys, vec4(params.P - 1u)) * params.G + g) * params.D;
-    var seen = keys < vec4(params.P);
-    if (!in_prefix) {
-      keys -= 4u * prefix_blocks;
-      position = positions + params.P + keys.x;
-      let inside = min(keys, vec4(params.S - 1u));
-      at = (batch * params.kvCapacity + inside) * params.kvPitch + g * params.D;
-      seen = keys < vec4(end);
-      if (params.hasMask == 1u) {
-        let m = batch * params.S + inside;
-        seen &= vec4(mask[m.x], mask[m.y], mask[m.z], mask[m.w]) != vec4(0);
+  for (var tile = 0u; tile < ends.w; tile += TILE) {
+    let count = min(TILE, ends.w - tile);
+
+    var raised = highest;
+    for (var j = 0u; j < count; j += 8u) {
+      let scores = score(batch, h, g, i, tile + j);
+      for (var c = 0u; c < min(8u, count - j); c++) {
+        let n = tile + j + c;
+        let seen = (vec4(n) < ends) & vec4(mask_shows(batch, n));
+        let visible = select(vec4(HIDDEN), params.scale * scores[c], seen);
+        weights[j + c] = visible;
+        raised = max(raised, visible);
       }
     }
 
-    var score: vec4<f32>;
-    if (in_prefix) {
-      score = prefix_scores(at);
-    } else {
-      score = scores(params.kOffset + at);
+    let correction = exp(highest - raised);
+    highest = raised;
+    sum *= correction;
+    for (var j = 0u; j < count; j++) {
+      let weight = exp(weights[j] - raised);
+      weights[j] = weight;
+      sum += weight;
     }
-    let weights = weigh(score, seen, position);
-    if (in_prefix) {
-      add_prefix_values(at, weights);
-    } else {
-      add_values(params.vOffset + at, weights);
+    if (params.dropout > 0.0) {
+      drop(positions + tile, min(4u, params.L - first), count);
     }
-  }
 
-  let y_at = ((batch * params.L + i) * params.H + h) * params.D;
-  let inverse = select(0.0, 1.0 / sum, sum > 0.0);
-  for (var d = 0u; d < width(); d++) {
-    y[y_at + d] = value(result[d] * inverse);
-  }
-  lse[row] = select(NO_KEYS, highest + log(sum), sum > 0.0);
-}
-
-// Trip count of the loops over the head. A constant lets a GPU's compiler unroll them and keep the row in registers; a
-// uniform keeps a software adapter from it, which would compile for a minute.
-fn width() -> u32 {
-  return select(params.D, HEAD, UNROLL == 1u);
-}
-
-// Adds four keys to the running softmax. Returns the weights of their values relative to the new maximum.
-fn weigh(score: vec4<f32>, seen: vec4<bool>, position: u32) -> vec4<f32> {
-  let visible = select(vec4(HIDDEN), score, seen);
-  let pairs = max(visible.xy, visible.zw);
-  let raised = max(highest, max(pairs.x, pairs.y));
-  let correction = exp(highest - raised);
-  highest = raised;
-  var weights = select(vec4(0.0), exp(visible - raised), seen);
-  sum = sum * correction + dot(weights, vec4(1.0));
-  if (correction != 1.0) {
-    for (var d = 0u; d < width(); d++) {
-      result[d] *= correction;
+    for (var d = 0u; d < params.D; d += 8u) {
+      var a = mat4x4<f32>();
+      var b = mat4x4<f32>();
+      for (var j = 0u; j < count; j++) {
+        let weight = weights[j];
+        a += outer(weight, values_at(batch, tile + j, g, d));
+        b += outer(weight, values_at(batch, tile + j, g, d + 4u));
+      }
+      let columns = array(a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]);
+      for (var c = 0u; c < min(8u, params.D - d); c++) {
+        result[d + c] = result[d + c] * correction + columns[c];
+      }
     }
   }
-  if (params.dropout > 0.0) {
-    weights *= dropout_factors(position, params.sequence, random, params.dropout);
-  }
-  return weights;
-}
 
-fn scores(at: vec4<u32>) -> vec4<f32> {
-  var score = vec4<f32>();
-  for (var d = 0u; d < width(); d++) {
-    score += query[d] * vec4<f32>(vec4(k[at.x + d], k[at.y + d], k[at.z + d], k[at.w + d]));
-  }
-  return score;
-}
-
-fn prefix_scores(at: vec4<u32>) -> vec4<f32> {
-  var score = vec4<f32>();
-  for (var d = 0u; d < width(); d++) {
-    let column = vec4(prefixKeys[at.x + d], prefixKeys[at.y + d], prefixKeys[at.z + d], prefixKeys[at.w + d]);
-    score += query[d] * vec4<f32>(column);
-  }
-  return score;
-}
-
-fn add_values(at: vec4<u32>, weights: vec4<f32>) {
-  for (var d = 0u; d < width(); d++) {
-    result[d] += dot(weights, vec4<f32>(vec4(v[at.x + d], v[at.y + d], v[at.z + d], v[at.w + d])));
+  let inverse = select(vec4(0.0), 1.0 / sum, sum > vec4(0.0));
+  let logarithm = select(vec4(NO_KEYS), highest + log(sum), sum > vec4(0.0));
+  for (var r = 0u; r < min(4u, params.L - first); r++) {
+    let y_at = result_row(batch, first + r, h);
+    for (var d = 0u; d < params.D; d++) {
+      y[y_at + d] = value(result[d][r] * inverse[r]);
+    }
+    lse[lse_row(batch, first + r, h)] = logarithm[r];
   }
 }
 
-fn add_prefix_values(at: vec4<u32>, weights: vec4<f32>) {
-  for (var d = 0u; d < width(); d++) {
-    let column = vec4(prefixValues[at.x + d], prefixValues[at.y + d], prefixValues[at.z + d], prefixValues[at.w + d]);
-    result[d] += dot(weights, vec4<f32>(column));
+// q·k of four queries and keys n .. n + 7; past the last key that one again.
+fn score(batch: u32, h: u32, g: u32, i: vec4<u32>, n: u32) -> array<vec4<f32>, 8> {
+  let q_at = query_row(batch, 0u, h) + i * params.qPitch;
+  let last = params.P + params.S - 1u;
+  let keys_a = min(n + FOUR, vec4(last));
+  let keys_b = min(n + 4u + FOUR, vec4(last));
+  // An initial value said: without one, a variable of a loop may keep that of the iteration before (seen in Dawn).
+  var a = mat4x4<f32>();
+  var b = mat4x4<f32>();
+  for (var d = 0u; d < params.D; d++) {
+    let q_d = vec4<f32>(vec4(q[q_at.x + d], q[q_at.y + d], q[q_at.z + d], q[q_at.w + d]));
+    a += outer(q_d, keys_at(batch, keys_a, g, d));
+    b += outer(q_d, keys_at(batch, keys_b, g, d));
+  }
+  return array(a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]);
+}
+
+// Column d of four keys.
+fn keys_at(batch: u32, n: vec4<u32>, g: u32, d: u32) -> vec4<f32> {
+  let at = params.kOffset + d + (batch * params.kvCapacity + n - params.P) * params.kvPitch + g * params.D;
+  let own = vec4<f32>(vec4(k[at.x], k[at.y], k[at.z], k[at.w]));
+  if (PREFIX == 0u) {
+    return own;
+  }
+  let prefix = (n * params.G + g) * params.D + d;
+  let other = vec4(scratch[prefix.x], scratch[prefix.y], scratch[prefix.z], scratch[prefix.w]);
+  return select(own, other, n < vec4(params.P));
+}
+
+// Columns d .. d + 3 of the value of key n.
+fn values_at(batch: u32, n: u32, g: u32, d: u32) -> vec4<f32> {
+  let at = params.vOffset + key_row(batch, n, g) + d;
+  let own = vec4<f32>(vec4(v[at], v[at + 1u], v[at + 2u], v[at + 3u]));
+  if (PREFIX == 0u) {
+    return own;
+  }
+  let prefix = prefix_row(params.P + n, g) + d;
+  let other = vec4(scratch[prefix], scratch[prefix + 1u], scratch[prefix + 2u], scratch[prefix + 3u]);
+  return select(own, other, n < params.P);
+}
+
+// Dropout of a tile of weights of `rows` rows; `positions`: of each at the tile's first key.
+fn drop(positions: vec4<u32>, rows: u32, count: u32) {
+  for (var j = 0u; j < count; j += 4u) {
+    var factors = mat4x4<f32>();
+    for (var r = 0u; r < rows; r++) {
+      factors[r] = dropout_factors(positions[r] + j, params.sequence, random, params.dropout);
+    }
+    let columns = transpose(factors);
+    for (var c = 0u; c < min(4u, count - j); c++) {
+      weights[j + c] *= columns[c];
+    }
   }
 }

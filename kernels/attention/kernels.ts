@@ -13,8 +13,24 @@
  * `lse` is the natural logarithm of the sum of exp(scale q k); NO_KEYS for a query that sees no key, whose y is 0. It
  * is positive, so that exp(score - lse) is 0 there whatever the score.
  */
-import { ALL_FLOATS, type CudaLaunch, ceilDiv, optional, type ParamValues, pass, read, write } from "../contract.js";
+import { foldGrid } from "../common/wgsl/grid.js";
+import {
+  ALL_FLOATS,
+  type CudaLaunch,
+  ceilDiv,
+  optional,
+  type ParamValues,
+  pass,
+  read,
+  type Tiles,
+  type WgslLaunch,
+  write,
+} from "../contract.js";
+import backwardDeltaWgsl from "./backward-delta.wgsl.js";
+import backwardKeyWgsl from "./backward-key.wgsl.js";
+import backwardQueryWgsl from "./backward-query.wgsl.js";
 import forwardWgsl from "./forward.wgsl.js";
+import prefixWgsl from "./prefix.wgsl.js";
 import * as reference from "./reference.js";
 
 const params = {
@@ -56,6 +72,35 @@ const keySplits = (p: Sizes) => Math.max(1, ceilDiv(p.P + p.S, FEW_KEYS));
 const splits = (p: Sizes) => Math.max(1, Math.min(ceilDiv(16, p.B * p.G), ceilDiv(rows(p), 128)));
 /** Whether backward cells leave partial sums of dk and dv: several per head, or a prefix that the batch shares. */
 const joins = (p: Sizes) => splits(p) > 1 || p.hasPrefix === 1;
+
+const prefixSize = ({ P, G, D }: Sizes) => 2 * P * G * D;
+
+/** A launch belongs to one pass, whose buffers it names: each pass has its own. */
+const packPrefix = (): WgslLaunch<typeof params> => ({
+  source: prefixWgsl,
+  buffers: ["prefixKeys", "prefixValues"],
+  tiles: () => ({ WORKGROUP: 64 }),
+  grid: ({ P, G, D }, { WORKGROUP }) => foldGrid(ceilDiv(P * G * D, WORKGROUP)),
+});
+
+/** Head widths share a pipeline in steps of 64: a software adapter compiles each for a second. */
+const rowTiles = ({ D, P }: Sizes) => ({ WORKGROUP: 16, HEAD: 64 * ceilDiv(D, 64), TILE: 64, PREFIX: P > 0 ? 1 : 0 });
+
+const rowGrid = ({ B, L, H }: Sizes, { WORKGROUP }: Tiles) => foldGrid(ceilDiv(B * H * ceilDiv(L, 4), WORKGROUP));
+
+/** One gradient of keys or values: of k and v themselves, or of the prefix. */
+const backwardKeys = (d: "dk" | "dv" | "dprefixKeys" | "dprefixValues"): WgslLaunch<typeof params> => {
+  const ofPrefix = d === "dprefixKeys" || d === "dprefixValues";
+  const [k, v] = ofPrefix ? ["prefixKeys", "prefixValues"] : ["k", "v"];
+  const OF = d === "dk" || d === "dprefixKeys" ? 1 : 0;
+  return {
+    source: backwardKeyWgsl,
+    buffers: ["dy", "q", k, v, "mask", "random", "lse", d],
+    tiles: (p) => ({ ...rowTiles(p), OF, PREFIX: ofPrefix ? 1 : 0 }),
+    grid: ({ B, S, G, P }, { WORKGROUP }) =>
+      foldGrid(ceilDiv(ofPrefix ? G * ceilDiv(P, 4) : B * G * ceilDiv(S, 4), WORKGROUP)),
+  };
+};
 
 /** Head widths that the CUDA kernel is compiled for: it keeps a row in registers. */
 const CUDA_WIDTHS = [64, 128, 256];
@@ -101,13 +146,14 @@ export const forward = pass({
   },
   webgpu: {
     dtypes: ["f32", "f16"],
+    scratchBytes: (p) => 4 * prefixSize(p),
     launches: [
+      packPrefix(),
       {
         source: forwardWgsl,
-        // A software adapter compiles for seconds, so many widths share a pipeline there.
-        tiles: ({ D }, { software }) =>
-          software ? { WORKGROUP: 64, HEAD: 64 * ceilDiv(D, 64), UNROLL: 0 } : { WORKGROUP: 64, HEAD: D, UNROLL: 1 },
-        grid: ({ B, L, H }, { WORKGROUP }) => [ceilDiv(L, WORKGROUP), H, B],
+        buffers: ["q", "k", "v", "mask", "random", "y", "lse"],
+        tiles: rowTiles,
+        grid: rowGrid,
       },
     ],
   },
@@ -158,6 +204,29 @@ export const backward = pass({
         cells: (p) => (joins(p) ? p.P + p.B * p.S : 0),
         grain: (p) => workGrain(8 * splits(p) * p.G * p.D),
       },
+    ],
+  },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    scratchBytes: (p) => 4 * (prefixSize(p) + p.B * p.H * p.L),
+    launches: [
+      packPrefix(),
+      {
+        source: backwardDeltaWgsl,
+        buffers: ["dy", "y", "mask"],
+        tiles: () => ({ WORKGROUP: 64 }),
+        grid: ({ B, H, L }, { WORKGROUP }) => foldGrid(ceilDiv(B * H * L, WORKGROUP)),
+      },
+      {
+        source: backwardQueryWgsl,
+        buffers: ["dy", "q", "k", "v", "mask", "random", "lse", "dq"],
+        tiles: rowTiles,
+        grid: rowGrid,
+      },
+      backwardKeys("dk"),
+      backwardKeys("dv"),
+      backwardKeys("dprefixKeys"),
+      backwardKeys("dprefixValues"),
     ],
   },
 });
