@@ -65,7 +65,8 @@ export type Tiles = Readonly<Record<string, number>>;
 export interface WgslLaunch<P extends Params> {
   /** Text of the .wgsl file. `tiles` become `const` lines in front of it. */
   readonly source: string;
-  tiles?(params: ParamValues<P>, limits: GpuLimits): Tiles;
+  /** Null where the launch is not for this adapter, but another of the pass: it is skipped. */
+  tiles?(params: ParamValues<P>, limits: GpuLimits): Tiles | null;
   /** Workgroups in x, y, z. */
   grid(params: ParamValues<P>, tiles: Tiles): readonly [number, number, number];
   /** The buffers this launch binds, where it does not bind all of the pass's (WebGPU allows 8 to 10). */

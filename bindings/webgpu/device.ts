@@ -88,7 +88,8 @@ class WebGpuBinding implements Binding {
     const scratch = webgpu.scratchBytes ? this.#scratchOf(webgpu.scratchBytes(params)) : null;
 
     for (const launch of webgpu.launches) {
-      const tiles = launch.tiles?.(params, this.limits) ?? NO_TILES;
+      const tiles = launch.tiles ? launch.tiles(params, this.limits) : NO_TILES;
+      if (!tiles) continue;
       const grid = launch.grid(params, tiles);
       if (grid.includes(0)) continue;
       this.#checkGrid(pass, grid);
