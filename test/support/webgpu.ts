@@ -2,6 +2,7 @@ import { afterAll, test } from "vitest";
 import { platform } from "#platform";
 import type { Binding } from "../../bindings/device.js";
 import { openWebGpu } from "../../bindings/webgpu/device.js";
+import type { GpuLimits } from "../../kernels/contract.js";
 import { required } from "./devices.js";
 
 const opened = await platform
@@ -21,3 +22,20 @@ export const gpuTest = (title: string, body: (gpu: Binding) => Promise<void>) =>
     if (opened instanceof Error) context.skip(opened.message);
     else await body(opened);
   });
+
+/** What kernels choose their tiles by on the smallest GPU there may be, and on a software adapter. */
+export const ADAPTERS = {
+  hardware: { software: false, maxWorkgroupStorage: 16384, maxWorkgroupInvocations: 256 },
+  software: { software: true, maxWorkgroupStorage: 32768, maxWorkgroupInvocations: 1024 },
+} as const satisfies Record<string, Partial<GpuLimits>>;
+
+/** Runs `body` as if the adapter had other limits: the launches that another adapter gets, on this one. */
+export async function withLimits(gpu: Binding, limits: Partial<GpuLimits>, body: () => Promise<void>): Promise<void> {
+  const own = gpu.limits;
+  Object.assign(gpu, { limits: { ...own, ...limits } });
+  try {
+    await body();
+  } finally {
+    Object.assign(gpu, { limits: own });
+  }
+}
