@@ -30,9 +30,8 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> dy: array<value>;            // [B,L,H,D]
 @group(0) @binding(1) var<storage, read> y: array<value>;             // [B,L,H,D]
-@group(0) @binding(2) var<storage, read> mask: array<i32>;            // [B,S], not read
-@group(0) @binding(3) var<storage, read_write> scratch: array<f32>;   // prefix keys and values [P,G,D], delta [B,H,L]
-@group(0) @binding(4) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read_write> scratch: array<f32>;   // prefix keys and values [P,G,D], delta [B,H,L]
+@group(0) @binding(3) var<uniform> params: Params;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(

@@ -13,52 +13,10 @@
  * `lse` is the natural logarithm of the sum of exp(scale q k); NO_KEYS for a query that sees no key, whose y is 0. It
  * is positive, so that exp(score - lse) is 0 there whatever the score.
  */
-import { foldGrid } from "../common/wgsl/grid.js";
-import {
-  ALL_FLOATS,
-  type CudaLaunch,
-  ceilDiv,
-  optional,
-  type ParamValues,
-  pass,
-  read,
-  type Tiles,
-  type WgslLaunch,
-  write,
-} from "../contract.js";
-import backwardDeltaWgsl from "./backward-delta.wgsl.js";
-import backwardKeyWgsl from "./backward-key.wgsl.js";
-import backwardQueryWgsl from "./backward-query.wgsl.js";
-import forwardWgsl from "./forward.wgsl.js";
-import prefixWgsl from "./prefix.wgsl.js";
+import { ALL_FLOATS, type CudaLaunch, ceilDiv, optional, pass, read, write } from "../contract.js";
+import { params, rows, type Sizes } from "./problem.js";
 import * as reference from "./reference.js";
-
-const params = {
-  B: "u32",
-  L: "u32",
-  S: "u32",
-  H: "u32",
-  G: "u32",
-  D: "u32",
-  P: "u32",
-  causal: "u32",
-  scale: "f32",
-  dropout: "f32",
-  sequence: "u32",
-  hasMask: "u32",
-  hasPrefix: "u32",
-  qPitch: "u32",
-  kvPitch: "u32",
-  qOffset: "u32",
-  kOffset: "u32",
-  vOffset: "u32",
-  kvCapacity: "u32",
-} as const;
-
-type Sizes = ParamValues<typeof params>;
-
-/** Query rows that share one key/value head: those of all its heads. */
-const rows = ({ L, H, G }: Sizes) => L * (H / G);
+import * as webgpu from "./webgpu.js";
 
 /** Up to this many rows per key/value head, attention is bound by reading k and v, and keys are what is split. */
 const FEW_ROWS = 4;
@@ -72,35 +30,6 @@ const keySplits = (p: Sizes) => Math.max(1, ceilDiv(p.P + p.S, FEW_KEYS));
 const splits = (p: Sizes) => Math.max(1, Math.min(ceilDiv(16, p.B * p.G), ceilDiv(rows(p), 128)));
 /** Whether backward cells leave partial sums of dk and dv: several per head, or a prefix that the batch shares. */
 const joins = (p: Sizes) => splits(p) > 1 || p.hasPrefix === 1;
-
-const prefixSize = ({ P, G, D }: Sizes) => 2 * P * G * D;
-
-/** A launch belongs to one pass, whose buffers it names: each pass has its own. */
-const packPrefix = (): WgslLaunch<typeof params> => ({
-  source: prefixWgsl,
-  buffers: ["prefixKeys", "prefixValues"],
-  tiles: () => ({ WORKGROUP: 64 }),
-  grid: ({ P, G, D }, { WORKGROUP }) => foldGrid(ceilDiv(P * G * D, WORKGROUP)),
-});
-
-/** Head widths share a pipeline in steps of 64: a software adapter compiles each for a second. */
-const rowTiles = ({ D, P }: Sizes) => ({ WORKGROUP: 16, HEAD: 64 * ceilDiv(D, 64), TILE: 64, PREFIX: P > 0 ? 1 : 0 });
-
-const rowGrid = ({ B, L, H }: Sizes, { WORKGROUP }: Tiles) => foldGrid(ceilDiv(B * H * ceilDiv(L, 4), WORKGROUP));
-
-/** One gradient of keys or values: of k and v themselves, or of the prefix. */
-const backwardKeys = (d: "dk" | "dv" | "dprefixKeys" | "dprefixValues"): WgslLaunch<typeof params> => {
-  const ofPrefix = d === "dprefixKeys" || d === "dprefixValues";
-  const [k, v] = ofPrefix ? ["prefixKeys", "prefixValues"] : ["k", "v"];
-  const OF = d === "dk" || d === "dprefixKeys" ? 1 : 0;
-  return {
-    source: backwardKeyWgsl,
-    buffers: ["dy", "q", k, v, "mask", "random", "lse", d],
-    tiles: (p) => ({ ...rowTiles(p), OF, PREFIX: ofPrefix ? 1 : 0 }),
-    grid: ({ B, S, G, P }, { WORKGROUP }) =>
-      foldGrid(ceilDiv(ofPrefix ? G * ceilDiv(P, 4) : B * G * ceilDiv(S, 4), WORKGROUP)),
-  };
-};
 
 /** Head widths that the CUDA kernel is compiled for: it keeps a row in registers. */
 const CUDA_WIDTHS = [64, 128, 256];
@@ -144,19 +73,7 @@ export const forward = pass({
       },
     ],
   },
-  webgpu: {
-    dtypes: ["f32", "f16"],
-    scratchBytes: (p) => 4 * prefixSize(p),
-    launches: [
-      packPrefix(),
-      {
-        source: forwardWgsl,
-        buffers: ["q", "k", "v", "mask", "random", "y", "lse"],
-        tiles: rowTiles,
-        grid: rowGrid,
-      },
-    ],
-  },
+  webgpu: webgpu.forward,
   cuda: {
     dtypes: ["f32"],
     launches: CUDA_WIDTHS.map(
@@ -206,27 +123,5 @@ export const backward = pass({
       },
     ],
   },
-  webgpu: {
-    dtypes: ["f32", "f16"],
-    scratchBytes: (p) => 4 * (prefixSize(p) + p.B * p.H * p.L),
-    launches: [
-      packPrefix(),
-      {
-        source: backwardDeltaWgsl,
-        buffers: ["dy", "y", "mask"],
-        tiles: () => ({ WORKGROUP: 64 }),
-        grid: ({ B, H, L }, { WORKGROUP }) => foldGrid(ceilDiv(B * H * L, WORKGROUP)),
-      },
-      {
-        source: backwardQueryWgsl,
-        buffers: ["dy", "q", "k", "v", "mask", "random", "lse", "dq"],
-        tiles: rowTiles,
-        grid: rowGrid,
-      },
-      backwardKeys("dk"),
-      backwardKeys("dv"),
-      backwardKeys("dprefixKeys"),
-      backwardKeys("dprefixValues"),
-    ],
-  },
+  webgpu: webgpu.backward,
 });

@@ -1,6 +1,4 @@
 import { describe } from "vitest";
-import { forward as attention } from "../../kernels/attention/kernels.js";
-import { type AnyPass, type GpuLimits, type Params, pass, type WgslLaunch } from "../../kernels/contract.js";
 import { indexAdd } from "../../kernels/copy/kernels.js";
 import { accumulate } from "../../kernels/elementwise/kernels.js";
 import { backwardWeight as embeddingBackward } from "../../kernels/embedding/kernels.js";
@@ -11,7 +9,7 @@ import { REDUCE } from "../../kernels/reduce/functions.js";
 import { forward as reduce } from "../../kernels/reduce/kernels.js";
 import { generator } from "../support/random.js";
 import { checkPass } from "../support/run-pass.js";
-import { gpuTest } from "../support/webgpu.js";
+import { ADAPTERS, gpuTest, withLimits } from "../support/webgpu.js";
 
 const normal = (length: number, seed: string, scale = 1) => {
   const random = generator(seed);
@@ -100,86 +98,7 @@ describe("matmul/forward", () => {
   }
 });
 
-describe("attention/forward", () => {
-  const sizes = {
-    B: 1,
-    L: 8,
-    S: 8,
-    H: 1,
-    G: 1,
-    D: 16,
-    P: 0,
-    causal: 0,
-    dropout: 0,
-    sequence: 0,
-  };
-  type Case = Partial<typeof sizes> & {
-    mask?: (s: number) => number;
-    packed?: true;
-    capacity?: number;
-  };
-  const cases: [string, Case][] = [
-    ["one key", { L: 1, S: 1, D: 1 }],
-    ["odd head width, tail of keys", { B: 2, L: 5, S: 7, H: 2, G: 2, D: 9 }],
-    ["more queries than a workgroup", { L: 70, S: 33, H: 2, G: 2 }],
-    ["grouped heads, causal, a cache with room", { B: 2, L: 3, S: 11, H: 4, G: 2, causal: 1, capacity: 16 }],
-    ["causal, more queries than keys: the first see nothing", { L: 9, S: 5, causal: 1 }],
-    ["every key masked", { B: 2, mask: (s) => (s < 8 ? 0 : 1) }],
-    ["mask with holes", { L: 6, S: 21, mask: (s) => s % 3 }],
-    ["prefix keys under a causal mask", { B: 2, L: 6, S: 6, H: 2, G: 2, P: 5, causal: 1 }],
-    ["prefix keys only", { L: 3, S: 0, P: 3 }],
-    ["q, k and v packed in one memory", { B: 2, L: 13, S: 13, H: 3, G: 3, packed: true }],
-    ["dropout, positions not aligned", { B: 2, L: 5, S: 7, H: 2, G: 2, P: 2, dropout: 0.3, sequence: 77 }],
-    ["a stream that wraps around", { L: 4, S: 4, dropout: 0.5, sequence: 0xfffffffe }],
-  ];
-  for (const [name, { mask, packed, capacity, ...given }] of cases) {
-    gpuTest(name, async (gpu) => {
-      const s = { ...sizes, ...given };
-      const { B, L, S, H, G, D, P } = s;
-      const room = capacity ?? S;
-      const width = packed ? (H + 2 * G) * D : 0;
-      const p = {
-        ...s,
-        scale: 1 / Math.sqrt(D),
-        hasMask: mask ? 1 : 0,
-        hasPrefix: P > 0 ? 1 : 0,
-        qPitch: width || H * D,
-        kvPitch: width || G * D,
-        qOffset: 0,
-        kOffset: packed ? H * D : 0,
-        vOffset: packed ? (H + G) * D : 0,
-        kvCapacity: room,
-      };
-      const q = normal(B * L * p.qPitch, `${name} q`, 2);
-      const arrays = {
-        q,
-        k: packed ? q : normal(B * room * G * D, `${name} k`, 2),
-        v: packed ? q : normal(B * room * G * D, `${name} v`),
-        mask: mask ? Int32Array.from({ length: B * S }, (_, i) => mask(i)) : null,
-        prefixKeys: P ? normal(P * G * D, `${name} prefix keys`) : null,
-        prefixValues: P ? normal(P * G * D, `${name} prefix values`) : null,
-        random: Uint32Array.of(0x12345678, 0x9abcdef0, 5, 0),
-        y: new Float32Array(B * L * H * D),
-        lse: new Float32Array(B * H * L),
-      };
-      await checkPass(gpu, attention, arrays, p, 3e-6);
-    });
-  }
-});
-
 describe("the tiles of a hardware adapter", () => {
-  const asHardware = (p: AnyPass): AnyPass => {
-    const launches = p.webgpu?.launches.map((l: WgslLaunch<Params>) => ({
-      ...l,
-      tiles: (params: Readonly<Record<string, number>>, limits: GpuLimits) =>
-        l.tiles?.(params, { ...limits, software: false }) ?? {},
-    }));
-    return pass({
-      ...p,
-      webgpu: { ...p.webgpu, dtypes: ["f32"], launches: launches ?? [] },
-    });
-  };
-
   gpuTest("matmul/forward", async (gpu) => {
     const p = {
       B: 2,
@@ -200,47 +119,7 @@ describe("the tiles of a hardware adapter", () => {
       preactivation: null,
     };
     const params = { ...p, accumulate: 0, hasBias: 1, hasPreactivation: 0 };
-    await checkPass(gpu, asHardware(matmul), arrays, params, 5e-6);
-  });
-
-  gpuTest("attention/forward", async (gpu) => {
-    const [B, L, S, H, G, D, P] = [2, 9, 11, 2, 1, 2, 3];
-    const sizes = {
-      B,
-      L,
-      S,
-      H,
-      G,
-      D,
-      P,
-      qPitch: H * D,
-      kvPitch: G * D,
-      qOffset: 0,
-      kOffset: 0,
-      vOffset: 0,
-      kvCapacity: S,
-    };
-    const arrays = {
-      q: normal(B * L * H * D, "q"),
-      k: normal(B * S * G * D, "k"),
-      v: normal(B * S * G * D, "v"),
-      mask: Int32Array.from({ length: B * S }, (_, i) => i % 4),
-      prefixKeys: normal(P * G * D, "prefix keys"),
-      prefixValues: normal(P * G * D, "prefix values"),
-      random: Uint32Array.of(1, 2, 3, 0),
-      y: new Float32Array(B * L * H * D),
-      lse: new Float32Array(B * H * L),
-    };
-    const params = {
-      ...sizes,
-      causal: 1,
-      scale: 0.5,
-      dropout: 0.25,
-      sequence: 9,
-      hasMask: 1,
-      hasPrefix: 1,
-    };
-    await checkPass(gpu, asHardware(attention), arrays, params, 3e-6);
+    await withLimits(gpu, ADAPTERS.hardware, () => checkPass(gpu, matmul, arrays, params, 5e-6));
   });
 
   const reductions: [name: string, O: number, L: number, I: number][] = [
@@ -251,7 +130,9 @@ describe("the tiles of a hardware adapter", () => {
     for (const [f, code] of Object.entries(REDUCE)) {
       gpuTest(`reduce/forward, ${f}: ${name}`, async (gpu) => {
         const arrays = { x: normal(O * L * I, name), y: new Float32Array(O * I) };
-        await checkPass(gpu, asHardware(reduce), arrays, { O, L, I, f: code, scale: 0.5 }, 1e-6);
+        await withLimits(gpu, ADAPTERS.hardware, () =>
+          checkPass(gpu, reduce, arrays, { O, L, I, f: code, scale: 0.5 }, 1e-6),
+        );
       });
     }
   }
@@ -267,13 +148,17 @@ describe("the tiles of a hardware adapter", () => {
       y: new Float32Array(O * V * I),
       faults: new Uint32Array(4),
     };
-    await checkPass(gpu, asHardware(indexAdd), arrays, { O, V, K, I, hasBase: 1, faultLabel: 0 }, 1e-6);
+    await withLimits(gpu, ADAPTERS.hardware, () =>
+      checkPass(gpu, indexAdd, arrays, { O, V, K, I, hasBase: 1, faultLabel: 0 }, 1e-6),
+    );
   });
 
   gpuTest("embedding/backward-weight, more rows than threads", async (gpu) => {
     const [T, V, C] = [700, 5000, 3];
     const arrays = { dy: normal(T * C, "dy"), ids: repeated(T, V), dweight: normal(V * C, "dweight") };
-    await checkPass(gpu, asHardware(embeddingBackward), arrays, { T, V, C, paddingIndex: 3, accumulate: 1 }, 1e-6);
+    await withLimits(gpu, ADAPTERS.hardware, () =>
+      checkPass(gpu, embeddingBackward, arrays, { T, V, C, paddingIndex: 3, accumulate: 1 }, 1e-6),
+    );
   });
 });
 

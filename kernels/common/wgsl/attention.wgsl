@@ -1,4 +1,4 @@
-// What the kernels of kernels/attention agree on (their params and mask): keys are numbered 0 .. P + S, the prefix first.
+// What the kernels of kernels/attention agree on, by their `params`. Keys are numbered 0 .. P + S, the prefix first.
 
 // Finite sentinels: a hidden score lies below the floor of any maximum, so exp(score - maximum) is exactly 0.
 const HIDDEN = -1e30;
@@ -7,25 +7,6 @@ const FLOOR = -1e29;
 const NO_KEYS = 1e30;
 
 const FOUR = vec4(0u, 1u, 2u, 3u);
-
-// Query i sees keys below this number, but for those that the mask hides.
-fn keys_seen(i: u32) -> u32 {
-  let behind = max(i + params.S + 1u, params.L) - params.L;
-  return params.P + min(params.S, select(params.S, behind, params.causal == 1u));
-}
-
-// The first query that sees key n, if any does.
-fn first_query(n: u32) -> u32 {
-  let behind = max(n + params.L, params.P + params.S) - (params.P + params.S);
-  return select(0u, behind, params.causal == 1u && n >= params.P);
-}
-
-fn mask_shows(batch: u32, n: u32) -> bool {
-  if (params.hasMask == 0u || n < params.P) {
-    return true;
-  }
-  return mask[batch * params.S + n - params.P] != 0;
-}
 
 // Where rows start: of a query in q; of a key or value, less kOffset or vOffset; of a prefix key.
 fn query_row(batch: u32, i: u32, h: u32) -> u32 {

@@ -1,5 +1,7 @@
 import activation from "./activation.wgsl.js";
 import attention from "./attention.wgsl.js";
+import attentionKeys from "./attention-keys.wgsl.js";
+import attentionTiles from "./attention-tiles.wgsl.js";
 import binary from "./binary.wgsl.js";
 import exp from "./exp.wgsl.js";
 import fault from "./fault.wgsl.js";
@@ -17,6 +19,8 @@ import storage from "./storage.wgsl.js";
 export const commonSources: Readonly<Record<string, string>> = {
   activation,
   attention,
+  "attention-keys": attentionKeys,
+  "attention-tiles": attentionTiles,
   binary,
   exp,
   fault,

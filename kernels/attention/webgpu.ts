@@ -1,0 +1,149 @@
+/**
+ * The launches of WebGPU, which binds eight storage buffers to a dispatch at most and no buffer twice if it is written.
+ * So each binds what it needs; the prefix is copied into scratch, where it takes no binding of its own; and dk and dv,
+ * which one packed buffer may hold, are launches of their own.
+ *
+ * Two variants of each kernel: from storage for adapters that run on the CPU, in tiles of workgroup memory for GPUs.
+ */
+import { foldGrid } from "../common/wgsl/grid.js";
+import { ceilDiv, type GpuLimits, type Launches, type Tiles, type WgslLaunch } from "../contract.js";
+import backwardDeltaWgsl from "./backward-delta.wgsl.js";
+import backwardKeyWgsl from "./backward-key.wgsl.js";
+import backwardKeyTiledWgsl from "./backward-key-tiled.wgsl.js";
+import backwardQueryWgsl from "./backward-query.wgsl.js";
+import backwardQueryTiledWgsl from "./backward-query-tiled.wgsl.js";
+import forwardWgsl from "./forward.wgsl.js";
+import forwardFewWgsl from "./forward-few.wgsl.js";
+import forwardFewJoinWgsl from "./forward-few-join.wgsl.js";
+import forwardTiledWgsl from "./forward-tiled.wgsl.js";
+import prefixWgsl from "./prefix.wgsl.js";
+import { type params, rows, type Sizes } from "./problem.js";
+
+type Launch = WgslLaunch<typeof params>;
+type Pass = Launches<typeof params, Launch>;
+
+const NONE = [0, 0, 0] as const;
+/** Sides of the tiles: of a thread from storage, of a workgroup in tiles. */
+const FOUR = 4;
+const TILE = 32;
+
+/**
+ * From storage. Head widths share a pipeline in steps of 64, as compiling one takes a second there. TILE, the rows
+ * whose weights a thread keeps in private memory, is long enough to make the update of its result cheap.
+ */
+export function storageTiles({ D, P }: Sizes, { software }: GpuLimits): Tiles | null {
+  return software ? { WORKGROUP: 16, HEAD: 64 * ceilDiv(D, 64), TILE: 64, PREFIX: P > 0 ? 1 : 0 } : null;
+}
+
+/** In workgroup memory: CHUNK columns of both operands at a time, 14,336 bytes with 16, 18,944 with 32. */
+export function workgroupTiles({ D }: Sizes, { software, maxWorkgroupStorage }: GpuLimits): Tiles | null {
+  return software ? null : { HEAD: TILE * ceilDiv(D, TILE), CHUNK: maxWorkgroupStorage >= 32768 ? 32 : 16 };
+}
+
+/** Up to so many rows per key/value head, attention is bound by reading k and v: the keys are split over workgroups. */
+const FEW_ROWS = 8;
+const FEW_KEYS = 64;
+const few = (p: Sizes) => rows(p) <= FEW_ROWS && p.P + p.S > FEW_KEYS;
+/** Workgroups of forward-few: four rows and a split each. */
+const fewGroups = (p: Sizes) => p.B * p.G * ceilDiv(rows(p), FOUR) * ceilDiv(p.P + p.S, FEW_KEYS);
+
+const prefixSize = ({ P, G, D }: Sizes) => 2 * P * G * D;
+
+/** A function, not a constant: a launch belongs to one pass, whose buffers it names. */
+const packPrefix = (): Launch => ({
+  source: prefixWgsl,
+  buffers: ["prefixKeys", "prefixValues"],
+  tiles: () => ({ WORKGROUP: 64 }),
+  grid: ({ P, G, D }, { WORKGROUP }) => (P === 0 ? NONE : foldGrid(ceilDiv(P * G * D, WORKGROUP))),
+});
+
+/** Both variants of a kernel whose rows are `count` times `length`: a thread or workgroup owns rows of one length. */
+const variants = (
+  [storage, tiled]: readonly [string, string],
+  buffers: readonly string[],
+  size: (p: Sizes) => readonly [count: number, length: number],
+  more: Tiles = {},
+): Launch[] => [
+  {
+    source: storage,
+    buffers,
+    tiles: (p, limits) => withMore(storageTiles(p, limits), more),
+    grid: (p, { WORKGROUP }) => {
+      const [count, length] = size(p);
+      return foldGrid(ceilDiv(count * ceilDiv(length, FOUR), WORKGROUP));
+    },
+  },
+  {
+    source: tiled,
+    buffers,
+    tiles: (p, limits) => withMore(workgroupTiles(p, limits), more),
+    grid: (p) => {
+      const [count, length] = size(p);
+      return foldGrid(count * ceilDiv(length, TILE));
+    },
+  },
+];
+
+const withMore = (tiles: Tiles | null, more: Tiles) => tiles && { ...tiles, ...more };
+
+export const forward: Pass = {
+  dtypes: ["f32", "f16"],
+  scratchBytes: (p) => 4 * (prefixSize(p) + (few(p) ? fewGroups(p) * FOUR * (p.D + 2) : 0)),
+  launches: [
+    packPrefix(),
+    ...variants([forwardWgsl, forwardTiledWgsl], ["q", "k", "v", "mask", "random", "y", "lse"], (p) =>
+      few(p) ? [0, 0] : [p.B * p.H, p.L],
+    ),
+    {
+      source: forwardFewWgsl,
+      buffers: ["q", "k", "v", "mask", "random"],
+      tiles: ({ D }) => ({ WORKGROUP: FEW_KEYS, HEAD: 64 * ceilDiv(D, 64) }),
+      grid: (p) => (few(p) ? foldGrid(fewGroups(p)) : NONE),
+    },
+    {
+      source: forwardFewJoinWgsl,
+      buffers: ["y", "lse"],
+      tiles: () => ({ WORKGROUP: 64, KEYS: FEW_KEYS }),
+      grid: (p) => (few(p) ? foldGrid(p.B * p.H * p.L) : NONE),
+    },
+  ],
+};
+
+const KEY = [backwardKeyWgsl, backwardKeyTiledWgsl] as const;
+/** What backward-key computes: the gradient of values or of keys. */
+const OF = { values: 0, keys: 1 };
+
+const ofKeys = (gradient: string, of: number) =>
+  variants(KEY, ["dy", "q", "k", "v", "mask", "random", "lse", gradient], ({ B, G, S }) => [B * G, S], {
+    OF: of,
+    PREFIX: 0,
+  });
+
+const ofPrefix = (gradient: string, of: number) =>
+  variants(KEY, ["dy", "q", "prefixKeys", "prefixValues", "mask", "random", "lse", gradient], ({ G, P }) => [G, P], {
+    OF: of,
+    PREFIX: 1,
+  });
+
+export const backward: Pass = {
+  dtypes: ["f32", "f16"],
+  scratchBytes: (p) => 4 * (prefixSize(p) + p.B * p.H * p.L),
+  launches: [
+    packPrefix(),
+    {
+      source: backwardDeltaWgsl,
+      buffers: ["dy", "y"],
+      tiles: () => ({ WORKGROUP: 64 }),
+      grid: ({ B, H, L }, { WORKGROUP }) => foldGrid(ceilDiv(B * H * L, WORKGROUP)),
+    },
+    ...variants(
+      [backwardQueryWgsl, backwardQueryTiledWgsl],
+      ["dy", "q", "k", "v", "mask", "random", "lse", "dq"],
+      ({ B, H, L }) => [B * H, L],
+    ),
+    ...ofKeys("dk", OF.keys),
+    ...ofKeys("dv", OF.values),
+    ...ofPrefix("dprefixKeys", OF.keys),
+    ...ofPrefix("dprefixValues", OF.values),
+  ],
+};
