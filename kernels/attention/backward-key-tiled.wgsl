@@ -82,10 +82,10 @@ fn main(
       }
 
       var weights = mat4x4<f32>();
-      for (var c = 0u; c < 4u; c++) {
-        let query = min(i + 4u * thread.x + c, params.L - 1u);
+      for (var c = 0u; c < four_below(i + 4u * thread.x, params.L); c++) {
+        let query = i + 4u * thread.x + c;
         let row = lse_row(batch, query, h);
-        let seen = shown & (n < vec4(keys_seen(query))) & vec4(i + 4u * thread.x + c < params.L);
+        let seen = shown & (n < vec4(keys_seen(query)));
         let weight = exp(select(vec4(HIDDEN), params.scale * score[c] - lse[row], seen));
         var factor = vec4(1.0);
         if (params.dropout > 0.0) {
@@ -100,7 +100,7 @@ fn main(
       }
       store_inner(thread, weights);
 
-      for (var part = 0u; part < HEAD / TILE; part++) {
+      for (var part = 0u; part < HEAD / TILE && part * TILE < params.D; part++) {
         for (var e = lane; e < 256u; e += THREADS) {
           outer_columns[e] = row_at(batch, i + e / 8u, h, part * TILE + 4u * (e % 8u));
         }
@@ -111,16 +111,13 @@ fn main(
     }
   }
 
-  for (var r = 0u; r < 4u; r++) {
+  for (var r = 0u; r < four_below(first + 4u * thread.y, keys); r++) {
     let key = first + 4u * thread.y + r;
-    if (key >= keys) {
-      break;
-    }
     var at = prefix_row(key, g);
     if (PREFIX == 0u) {
       at = key_row(own_batch, params.P + key, g) + select(params.kOffset, params.vOffset, OF == 0u);
     }
-    for (var part = 0u; part < HEAD / TILE; part++) {
+    for (var part = 0u; part < HEAD / TILE && part * TILE < params.D; part++) {
       for (var c = 0u; c < 4u; c++) {
         let d = part * TILE + 4u * thread.x + c;
         if (d < params.D) {

@@ -62,6 +62,7 @@ fn main(
   let g = h / (params.H / params.G);
   // Rows past the end repeat the last one.
   let i = min(first + 4u * thread.y + FOUR, vec4(params.L - 1u));
+  let rows = four_below(first + 4u * thread.y, params.L);
   let ends = vec4(keys_seen(i.x), keys_seen(i.y), keys_seen(i.z), keys_seen(i.w));
   let end = keys_seen(min(first + TILE, params.L) - 1u);
   let row = lse_row(batch, 0u, h) + i;
@@ -77,22 +78,22 @@ fn main(
 
     var factors = mat4x4(vec4(1.0), vec4(1.0), vec4(1.0), vec4(1.0));
     if (params.dropout > 0.0) {
-      for (var r = 0u; r < 4u; r++) {
+      for (var r = 0u; r < rows; r++) {
         let position = row[r] * (params.P + params.S) + n + 4u * thread.x;
         factors[r] = dropout_factors(position, params.sequence, random, params.dropout);
       }
       factors = transpose(factors);
     }
     var dscore = mat4x4<f32>();
-    for (var c = 0u; c < 4u; c++) {
+    for (var c = 0u; c < four_below(n + 4u * thread.x, end); c++) {
       let key = n + 4u * thread.x + c;
-      let seen = (vec4(key) < ends) & vec4(key < end && mask_shows(batch, key));
+      let seen = (vec4(key) < ends) & vec4(mask_shows(batch, key));
       let weight = exp(select(vec4(HIDDEN), params.scale * score[c] - sums, seen));
       dscore[c] = weight * (dweight[c] * factors[c] - delta);
     }
     store_inner(thread, dscore);
 
-    for (var part = 0u; part < HEAD / TILE; part++) {
+    for (var part = 0u; part < HEAD / TILE && part * TILE < params.D; part++) {
       for (var e = lane; e < 256u; e += THREADS) {
         let column = part * TILE + 4u * (e % 8u);
         let key = n + e / 8u;
@@ -109,12 +110,9 @@ fn main(
     }
   }
 
-  for (var r = 0u; r < 4u; r++) {
+  for (var r = 0u; r < rows; r++) {
     let query = first + 4u * thread.y + r;
-    if (query >= params.L) {
-      break;
-    }
-    for (var part = 0u; part < HEAD / TILE; part++) {
+    for (var part = 0u; part < HEAD / TILE && part * TILE < params.D; part++) {
       for (var c = 0u; c < 4u; c++) {
         let d = part * TILE + 4u * thread.x + c;
         if (d < params.D) {

@@ -102,7 +102,7 @@ fn main(
   var weight = exp(score - highest);
   shares[lane * 9u] = weight;
   if (params.dropout > 0.0) {
-    for (var r = 0u; r < 4u; r++) {
+    for (var r = 0u; r < min(4u, params.L * heads - 4u * four); r++) {
       let position = lse_row(batch, i[r], h[r]) * (params.P + params.S) + n;
       weight[r] *= dropout_factors(position, params.sequence, random, params.dropout).x;
     }

@@ -10,7 +10,7 @@
 // Tiling    a workgroup owns 32 query rows of a head, a thread 4 rows × 4 columns of each product: two loads of four
 //           values from workgroup memory for sixteen multiply-adds. Workgroup memory: 288 CHUNK + 9,728 bytes (14,336
 //           at 16, below the 16 KiB that every adapter has). y lies in HEAD / 2 registers of each thread.
-// Launch    grid (B H ceil(L / 32)) folded, 8 × 8 threads; HEAD >= D, a multiple of 32
+// Launch    grid (B H ceil(L / 32)) folded, 8 × 8 threads; HEAD >= D, a multiple of 32 that bounds the loops over y
 // Numerics  f32; weights of a row are added per thread, then over threads x = 0 .. 7; a row that sees no key: y = 0,
 //           lse = 1e30 (NO_KEYS)
 // Limits    each tensor below 2^32 elements
@@ -69,6 +69,7 @@ fn main(
   let g = h / (params.H / params.G);
   // Rows past the end repeat the last one.
   let i = min(first + 4u * thread.y + FOUR, vec4(params.L - 1u));
+  let rows = four_below(first + 4u * thread.y, params.L);
   let ends = vec4(keys_seen(i.x), keys_seen(i.y), keys_seen(i.z), keys_seen(i.w));
   let end = keys_seen(min(first + TILE, params.L) - 1u);
   let positions = (lse_row(batch, 0u, h) + i) * (params.P + params.S);
@@ -113,11 +114,11 @@ fn main(
     }
     sum = sum * correction + weights * vec4(1.0);
     if (params.dropout > 0.0) {
-      weights = drop(weights, positions + n + 4u * thread.x);
+      weights = drop(weights, rows, positions + n + 4u * thread.x);
     }
     store_inner(thread, weights);
 
-    for (var part = 0u; part < HEAD / TILE; part++) {
+    for (var part = 0u; part < HEAD / TILE && part * TILE < params.D; part++) {
       for (var e = lane; e < 256u; e += THREADS) {
         let at = part * TILE + 4u * (e % 8u);
         let key = n + e / 8u;
@@ -146,12 +147,9 @@ fn main(
   }
   let inverse = select(vec4(0.0), 1.0 / sum, sum > vec4(0.0));
   let logarithm = select(vec4(NO_KEYS), highest + log(sum), sum > vec4(0.0));
-  for (var r = 0u; r < 4u; r++) {
+  for (var r = 0u; r < rows; r++) {
     let row = first + 4u * thread.y + r;
-    if (row >= params.L) {
-      break;
-    }
-    for (var part = 0u; part < HEAD / TILE; part++) {
+    for (var part = 0u; part < HEAD / TILE && part * TILE < params.D; part++) {
       for (var c = 0u; c < 4u; c++) {
         let d = part * TILE + 4u * thread.x + c;
         if (d < params.D) {
@@ -165,12 +163,13 @@ fn main(
   }
 }
 
-fn drop(weights: mat4x4<f32>, positions: vec4<u32>) -> mat4x4<f32> {
-  var rows = transpose(weights);
-  for (var r = 0u; r < 4u; r++) {
-    rows[r] *= dropout_factors(positions[r], params.sequence, random, params.dropout);
+// Dropout of `rows` rows of four weights; `positions`: of each row's first.
+fn drop(weights: mat4x4<f32>, rows: u32, positions: vec4<u32>) -> mat4x4<f32> {
+  var by_row = transpose(weights);
+  for (var r = 0u; r < rows; r++) {
+    by_row[r] *= dropout_factors(positions[r], params.sequence, random, params.dropout);
   }
-  return transpose(rows);
+  return transpose(by_row);
 }
 
 // Column d of queries i .. i + 3; past the last one that again.

@@ -135,7 +135,7 @@ fn score(batch: u32, h: u32, g: u32, i: vec4<u32>, n: u32) -> array<vec4<f32>, 8
   let last = params.P + params.S - 1u;
   let keys_a = min(n + FOUR, vec4(last));
   let keys_b = min(n + 4u + FOUR, vec4(last));
-  // An initial value said: without one, a variable of a loop may keep that of the iteration before (seen in Dawn).
+  // Initial values said: without, variables of a loop have kept those of the iteration before (Dawn on lavapipe).
   var a = mat4x4<f32>();
   var b = mat4x4<f32>();
   for (var d = 0u; d < params.D; d++) {

@@ -28,8 +28,8 @@ const FOUR = 4;
 const TILE = 32;
 
 /**
- * From storage. Head widths share a pipeline in steps of 64, as compiling one takes a second there. TILE, the rows
- * whose weights a thread keeps in private memory, is long enough to make the update of its result cheap.
+ * From storage. TILE, the rows whose weights a thread keeps in private memory, is long enough to make the update of its
+ * result cheap. In both variants head widths share a pipeline in steps of 64: compiling one takes a second or more.
  */
 export function storageTiles({ D, P }: Sizes, { software }: GpuLimits): Tiles | null {
   return software ? { WORKGROUP: 16, HEAD: 64 * ceilDiv(D, 64), TILE: 64, PREFIX: P > 0 ? 1 : 0 } : null;
@@ -37,7 +37,7 @@ export function storageTiles({ D, P }: Sizes, { software }: GpuLimits): Tiles | 
 
 /** In workgroup memory: CHUNK columns of both operands at a time, 14,336 bytes with 16, 18,944 with 32. */
 export function workgroupTiles({ D }: Sizes, { software, maxWorkgroupStorage }: GpuLimits): Tiles | null {
-  return software ? null : { HEAD: TILE * ceilDiv(D, TILE), CHUNK: maxWorkgroupStorage >= 32768 ? 32 : 16 };
+  return software ? null : { HEAD: 64 * ceilDiv(D, 64), CHUNK: maxWorkgroupStorage >= 32768 ? 32 : 16 };
 }
 
 /** Up to so many rows per key/value head, attention is bound by reading k and v: the keys are split over workgroups. */
