@@ -65,6 +65,8 @@ export type Tiles = Readonly<Record<string, number>>;
 export interface WgslLaunch<P extends Params> {
   /** Text of the .wgsl file. `tiles` become `const` lines in front of it. */
   readonly source: string;
+  /** Files of common/wgsl besides those that the first line of `source` names: variants of one kernel differ in them. */
+  readonly common?: readonly string[];
   /** Null where the launch is not for this adapter, but another of the pass: it is skipped. */
   tiles?(params: ParamValues<P>, limits: GpuLimits): Tiles | null;
   /** Workgroups in x, y, z. */

@@ -30,29 +30,41 @@ const STORAGE: Readonly<Record<FloatDType, string>> = {
   f16: "const STORAGE: u32 = 2u; alias value = f16; alias word = f16;",
 };
 
-/** The files of kernels/common/wgsl that a text asks for in its first line, those that they ask for, and so on. */
-function commonOf(label: string, source: string, found: Set<string> = new Set()): Set<string> {
-  for (const word of COMMON.exec(source)?.[1].split(",") ?? []) {
-    const text = commonSources[word.trim()];
-    if (text === undefined)
-      throw new Error(`${label}: its first line asks for ${word.trim()}.wgsl, which is not in kernels/common/wgsl`);
-    if (found.has(text)) continue;
-    found.add(text);
-    commonOf(label, text, found);
-  }
+/** The files of kernels/common/wgsl that a text and its launch ask for, those that they ask for, and so on. */
+function commonOf(label: string, source: string, variant: readonly string[]): Set<string> {
+  const found = new Set<string>();
+  const add = (words: readonly string[]) => {
+    for (const word of words) {
+      const text = commonSources[word.trim()];
+      if (text === undefined)
+        throw new Error(`${label}: it asks for ${word.trim()}.wgsl, which is not in kernels/common/wgsl`);
+      if (found.has(text)) continue;
+      found.add(text);
+      add(COMMON.exec(text)?.[1].split(",") ?? []);
+    }
+  };
+  add([...(COMMON.exec(source)?.[1].split(",") ?? []), ...variant]);
   return found;
 }
 
 /**
  * The text that the adapter compiles: the file as it is, so that line numbers in messages are the file's own, then what
  * it refers to: `const` lines for the tiles, what it knows of the storage type, and the files of kernels/common/wgsl
- * that its first line names (`// common: philox, activation`). WGSL looks names up in any order; only `enable` must be
- * in front.
+ * that its first line (`// common: philox, activation`) and its launch name. WGSL looks names up in any order; only
+ * `enable` must be in front.
  */
-export function assemble(label: string, source: string, dtype: FloatDType, tiles: Tiles): string {
+export function assemble(
+  label: string,
+  source: string,
+  dtype: FloatDType,
+  tiles: Tiles,
+  variant: readonly string[] = [],
+): string {
+  const common = commonOf(label, source, variant);
   const constants = Object.entries(tiles).map(([name, value]) => `const ${name}: u32 = ${value}u;`);
-  const enable = dtype === "f16" ? "enable f16; " : "";
-  return [enable + source, ...constants, STORAGE[dtype], ...commonOf(label, source)].join("\n");
+  const subgroups = [source, ...common].some((text) => /\bsubgroup[A-Z]/.test(text));
+  const enable = (dtype === "f16" ? "enable f16; " : "") + (subgroups ? "enable subgroups; " : "");
+  return [enable + source, ...constants, STORAGE[dtype], ...common].join("\n");
 }
 
 /**
@@ -97,7 +109,7 @@ export class Programs {
     const variant = Object.entries(tiles).map(([name, value]) => ` ${name}=${value}`);
     const label = `${pass.label} ${dtype}${variant.join("")}`;
     const paramBytes = Math.ceil(pass.paramNames.length / 4) * 16;
-    const code = assemble(pass.label, launch.source, dtype, tiles);
+    const code = assemble(pass.label, launch.source, dtype, tiles, launch.common);
 
     const make = () => {
       const module = this.#device.createShaderModule({ label, code });
