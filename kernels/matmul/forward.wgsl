@@ -2,12 +2,9 @@
 // matmul/forward (webgpu)
 // Math      y[b,m,n] = act(sum_k op(a)[b,m,k] op(b)[b,k,n] + bias[n]); with accumulate y += sum + bias
 // Shapes    a [B|1,M,K] or [B|1,K,M] · b [B|1,K,N] or [B|1,N,K] · bias [N] · y, preactivation [B,M,N]
-// Method    outer products in registers: per k four elements of a, four of b, sixteen multiply-adds. No workgroup memory:
-//           neighbours share their elements through the cache.
-// Tiling    a workgroup owns 4 THREADS_Y rows × 4 THREADS_X columns; a thread owns rows and columns that lie THREADS_Y
-//           and THREADS_X apart, so that neighbours in x read neighbours in b
-// Launch    grid (column tiles, row tiles, B), THREADS_X × THREADS_Y threads
-// Numerics  f32, one sum per output in the order of k
+// Method    the tile of common/wgsl/product-register.wgsl or product-tiled.wgsl, as product.ts chooses; then the epilogue
+// Launch    grid (column tiles, row tiles, B), THREADS threads
+// Numerics  f32, one sum per output in the order of k; stores round once
 // Limits    each operand and y below 2^32 elements
 
 struct Params {
@@ -25,49 +22,50 @@ struct Params {
   hasPreactivation: u32,
 }
 
-@group(0) @binding(0) var<storage, read> a: array<value>;                    // [B|1,M,K] or [B|1,K,M]
-@group(0) @binding(1) var<storage, read> b: array<value>;                    // [B|1,K,N] or [B|1,N,K]
+@group(0) @binding(0) var<storage, read> a: array<vec4<value>>;              // [B|1,M,K] or [B|1,K,M]
+@group(0) @binding(1) var<storage, read> b: array<vec4<value>>;              // [B|1,K,N] or [B|1,N,K]
 @group(0) @binding(2) var<storage, read> bias: array<value>;                 // [N]
 @group(0) @binding(3) var<storage, read_write> y: array<value>;              // [B,M,N]
 @group(0) @binding(4) var<storage, read_write> preactivation: array<value>;  // [B,M,N]
 @group(0) @binding(5) var<uniform> params: Params;
 
-@compute @workgroup_size(THREADS_X, THREADS_Y)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) thread: vec3<u32>) {
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let batch = group.z;
-  let four = vec4(0u, 1u, 2u, 3u);
-  let rows = group.y * 4u * THREADS_Y + thread.y + four * THREADS_Y;
-  let columns = group.x * 4u * THREADS_X + thread.x + four * THREADS_X;
+  let left_steps = select(vec2(params.K, 1u), vec2(1u, params.M), params.transposeA == 1u);
+  let right_steps = select(vec2(1u, params.N), vec2(params.K, 1u), params.transposeB == 1u);
+  let left_start = batch * params.batchedA * params.M * params.K;
+  let right_start = batch * params.batchedB * params.K * params.N;
+  let left = Matrix(left_start, left_steps.x, left_steps.y);
+  let right = Matrix(right_start, right_steps.x, right_steps.y);
 
-  // Addresses of the four rows of a and columns of b at k = 0. Past the edge they repeat the last one.
-  let a_steps = select(vec2(params.K, 1u), vec2(1u, params.M), params.transposeA == 1u);
-  let b_steps = select(vec2(1u, params.N), vec2(params.K, 1u), params.transposeB == 1u);
-  var a_at = batch * params.batchedA * params.M * params.K + min(rows, vec4(params.M - 1u)) * a_steps.x;
-  var b_at = batch * params.batchedB * params.K * params.N + min(columns, vec4(params.N - 1u)) * b_steps.x;
+  multiply(Product(params.M, params.N, params.K, left, right), group, thread);
 
-  var sum0 = vec4<f32>();
-  var sum1 = vec4<f32>();
-  var sum2 = vec4<f32>();
-  var sum3 = vec4<f32>();
-  for (var k = 0u; k < params.K; k++) {
-    let b_k = vec4<f32>(vec4(b[b_at.x], b[b_at.y], b[b_at.z], b[b_at.w]));
-    sum0 += f32(a[a_at.x]) * b_k;
-    sum1 += f32(a[a_at.y]) * b_k;
-    sum2 += f32(a[a_at.z]) * b_k;
-    sum3 += f32(a[a_at.w]) * b_k;
-    a_at += a_steps.y;
-    b_at += b_steps.y;
-  }
-
-  // One copy of the epilogue for the sixteen outputs: sixteen of them take seconds to compile.
-  let sums = array(sum0, sum1, sum2, sum3);
-  for (var e = 0u; e < 16u; e++) {
-    let row = rows[e / 4u];
-    let column = columns[e % 4u];
-    if (row < params.M && column < params.N) {
-      store((batch * params.M + row) * params.N + column, column, sums[e / 4u][e % 4u]);
+  let first = tile_column(group, thread);
+  for (var i = 0u; i < ROWS; i++) {
+    let row = tile_row(group, thread, i);
+    if (row < params.M) {
+      for (var j = 0u; j < min(4u, params.N - min(first, params.N)); j++) {
+        store((batch * params.M + row) * params.N + first + j, first + j, sums[i][j]);
+      }
     }
   }
+}
+
+fn left(at: u32) -> f32 {
+  return f32(a[at / 4u][at % 4u]);
+}
+
+fn left_four(at: u32) -> vec4<f32> {
+  return vec4<f32>(a[at / 4u]);
+}
+
+fn right(at: u32) -> f32 {
+  return f32(b[at / 4u][at % 4u]);
+}
+
+fn right_four(at: u32) -> vec4<f32> {
+  return vec4<f32>(b[at / 4u]);
 }
 
 fn store(i: u32, column: u32, sum: f32) {

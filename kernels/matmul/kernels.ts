@@ -1,4 +1,10 @@
+import { foldGrid } from "../common/wgsl/grid.js";
+import { productLaunches } from "../common/wgsl/product.js";
 import { ALL_FLOATS, ceilDiv, optional, pass, read, rowGrain, update, write } from "../contract.js";
+import backwardActivationWgsl from "./backward-activation.wgsl.js";
+import backwardActivationJoinWgsl from "./backward-activation-join.wgsl.js";
+import backwardBiasWgsl from "./backward-bias.wgsl.js";
+import backwardBiasJoinWgsl from "./backward-bias-join.wgsl.js";
 import forwardWgsl from "./forward.wgsl.js";
 import { type GemmShape, gemmPlan, joinCells, packCells, SKINNY_COLS, SKINNY_ROWS, scratchFloats } from "./plan.js";
 import * as reference from "./reference.js";
@@ -64,13 +70,7 @@ export const forward = pass({
   },
   webgpu: {
     dtypes: ["f32", "f16"],
-    launches: [
-      {
-        source: forwardWgsl,
-        tiles: (_, { software }) => (software ? { THREADS_X: 32, THREADS_Y: 1 } : { THREADS_X: 16, THREADS_Y: 16 }),
-        grid: ({ B, M, N }, { THREADS_X, THREADS_Y }) => [ceilDiv(N, 4 * THREADS_X), ceilDiv(M, 4 * THREADS_Y), B],
-      },
-    ],
+    launches: productLaunches(forwardWgsl, (p: ForwardShape) => p),
   },
   cuda: {
     dtypes: ["f32"],
@@ -86,6 +86,11 @@ export const forward = pass({
 
 /** Rows that one cell of a column sum adds up: fixed, so that the order of the sum is. */
 const BLOCK = 64;
+
+/** On WebGPU a thread sums one column of a block, then one thread joins the blocks of a column. */
+const columnTiles = () => ({ WORKGROUP: 64, BLOCK });
+const blockGrid = ({ T, N }: { T: number; N: number }) => foldGrid(ceilDiv(N, 64) * ceilDiv(T, BLOCK));
+const columnGrid = ({ N }: { N: number }) => foldGrid(ceilDiv(N, 64));
 
 /** dpreactivation = dy ∘ act′(preactivation), and its column sums, the gradient of the bias, in the same pass. */
 export const backwardActivation = pass({
@@ -114,6 +119,24 @@ export const backwardActivation = pass({
       },
     ],
   },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    scratchBytes: ({ T, N, hasDbias }) => (hasDbias ? 4 * ceilDiv(T, BLOCK) * N : 0),
+    launches: [
+      {
+        source: backwardActivationWgsl,
+        buffers: ["dy", "preactivation", "dpreactivation"],
+        tiles: columnTiles,
+        grid: blockGrid,
+      },
+      {
+        source: backwardActivationJoinWgsl,
+        buffers: ["dbias"],
+        tiles: columnTiles,
+        grid: (p) => (p.hasDbias ? columnGrid(p) : [0, 0, 0]),
+      },
+    ],
+  },
 });
 
 /** dbias[n] = sum over rows of dy[t,n]. */
@@ -136,6 +159,14 @@ export const backwardBias = pass({
         cells: ({ N }) => ceilDiv(N, BLOCK),
         grain: ({ T }) => rowGrain(T),
       },
+    ],
+  },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    scratchBytes: ({ T, N }) => 4 * ceilDiv(T, BLOCK) * N,
+    launches: [
+      { source: backwardBiasWgsl, buffers: ["dy"], tiles: columnTiles, grid: blockGrid },
+      { source: backwardBiasJoinWgsl, buffers: ["dbias"], tiles: columnTiles, grid: columnGrid },
     ],
   },
 });

@@ -11,6 +11,9 @@ import largest from "./largest.wgsl.js";
 import lists from "./lists.wgsl.js";
 import math from "./math.wgsl.js";
 import philox from "./philox.wgsl.js";
+import productRegister from "./product-register.wgsl.js";
+import productTiled from "./product-tiled.wgsl.js";
+import rank from "./rank.wgsl.js";
 import reduce from "./reduce.wgsl.js";
 import reduction from "./reduction.wgsl.js";
 import storage from "./storage.wgsl.js";
@@ -30,6 +33,9 @@ export const commonSources: Readonly<Record<string, string>> = {
   lists,
   math,
   philox,
+  "product-register": productRegister,
+  "product-tiled": productTiled,
+  rank,
   reduce,
   reduction,
   storage,
