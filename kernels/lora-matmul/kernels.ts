@@ -1,5 +1,14 @@
-import { ALL_FLOATS, ceilDiv, optional, pass, read, update, write } from "../contract.js";
+import { foldGrid } from "../common/wgsl/grid.js";
+import { productLaunches } from "../common/wgsl/product.js";
+import { ALL_FLOATS, ceilDiv, type GpuLimits, optional, pass, read, update, write } from "../contract.js";
 import { gemmPlan, packBlocks } from "../matmul/plan.js";
+import backwardAdapterWgsl from "./backward-adapter.wgsl.js";
+import backwardAdapterJoinWgsl from "./backward-adapter-join.wgsl.js";
+import backwardInputWgsl from "./backward-input.wgsl.js";
+import backwardInputRankWgsl from "./backward-input-rank.wgsl.js";
+import forwardWgsl from "./forward.wgsl.js";
+import forwardRankWgsl from "./forward-rank.wgsl.js";
+import mergeWgsl from "./merge.wgsl.js";
 import * as reference from "./reference.js";
 
 const roundUp = (n: number, step: number) => ceilDiv(n, step) * step;
@@ -52,6 +61,9 @@ const sizes = { T: "u32", N: "u32", K: "u32", R: "u32", scale: "f32" } as const;
 /** Probability that an element of x is left out of the branch, and the place of its mask in the random stream. */
 const dropout = { dropout: "f32", sequence: "u32" } as const;
 
+/** Threads that share a row of x or dy on WebGPU: one vector of them where barriers are dear, eight at least (rank.wgsl). */
+const rankTiles = (_: unknown, { software }: GpuLimits) => ({ WORKGROUP: software ? 8 : 64 });
+
 /** y = x weightᵀ + bias + scale h bᵀ, h = drop(x) aᵀ: a linear layer with a low-rank adapter, x read once. */
 export const forward = pass({
   label: "lora-matmul/forward",
@@ -72,6 +84,18 @@ export const forward = pass({
     dtypes: ALL_FLOATS,
     scratchBytes: (p) => 4 * scratchFloats(forwardProduct(p)),
     launches: launches("lora_matmul_forward", forwardProduct),
+  },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [
+      {
+        source: forwardRankWgsl,
+        buffers: ["x", "a", "random", "h"],
+        tiles: rankTiles,
+        grid: ({ T, R }) => (R > 0 ? foldGrid(T) : [0, 0, 0]),
+      },
+      ...productLaunches(forwardWgsl, forwardProduct, ["x", "weight", "b", "bias", "h", "y"]),
+    ],
   },
 });
 
@@ -94,11 +118,26 @@ export const backwardInput = pass({
     scratchBytes: (p) => 4 * scratchFloats(backwardProduct(p)),
     launches: launches("lora_matmul_backward_input", backwardProduct),
   },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [
+      {
+        source: backwardInputRankWgsl,
+        buffers: ["dy", "b", "g"],
+        tiles: rankTiles,
+        grid: ({ T, R }) => (R > 0 ? foldGrid(T) : [0, 0, 0]),
+      },
+      ...productLaunches(backwardInputWgsl, backwardProduct, ["dy", "weight", "a", "random", "g", "dx"]),
+    ],
+  },
 });
 
 /** Tokens and columns of x or dy that one cell reads: fixed, so that the order of the sums is. */
 const BLOCK_TOKENS = 512;
 const BLOCK_COLS = 128;
+/** The same on WebGPU, where a block of tokens is for each of the columns a thread's own. */
+const WGSL_TOKENS = 128;
+const adapterTiles = { WORKGROUP: 64, BLOCK: WGSL_TOKENS };
 
 /** da = gᵀ drop(x), db = scale dyᵀ h: each of x and dy is read once. */
 export const backwardAdapter = pass({
@@ -129,6 +168,30 @@ export const backwardAdapter = pass({
       },
     ],
   },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    scratchBytes: ({ T, N, K, R }) => 4 * ceilDiv(T, WGSL_TOKENS) * R * (N + K),
+    launches: [
+      {
+        source: backwardAdapterWgsl,
+        buffers: ["dy", "x", "h", "g", "random"],
+        tiles: () => ({ ...adapterTiles, OF: 0 }),
+        grid: ({ T, K }) => [ceilDiv(K, 4 * adapterTiles.WORKGROUP), ceilDiv(T, WGSL_TOKENS), 1],
+      },
+      {
+        source: backwardAdapterWgsl,
+        buffers: ["dy", "x", "h", "g", "random"],
+        tiles: () => ({ ...adapterTiles, OF: 1 }),
+        grid: ({ T, N }) => [ceilDiv(N, 4 * adapterTiles.WORKGROUP), ceilDiv(T, WGSL_TOKENS), 1],
+      },
+      {
+        source: backwardAdapterJoinWgsl,
+        buffers: ["da", "db"],
+        tiles: () => adapterTiles,
+        grid: ({ N, K, R }) => foldGrid(ceilDiv(R * (N + K), adapterTiles.WORKGROUP)),
+      },
+    ],
+  },
 });
 
 /** weight += sign scale b a: folds an adapter into the weight (sign 1) or takes it out again (sign -1). */
@@ -140,5 +203,15 @@ export const merge = pass({
   cpu: {
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "lora_matmul_merge", cells: ({ N, K }) => ceilDiv(N, 96) * ceilDiv(K, 512) }],
+  },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [
+      {
+        source: mergeWgsl,
+        tiles: () => ({ WORKGROUP: 64 }),
+        grid: ({ N, K }) => foldGrid(ceilDiv(N * K, 64)),
+      },
+    ],
   },
 });
