@@ -38,36 +38,11 @@ fn main(
   var sum = 0.0;
   for (var t = begin; t < end; t++) {
     let i = t * params.N + n;
-    let d = f32(dy[i]) * slope(params.activation, f32(preactivation[i]));
+    let d = f32(dy[i]) * activation_derivative(params.activation, f32(preactivation[i]));
     dpreactivation[i] = value(d);
     sum += d;
   }
   if (params.hasDbias == 1u) {
     partial[block * params.N + n] = sum;
   }
-}
-
-// act'(x)
-fn slope(code: u32, x: f32) -> f32 {
-  switch (code) {
-    case 1u: { return 0.5 * (1.0 + erf(x * 0.70710678)) + 0.39894228 * x * exp(-0.5 * x * x); }  // gelu: Φ(x) + x φ(x)
-    case 2u: {                                                                                   // geluTanh
-      let t = tanh_exact(0.79788456 * (x + 0.044715 * x * x * x));
-      return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * 0.79788456 * (1.0 + 0.134145 * x * x);
-    }
-    case 3u: { return swish_slope(x, 1.702); }                                                   // quickGelu
-    case 4u: { return swish_slope(x, 1.0); }                                                     // silu
-    case 5u: {                                                                                   // tanh
-      let t = tanh_exact(x);
-      return 1.0 - t * t;
-    }
-    case 6u: { return select(0.0, 1.0, x > 0.0); }                                               // relu
-    default: { return 1.0; }
-  }
-}
-
-// The derivative of x σ(c x).
-fn swish_slope(x: f32, c: f32) -> f32 {
-  let s = sigmoid(c * x);
-  return s + c * x * s * (1.0 - s);
 }

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
+import type { Binding } from "../../bindings/device.js";
 import { backward, forward } from "../../kernels/attention/kernels.js";
 import { storageTiles, workgroupTiles } from "../../kernels/attention/webgpu.js";
 import type { AnyPass } from "../../kernels/contract.js";
 import { generator } from "../support/random.js";
 import { checkPass } from "../support/run-pass.js";
-import { ADAPTERS, gpuTest, withLimits } from "../support/webgpu.js";
+import { ADAPTERS, gpuTest } from "../support/webgpu.js";
 
 const sizes = { B: 1, L: 8, S: 8, H: 1, G: 1, D: 16, P: 0, causal: 0, dropout: 0, sequence: 0 };
 
@@ -89,16 +90,15 @@ for (const [adapter, limits] of Object.entries(ADAPTERS)) {
     for (const [name, c] of cases) {
       const { params, inputs, gradients } = problem(name, c);
 
-      gpuTest(`forward: ${name}`, (gpu) =>
-        withLimits(gpu, limits, () => checkPass(gpu, forward, inputs, params, 3e-6)),
-      );
+      gpuTest(`forward: ${name}`, (gpu) => checkPass(gpu, forward, inputs, params, 3e-6), limits);
 
       if (c.capacity) continue;
-      gpuTest(`backward: ${name}`, (gpu) => {
+      const fromReference = (gpu: Binding) => {
         forward.reference(inputs, params);
         // Gradients are sums over up to 70 queries of weights that carry the rounding of scores.
-        return withLimits(gpu, limits, () => checkPass(gpu, backward, { ...inputs, ...gradients }, params, 5e-6));
-      });
+        return checkPass(gpu, backward, { ...inputs, ...gradients }, params, 5e-6);
+      };
+      gpuTest(`backward: ${name}`, fromReference, limits);
     }
   });
 }

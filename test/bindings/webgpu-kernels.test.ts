@@ -1,15 +1,18 @@
 import { describe } from "vitest";
+import type { Binding } from "../../bindings/device.js";
+import type { GpuLimits } from "../../kernels/contract.js";
 import { indexAdd } from "../../kernels/copy/kernels.js";
 import { accumulate } from "../../kernels/elementwise/kernels.js";
 import { backwardWeight as embeddingBackward } from "../../kernels/embedding/kernels.js";
 import { forward as layerNorm } from "../../kernels/layer-norm/kernels.js";
+import * as lora from "../../kernels/lora-matmul/kernels.js";
 import { ACTIVATIONS } from "../../kernels/matmul/activation.js";
-import { forward as matmul } from "../../kernels/matmul/kernels.js";
+import { backwardActivation, backwardBias, forward as matmul } from "../../kernels/matmul/kernels.js";
 import { REDUCE } from "../../kernels/reduce/functions.js";
 import { forward as reduce } from "../../kernels/reduce/kernels.js";
 import { generator } from "../support/random.js";
 import { checkPass } from "../support/run-pass.js";
-import { ADAPTERS, gpuTest, withLimits } from "../support/webgpu.js";
+import { ADAPTERS, gpuTest } from "../support/webgpu.js";
 
 const normal = (length: number, seed: string, scale = 1) => {
   const random = generator(seed);
@@ -46,7 +49,13 @@ describe("layer-norm/forward", () => {
   }
 });
 
-describe("matmul/forward", () => {
+/** Each variant of a product runs on every adapter that can: registers on one that runs on the CPU, tiles on a GPU. */
+const VARIANTS: [string, Partial<GpuLimits>][] = [
+  ["as software", ADAPTERS.software],
+  ["as a GPU", ADAPTERS.hardware],
+];
+
+describe.each(VARIANTS)("matmul/forward %s", (_, limits) => {
   const sizes = {
     B: 1,
     transposeA: 0,
@@ -67,11 +76,15 @@ describe("matmul/forward", () => {
     ["one element", { M: 1, N: 1, K: 1 }],
     ["no inner elements: the bias remains", { M: 5, N: 7, K: 0, bias: true }],
     ["tail smaller than a tile everywhere", { M: 33, N: 65, K: 5 }],
+    ["whole tiles, every four elements aligned", { M: 128, N: 128, K: 32, bias: true }],
+    ["several tiles, aligned rows, tails", { M: 140, N: 76, K: 52, transposeB: 1 }],
+    ["left transposed, aligned rows", { M: 68, N: 72, K: 19, transposeA: 1 }],
     ["left transposed", { M: 31, N: 33, K: 100, transposeA: 1 }],
     ["linear layer", { M: 65, N: 40, K: 33, transposeB: 1, bias: true }],
     ["both transposed", { M: 63, N: 65, K: 100, transposeA: 1, transposeB: 1 }],
     ["batched, b shared by all", { B: 3, M: 13, N: 35, K: 20, batchedA: 1 }],
     ["batched, a shared by all", { B: 3, M: 13, N: 35, K: 20, batchedB: 1 }],
+    ["batched, matrices that start between four elements", { B: 3, M: 5, N: 8, K: 7, batchedA: 1, batchedB: 1 }],
     ["accumulate", { M: 17, N: 18, K: 19, accumulate: 1, bias: true }],
     ...Object.entries(ACTIVATIONS).map(([name, activation]): [string, Case] => [
       `bias, ${name} and what it was applied to`,
@@ -79,7 +92,7 @@ describe("matmul/forward", () => {
     ]),
   ];
   for (const [name, { bias, pre, ...given }] of cases) {
-    gpuTest(name, async (gpu) => {
+    const body = async (gpu: Binding) => {
       const p = {
         ...sizes,
         ...given,
@@ -94,72 +107,138 @@ describe("matmul/forward", () => {
         preactivation: pre ? new Float32Array(p.B * p.M * p.N) : null,
       };
       await checkPass(gpu, matmul, arrays, p, 5e-6);
+    };
+    gpuTest(name, body, limits);
+  }
+});
+
+describe("matmul/backward-activation", () => {
+  for (const [name, activation] of Object.entries(ACTIVATIONS)) {
+    gpuTest(`${name}, rows over a block`, async (gpu) => {
+      const [T, N] = [70, 67];
+      const arrays = {
+        dy: normal(T * N, `${name} dy`),
+        preactivation: normal(T * N, `${name} x`, 3),
+        dpreactivation: new Float32Array(T * N),
+        dbias: new Float32Array(N),
+      };
+      await checkPass(gpu, backwardActivation, arrays, { T, N, activation, hasDbias: 1 }, 2e-6);
+    });
+  }
+  gpuTest("without the bias", async (gpu) => {
+    const arrays = { dy: normal(15, "dy"), preactivation: normal(15, "x"), dpreactivation: new Float32Array(15) };
+    await checkPass(gpu, backwardActivation, arrays, { T: 3, N: 5, activation: 1, hasDbias: 0 }, 2e-6);
+  });
+});
+
+describe("matmul/backward-bias", () => {
+  const shapes: [string, number, number, number][] = [
+    ["one element", 1, 1, 0],
+    ["no rows: zeros", 0, 5, 0],
+    ["no rows, accumulated", 0, 5, 1],
+    ["rows over several blocks, columns over a workgroup", 200, 70, 0],
+    ["accumulated", 65, 64, 1],
+  ];
+  for (const [name, T, N, accumulate] of shapes) {
+    gpuTest(name, async (gpu) => {
+      const arrays = { dy: normal(T * N, name), dbias: normal(N, `${name} dbias`) };
+      await checkPass(gpu, backwardBias, arrays, { T, N, accumulate }, 2e-6);
     });
   }
 });
 
-describe("the tiles of a hardware adapter", () => {
-  gpuTest("matmul/forward", async (gpu) => {
-    const p = {
-      B: 2,
-      M: 70,
-      N: 90,
-      K: 37,
-      transposeA: 0,
-      transposeB: 1,
-      batchedA: 1,
-      batchedB: 0,
-      activation: 4,
+describe.each(VARIANTS)("lora-matmul %s", (_, limits) => {
+  const shapes: [string, Record<"T" | "N" | "K" | "R", number>, number][] = [
+    ["one element", { T: 1, N: 1, K: 1, R: 1 }, 0],
+    ["no rank: the base layer remains", { T: 5, N: 7, K: 6, R: 0 }, 0],
+    ["tails everywhere", { T: 37, N: 67, K: 65, R: 3 }, 0],
+    ["several tiles, aligned rows", { T: 130, N: 132, K: 72, R: 8 }, 0],
+    ["more ranks than are summed at once, dropout", { T: 20, N: 33, K: 44, R: 19 }, 0.3],
+    ["tokens over several blocks, dropout at places not aligned", { T: 300, N: 24, K: 37, R: 4 }, 0.25],
+  ];
+  for (const [name, { T, N, K, R }, dropout] of shapes) {
+    const sizes = { T, N, K, R, scale: 1.5, dropout, sequence: 77 };
+    const weights = () => ({
+      weight: normal(N * K, `${name} weight`, 1 / Math.sqrt(K)),
+      a: normal(R * K, `${name} a`, 1 / Math.sqrt(K)),
+      b: normal(N * R, `${name} b`, 1 / Math.sqrt(Math.max(1, R))),
+      random: dropout > 0 ? Uint32Array.of(0x12345678, 0x9abcdef0, 5, 0) : null,
+    });
+    const forward = async (gpu: Binding) => {
+      const outputs = { y: new Float32Array(T * N), h: new Float32Array(T * R) };
+      const arrays = { ...weights(), ...outputs, x: normal(T * K, `${name} x`), bias: normal(N, "bias") };
+      await checkPass(gpu, lora.forward, arrays, { ...sizes, hasBias: 1 }, 5e-6);
     };
-    const arrays = {
-      a: normal(2 * 70 * 37, "a"),
-      b: normal(90 * 37, "b", 0.2),
-      bias: normal(90, "bias"),
-      y: new Float32Array(2 * 70 * 90),
-      preactivation: null,
+    const backwardInput = async (gpu: Binding) => {
+      const outputs = { dx: new Float32Array(T * K), g: new Float32Array(T * R) };
+      const arrays = { ...weights(), ...outputs, dy: normal(T * N, `${name} dy`) };
+      await checkPass(gpu, lora.backwardInput, arrays, sizes, 5e-6);
     };
-    const params = { ...p, accumulate: 0, hasBias: 1, hasPreactivation: 0 };
-    await withLimits(gpu, ADAPTERS.hardware, () => checkPass(gpu, matmul, arrays, params, 5e-6));
-  });
+    gpuTest(`forward: ${name}`, forward, limits);
+    gpuTest(`backward-input: ${name}`, backwardInput, limits);
+    for (const [accumulateA, accumulateB] of [
+      [0, 1],
+      [1, 0],
+    ]) {
+      const body = async (gpu: Binding) => {
+        const inputs = { dy: normal(T * N, "dy"), x: normal(T * K, "x"), h: normal(T * R, "h"), g: normal(T * R, "g") };
+        const { random } = weights();
+        const arrays = { ...inputs, random, da: normal(R * K, "da"), db: normal(N * R, "db") };
+        await checkPass(gpu, lora.backwardAdapter, arrays, { ...sizes, accumulateA, accumulateB }, 5e-6);
+      };
+      gpuTest(`backward-adapter, adds to ${accumulateA ? "da" : "db"}: ${name}`, body, limits);
+    }
+    const merge = async (gpu: Binding) =>
+      checkPass(gpu, lora.merge, weights(), { N, K, R, scale: 1.5, sign: -1 }, 2e-6);
+    gpuTest(`merge: ${name}`, merge, limits);
+  }
+});
 
+describe("the tiles of a hardware adapter", () => {
   const reductions: [name: string, O: number, L: number, I: number][] = [
     ["rows of one split, lanes left over", 3, 67, 1],
     ["rows of three splits", 2, 20_000, 1],
   ];
   for (const [name, O, L, I] of reductions) {
     for (const [f, code] of Object.entries(REDUCE)) {
-      gpuTest(`reduce/forward, ${f}: ${name}`, async (gpu) => {
-        const arrays = { x: normal(O * L * I, name), y: new Float32Array(O * I) };
-        await withLimits(gpu, ADAPTERS.hardware, () =>
-          checkPass(gpu, reduce, arrays, { O, L, I, f: code, scale: 0.5 }, 1e-6),
-        );
-      });
+      gpuTest(
+        `reduce/forward, ${f}: ${name}`,
+        async (gpu) => {
+          const arrays = { x: normal(O * L * I, name), y: new Float32Array(O * I) };
+          await checkPass(gpu, reduce, arrays, { O, L, I, f: code, scale: 0.5 }, 1e-6);
+        },
+        ADAPTERS.hardware,
+      );
     }
   }
 
   const repeated = (count: number, size: number) => Int32Array.from({ length: count }, (_, k) => (k * k + 3) % size);
 
-  gpuTest("copy/index-add, more keys than threads", async (gpu) => {
-    const [O, V, K, I] = [2, 5000, 700, 3];
-    const arrays = {
-      x: normal(O * K * I, "x"),
-      index: repeated(K, V),
-      base: normal(O * V * I, "base"),
-      y: new Float32Array(O * V * I),
-      faults: new Uint32Array(4),
-    };
-    await withLimits(gpu, ADAPTERS.hardware, () =>
-      checkPass(gpu, indexAdd, arrays, { O, V, K, I, hasBase: 1, faultLabel: 0 }, 1e-6),
-    );
-  });
+  gpuTest(
+    "copy/index-add, more keys than threads",
+    async (gpu) => {
+      const [O, V, K, I] = [2, 5000, 700, 3];
+      const arrays = {
+        x: normal(O * K * I, "x"),
+        index: repeated(K, V),
+        base: normal(O * V * I, "base"),
+        y: new Float32Array(O * V * I),
+        faults: new Uint32Array(4),
+      };
+      await checkPass(gpu, indexAdd, arrays, { O, V, K, I, hasBase: 1, faultLabel: 0 }, 1e-6);
+    },
+    ADAPTERS.hardware,
+  );
 
-  gpuTest("embedding/backward-weight, more rows than threads", async (gpu) => {
-    const [T, V, C] = [700, 5000, 3];
-    const arrays = { dy: normal(T * C, "dy"), ids: repeated(T, V), dweight: normal(V * C, "dweight") };
-    await withLimits(gpu, ADAPTERS.hardware, () =>
-      checkPass(gpu, embeddingBackward, arrays, { T, V, C, paddingIndex: 3, accumulate: 1 }, 1e-6),
-    );
-  });
+  gpuTest(
+    "embedding/backward-weight, more rows than threads",
+    async (gpu) => {
+      const [T, V, C] = [700, 5000, 3];
+      const arrays = { dy: normal(T * C, "dy"), ids: repeated(T, V), dweight: normal(V * C, "dweight") };
+      await checkPass(gpu, embeddingBackward, arrays, { T, V, C, paddingIndex: 3, accumulate: 1 }, 1e-6);
+    },
+    ADAPTERS.hardware,
+  );
 });
 
 describe("elementwise/accumulate", () => {

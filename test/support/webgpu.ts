@@ -16,11 +16,16 @@ afterAll(() => {
   if (!(opened instanceof Error)) opened.close();
 });
 
-/** A test of the bare webgpu binding in debug mode, skipped with its reason where no adapter opens. */
-export const gpuTest = (title: string, body: (gpu: Binding) => Promise<void>) =>
+/**
+ * A test of the bare webgpu binding in debug mode, skipped with its reason where no adapter opens. With `limits` kernels
+ * choose their tiles as for an adapter that has those.
+ */
+export const gpuTest = (title: string, body: (gpu: Binding) => Promise<void>, limits: Partial<GpuLimits> = {}) =>
   test(title, async (context) => {
-    if (opened instanceof Error) context.skip(opened.message);
-    else await body(opened);
+    if (opened instanceof Error) return context.skip(opened.message);
+    const own = opened.limits;
+    Object.assign(opened, { limits: { ...own, ...limits } });
+    await body(opened).finally(() => Object.assign(opened, { limits: own }));
   });
 
 /** What kernels choose their tiles by on the smallest GPU there may be, and on a software adapter. */
@@ -28,14 +33,3 @@ export const ADAPTERS = {
   hardware: { software: false, maxWorkgroupStorage: 16384, maxWorkgroupInvocations: 256 },
   software: { software: true, maxWorkgroupStorage: 32768, maxWorkgroupInvocations: 1024 },
 } as const satisfies Record<string, Partial<GpuLimits>>;
-
-/** Runs `body` as if the adapter had other limits: the launches that another adapter gets, on this one. */
-export async function withLimits(gpu: Binding, limits: Partial<GpuLimits>, body: () => Promise<void>): Promise<void> {
-  const own = gpu.limits;
-  Object.assign(gpu, { limits: { ...own, ...limits } });
-  try {
-    await body();
-  } finally {
-    Object.assign(gpu, { limits: own });
-  }
-}

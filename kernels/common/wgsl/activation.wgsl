@@ -86,3 +86,18 @@ fn activate(code: u32, x: f32) -> f32 {
     default: { return x; }
   }
 }
+
+fn activation_derivative(code: u32, x: f32) -> f32 {
+  switch (code) {
+    case 1u: { return gelu_derivative(x); }
+    case 2u: { return gelu_tanh_derivative(x); }
+    case 3u: { return swish_derivative(x, 1.702); }
+    case 4u: { return swish_derivative(x, 1.0); }
+    case 5u: {
+      let t = tanh_exact(x);
+      return 1.0 - t * t;
+    }
+    case 6u: { return select(0.0, 1.0, x > 0.0); }
+    default: { return 1.0; }
+  }
+}
