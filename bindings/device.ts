@@ -37,6 +37,8 @@ export interface Binding {
   readonly name: DeviceName;
   /** For people: the chip, the instruction set or adapter, threads. */
   readonly description: string;
+  /** What decides the bits of a result besides the seed: the instruction set, the adapter. Not the threads. */
+  readonly target: string;
   readonly limits: GpuLimits | null;
 
   /** Raw memory for `length` elements; pooling and the budget are the engine's. Throws when the system refuses. */

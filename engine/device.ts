@@ -19,6 +19,8 @@ export class Device {
   readonly name: DeviceName;
   /** The chip, threads or adapter, for people. */
   readonly description: string;
+  /** Same seed, same name and same target: same bits. */
+  readonly target: string;
   readonly binding: Binding;
   readonly pool: Pool;
   /** u32[4] read by random kernels: seed (2 words), an offset that captured steps raise, unused. */
@@ -36,6 +38,7 @@ export class Device {
   constructor(binding: Binding, memoryBudget: number, debug = false) {
     this.name = binding.name;
     this.description = binding.description;
+    this.target = binding.target;
     this.binding = binding;
     this.pool = new Pool(binding, memoryBudget, debug);
     this.random = this.allocate(4, "u32", "random state");

@@ -24,6 +24,7 @@ export function openCpu(addon: NativeAddon, options: DeviceOptions = {}): Bindin
 class CpuBinding implements Binding {
   readonly name = "cpu";
   readonly description: string;
+  readonly target: string;
   readonly limits = null;
   private readonly native: NativeDevice;
   /** Bytes of the zone before each allocation, and after it: 0 unless debugging. */
@@ -48,6 +49,7 @@ class CpuBinding implements Binding {
     this.native = addon.createDevice(options.threads ?? 0);
     const { threads } = this.native;
     const chip = addon.chip === "" ? "" : `${addon.chip}, `;
+    this.target = addon.target;
     this.description = `${chip}${addon.target}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
     this.guard = options.debug ? guards.GUARD : 0;
     this.live = options.debug ? new Set() : null;

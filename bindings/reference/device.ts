@@ -38,6 +38,7 @@ class ReferenceRecording implements Recording {
 export class ReferenceBinding implements Binding {
   readonly name = "reference";
   readonly description: string;
+  readonly target: string;
   readonly limits = null;
   readonly #exact: boolean;
   readonly #debug: boolean;
@@ -49,6 +50,7 @@ export class ReferenceBinding implements Binding {
     this.description = this.#exact
       ? "float64 loops, unrounded"
       : "float64 loops, results rounded to their storage type";
+    this.target = this.description;
   }
 
   allocate(length: number, dtype: DType): Memory {

@@ -24,6 +24,7 @@ export async function openWebGpu(gpu: GPU, options: DeviceOptions = {}): Promise
 class WebGpuBinding implements Binding {
   readonly name = "webgpu";
   readonly description: string;
+  readonly target: string;
   readonly limits: GpuLimits;
   /** Held so that it is not collected before the device. */
   readonly gpu: GPU;
@@ -41,6 +42,7 @@ class WebGpuBinding implements Binding {
   constructor(gpu: GPU, device: GPUDevice, info: GPUAdapterInfo, debug: boolean) {
     this.gpu = gpu;
     this.description = describe(info);
+    this.target = this.description;
     this.limits = gpuLimits(device, info);
     this.#device = device;
     this.#faults = new Faults(device);
