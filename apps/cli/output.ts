@@ -1,5 +1,6 @@
-import { stat, writeFile } from "node:fs/promises";
+import { realpath, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { platform } from "#platform";
 import { FileError } from "../../bindings/platform/file-error.js";
 import { onFile } from "../../bindings/platform/node-file-error.js";
 import { ignore, makeFolder } from "../../bindings/platform/node-files.js";
@@ -19,12 +20,13 @@ export async function writeJson({ json }: CommonOptions, document: object): Prom
   else await writeFileIn(json, text);
 }
 
-/** Writes a file that the user named (it may be a device or a pipe), making its folder where there is none. */
-export const writeFileIn = (path: string, text: string): Promise<void> =>
-  onFile(
-    path,
-    makeFolder(dirname(path)).then(() => writeFile(path, text)),
-  );
+/** Writes a file so that a reader sees the old one or the new one, making its folder where there is none. */
+export async function writeFileIn(path: string, text: string): Promise<void> {
+  const there = await stat(path).catch(() => null);
+  // A pipe or /dev/null is written to, not replaced; behind a link the file is.
+  if (there && !there.isFile()) await onFile(path, writeFile(path, text));
+  else await platform.writeFile(there ? await realpath(path) : path, [new TextEncoder().encode(text)]);
+}
 
 /** Fails early where a result could not be written in the end: makes its folder, and refuses a folder in its place. */
 export const prepareFile = (path: string): Promise<void> =>

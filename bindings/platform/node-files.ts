@@ -1,6 +1,6 @@
 /** Files under Node: positional reads, and writes that a reader never sees half done. */
 import { randomUUID } from "node:crypto";
-import { type FileHandle, mkdir, open, readFile, rename, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { FileError } from "./file-error.js";
 import { fileError, onFile } from "./node-file-error.js";
@@ -46,12 +46,18 @@ export const ignore = (code: string) => (error: NodeJS.ErrnoException) => {
   if (error.code !== code) throw error;
 };
 
+/** Temporary files that this process is writing. */
+const inFlight = new Set<string>();
+
 export async function writeFile(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
   // In the same folder, since a rename is atomic only within one file system.
-  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
+  const name = `.${basename(path)}.${process.pid}.${randomUUID()}.tmp`;
+  const temporary = join(dirname(path), name);
   let file: FileHandle | null = null;
+  inFlight.add(name);
   try {
     await makeFolder(dirname(path));
+    await sweep(path);
     file = await open(temporary, "wx");
     for await (const chunk of chunks) await writeAll(file, chunk);
     await file.sync();
@@ -63,12 +69,36 @@ export async function writeFile(path: string, chunks: AsyncIterable<Uint8Array> 
     await unlink(temporary).catch(() => {});
     if (!isSystemError(cause)) throw cause;
     throw new FileError(path, `${fileError(path, cause).reason}; what was there before is unchanged`, { cause });
+  } finally {
+    inFlight.delete(name);
   }
   await syncFolder(dirname(path));
 }
 
 /** From the file system, not from what makes the chunks. */
 const isSystemError = (error: unknown) => error instanceof Error && "syscall" in error;
+
+/** Removes what a process that was killed while it wrote this file left behind. */
+async function sweep(path: string): Promise<void> {
+  const prefix = `.${basename(path)}.`;
+  for (const name of await readdir(dirname(path))) {
+    const writer = name.startsWith(prefix) && /^(\d+)\.[0-9a-f-]{36}\.tmp$/.exec(name.slice(prefix.length))?.[1];
+    if (!writer || inFlight.has(name)) continue;
+    // In containers the process that was killed had the same number as this one.
+    if (Number(writer) === process.pid || !isAlive(Number(writer)))
+      await unlink(join(dirname(path), name)).catch(() => {});
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Not ours to signal, but there.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
 
 async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let done = 0; done < chunk.byteLength; ) {
