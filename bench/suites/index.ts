@@ -17,8 +17,6 @@ const suites = {
 
 export type Suite = Task["suite"] | "all";
 
-export const suiteNames: readonly Suite[] = [...(Object.keys(suites) as Task["suite"][]), "all"];
-
 export function tasksOf(suite: Suite, shapes?: string): Task[] {
   if (suite !== "all") return suites[suite](shapes);
   if (shapes !== undefined) throw new OptionError("bench all: --shapes belong to one suite. Name it.");

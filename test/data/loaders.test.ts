@@ -2,7 +2,6 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { drawPrompts, loadInstructions } from "../../models/data/instructions.js";
 import { loadSlake } from "../../models/data/slake.js";
 import { loadOrgan, loadVqaRad, loadVqaRadFile, loadVqaRadSmoke } from "../../models/data/vqa-rad.js";
 
@@ -128,29 +127,5 @@ describe("files of a user", () => {
     ]);
     const flat = await loadSlakeRows(rows, { images: "flat" });
     expect(flat[0].image).toBe(join(folder, "images/slake_7.png"));
-  });
-
-  test("MILE instructions: one prompt of the pool, anew each epoch, the same for the same seed", async () => {
-    const file = join(folder, "instructions.json");
-    const rows = Array.from({ length: 40 }, (_, qid) => ({
-      img_name: "a.png",
-      question_pool: ["p", "q", "r"].map((prompt) => prompt + qid),
-      answer: qid,
-      qid,
-    }));
-    await writeFile(file, JSON.stringify(rows));
-    const records = await loadInstructions(file, join(folder, "images"));
-    const drawn = drawPrompts(records, 1, 0);
-    for (const [i, record] of drawn.entries()) {
-      expect(record).toMatchObject({ answer: String(i), qid: String(i), row: i });
-      expect(rows[i].question_pool).toContain(record.question);
-    }
-    expect(new Set(drawn.map((r) => r.question[0]))).toEqual(new Set("pqr"));
-    expect(drawPrompts(records, 1, 0)).toEqual(drawn);
-    expect(drawPrompts(records, 1, 1)).not.toEqual(drawn);
-    expect(drawPrompts(records, 2, 0)).not.toEqual(drawn);
-
-    await writeFile(file, JSON.stringify([{ ...rows[0], question_pool: [] }]));
-    await expect(loadInstructions(file, folder)).rejects.toThrow(/question_pool/);
   });
 });
