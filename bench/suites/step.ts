@@ -1,6 +1,7 @@
 import { type Device, HostRandom, nn, optim, scope, type Tensor } from "../../engine/index.js";
 import { type MissConfig, presets } from "../../models/miss/config.js";
-import { IGNORE, type MissBatch, MissNetwork } from "../../models/miss/network.js";
+import { type MissBatch, MissNetwork } from "../../models/miss/network.js";
+import { shiftTargets } from "../../models/miss/targets.js";
 import { timed, upload } from "../contenders/engine.js";
 import { normals } from "../inputs.js";
 import type { HostTensor, HostTensors, Prepared, Task } from "../task.js";
@@ -57,17 +58,13 @@ function hostBatch(config: MissConfig, { B, Q, A }: StepSizes): HostTensors {
   };
   const question = tokens(Q, config.enc);
   const answer = tokens(A, config.dec);
-  const next = Int32Array.from({ length: B * (A - 1) }, (_, i) => {
-    const at = Math.floor(i / (A - 1)) * A + (i % (A - 1)) + 1;
-    return answer.mask.values[at] ? answer.ids.values[at] : IGNORE;
-  });
   return {
     image: normals([B, 3, config.imageSize, config.imageSize], 1),
     questionIds: question.ids,
     questionMask: question.mask,
     answerIds: answer.ids,
     answerMask: answer.mask,
-    targets: { shape: [B, A - 1], values: next },
+    targets: { shape: [B, A - 1], values: shiftTargets(answer.ids.values, B, A, config.pad) },
   };
 }
 

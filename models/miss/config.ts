@@ -1,3 +1,8 @@
+import { OptionError } from "../../engine/index.js";
+
+/** Questions keep at most this many ids, `[ENC]` and `[SEP]` included. */
+export const QUESTION_LENGTH = 35;
+
 /** Sizes and rules of a MISS model (paper sizes: section 1 of the MISS paper; med_config.json of the published code). */
 export interface MissConfig {
   /** Side of the square image in pixels; `patch` divides it. */
@@ -29,18 +34,6 @@ export interface MissConfig {
   dropPath: number;
   /** Standard deviation of initial weights: 0.02 as published, where no width is small. */
   initializerRange: number;
-}
-
-/** What of a model's sizes does not fit together. */
-export function misfits(sizes: MissConfig): string[] {
-  const divisors = [
-    ["imageSize", "patch"],
-    ["visionWidth", "visionHeads"],
-    ["hidden", "heads"],
-  ] as const;
-  return divisors.flatMap(([whole, part]) =>
-    sizes[whole] % sizes[part] === 0 ? [] : [`${whole} ${sizes[whole]} is not a multiple of ${part} ${sizes[part]}`],
-  );
 }
 
 const common = {
@@ -106,3 +99,19 @@ export const presets = {
 } as const satisfies Record<string, MissConfig>;
 
 export type Preset = keyof typeof presets;
+
+/** Throws OptionError with everything about these sizes that does not fit together. */
+export function checkConfig(c: MissConfig): void {
+  const wrong: string[] = [];
+  const divides = (part: "patch" | "visionHeads" | "heads", whole: "imageSize" | "visionWidth" | "hidden") => {
+    if (c[whole] % c[part] !== 0) wrong.push(`${whole} ${c[whole]} is not a multiple of ${part} ${c[part]}`);
+  };
+  divides("patch", "imageSize");
+  divides("visionHeads", "visionWidth");
+  divides("heads", "hidden");
+  for (const id of ["pad", "sep", "dec", "enc"] as const)
+    if (!(c[id] >= 0 && c[id] < c.vocab)) wrong.push(`${id} ${c[id]} is not below vocab ${c.vocab}`);
+  if (c.maxPositions < QUESTION_LENGTH)
+    wrong.push(`maxPositions ${c.maxPositions} is less than the ${QUESTION_LENGTH} ids of a question`);
+  if (wrong.length) throw new OptionError(`The sizes of the model do not fit together: ${wrong.join("; ")}.`);
+}

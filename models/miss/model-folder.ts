@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { io } from "../../engine/index.js";
+import { io, OptionError } from "../../engine/index.js";
 
 import { CHANNELS, ordinaryScaling, publishedScaling, type Scaling } from "../images/scaling.js";
 import { writeText } from "./checkpoint.js";
-import { type MissConfig, misfits } from "./config.js";
-import type { Answering } from "./predict.js";
+import { checkConfig, type MissConfig } from "./config.js";
+import { type Answering, checkAnswering } from "./predict.js";
 import { MissTokenizer } from "./tokenizer.js";
-import { formatVocabulary, parseVocabulary } from "./vocabulary.js";
+import { formatVocabulary, loadVocabulary } from "./vocabulary.js";
 
 /**
  * A folder with a model: config.json (sizes, image scaling, how it answers), vocab.txt, model.safetensors.
@@ -73,13 +73,35 @@ const NEEDED =
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const path = `${folder}/config.json`;
   const { model, scaling, answering } = io.parseWith(schema, io.parseJson(await io.readText(path, NEEDED), path), path);
-  const vocabulary = `${folder}/vocab.txt`;
-  const pieces = parseVocabulary(await io.readText(vocabulary, NEEDED), vocabulary);
-  const wrong = misfits(model);
-  const { size } = new MissTokenizer(pieces);
-  if (size !== model.vocab) wrong.push(`vocab is ${model.vocab}, but vocab.txt makes ${size}`);
-  if (wrong.length) throw new io.FileFormatError(path, wrong.join("; "), "Take the folder as it was written");
+  const pieces = await loadVocabulary(`${folder}/vocab.txt`, NEEDED);
+  try {
+    checkConfig(model);
+    checkAnswering(model, answering);
+    checkVocabulary(model, pieces);
+  } catch (cause) {
+    if (!(cause instanceof OptionError)) throw cause;
+    throw new io.FileFormatError(
+      path,
+      cause.message.replace(/\.$/, ""),
+      "Correct it, or copy the model's folder anew",
+      {
+        cause,
+      },
+    );
+  }
   return { config: model, scaling, answering, pieces };
+}
+
+/** Throws OptionError where vocab.txt is not the one that the model was trained with. */
+function checkVocabulary(model: MissConfig, pieces: readonly string[]): void {
+  const tokenizer = new MissTokenizer(pieces);
+  if (tokenizer.size !== model.vocab)
+    throw new OptionError(
+      `vocab.txt gives ${tokenizer.size} pieces, [DEC] and [ENC] included; vocab is ${model.vocab}.`,
+    );
+  for (const id of ["pad", "sep", "dec", "enc"] as const)
+    if (tokenizer[id] !== model[id])
+      throw new OptionError(`${id} is ${model[id]}, but [${id.toUpperCase()}] of vocab.txt is ${tokenizer[id]}.`);
 }
 
 /** Writes config.json and vocab.txt; the weights come when there are some. */

@@ -1,10 +1,10 @@
 import { platform } from "#platform";
 import type { VqaRecord } from "../data/record.js";
 import { loadOrgan, loadVqaRad } from "../data/vqa-rad.js";
-import { type MissConfig, presets } from "./config.js";
+import { checkConfig, type MissConfig, presets } from "./config.js";
 import { answersOf, type DataSplits } from "./datasets.js";
 import { type ModelFolder, readModelFolder } from "./model-folder.js";
-import type { Answering } from "./predict.js";
+import { type Answering, checkAnswering } from "./predict.js";
 import type { RunConfig } from "./run-config.js";
 import { MissTokenizer } from "./tokenizer.js";
 import { loadVocabulary, reduceVocabulary } from "./vocabulary.js";
@@ -24,7 +24,10 @@ export async function modelOf(run: RunConfig, splits: DataSplits, bertVocabulary
     attentionDropout: run.dropout,
     dropPath: run.dropPath,
   };
-  return { config, scaling: run.scaling, answering: answeringOf(run, splits.train), pieces };
+  const answering = answeringOf(run, splits.train);
+  checkConfig(config);
+  checkAnswering(config, answering);
+  return { config, scaling: run.scaling, answering, pieces };
 }
 
 function answeringOf({ answering }: RunConfig, train: readonly VqaRecord[]): Answering {

@@ -1,7 +1,8 @@
-import { crossEntropy, nn, OptionError, reshape, scale, slice, sum, type Tensor } from "../../engine/index.js";
+import { crossEntropy, nn, reshape, scale, slice, sum, type Tensor } from "../../engine/index.js";
 import { Bert } from "./bert.js";
-import { type MissConfig, misfits } from "./config.js";
+import type { MissConfig } from "./config.js";
 import { TextDecoder } from "./decoder.js";
+import { IGNORE } from "./targets.js";
 import { VisionTransformer } from "./vision.js";
 
 /** One batch as the network reads it, on its device. */
@@ -18,9 +19,6 @@ export interface MissBatch {
   targets: Tensor;
 }
 
-/** Positions without a target. */
-export const IGNORE = -100;
-
 /**
  * The fine-tuning network of MISS (and of MILE): a ViT reads the image, the joint text-multimodal module (JTM) reads the
  * question and the image, the decoder writes the answer from the JTM's states. Property names are the published
@@ -34,8 +32,6 @@ export class MissNetwork extends nn.Module {
 
   constructor(init: nn.Initializer, config: MissConfig) {
     super();
-    const wrong = misfits(config);
-    if (wrong.length) throw new OptionError(`MissNetwork: ${wrong.join("; ")}. Choose sizes that divide.`);
     this.config = config;
     this.visual_encoder = new VisionTransformer(init, config);
     this.text_encoder = new Bert(init, config, config.visionWidth);
@@ -74,6 +70,8 @@ export class MissNetwork extends nn.Module {
       ignoreIndex: IGNORE,
       reduction: "none",
     });
+    // Given up here, the logits become their own gradient: the vocabulary needs one buffer, not two.
+    logits.dispose();
     return reshape(loss, [B, L - 1]);
   }
 

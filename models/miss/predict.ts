@@ -1,7 +1,8 @@
-import { type Device, noGrad, scope, type Tensor } from "../../engine/index.js";
+import { concat, type Device, noGrad, OptionError, scope, type Tensor } from "../../engine/index.js";
 import type { ImageStore } from "../data/image-store.js";
 import type { VqaRecord } from "../data/record.js";
 import { imageTensor, tokenTensors } from "./batch.js";
+import type { MissConfig } from "./config.js";
 import { generate } from "./generate.js";
 import type { MissNetwork } from "./network.js";
 import { type AnswerList, rank } from "./rank.js";
@@ -38,6 +39,17 @@ export interface PredictOptions {
   onProgress?(done: number, total: number): void;
 }
 
+/** Throws OptionError where an answer may have more ids than the model has positions. */
+export function checkAnswering({ maxPositions }: MissConfig, answering: Answering): void {
+  if (answering.method === "generate" && answering.maxLength > maxPositions)
+    throw new OptionError(
+      `Answers of maxLength ${answering.maxLength} do not fit into the model's ${maxPositions} positions. Use a smaller one.`,
+    );
+}
+
+/** Values of a vision layer at a time, one image at least: a stop waits for no more than their encoding. */
+const VISION_VALUES = 2 ** 20;
+
 /** Answers every record. The network should be in `eval()` mode. */
 export async function predict(
   network: MissNetwork,
@@ -47,12 +59,13 @@ export async function predict(
   { batch, answering, signal, onProgress }: PredictOptions,
 ): Promise<Prediction[]> {
   const device = [...network.parameters()][0].device;
+  checkAnswering(network.config, answering);
   const list = answering.method === "rank" ? answerList(tokenizer, answering.answers) : null;
   const found: Prediction[] = [];
   for (let start = 0; start < records.length; start += batch) {
     signal?.throwIfAborted();
     const rows = records.slice(start, start + batch);
-    const { states, mask } = questionStates(device, network, tokenizer, images, rows);
+    const { states, mask } = await questionStates(device, network, tokenizer, images, rows, signal);
     try {
       found.push(...(await answer(network, tokenizer, states, mask, answering, list, signal)));
     } finally {
@@ -64,21 +77,34 @@ export async function predict(
   return found;
 }
 
-function questionStates(
+async function questionStates(
   device: Device,
   network: MissNetwork,
   tokenizer: MissTokenizer,
   images: ImageStore,
   rows: readonly VqaRecord[],
-): { states: Tensor; mask: Tensor } {
-  const tokens = tokenizer.encodeQuestions(rows.map((r) => r.question));
-  return noGrad(() =>
-    scope(() => {
-      const { ids, mask } = tokenTensors(device, tokens);
-      const image = network.visual_encoder.forward(imageTensor(device, images, rows));
-      return { states: network.encode(image, ids, mask), mask };
-    }),
-  );
+  signal?: AbortSignal,
+): Promise<{ states: Tensor; mask: Tensor }> {
+  const { imageSize, patch, visionWidth } = network.config;
+  const count = Math.max(1, Math.floor(VISION_VALUES / ((imageSize / patch) ** 2 * visionWidth)));
+  const parts: Tensor[] = [];
+  try {
+    for (let start = 0; start < rows.length; start += count) {
+      signal?.throwIfAborted();
+      const some = rows.slice(start, start + count);
+      parts.push(noGrad(() => scope(() => network.visual_encoder.forward(imageTensor(device, images, some)))));
+      await device.finish();
+    }
+    const tokens = tokenizer.encodeQuestions(rows.map((r) => r.question));
+    return noGrad(() =>
+      scope(() => {
+        const { ids, mask } = tokenTensors(device, tokens);
+        return { states: network.encode(concat(parts, 0), ids, mask), mask };
+      }),
+    );
+  } finally {
+    for (const part of parts) part.dispose();
+  }
 }
 
 async function answer(
@@ -91,7 +117,10 @@ async function answer(
   signal?: AbortSignal,
 ): Promise<Prediction[]> {
   if (answering.method === "rank" && list) {
-    const { best, scores, topK } = await rank(network, states, mask, list, Math.min(answering.k, list.ids.length));
+    const { best, scores, topK } = await rank(network, states, mask, list, {
+      k: Math.min(answering.k, list.ids.length),
+      signal,
+    });
     return best.map((index, b) => {
       const chosen = scores[b][topK[b].indexOf(index)];
       const total = scores[b].reduce((sum, s) => sum + Math.exp(s - chosen), 0);

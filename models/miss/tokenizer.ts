@@ -7,7 +7,7 @@
  */
 import { Tokenizer } from "@huggingface/tokenizers";
 import { OptionError } from "../../engine/index.js";
-import { loadVocabulary } from "./vocabulary.js";
+import { QUESTION_LENGTH } from "./config.js";
 
 export interface TokenBatch {
   /** [B, T], padded on the right with `[PAD]`. */
@@ -19,9 +19,6 @@ export interface TokenBatch {
   readonly B: number;
   readonly T: number;
 }
-
-/** Questions keep at most this many ids, `[ENC]` and `[SEP]` included. */
-export const QUESTION_LENGTH = 35;
 
 const SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]"] as const;
 
@@ -94,11 +91,6 @@ export class MissTokenizer {
     }
     return { ids, mask, lengths: Int32Array.from(rows, (row) => row.length), B, T };
   }
-}
-
-/** `path` is a vocabulary file such as `bert-base-uncased-vocab.txt`. */
-export async function loadTokenizer(path: string): Promise<MissTokenizer> {
-  return new MissTokenizer(await loadVocabulary(path));
 }
 
 /** What a Hugging Face `tokenizer.json` says for bert-base-uncased, around our own vocabulary. */

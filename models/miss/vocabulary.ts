@@ -37,8 +37,11 @@ export function parseVocabulary(text: string, fileName: string): string[] {
 
 export const formatVocabulary = (pieces: readonly string[]) => `${pieces.join("\n")}\n`;
 
-export async function loadVocabulary(path: string): Promise<string[]> {
-  return parseVocabulary(await io.readText(path, "It is a vocabulary, one piece a line: check the path"), path);
+export async function loadVocabulary(
+  path: string,
+  advice = "It is a vocabulary, one piece a line: check the path",
+): Promise<string[]> {
+  return parseVocabulary(await io.readText(path, advice), path);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { type Device, io, type Tensor, tensor } from "../../../engine/index.js";
-import { IGNORE, type MissBatch } from "../network.js";
+import type { MissBatch } from "../network.js";
 import type { AnswerList } from "../rank.js";
+import { shiftTargets } from "../targets.js";
 import type { Golden } from "./comparison.js";
 
 /** All tensors of a file as numbers. */
@@ -50,13 +51,7 @@ export class GoldenInputs {
   targets(device: Device, name: string): Tensor {
     const { values, shape } = this.#get(name);
     const [B, L] = shape;
-    const next = new Int32Array(B * (L - 1));
-    for (let b = 0; b < B; b++)
-      for (let t = 1; t < L; t++) {
-        const id = values[b * L + t];
-        next[b * (L - 1) + t - 1] = id === this.#pad ? IGNORE : id;
-      }
-    return tensor(next, { device, shape: [B, L - 1], dtype: "i32" });
+    return tensor(shiftTargets(values, B, L, this.#pad), { device, shape: [B, L - 1], dtype: "i32" });
   }
 
   batch(device: Device): MissBatch {

@@ -219,7 +219,7 @@ async function answers(
     await run(label, { beams: value.num_beams, maxLength: value.max_length });
   }
   bias.write(original);
-  const found = await rank(network, question, mask, inputs.candidates(), k);
+  const found = await rank(network, question, mask, inputs.candidates(), { k });
   const flat = (rows: readonly ArrayLike<number>[]) => rows.flatMap((r) => Array.from(r));
   c.forward("rank_first_token_probs", flat(found.firstTokenProbs), tolerance);
   c.ids("rank_topk_ids", flat(found.topK));
