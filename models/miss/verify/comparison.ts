@@ -5,6 +5,7 @@ export interface Row {
   /** Largest |difference|, divided by what the tolerance is relative to; the count of wrong ids for integers. */
   readonly error: number;
   readonly tolerance: number;
+  /** Values that were compared. */
   readonly elements: number;
   readonly passed: boolean;
 }
@@ -30,12 +31,9 @@ export class Comparison {
     return this.#expected.has(tensor);
   }
 
-  names(prefix: string): string[] {
-    return [...this.#expected.keys()].filter((n) => n.startsWith(prefix));
-  }
-
-  values(tensor: string): ArrayLike<number> {
-    return (this.#expected.get(tensor) as Golden).values;
+  /** The golden values; null where there are none. */
+  values(tensor: string): ArrayLike<number> | null {
+    return this.#expected.get(tensor)?.values ?? null;
   }
 
   /** Golden tensors that were not compared. */
@@ -67,10 +65,9 @@ export class Comparison {
     this.#add(tensor, wrong, 0, expected.length);
   }
 
-  /** A number of the manifest rather than a tensor of a file. */
-  number(name: string, got: number, expected: number, tolerance: number): void {
-    const error = Math.abs(got - expected) / Math.max(Math.abs(expected), 1e-12);
-    this.#add(name, error, tolerance, 1);
+  /** |difference| <= tolerance · scale. */
+  scaled(tensor: string, got: ArrayLike<number>, tolerance: number, scale: number): void {
+    this.#compare(tensor, got, tolerance, () => scale);
   }
 
   #compare(
@@ -84,13 +81,15 @@ export class Comparison {
     if (!expected) return;
     let largest = 0;
     let worst = got.length === expected.length ? 0 : Number.POSITIVE_INFINITY;
+    let compared = 0;
     for (let i = 0; i < expected.length; i++) largest = Math.max(largest, Math.abs(expected[i]));
     for (let i = 0; i < expected.length; i++) {
       if (!counts(i)) continue;
+      compared++;
       const difference = Math.abs(got[i] - expected[i]);
       if (!(difference <= worst)) worst = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
     }
-    this.#add(tensor, worst / scaleOf(largest), tolerance, expected.length);
+    this.#add(tensor, worst / scaleOf(largest), tolerance, compared);
   }
 
   #take(tensor: string): ArrayLike<number> | null {

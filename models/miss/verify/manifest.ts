@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { io } from "../../../engine/index.js";
 import type { MissConfig } from "../config.js";
+import type { Golden } from "./comparison.js";
 
 /** A run of generation other than the default, under its name in the scenario. */
 const generation = z.looseObject({
@@ -14,6 +15,16 @@ const scenario = z.looseObject({
   full_roots: z.array(z.string()).optional(),
   peft_roots: z.array(z.string()).optional(),
   grad_norm: z.record(z.string(), z.number()).optional(),
+  loss: z.number().optional(),
+  /** Before the first step of AdamW, and after each. */
+  losses_over_5_steps: z.array(z.number()).optional(),
+  /** Parameters, and those that a step changes. */
+  total: z.number().int().optional(),
+  trainable: z.number().int().optional(),
+  trainable_percent: z.number().optional(),
+  /** Weights that adapters were folded into, and how far the logits moved by it. */
+  merged_names: z.number().int().optional(),
+  merged_max_abs_diff: z.number().optional(),
   weighted_answers_per_question: z.array(z.number().int()).optional(),
 });
 
@@ -57,6 +68,23 @@ export type Manifest = z.infer<typeof schema>;
 export type Scenario = z.infer<typeof scenario>;
 export const isGeneration = (value: unknown): value is z.infer<typeof generation> =>
   generation.safeParse(value).success;
+
+/** The numbers of a scenario that a run of the model gives, as golden tensors of one dimension: `manifest.loss`, ... */
+export function goldenNumbers(s: Scenario): Map<string, Golden> {
+  const reals = {
+    loss: s.loss,
+    losses_over_5_steps: s.losses_over_5_steps,
+    trainable_percent: s.trainable_percent,
+    merged_max_abs_diff: s.merged_max_abs_diff,
+    ...Object.fromEntries(Object.entries(s.grad_norm ?? {}).map(([name, norm]) => [`grad_norm.${name}`, norm])),
+  };
+  const counts = { total: s.total, trainable: s.trainable, merged_names: s.merged_names };
+  const golden = (numbers: object, integer: boolean) =>
+    Object.entries(numbers)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]): [string, Golden] => [`manifest.${name}`, { values: [value].flat(), integer }]);
+  return new Map([...golden(reals, false), ...golden(counts, true)]);
+}
 
 const NEEDED =
   "Golden tensors are a folder with manifest.json, inputs.safetensors and the files that the manifest names: check the path";

@@ -1,14 +1,14 @@
 import { type Device, indexSelect, io, nn, noGrad, optim, scope, type Tensor, tensor } from "../../../engine/index.js";
 import { loraLayers } from "../../peft/lora.js";
 import { withMergedAdapters } from "../../peft/merged.js";
-import { adapt, peftName, ROOTS, type Root } from "../adaptation.js";
+import { adapt, countParameters, peftName, ROOTS, type Root } from "../adaptation.js";
 import { loadNetwork } from "../checkpoint.js";
 import { generate } from "../generate.js";
 import { MissNetwork } from "../network.js";
 import { rank } from "../rank.js";
 import { Comparison, type Row } from "./comparison.js";
 import { GoldenInputs, readAll } from "./inputs.js";
-import { configOf, isGeneration, type Manifest, readManifest, type Scenario } from "./manifest.js";
+import { configOf, goldenNumbers, isGeneration, type Manifest, readManifest, type Scenario } from "./manifest.js";
 
 export interface VerifyReport {
   readonly rows: Row[];
@@ -47,7 +47,8 @@ export async function verify(
       missed.push({ scenario: name, tensor: "*", reason: "this version has no such tuning method" });
       continue;
     }
-    const comparison = new Comparison(name, await readAll(`${folder}/expected_${name}.safetensors`));
+    const expected = await readAll(`${folder}/expected_${name}.safetensors`);
+    const comparison = new Comparison(name, new Map([...expected, ...goldenNumbers(scenario)]));
     await runScenario(folder, device, manifest, name, scenario, inputs, comparison);
     rows.push(...comparison.rows);
     for (const tensor of comparison.missed) missed.push({ scenario: name, tensor, reason: "nothing computes it" });
@@ -128,16 +129,21 @@ async function runScenario(
   );
   const { question, mask } = states;
   await read("image_embeds", states.image);
+  const logits = await states.logits.data();
   await read("decoder_logits", states.logits);
   c.forward("question_states", await question.data(), forward);
 
   await losses(device, network, inputs, c, forward);
   await weighted(device, network, inputs, scenario, question, mask, c, forward);
   await answers(network, inputs, manifest, scenario, question, mask, c, forward);
-  if (wrapped.size && c.has("merged_decoder_logits")) await merged(device, network, inputs, c, forward);
+  if (wrapped.size) await merged(device, network, inputs, logits, c, forward);
+  const { trainable, total } = countParameters(network);
+  c.ids("manifest.total", [total]);
+  c.ids("manifest.trainable", [trainable]);
+  c.forward("manifest.trainable_percent", [(100 * trainable) / total], forward);
   question.dispose();
   mask.dispose();
-  await training(device, network, inputs, manifest, scenario, wrapped, c, relative, step1);
+  await training(device, network, inputs, manifest, wrapped, c, relative, step1);
 }
 
 async function losses(device: Device, network: MissNetwork, inputs: GoldenInputs, c: Comparison, tolerance: number) {
@@ -147,10 +153,13 @@ async function losses(device: Device, network: MissNetwork, inputs: GoldenInputs
   tokens.dispose();
   const perSample = Array.from({ length: B }, (_, b) => sumOf(values.subarray(b * L, (b + 1) * L)));
   c.forward("per_sample_loss", perSample, tolerance);
-  c.forward("loss", [sumOf(perSample) / B], tolerance);
+  for (const name of ["loss", "manifest.loss"]) c.forward(name, [sumOf(perSample) / B], tolerance);
 }
 
 const sumOf = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0);
+
+const maximum = (values: ArrayLike<number>) =>
+  Array.from(values).reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
 
 /** BLIP's form: each question has several answers with weights; loss = Σ w · loss / questions. */
 async function weighted(
@@ -231,11 +240,14 @@ async function merged(
   device: Device,
   network: MissNetwork,
   inputs: GoldenInputs,
+  before: ArrayLike<number>,
   c: Comparison,
   tolerance: number,
 ): Promise<void> {
   await withMergedAdapters(network, async () => {
-    for (const [path, layer] of loraLayers(network)) {
+    const layers = [...loraLayers(network)];
+    c.ids("manifest.merged_names", [layers.length]);
+    for (const [path, layer] of layers) {
       const name = `merged.${path}.weight`;
       if (c.has(name)) c.forward(name, await layer.base_layer.weight.data(), tolerance);
     }
@@ -247,8 +259,12 @@ async function merged(
         return network.text_decoder.logits(network.text_decoder.states(b.answerIds, context));
       }),
     );
-    c.forward("merged_decoder_logits", await logits.data(), tolerance);
+    const after = await logits.data();
     logits.dispose();
+    c.forward("merged_decoder_logits", after, tolerance);
+    // The logits are those of the unmerged model, up to rounding: compared on their own scale.
+    const moved = Array.from(after, (value, i) => Math.abs(value - before[i]));
+    c.scaled("manifest.merged_max_abs_diff", [maximum(moved)], tolerance, Math.max(1, maximum(before)));
   });
 }
 
@@ -257,7 +273,6 @@ async function training(
   network: MissNetwork,
   inputs: GoldenInputs,
   manifest: Manifest,
-  scenario: Scenario,
   wrapped: ReadonlySet<Root>,
   c: Comparison,
   relative: number,
@@ -265,25 +280,47 @@ async function training(
 ): Promise<void> {
   const { lr, betas, eps, weight_decay: weightDecay } = manifest.adamw;
   const named = [...network.namedParameters()].filter(([, p]) => p.requiresGrad);
-  scope(() => network.loss(inputs.batch(device)).backward());
-  for (const [path, p] of named) {
+  const first = await lossOfStep(device, network, inputs);
+  const norms = named.map(([path]) => c.values(`manifest.grad_norm.${peftName(path, wrapped)}`)?.[0] ?? 0);
+  const largestNorm = maximum(norms);
+  const gradients = new Map<string, ArrayLike<number>>();
+  for (const [i, [path, p]] of named.entries()) {
     const name = peftName(path, wrapped);
-    const norm = scenario.grad_norm?.[name];
-    const wanted = c.has(`grad.${name}`);
-    if (!wanted && norm === undefined) continue;
     const values = p.grad ? await p.grad.data() : new Float32Array(p.size);
-    if (wanted) c.gradient(`grad.${name}`, values, relative);
-    // Key biases have no gradient but rounding noise: a relative error of the norm means nothing there.
-    if (norm !== undefined && norm > 1e-9)
-      c.number(`grad_norm.${name}`, Math.sqrt(sumOf(Array.from(values, (v) => v * v))), norm, relative);
+    gradients.set(name, values);
+    c.gradient(`grad.${name}`, values, relative);
+    // Key biases have no gradient but rounding noise: there the scale is that of the other norms.
+    const scale = norms[i] > 1e-9 ? norms[i] : largestNorm;
+    const norm = Math.sqrt(sumOf(Array.from(values, (v) => v * v)));
+    c.scaled(`manifest.grad_norm.${name}`, [norm], relative, scale);
   }
   using optimizer = new optim.AdamW(named, { lr, betas, eps, weightDecay });
   optimizer.step();
   for (const [path, p] of named) {
-    const name = `step1.${peftName(path, wrapped)}`;
-    if (!c.has(name)) continue;
+    const name = peftName(path, wrapped);
+    if (!c.has(`step1.${name}`)) continue;
     // The first step is about lr · sign(g): where g is rounding noise its sign is, too.
-    const gradient = c.values(`grad.${peftName(path, wrapped)}`);
-    c.absolute(name, await p.data(), step1, (i) => Math.abs(gradient[i]) > 1e-5);
+    const gradient = c.values(`grad.${name}`) ?? (gradients.get(name) as ArrayLike<number>);
+    c.absolute(`step1.${name}`, await p.data(), step1, (i) => Math.abs(gradient[i]) > 1e-5);
   }
+  const golden = c.values("manifest.losses_over_5_steps");
+  if (!golden) return;
+  const losses = [first];
+  while (losses.length < golden.length) {
+    optimizer.zeroGrad();
+    losses.push(await lossOfStep(device, network, inputs));
+    optimizer.step();
+  }
+  // What the gradients may be off by goes into the weights of the next step.
+  c.gradient("manifest.losses_over_5_steps", losses, relative);
+}
+
+/** The loss; its gradients are left in the parameters. */
+async function lossOfStep(device: Device, network: MissNetwork, inputs: GoldenInputs): Promise<number> {
+  using loss = scope(() => {
+    const loss = network.loss(inputs.batch(device));
+    loss.backward();
+    return loss;
+  });
+  return loss.item();
 }
