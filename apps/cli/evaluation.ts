@@ -1,8 +1,10 @@
 import type { Device } from "../../engine/index.js";
 import {
   type Answering,
+  type LoadReport,
   MissVqa,
   majorityBaselines,
+  marks,
   type Prediction,
   type Scores,
   score,
@@ -22,6 +24,7 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal;
   /** Changes how the model's folder says that answers are found. */
   readonly answering?: (saved: Answering) => Answering;
+  onLoaded?(folder: string, report: LoadReport): void;
   onProgress?(done: number, total: number): void;
 }
 
@@ -34,8 +37,9 @@ export async function evaluate(
   records: readonly VqaRecord[],
   options: EvaluateOptions,
 ): Promise<Evaluation> {
-  const { device, signal, onProgress } = options;
+  const { device, signal, onLoaded, onProgress } = options;
   using model = await MissVqa.load(folder, { device });
+  onLoaded?.(folder, model.loaded);
   const images = model.imageStore();
   await images.load(
     records.map((r) => r.image),
@@ -53,6 +57,13 @@ export async function evaluate(
     ),
   };
 }
+
+/** Which answers are right, question by question. */
+export const marksOf = ({ records, predictions }: Pick<Evaluation, "records" | "predictions">): boolean[] =>
+  marks(
+    records,
+    predictions.map((p) => p.answer),
+  );
 
 type Accuracy = Scores["published"]["global"];
 

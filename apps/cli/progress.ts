@@ -1,6 +1,6 @@
 import type { WriteStream } from "node:tty";
 import type { Device } from "../../engine/index.js";
-import type { TrainEvent } from "../../models/index.js";
+import type { LoadReport, TrainEvent } from "../../models/index.js";
 import { bytes, clock, count, percent, short } from "./format.js";
 
 /** Milliseconds between updates: of the one line of a terminal, and between lines of a log. */
@@ -8,6 +8,24 @@ const TERMINAL_INTERVAL = 100;
 const LOG_INTERVAL = 5000;
 /** Weight of the newest loss in the smoothed one. */
 const NEWEST = 0.05;
+
+/** Names shown of a list. */
+const SHOWN = 5;
+
+/** What a user should know of how a checkpoint was loaded; nothing where all of it was copied. */
+export function loadNotes(file: string, { interpolated, unused, disagreeing }: LoadReport): string[] {
+  const names = (list: readonly string[]) =>
+    list.slice(0, SHOWN).join(", ") + (list.length > SHOWN ? ` and ${count(list.length - SHOWN)} more` : "");
+  return [
+    ...(interpolated ? [`${file}: vision positions interpolated to this image size`] : []),
+    ...(unused.length
+      ? [`${file}: ${count(unused.length)} tensors that the model does not have: ${names(unused)}`]
+      : []),
+    ...(disagreeing.length
+      ? [`warning: ${file}: its two names of a tied tensor disagree; used, as PyTorch does: ${names(disagreeing)}`]
+      : []),
+  ];
+}
 
 /** Reports training on standard error: one line that changes on a terminal, a line every few seconds elsewhere. */
 export class Progress {
@@ -35,6 +53,12 @@ export class Progress {
             `${count(event.trainable)} of ${count(event.total)} parameters are trained` +
             (event.resumedAt > 0 ? `; going on at step ${count(event.resumedAt)}` : ""),
         );
+        break;
+      case "loaded":
+        for (const note of loadNotes(event.file, event.report)) this.note(note);
+        break;
+      case "warning":
+        this.note(`warning: ${event.text}`);
         break;
       case "step":
         this.#step(event);

@@ -52,6 +52,7 @@ export const runFlags: Readonly<Record<string, readonly RunFlag[]>> = {
     text("--precision", "precision", "products in half types, around f32 weights", ["f32", "bf16", "f16"]),
     number("--dropout", "dropout", "dropout of the text modules"),
     number("--drop-path", "dropPath", "stochastic depth of the vision module"),
+    number("--checkpoint-blocks", "checkpointBlocks", "last vision blocks that are computed twice to save memory"),
     number("--seed", "seed", "same seed, device and settings: same bits"),
   ],
   "Which parts are tuned, and how:": [

@@ -3,7 +3,7 @@ import { type Device, io, nn } from "../../engine/index.js";
 import { ImageStore } from "../data/image-store.js";
 import type { VqaRecord } from "../data/record.js";
 import type { RgbImage } from "../images/resize.js";
-import { loadNetwork } from "./checkpoint.js";
+import { type LoadReport, loadNetwork } from "./checkpoint.js";
 import { type ModelFolder, readModelFolder, scalings } from "./model-folder.js";
 import { MissNetwork } from "./network.js";
 import { type Answering, type Prediction, predict } from "./predict.js";
@@ -25,10 +25,13 @@ export class MissVqa {
   readonly network: MissNetwork;
   readonly tokenizer: MissTokenizer;
   readonly folder: ModelFolder;
+  /** What loading did beside copying. */
+  readonly loaded: LoadReport;
 
-  private constructor(network: MissNetwork, folder: ModelFolder) {
+  private constructor(network: MissNetwork, folder: ModelFolder, loaded: LoadReport) {
     this.network = network.eval();
     this.folder = folder;
+    this.loaded = loaded;
     this.tokenizer = new MissTokenizer(folder.pieces);
   }
 
@@ -39,12 +42,11 @@ export class MissVqa {
     try {
       const network = new MissNetwork(new nn.Initializer(device), folder.config);
       try {
-        await loadNetwork(network, reader);
+        return new MissVqa(network, folder, await loadNetwork(network, reader));
       } catch (error) {
         network.dispose();
         throw error;
       }
-      return new MissVqa(network, folder);
     } finally {
       await reader.close();
     }

@@ -1,6 +1,6 @@
 /**
  * Names a MISS checkpoint has beyond the parameters: position ids, and the tied output matrix and bias a second time.
- * They are written, so that PyTorch code loads our files, and ignored on reading.
+ * They are written, so that PyTorch code loads our files. On reading, a second name is applied last, as there.
  */
 const HEAD = "text_decoder.cls.predictions";
 const WORDS = "text_decoder.bert.embeddings.word_embeddings.weight";
@@ -16,5 +16,5 @@ export const POSITION_IDS = ["text_encoder.embeddings.position_ids", "text_decod
 /** Roots of what pre-training adds to a file: momentum copies, projections, queues. */
 const PRETRAINING = /^(vision_proj|text_proj|itm_head|combine_|temp$|image_queue|text_queue|queue_ptr|\w+_m\.)/;
 
-export const isExtra = (name: string) =>
-  TIED.some(([second]) => second === name) || POSITION_IDS.includes(name) || PRETRAINING.test(name);
+/** What a file may hold beyond the parameters and their second names. */
+export const isExtra = (name: string) => POSITION_IDS.includes(name) || PRETRAINING.test(name);

@@ -42,7 +42,12 @@ export const RunConfig = z.strictObject({
       alpha: z.number().positive().default(32),
       dropout: z.number().min(0).max(0.9).default(0.1),
     })
+    .refine(({ vision, jtm, decoder }) => [vision, jtm, decoder].some((part) => part !== "frozen"), {
+      error: "vision, jtm and decoder are all frozen: nothing would be trained",
+    })
     .prefault({}),
+  /** The last blocks of the ViT that are computed again in the backward pass (published: vit_ckpt_layer): same bits, less memory. */
+  checkpointBlocks: z.int().min(0).default(0),
   /** How answers are found in evaluation. */
   answering: z
     .strictObject({

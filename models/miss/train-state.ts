@@ -12,6 +12,8 @@ export type Validation = z.infer<typeof Validation>;
 const State = z.object({
   version: z.literal(2),
   config: RunConfig,
+  /** Where its steps were computed. */
+  device: z.object({ name: z.string(), target: z.string() }),
   /** Steps done. */
   step: z.int(),
   epoch: z.int(),
@@ -35,6 +37,9 @@ interface Trained {
   readonly optimizer: optim.Optimizer;
   readonly scaler: optim.GradScaler | null;
 }
+
+/** The settings of a run, beside its model: what `--config` takes. */
+export const RUN_FILE = "run.json";
 
 export const stateFile = (folder: string) => `${folder}/last.safetensors`;
 
@@ -90,6 +95,15 @@ export async function restoreState(
     return Array.from(new Float64Array(new Uint8Array(bytes).buffer));
   };
   return { loss: await numbers("loss"), lr: await numbers("lr") };
+}
+
+/** What a resumed run has to be told where other arithmetic goes on: null on the same device and instruction set. */
+export function otherArithmetic({ device: saved }: State, device: Device, file: string): string | null {
+  if (saved.name === device.name && saved.target === device.target) return null;
+  return (
+    `${file} was computed on ${saved.name} (${saved.target}), this is ${device.name} (${device.target}): ` +
+    `the run goes on, but its bits are not those of an uninterrupted one. Use --device ${saved.name} on the same machine for these.`
+  );
 }
 
 /** A run is resumed with the config it was started with. */

@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import { autocast, type Device, io, nn, optim, scope, type Tensor } from "../../engine/index.js";
+import { autocast, type Device, io, nn, noGrad, OptionError, optim, scope, type Tensor } from "../../engine/index.js";
 import { ImageStore } from "../data/image-store.js";
 import { batches, type Cursor } from "../data/order.js";
 import type { VqaRecord } from "../data/record.js";
@@ -7,7 +7,7 @@ import { score } from "../eval/metrics.js";
 import { withMergedAdapters } from "../peft/merged.js";
 import { adapt, countParameters } from "./adaptation.js";
 import { trainingBatch } from "./batch.js";
-import { loadNetwork, stateDict } from "./checkpoint.js";
+import { type LoadReport, loadNetwork, stateDict, writeText } from "./checkpoint.js";
 import { type DataSplits, loadSplits } from "./datasets.js";
 import { type ModelFolder, scalings, writeModelFolder } from "./model-folder.js";
 import { modelOf } from "./model-of-run.js";
@@ -18,6 +18,8 @@ import { MissTokenizer } from "./tokenizer.js";
 import {
   type History,
   openState,
+  otherArithmetic,
+  RUN_FILE,
   restoreState,
   type State,
   sameConfig,
@@ -27,6 +29,9 @@ import {
 } from "./train-state.js";
 
 export type TrainEvent =
+  /** The checkpoint that the run starts from was read. */
+  | { readonly type: "loaded"; readonly file: string; readonly report: LoadReport }
+  | { readonly type: "warning"; readonly text: string }
   | {
       readonly type: "ready";
       readonly trainable: number;
@@ -48,7 +53,10 @@ export type TrainEvent =
 
 export interface TrainOptions {
   readonly device: Device;
-  /** Folder of the run: config.json, vocab.txt, model.safetensors (the chosen weights), last.safetensors (to go on). */
+  /**
+   * Folder of the run: run.json (its settings), config.json, vocab.txt, model.safetensors (the chosen weights),
+   * last.safetensors (to go on).
+   */
   readonly out: string;
   /** The bert-base-uncased vocabulary file. */
   readonly bertVocabulary: string;
@@ -56,7 +64,7 @@ export interface TrainOptions {
   readonly resume?: boolean;
   /** Stops after the current step, with a checkpoint. */
   readonly signal?: AbortSignal;
-  /** Seconds between checkpoints at most; one is also written after each epoch that is validated and at the end. */
+  /** Seconds between checkpoints at most; others are written before and after each validation and at the end. */
   readonly checkpointSeconds?: number;
   onEvent?(event: TrainEvent): void;
 }
@@ -68,6 +76,8 @@ export interface TrainResult {
   readonly best: Validation | null;
   readonly parameters: { readonly trainable: number; readonly total: number };
   readonly steps: number;
+  /** The step that this process went on from; 0 where it did all of them. */
+  readonly resumedAt: number;
 }
 
 /** Trains MISS on a data set. Same config, device and SIMD target give the same bits, also across a stop and a resume. */
@@ -75,6 +85,10 @@ export async function train(config: RunConfig, options: TrainOptions): Promise<T
   const { device, out, onEvent } = options;
   const splits = await loadSplits(config);
   const folder = await modelOf(config, splits, options.bertVocabulary);
+  if (config.checkpointBlocks > folder.config.visionDepth)
+    throw new OptionError(
+      `checkpointBlocks is ${config.checkpointBlocks}, the ViT has ${folder.config.visionDepth} blocks.`,
+    );
   const images = new ImageStore(folder.config.imageSize, scalings[folder.scaling]);
   await images.load(
     [...splits.train, ...splits.validation].map((r) => r.image),
@@ -83,19 +97,25 @@ export async function train(config: RunConfig, options: TrainOptions): Promise<T
 
   const saved = options.resume && (await platform.exists(stateFile(out))) ? await openState(out) : null;
   if (saved) sameConfig(saved.state.config, config, stateFile(out));
-  else await writeModelFolder(out, folder);
+  else {
+    await refuseModel(out, options.resume ?? false);
+    await writeText(`${out}/${RUN_FILE}`, `${JSON.stringify(config, null, 2)}\n`);
+    await writeModelFolder(out, folder);
+  }
 
   const init = new nn.Initializer(device, config.seed);
-  const network = await startingNetwork(config, folder, init, saved !== null);
+  const network = await startingNetwork(config, folder, init, saved !== null, onEvent);
+  network.visual_encoder.checkpointBlocks = config.checkpointBlocks;
   const run = new Run(config, options, splits, folder, images, network, init);
   try {
     await run.restore(saved);
+    const resumedAt = run.state.step;
     onEvent?.({
       type: "ready",
       ...countParameters(run.network),
       steps: run.steps,
       rows: splits.train.length,
-      resumedAt: run.state.step,
+      resumedAt,
     });
     const interrupted = await run.loop();
     return {
@@ -105,6 +125,7 @@ export async function train(config: RunConfig, options: TrainOptions): Promise<T
       best: run.state.best,
       parameters: countParameters(run.network),
       steps: run.state.step,
+      resumedAt,
     };
   } finally {
     await saved?.reader.close();
@@ -113,13 +134,28 @@ export async function train(config: RunConfig, options: TrainOptions): Promise<T
   }
 }
 
+/** A model that no run can go on from is not written over. A run that stopped before its first checkpoint may start again. */
+async function refuseModel(out: string, resume: boolean): Promise<void> {
+  const begun = resume && (await platform.exists(`${out}/${RUN_FILE}`));
+  if (!begun && (await platform.exists(`${out}/model.safetensors`)))
+    throw new OptionError(
+      `${out} holds a model already, and no checkpoint to go on from. Choose another folder, or remove this one first.`,
+    );
+}
+
 /** The network before it is adapted: checkpoints have the published names, without adapters. */
-async function startingNetwork(config: RunConfig, folder: ModelFolder, init: nn.Initializer, resumed: boolean) {
+async function startingNetwork(
+  config: RunConfig,
+  folder: ModelFolder,
+  init: nn.Initializer,
+  resumed: boolean,
+  onEvent: TrainOptions["onEvent"],
+) {
   const network = new MissNetwork(init, folder.config);
   if (!config.init || resumed) return network;
   try {
     await using reader = await io.openCheckpoint(config.init);
-    await loadNetwork(network, reader);
+    onEvent?.({ type: "loaded", file: reader.file, report: await loadNetwork(network, reader) });
     return network;
   } catch (error) {
     network.dispose();
@@ -143,6 +179,7 @@ class Run {
   readonly #folder: ModelFolder;
   readonly #images: ImageStore;
   readonly #perEpoch: number;
+  #savedAt = Date.now();
 
   constructor(
     config: RunConfig,
@@ -179,6 +216,7 @@ class Run {
     this.state = {
       version: 2,
       config,
+      device: { name: options.device.name, target: options.device.target },
       step: 0,
       epoch: 0,
       position: 0,
@@ -191,53 +229,79 @@ class Run {
 
   async restore(saved: Awaited<ReturnType<typeof openState>> | null): Promise<void> {
     if (!saved) return;
-    this.state = saved.state;
-    this.history = await restoreState(saved, this.#options.device, this);
+    const { device, out, onEvent } = this.#options;
+    const text = otherArithmetic(saved.state, device, stateFile(out));
+    if (text) onEvent?.({ type: "warning", text });
+    this.state = { ...saved.state, device: this.state.device };
+    this.history = await restoreState(saved, device, this);
   }
 
   /** Trains to the end, or until the signal; true when it was stopped. */
   async loop(): Promise<boolean> {
+    while (this.state.epoch < this.#config.epochs) {
+      if (!(await this.#validated())) return true;
+      if (!(await this.#epoch())) return true;
+    }
+    if (!(await this.#validated())) return true;
+    if (!this.state.best) {
+      await this.#refuseDiverged();
+      await this.#export();
+    }
+    this.state.finished = true;
+    await this.save();
+    return false;
+  }
+
+  /** The rest of the epoch; false when it was stopped. */
+  async #epoch(): Promise<boolean> {
     const { signal, onEvent, checkpointSeconds = 60 } = this.#options;
-    const { seed, batch, epochs, validateEvery } = this.#config;
-    const { train, validation } = this.#splits;
-    let savedAt = Date.now();
+    const { seed, batch } = this.#config;
+    const { train } = this.#splits;
+    const cursor: Cursor = { epoch: this.state.epoch, position: this.state.position };
     let pending: Promise<void> = Promise.resolve();
-    while (this.state.epoch < epochs) {
-      const cursor: Cursor = { epoch: this.state.epoch, position: this.state.position };
-      for (const { rows, next } of batches({ seed, n: train.length, batchSize: batch }, cursor)) {
-        const loss = this.#step(Array.from(rows, (i) => train[i]));
-        const { step, lr, epoch } = { step: this.state.step, lr: this.optimizer.lr, epoch: cursor.epoch };
-        // The next step is enqueued while this loss is still on its way.
+    for (const { rows, next } of batches({ seed, n: train.length, batchSize: batch }, cursor)) {
+      const loss = this.#step(Array.from(rows, (i) => train[i]));
+      const { step, lr, epoch } = { step: this.state.step, lr: this.optimizer.lr, epoch: cursor.epoch };
+      // The next step is enqueued while this loss is still on its way.
+      await pending;
+      pending = loss.item().then((value) => {
+        loss.dispose();
+        this.history.loss.push(value);
+        this.history.lr.push(lr);
+        if (!Number.isFinite(value)) throw diverged(`the loss of step ${step + 1} is ${value}`);
+        onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss: value, lr });
+      });
+      Object.assign(this.state, { step: step + 1, epoch: next.epoch, position: next.position });
+      if (signal?.aborted || Date.now() - this.#savedAt > checkpointSeconds * 1000) {
         await pending;
-        pending = loss.item().then((value) => {
-          loss.dispose();
-          this.history.loss.push(value);
-          this.history.lr.push(lr);
-          if (!Number.isFinite(value))
-            throw new Error(`train: the loss of step ${step} is ${value}. Use a smaller lr or clipNorm.`);
-          onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss: value, lr });
-        });
-        Object.assign(this.state, { step: step + 1, epoch: next.epoch, position: next.position });
-        if (signal?.aborted || Date.now() - savedAt > checkpointSeconds * 1000) {
-          await pending;
-          await this.save();
-          savedAt = Date.now();
-          if (signal?.aborted) return true;
-        }
-      }
-      const { epoch } = this.state;
-      if (validation.length && (epoch % validateEvery === 0 || epoch === epochs)) {
-        await pending;
-        await this.#validate(validation);
         await this.save();
-        savedAt = Date.now();
+        if (signal?.aborted) return false;
       }
     }
     await pending;
-    this.state.finished = true;
-    if (validation.length === 0) await this.#export();
+    return true;
+  }
+
+  /**
+   * Validates at the end of an epoch where that is due and was not done yet: a run that was stopped between the last step
+   * and its validation finds it still to do. False when it was stopped; the checkpoint before it stands.
+   */
+  async #validated(): Promise<boolean> {
+    const { epochs, validateEvery } = this.#config;
+    const { epoch, position, validations } = this.state;
+    const { validation } = this.#splits;
+    const due = position === 0 && epoch > 0 && (epoch % validateEvery === 0 || epoch === epochs);
+    if (!due || validation.length === 0 || validations.at(-1)?.epoch === epoch) return true;
+    const { signal } = this.#options;
     await this.save();
-    return false;
+    try {
+      await this.#validate(validation);
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) return false;
+      throw error;
+    }
+    await this.save();
+    return true;
   }
 
   #step(rows: readonly VqaRecord[]) {
@@ -269,7 +333,8 @@ class Run {
     const random = this.#options.device.randomState;
     this.network.eval();
     const { answering } = this.#folder;
-    const found = await predict(this.network, this.tokenizer, this.#images, records, { answering, batch: 100 });
+    const { signal } = this.#options;
+    const found = await predict(this.network, this.tokenizer, this.#images, records, { answering, batch: 100, signal });
     this.#options.device.restoreRandom(random);
     const { accuracy } = score(
       records,
@@ -293,9 +358,29 @@ class Run {
     await withMergedAdapters(this.network, () => io.writeSafetensors(file, stateDict(this.network)));
   }
 
+  /**
+   * Throws where the weights give no finite loss: the update that spoilt them is only seen by the step after it, and must
+   * not replace the last good checkpoint.
+   */
+  async #refuseDiverged(): Promise<void> {
+    const { device } = this.#options;
+    const { train } = this.#splits;
+    this.network.eval();
+    using loss = noGrad(() =>
+      scope(() => {
+        const rows = train.slice(0, this.#config.batch);
+        return this.network.loss(trainingBatch(device, this.tokenizer, this.#images, rows));
+      }),
+    );
+    const value = await loss.item();
+    if (!Number.isFinite(value)) throw diverged(`after step ${this.state.step} the loss is ${value}`);
+  }
+
   async save(): Promise<void> {
+    await this.#refuseDiverged();
     this.state.random = this.#options.device.randomState;
     await saveState(this.#options.out, this.state, this, this.history);
+    this.#savedAt = Date.now();
     this.#options.onEvent?.({ type: "saved", step: this.state.step, file: stateFile(this.#options.out) });
   }
 
@@ -305,3 +390,5 @@ class Run {
     this.network.dispose();
   }
 }
+
+const diverged = (what: string) => new Error(`train: ${what}. Use a smaller lr or clipNorm.`);

@@ -6,19 +6,26 @@ import {
   comparePaired,
   formatResults,
   loadSplits,
-  marks,
   RunConfig,
   readModelFolder,
   type VqaRecord,
 } from "../../../models/index.js";
 import { addCommonOptions, type CommonOptions, openChosenDevice } from "../common-options.js";
-import { type EvaluateOptions, type Evaluation, evaluate, majorityOf, metricsOf, scoreTable } from "../evaluation.js";
+import {
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  majorityOf,
+  marksOf,
+  metricsOf,
+  scoreTable,
+} from "../evaluation.js";
 import { UsageError } from "../exit.js";
 import { percent, short } from "../format.js";
 import { Interruption } from "../interruption.js";
 import { memoryUsed, prepareFile, say, writeFileIn, writeJson } from "../output.js";
 import { vqaRadFolder } from "../package-files.js";
-import { Progress } from "../progress.js";
+import { loadNotes, Progress } from "../progress.js";
 import { addRunFlags, givenFlags } from "../run-flags.js";
 import { readRun } from "../run-folder.js";
 
@@ -75,6 +82,9 @@ async function run(folder: string, options: Options): Promise<void> {
   const settings: EvaluateOptions = {
     device,
     signal,
+    onLoaded: (from, report) => {
+      for (const note of loadNotes(from, report)) progress.note(note);
+    },
     onProgress: progress.answering(folder),
     answering: (saved) => changed(saved, answering ?? {}, train),
   };
@@ -132,12 +142,7 @@ async function baseline(
   const { images } = await configOf(folder, { ...options, shuffleImages: false, blankImages: false });
   const { questions } = await questionsOf({ ...config, images }, options);
   const { scores, records, predictions } = await evaluate(folder, questions, { ...settings, answering: undefined });
-  const right = (evaluation: Pick<Evaluation, "records" | "predictions">) =>
-    marks(
-      evaluation.records,
-      evaluation.predictions.map((p) => p.answer),
-    );
-  return { scores, comparison: comparePaired(right({ records, predictions }), right(found)) };
+  return { scores, comparison: comparePaired(marksOf({ records, predictions }), marksOf(found)) };
 }
 
 function sentence({ difference, interval, pValue, onlyA, onlyB }: Comparison): string {

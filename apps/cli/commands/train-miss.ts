@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { loadSplits, openState, type RunConfig, type TrainResult, trainMiss } from "../../../models/index.js";
+import { commandLine, commonFlags } from "../command-line.js";
 import { addCommonOptions, type CommonOptions, openChosenDevice, secondsFrom0 } from "../common-options.js";
 import { evaluate, majorityOf, metricsOf, scoreTable } from "../evaluation.js";
 import { Interrupted, UsageError } from "../exit.js";
@@ -9,7 +10,7 @@ import { memoryUsed, say, writeJson } from "../output.js";
 import { bertVocabulary } from "../package-files.js";
 import { Progress } from "../progress.js";
 import { addRunFlags, readConfigFile, runConfig } from "../run-flags.js";
-import { holdsRun, readRun, resumable, startRun } from "../run-folder.js";
+import { holdsRun, readRun, resumable } from "../run-folder.js";
 
 interface Options extends CommonOptions {
   out: string;
@@ -17,6 +18,8 @@ interface Options extends CommonOptions {
   resume?: boolean;
   checkpointSeconds: number;
 }
+
+const CHECKPOINT_SECONDS = 60;
 
 const EXAMPLES = `
 Examples:
@@ -37,7 +40,7 @@ export function addTrainMiss(program: Command): void {
     )
     .option("--config <file>", "settings as JSON; flags change them")
     .option("--resume", "go on from the last checkpoint in --out, with the settings it was started with")
-    .option("--checkpoint-seconds <n>", "seconds between checkpoints at most", secondsFrom0, 60);
+    .option("--checkpoint-seconds <n>", "seconds between checkpoints at most", secondsFrom0, CHECKPOINT_SECONDS);
   addRunFlags(command);
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
@@ -45,7 +48,6 @@ export function addTrainMiss(program: Command): void {
 async function run(options: Options): Promise<void> {
   const started = performance.now();
   const config = await settings(options);
-  await startRun(options.out, config);
 
   using device = await openChosenDevice(options);
   using interruption = new Interruption();
@@ -61,19 +63,23 @@ async function run(options: Options): Promise<void> {
     checkpointSeconds,
     onEvent: progress.onEvent,
   });
+  const flags = commonFlags(options, device.name);
+  const again = resuming(options, flags);
   const result = await interruption.guard(
-    resumable(training, again(options)),
+    resumable(training, again),
     "stopped before the first step; nothing was saved.",
   );
-  if (result.interrupted) throw new Interrupted(stopped(result, options));
-  progress.note(`trained ${count(result.steps)} steps in ${clock((performance.now() - started) / 1000)}`);
+  if (result.interrupted) throw new Interrupted(stopped(result, out, again));
+  progress.note(
+    `trained ${count(result.steps - result.resumedAt)} steps in ${clock((performance.now() - started) / 1000)}`,
+  );
 
   const { train, test } = await loadSplits(config);
   const onProgress = progress.answering("test");
   const evaluation = evaluate(out, test, { device, signal, onProgress });
   const { scores } = await interruption.guard(
     evaluation,
-    `stopped while testing. The model is in ${out}; test it with: consilium eval miss ${out}`,
+    `stopped while testing. The model is in ${out}; test it with: ${commandLine("eval", "miss", out, ...flags)}`,
   );
   const majority = majorityOf(train, test);
   say(options, scoreTable(scores, majority));
@@ -87,6 +93,7 @@ async function run(options: Options): Promise<void> {
     ...memoryUsed(device),
     parameters: result.parameters,
     steps: result.steps,
+    resumedAt: result.resumedAt,
     history: result.history,
     validations: result.validations,
     metrics: metricsOf(scores),
@@ -112,6 +119,11 @@ async function settings(options: Options): Promise<RunConfig> {
   return runConfig({ ...options }, { values: await readConfigFile(file), file });
 }
 
-const again = ({ out }: Options) => `consilium train miss --out ${out} --resume`;
-const stopped = ({ steps }: TrainResult, options: Options) =>
-  `stopped after step ${count(steps)}; the checkpoint is in ${options.out}. Go on with: ${again(options)}`;
+/** The command that goes on with this run. */
+function resuming({ out, checkpointSeconds }: Options, flags: readonly string[]): string {
+  const often = checkpointSeconds === CHECKPOINT_SECONDS ? [] : ["--checkpoint-seconds", String(checkpointSeconds)];
+  return commandLine("train", "miss", "--out", out, "--resume", ...often, ...flags);
+}
+
+const stopped = ({ steps }: TrainResult, out: string, again: string) =>
+  `stopped after step ${count(steps)}; the checkpoint is in ${out}. Go on with: ${again}`;

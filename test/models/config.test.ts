@@ -1,0 +1,103 @@
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Device, openDevice } from "../../engine/index.js";
+import { RunConfig, type RunConfigInput, trainMiss } from "../../models/index.js";
+import { checkConfig, presets } from "../../models/miss/config.js";
+import { readModelFolder, writeModelFolder } from "../../models/miss/model-folder.js";
+import { bertVocabulary, organSmoke } from "./support.js";
+
+const folder = mkdtempSync(join(tmpdir(), "consilium-config-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const small = { ...presets.tiny, vocab: 7, pad: 0, sep: 3, dec: 5, enc: 6 };
+const pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+
+describe("sizes that do not fit together", () => {
+  test.each([
+    [{ imageSize: 70 }, "imageSize 70 is not a multiple of patch 8"],
+    [{ visionHeads: 5 }, "visionWidth 64 is not a multiple of visionHeads 5"],
+    [{ heads: 3 }, "hidden 64 is not a multiple of heads 3"],
+    [{ dec: 7 }, "dec 7 is not below vocab 7"],
+    [{ maxPositions: 20 }, "maxPositions 20 is less than the 35 ids of a question"],
+  ])("%j", (change, message) => {
+    expect(() => checkConfig({ ...small, ...change })).toThrow(message);
+  });
+
+  test("all at once", () => {
+    expect(() => checkConfig({ ...small, imageSize: 70, heads: 3 })).toThrow(/imageSize.*; hidden/);
+  });
+
+  test("the presets fit", () => {
+    for (const preset of Object.values(presets)) checkConfig(preset);
+  });
+});
+
+describe("config.json of a model", () => {
+  const answering = { method: "generate", beams: 3, maxLength: 10, maskQuestionPads: false } as const;
+  const good = { config: small, scaling: "ordinary", answering, pieces } as const;
+
+  test("comes back as written", async () => {
+    await writeModelFolder(folder, good);
+    expect(await readModelFolder(folder)).toEqual(good);
+  });
+
+  test.each([
+    ["patch", { config: { ...small, patch: 7 } }, "imageSize 64 is not a multiple of patch 7"],
+    ["a vocabulary of another model", { pieces: [...pieces, "word"] }, "vocab.txt gives 8 pieces"],
+    ["an id that is another piece", { config: { ...small, sep: 4 } }, "sep is 4, but [SEP] of vocab.txt is 3"],
+    ["answers that are too long", { answering: { ...answering, maxLength: 80 } }, "model's 64 positions"],
+  ])("%s", async (_, change, message) => {
+    await writeModelFolder(folder, { ...good, ...change });
+    await expect(readModelFolder(folder)).rejects.toThrow(message);
+    await expect(readModelFolder(folder)).rejects.toThrow("config.json");
+  });
+});
+
+describe("a run that cannot be is refused before anything is written", () => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice("reference");
+  });
+  afterAll(() => device.close());
+
+  test.each<[Partial<RunConfigInput>, string]>([
+    [{ imageSize: 70 }, "imageSize 70 is not a multiple of patch 8"],
+    [{ checkpointBlocks: 5 }, "checkpointBlocks is 5, the ViT has 4 blocks"],
+    [{ answering: { method: "generate", maxLength: 100 } }, "maxLength 100"],
+  ])("%j", async (change, message) => {
+    const out = join(folder, "run");
+    const config = RunConfig.parse({ ...organSmoke, ...change });
+    await expect(trainMiss(config, { device, out, bertVocabulary })).rejects.toThrow(message);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  test("all parts frozen", () => {
+    const adaptation = { vision: "frozen", jtm: "frozen", decoder: "frozen" } as const;
+    expect(() => RunConfig.parse({ ...organSmoke, adaptation })).toThrow("nothing would be trained");
+  });
+
+  test("a folder with a model and no state keeps both its files", async () => {
+    const out = join(folder, "model");
+    await writeModelFolder(out, {
+      config: small,
+      scaling: "ordinary",
+      answering: RunConfig.parse(organSmoke).answering as never,
+      pieces,
+    });
+    cpSync(
+      fileURLToPath(new URL("../fixtures/miss/miss_tiny.safetensors", import.meta.url)),
+      join(out, "model.safetensors"),
+    );
+    const before = readFileSync(join(out, "config.json"), "utf8");
+    writeFileSync(join(out, "note.txt"), "");
+    for (const resume of [false, true])
+      await expect(trainMiss(RunConfig.parse(organSmoke), { device, out, bertVocabulary, resume })).rejects.toThrow(
+        "holds a model already",
+      );
+    expect(readFileSync(join(out, "config.json"), "utf8")).toBe(before);
+    expect(existsSync(join(out, "run.json"))).toBe(false);
+  });
+});

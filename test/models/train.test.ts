@@ -1,0 +1,151 @@
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Device, openDevice } from "../../engine/index.js";
+import {
+  MissVqa,
+  openState,
+  RunConfig,
+  type RunConfigInput,
+  type TrainEvent,
+  type TrainResult,
+  trainMiss,
+} from "../../models/index.js";
+import { bertVocabulary, organSmoke, radiograph } from "./support.js";
+
+/** Steps of an epoch: 42 questions, 16 a step. */
+const PER_EPOCH = 3;
+const folder = mkdtempSync(join(tmpdir(), "consilium-train-"));
+const path = (name: string) => join(folder, name);
+let device: Device;
+
+interface How {
+  readonly resume?: boolean;
+  readonly checkpointSeconds?: number;
+  readonly on?: Device;
+  readonly change?: Partial<RunConfigInput>;
+  /** Sees each event; what it returns true for stops the run. */
+  stop?(event: TrainEvent): boolean;
+}
+
+const train = async (name: string, { stop, on, change, ...options }: How = {}): Promise<TrainResult> => {
+  const stopping = new AbortController();
+  const config = RunConfig.parse({ ...organSmoke, ...change });
+  return trainMiss(config, {
+    device: on ?? device,
+    out: path(name),
+    bertVocabulary,
+    signal: stopping.signal,
+    onEvent: (event) => {
+      if (stop?.(event)) stopping.abort();
+    },
+    ...options,
+  });
+};
+
+/** Weights, optimizer, history, random state, validations: the whole files, byte for byte. */
+function sameFiles(a: string, b: string): void {
+  for (const file of ["last.safetensors", "model.safetensors"])
+    expect(readFileSync(join(path(a), file)).equals(readFileSync(join(path(b), file))), file).toBe(true);
+}
+
+beforeAll(async () => {
+  device = await openDevice("cpu");
+  const whole = await train("whole");
+  expect(whole).toMatchObject({ interrupted: false, steps: 2 * PER_EPOCH, resumedAt: 0 });
+  expect(whole.validations.map((v) => v.epoch)).toEqual([1, 2]);
+});
+afterAll(() => {
+  device.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** The event of a step comes while the next one is on its way: a stop at step n - 1 stops after n. */
+const atStep = (step: number) => (event: TrainEvent) => event.type === "step" && event.step === step - 1;
+
+describe("a run that stops where an epoch ends validates when it goes on, and ends in the same bits", () => {
+  test.each([
+    ["after the last step of the first epoch", PER_EPOCH, []],
+    ["after the last step of all", 2 * PER_EPOCH, [1]],
+  ])("stopped %s", async (name, steps, validated) => {
+    const stopped = await train(name, { stop: atStep(steps) });
+    expect(stopped).toMatchObject({ interrupted: true, steps });
+    expect(stopped.validations.map((v) => v.epoch)).toEqual(validated);
+    expect(await train(name, { resume: true })).toMatchObject({ interrupted: false, resumedAt: steps });
+    sameFiles(name, "whole");
+  });
+
+  test.each([1, 2])("killed before validation %i: the state on disk has it still to do", async (epoch) => {
+    const [running, killed] = [`running${epoch}`, `killed${epoch}`];
+    await train(running, {
+      stop: (event) => {
+        const ended = event.type === "saved" && event.step === epoch * PER_EPOCH;
+        if (ended && !existsSync(path(killed))) cpSync(path(running), path(killed), { recursive: true });
+        return false;
+      },
+    });
+    const { state, reader } = await openState(path(killed));
+    await reader.close();
+    expect(state).toMatchObject({ epoch, position: 0, finished: false });
+    expect(state.validations).toHaveLength(epoch - 1);
+    await train(killed, { resume: true });
+    sameFiles(killed, "whole");
+  });
+
+  test("stopped while it validates", async () => {
+    const stopped = await train("validating", { stop: (e) => e.type === "saved" && e.step === PER_EPOCH });
+    expect(stopped).toMatchObject({ interrupted: true, steps: PER_EPOCH, validations: [] });
+    await train("validating", { resume: true });
+    sameFiles("validating", "whole");
+  });
+});
+
+test("without validation the last weights are the model; a question to it can be stopped", async () => {
+  await train("unvalidated", { change: { validation: 0, epochs: 1 } });
+  using model = await MissVqa.load(path("unvalidated"), { device });
+  expect(model.loaded).toEqual({ interpolated: false, unused: [], disagreeing: [] });
+
+  const stop = new AbortController();
+  const asked = model.answer(radiograph, "What is it?", { signal: stop.signal });
+  stop.abort(new Error("enough"));
+  await expect(asked).rejects.toThrow("enough");
+  expect((await model.answer(radiograph, "What is it?")).probability).toBeGreaterThan(0);
+});
+
+test("vision blocks computed twice: the same bits in less memory", async () => {
+  const peaks: number[] = [];
+  const histories: unknown[] = [];
+  for (const checkpointBlocks of [0, 4]) {
+    device.pool.resetPeak();
+    const { history } = await train(`blocks${checkpointBlocks}`, {
+      change: { checkpointBlocks, validation: 0, epochs: 1, batch: 60 },
+    });
+    peaks.push(device.memory().peak);
+    histories.push(history);
+  }
+  expect(histories[1]).toEqual(histories[0]);
+  expect(peaks[1]).toBeLessThan(0.8 * peaks[0]);
+});
+
+test("going on with another instruction set is said; on the same one nothing is", async () => {
+  const warnings: string[] = [];
+  const hear = (event: TrainEvent) => {
+    if (event.type === "warning") warnings.push(event.text);
+    return false;
+  };
+  await train("moved", { stop: atStep(2) });
+  cpSync(path("moved"), path("stayed"), { recursive: true });
+  await train("stayed", { resume: true, stop: hear });
+  expect(warnings).toEqual([]);
+  using other = await openDevice("cpu", { threads: 1 });
+  Object.defineProperty(other, "target", { value: "another" });
+  await train("moved", { resume: true, on: other, stop: hear });
+  expect(warnings).toEqual([expect.stringContaining(`was computed on cpu (${device.target}), this is cpu (another)`)]);
+});
+
+test("weights that a step has spoilt replace no checkpoint, though its own loss was fine", async () => {
+  const diverging = train("wild", { checkpointSeconds: 0, change: { lr: 1e30, schedule: "step" } });
+  await expect(diverging).rejects.toThrow(/train: .* Use a smaller lr or clipNorm\./);
+  expect(existsSync(join(path("wild"), "last.safetensors"))).toBe(false);
+});
