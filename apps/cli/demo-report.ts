@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { arch, cpus, release, totalmem, type } from "node:os";
 import { type DeviceName, HostRandom } from "../../engine/index.js";
-import { comparePaired, marks, type Scores } from "../../models/index.js";
+import { comparePaired, type Scores } from "../../models/index.js";
 import type { Bar, BarGroup, Fact, GalleryItem, ReportData, StageData } from "../report/data.js";
 import { departures } from "./demo-settings.js";
-import type { StageResult } from "./demo-stage.js";
-import type { Evaluation } from "./evaluation.js";
+import { type StageResult, sinceResume } from "./demo-stage.js";
+import { type Evaluation, marksOf } from "./evaluation.js";
 import { bytes, clock, count, percent, short } from "./format.js";
 import { packageVersion } from "./package-files.js";
 
@@ -24,13 +24,13 @@ export async function demoReport({ fast, seconds, device, stages }: DemoRun): Pr
     title: "consilium: demo on VQA-RAD",
     fast,
     seconds,
-    environment: environment(device, seconds),
-    departures,
+    environment: environment(device, seconds, stages.some(sinceResume)),
+    departures: departures(stages.map((stage) => stage.settings)),
     stages: await Promise.all(stages.map(stageData)),
   };
 }
 
-function environment(device: DemoRun["device"], seconds: number): Fact[] {
+function environment(device: DemoRun["device"], seconds: number, resumed: boolean): Fact[] {
   return [
     { name: "device", value: device.name },
     { name: "what it is", value: device.description },
@@ -38,7 +38,7 @@ function environment(device: DemoRun["device"], seconds: number): Fact[] {
     { name: "memory", value: bytes(totalmem()) },
     { name: "system", value: `${type()} ${release()}, ${arch()}` },
     { name: "versions", value: `consilium ${packageVersion}, Node.js ${process.versions.node}` },
-    { name: "the whole demo took", value: clock(seconds) },
+    { name: resumed ? "the last part of the demo took" : "the whole demo took", value: clock(seconds) },
     { name: "finished", value: new Date().toISOString().replace("T", " ").slice(0, 16) },
   ];
 }
@@ -46,6 +46,7 @@ function environment(device: DemoRun["device"], seconds: number): Fact[] {
 async function stageData(stage: StageResult): Promise<StageData> {
   const { settings, training, train, evaluation, config } = stage;
   const { trainable, total } = training.parameters;
+  const since = sinceResume(stage);
   return {
     id: settings.name,
     title: settings.title,
@@ -55,8 +56,8 @@ async function stageData(stage: StageResult): Promise<StageData> {
       { name: "training questions", value: `${count(train.length)}, ${config.epochs} times` },
       { name: "test questions", value: count(evaluation.records.length) },
       { name: "steps", value: `${count(training.steps)} of ${config.batch} questions` },
-      { name: "training and test took", value: clock(stage.seconds) },
-      { name: "largest memory on the device", value: bytes(stage.peakBytes) },
+      { name: "training and test took", value: `${clock(stage.seconds)}${since}` },
+      { name: "largest memory on the device", value: `${bytes(stage.peakBytes)}${since}` },
     ],
     history: training.history,
     groups: groupsOf(stage),
@@ -82,7 +83,7 @@ function groupsOf({ evaluation, majority, shuffled, questionOnly }: StageResult)
     total: evaluation.scores.published[part].total,
     bars: [
       bar("this model", "model", evaluation.scores, part),
-      ...(questionOnly ? [bar("question only", "baseline", questionOnly.scores, part)] : []),
+      bar("question only", "baseline", questionOnly.scores, part),
       bar("images shuffled", "baseline", shuffled.scores, part),
       {
         label: `always "${majority[part].answer}"`,
@@ -94,25 +95,20 @@ function groupsOf({ evaluation, majority, shuffled, questionOnly }: StageResult)
   }));
 }
 
-function comparison({ evaluation, questionOnly, settings }: StageResult): string {
-  if (!questionOnly) return "";
-  const right = ({ records, predictions }: Evaluation) =>
-    marks(
-      records,
-      predictions.map((p) => p.answer),
-    );
-  const { difference, interval, pValue } = comparePaired(right(questionOnly), right(evaluation));
+function comparison({ evaluation, questionOnly }: StageResult): string {
+  const { difference, interval, pValue } = comparePaired(marksOf(questionOnly), marksOf(evaluation));
   const sign = difference >= 0 ? "higher" : "lower";
   const points = (share: number) => percent(share).replace(" %", "");
   return (
     `Question by question, its accuracy is ${points(Math.abs(difference))} points ${sign} than that of the same model trained on grey ` +
-    `squares instead of images for ${settings.questionOnlyEpochs} epochs (95 % interval of the difference ` +
+    `squares instead of images, from the same start and as long (95 % interval of the difference ` +
     `${points(interval.low)} to ${points(interval.high)} points; McNemar's exact test p = ${short(pValue)}).`
   );
 }
 
 /** Test questions about different images, drawn by chance: neither the best nor the worst. */
-async function gallery({ records, predictions }: Evaluation, seed: number): Promise<GalleryItem[]> {
+async function gallery(evaluation: Evaluation, seed: number): Promise<GalleryItem[]> {
+  const { records, predictions } = evaluation;
   const random = new HostRandom(seed, 0xf1);
   const left = records.map((_, i) => i);
   const chosen: number[] = [];
@@ -123,10 +119,7 @@ async function gallery({ records, predictions }: Evaluation, seed: number): Prom
     seen.add(records[i].image);
     chosen.push(i);
   }
-  const right = marks(
-    records,
-    predictions.map((p) => p.answer),
-  );
+  const right = marksOf(evaluation);
   return Promise.all(
     chosen.map(async (i) => ({
       image: `data:image/jpeg;base64,${(await readFile(records[i].image)).toString("base64")}`,

@@ -3,20 +3,20 @@ import { type DeviceName, openDevice } from "../../engine/index.js";
 import {
   comparePaired,
   loadSplits,
-  marks,
   RunConfig,
   type TrainResult,
   trainMiss,
   type VqaRecord,
 } from "../../models/index.js";
 import type { StageSettings } from "./demo-settings.js";
-import { type Evaluation, evaluate, majorityOf, metricsOf } from "./evaluation.js";
+import { type Evaluation, evaluate, majorityOf, marksOf, metricsOf } from "./evaluation.js";
 import { Interrupted } from "./exit.js";
+import { count } from "./format.js";
 import type { Interruption } from "./interruption.js";
 import { memoryUsed } from "./output.js";
 import { bertVocabulary } from "./package-files.js";
 import { Progress } from "./progress.js";
-import { resumable, startRun } from "./run-folder.js";
+import { resumable } from "./run-folder.js";
 
 export interface StageOptions {
   readonly out: string;
@@ -36,6 +36,7 @@ export interface StageResult {
   readonly settings: StageSettings;
   readonly config: RunConfig;
   readonly folder: string;
+  /** Of this process: since the step of `training.resumedAt`, where the stage was stopped. */
   readonly seconds: number;
   readonly peakBytes: number;
   readonly peakRss: number;
@@ -45,8 +46,8 @@ export interface StageResult {
   readonly majority: ReturnType<typeof majorityOf>;
   /** The same weights with the images of other questions. */
   readonly shuffled: Evaluation;
-  /** The same model trained on grey squares. */
-  readonly questionOnly: Evaluation | null;
+  /** The same model trained on grey squares, from the same start and as long. */
+  readonly questionOnly: Evaluation;
 }
 
 /** Trains and measures one stage, then its controls. With `resume`, what is finished is only measured again. */
@@ -62,7 +63,6 @@ export async function runStage(settings: StageSettings, options: StageOptions): 
   const kept = `stopped; ${options.out} keeps the last checkpoint. Go on with: ${options.again}`;
 
   const trainIn = async (run: RunConfig, out: string) => {
-    await startRun(out, run);
     const { resume } = options;
     const onEvent = progress.onEvent;
     const result = await interruption.guard(
@@ -83,24 +83,20 @@ export async function runStage(settings: StageSettings, options: StageOptions): 
   const { peakBytes, peakRss } = memoryUsed(device);
   const seconds = (performance.now() - started) / 1000;
 
-  let questionOnly: Evaluation | null = null;
-  if (settings.questionOnlyEpochs > 0) {
-    progress.note("the same again with grey squares for images: what does the question alone give?");
-    const blind: RunConfig = { ...config, images: "blank", epochs: settings.questionOnlyEpochs };
-    await trainIn(blind, `${folder}-question-only`);
-    questionOnly = await measure(blind, `${folder}-question-only`, "test, question only");
-  }
+  progress.note("the same again with grey squares for images: what does the question alone give?");
+  const blind: RunConfig = { ...config, images: "blank" };
+  await trainIn(blind, `${folder}-question-only`);
+  const questionOnly = await measure(blind, `${folder}-question-only`, "test, question only");
+
   const { train } = await loadSplits(config);
   const majority = majorityOf(train, evaluation.records);
   const result = { settings, config, folder, seconds, peakBytes, peakRss, training, train, evaluation, majority };
   return { ...result, shuffled, questionOnly };
 }
 
-const marksOf = ({ records, predictions }: Evaluation) =>
-  marks(
-    records,
-    predictions.map((p) => p.answer),
-  );
+/** What the seconds and the memory of a stage leave out, in words; nothing where one process did all of it. */
+export const sinceResume = ({ training }: StageResult): string =>
+  training.resumedAt > 0 ? `, since it went on at step ${count(training.resumedAt)}` : "";
 
 /** A stage as the JSON document of the demo has it. */
 export function stageDocument(stage: StageResult) {
@@ -115,15 +111,14 @@ export function stageDocument(stage: StageResult) {
     baselines: {
       majority: stage.majority,
       shuffledImages: metricsOf(shuffled.scores),
-      ...(questionOnly && {
-        questionOnly: {
-          ...metricsOf(questionOnly.scores),
-          paired: comparePaired(marksOf(questionOnly), marksOf(evaluation)),
-        },
-      }),
+      questionOnly: {
+        ...metricsOf(questionOnly.scores),
+        paired: comparePaired(marksOf(questionOnly), marksOf(evaluation)),
+      },
     },
     parameters: training.parameters,
     steps: training.steps,
+    resumedAt: training.resumedAt,
     config: stage.config,
   };
 }

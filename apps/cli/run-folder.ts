@@ -1,24 +1,14 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
-import { platform } from "#platform";
 import { FileError } from "../../bindings/platform/file-error.js";
 import { io } from "../../engine/index.js";
-import { RunConfig } from "../../models/index.js";
-
-/** The settings of a run, beside its model: what `--config` takes. */
-export const RUN_FILE = "run.json";
+import { RUN_FILE, RunConfig } from "../../models/index.js";
 
 export const exists = (path: string) =>
   access(path).then(
     () => true,
     () => false,
   );
-
-/** Makes the folder of a run and notes its settings, unless it is a run already: that one keeps what it was started with. */
-export async function startRun(folder: string, config: RunConfig): Promise<void> {
-  if (await holdsRun(folder)) return;
-  await platform.writeFile(join(folder, RUN_FILE), [new TextEncoder().encode(`${JSON.stringify(config, null, 2)}\n`)]);
-}
 
 /** Whether there is a checkpoint to go on from. */
 export const holdsRun = (folder: string) => exists(join(folder, "last.safetensors"));

@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { autocast, type FloatDType, HostRandom, nn, optim, scope, type Tensor, tensor } from "../../engine/index.js";
 import { type MissConfig, presets } from "../../models/miss/config.js";
-import { IGNORE, type MissBatch, MissNetwork } from "../../models/miss/network.js";
+import { type MissBatch, MissNetwork } from "../../models/miss/network.js";
+import { IGNORE } from "../../models/miss/targets.js";
 import { tryOpen } from "../support/devices.js";
 import { countLaunches } from "../support/launches.js";
 

@@ -1,11 +1,13 @@
-import { rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { RUN_FILE } from "../../../models/index.js";
 import { renderReport } from "../../report/report.js";
+import { commandLine, commonFlags } from "../command-line.js";
 import { addCommonOptions, type CommonOptions, openChosenDevice } from "../common-options.js";
 import { demoReport } from "../demo-report.js";
 import { demoStages, departures, fastStages } from "../demo-settings.js";
-import { runStage, type StageResult, stageDocument } from "../demo-stage.js";
+import { runStage, type StageResult, sinceResume, stageDocument } from "../demo-stage.js";
 import { scoreTable } from "../evaluation.js";
 import { UsageError } from "../exit.js";
 import { bytes, clock } from "../format.js";
@@ -33,22 +35,22 @@ export function addDemo(program: Command): void {
     .command("demo")
     .description("train on real data from scratch, tune with adapters, report: minutes on two cores")
     .option("--out <folder>", "where models and report go", "runs/demo")
-    .option("--resume", "go on with a demo that was stopped")
+    .option("--resume", "measure and report a finished demo again; one that was stopped goes on without it")
     .option("--fast", "a smoke run of seconds on 24 images; its numbers mean nothing");
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
 async function run(options: Options): Promise<void> {
   const started = performance.now();
-  const { out, resume = false, fast = false, threads, memory } = options;
+  const { out, fast = false, threads, memory } = options;
   const stages = fast ? fastStages : demoStages;
-  // A demo starts anew where an earlier one is in the way; its folder is its own.
-  if (!resume) await clear(out);
+  const resume = await prepare(out, options.resume ?? false);
   const probe = await openChosenDevice(options);
   const device = { name: probe.name, description: probe.description };
   probe.close();
   using interruption = new Interruption();
-  const again = `consilium demo${fast ? " --fast" : ""} --out ${out} --resume`;
+  const flags = commonFlags(options, device.name);
+  const again = commandLine("demo", ...(fast ? ["--fast"] : []), "--out", out, "--resume", ...flags);
 
   const results: StageResult[] = [];
   for (const stage of stages) {
@@ -60,12 +62,12 @@ async function run(options: Options): Promise<void> {
     const { scores } = result.evaluation;
     const others = {
       "shuffled images": result.shuffled.scores,
-      ...(result.questionOnly && { "question only": result.questionOnly.scores }),
+      "question only": result.questionOnly.scores,
     };
     say(options, `\n${stage.title}\n\n${scoreTable(scores, result.majority, others)}`);
     say(
       options,
-      `${clock(result.seconds)}, ${bytes(result.peakBytes)} on the device at most, ${bytes(result.peakRss)} in the process\n`,
+      `${clock(result.seconds)}, ${bytes(result.peakBytes)} on the device at most, ${bytes(result.peakRss)} in the process${sinceResume(result)}\n`,
     );
   }
   const seconds = (performance.now() - started) / 1000;
@@ -75,25 +77,41 @@ async function run(options: Options): Promise<void> {
     fast,
     device,
     seconds,
-    departures,
+    departures: departures(stages),
     stages: results.map(stageDocument),
   };
-  await writeFileIn(join(out, "demo.json"), `${JSON.stringify(document, null, 2)}\n`);
   const report = renderReport(await demoReport({ fast, seconds, device, stages: results }));
-  await writeFileIn(join(out, "report.html"), report);
+  await writeFileIn(join(out, REPORT), report);
+  // The last file: where it is, the demo is finished.
+  await writeFileIn(join(out, DOCUMENT), `${JSON.stringify(document, null, 2)}\n`);
   await writeJson(options, document);
-  say(options, `done in ${clock(seconds)}. Report: ${join(out, "report.html")}`);
+  say(options, `done in ${clock(seconds)}. Report: ${join(out, REPORT)}`);
 }
 
-/** Removes the run folders of an earlier demo, and nothing else. */
-async function clear(out: string): Promise<void> {
-  if (!(await exists(out))) return;
-  const ours = await exists(join(out, "demo.json"));
+const REPORT = "report.html";
+const DOCUMENT = "demo.json";
+
+/**
+ * Clears the results of an earlier demo out of the way. One that was stopped goes on: nothing that it kept is lost; a
+ * finished one makes room, unless it is resumed. True where there is something to go on with.
+ */
+async function prepare(out: string, resume: boolean): Promise<boolean> {
+  const folders: string[] = [];
   for (const { name } of demoStages)
-    for (const folder of [join(out, name), join(out, `${name}-question-only`)]) {
-      if (!(await exists(folder))) continue;
-      if (!ours && !(await exists(join(folder, "run.json"))))
-        throw new UsageError(`${folder} is no run of the demo. Choose another --out.`);
-      await rm(folder, { recursive: true });
-    }
+    for (const folder of [join(out, name), join(out, `${name}-question-only`)])
+      if (await exists(folder)) folders.push(folder);
+  for (const folder of folders)
+    if (!(await exists(join(folder, RUN_FILE))) && (await readdir(folder)).some((name) => !name.startsWith(".")))
+      throw new UsageError(`${folder} is no run of the demo. Choose another --out.`);
+  const finished = await exists(join(out, DOCUMENT));
+  if (finished) for (const name of [DOCUMENT, REPORT]) await rm(join(out, name), { force: true });
+  if (resume) return true;
+  if (!finished && folders.length > 0) {
+    process.stderr.write(
+      `${out} holds a demo that was stopped: going on with it. Choose another --out to start anew.\n`,
+    );
+    return true;
+  }
+  for (const folder of folders) await rm(folder, { recursive: true });
+  return false;
 }
