@@ -25,5 +25,26 @@ export default defineConfig({
       { find: /^consilium$/, replacement: fileURLToPath(new URL("./engine/index.ts", import.meta.url)) },
     ],
   },
-  test: { include: ["test/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000, pool: "forks", maxWorkers: 2 },
+  test: {
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    pool: "forks",
+    maxWorkers: 2,
+    projects: [
+      { extends: true, test: { name: "best", include: ["test/**/*.test.ts"] } },
+      // What runs where a machine's best instruction set is not compiled in: every addon for x86 has SSE4.
+      ...(process.arch === "x64"
+        ? [
+            {
+              extends: true as const,
+              test: {
+                name: "SSE4",
+                include: ["test/ops.test.ts", "test/special-values*.test.ts"],
+                env: { CONSILIUM_SIMD: "SSE4" },
+              },
+            },
+          ]
+        : []),
+    ],
+  },
 });

@@ -14,12 +14,16 @@ Napi::Value create_device(const Napi::CallbackInfo &info) {
   return info.Env().GetInstanceData<Napi::FunctionReference>()->New({info[0]});
 }
 
+// CONSILIUM_SIMD=AVX2 tests on a better machine what a lesser one would run. Returns an error text, empty on success.
+std::string restrict_by_environment() {
+  const char *name = std::getenv("CONSILIUM_SIMD");
+  return name == nullptr || *name == '\0' ? "" : restrict_target(name);
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  // CONSILIUM_SIMD=AVX2 tests on a better machine what a lesser one would run.
-  if (const char *name = std::getenv("CONSILIUM_SIMD"); name != nullptr && *name != '\0') {
-    const std::string error = restrict_target(name);
-    if (!error.empty()) throw Napi::Error::New(env, error);
-  }
+  // Once per process: another worker's addon may be at work by the target that this chose.
+  static const std::string error = restrict_by_environment();
+  if (!error.empty()) throw Napi::Error::New(env, error);
   auto *constructor = new Napi::FunctionReference(Napi::Persistent(Device::define(env)));
   env.SetInstanceData(constructor);  // deletes it with the environment
   exports.Set("sources", CONSILIUM_SOURCES);

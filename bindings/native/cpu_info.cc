@@ -1,13 +1,25 @@
 #include "bindings/native/cpu_info.h"
 
-#include <hwy/targets.h>
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "bindings/native/cpu_info.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
 
 #include <cstring>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
+HWY_BEFORE_NAMESPACE();
+namespace consilium::HWY_NAMESPACE {
+inline const char *target() { return hwy::TargetName(HWY_TARGET); }
+}  // namespace consilium::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace consilium {
+
+HWY_EXPORT(target);
 
 std::string chip_name() {
 #if defined(__x86_64__)
@@ -25,11 +37,8 @@ std::string chip_name() {
   return "";
 }
 
-std::string target_name() {
-  const int64_t usable = hwy::SupportedTargets() & HWY_TARGETS;
-  // Better targets have lower bits. Where none is left, Highway falls back to what the compiler may assume.
-  return hwy::TargetName(usable == 0 ? int64_t{HWY_STATIC_TARGET} : usable & -usable);
-}
+// Asked of a function that is dispatched as kernels are: hwy::SupportedTargets() would undo a restriction.
+std::string target_name() { return HWY_DYNAMIC_DISPATCH(target)(); }
 
 std::string restrict_target(const std::string &name) {
   std::string known;
@@ -37,11 +46,13 @@ std::string restrict_target(const std::string &name) {
     const int64_t target = rest & -rest;
     known += std::string(known.empty() ? "" : ", ") + hwy::TargetName(target);
     if (name != hwy::TargetName(target)) continue;
-    hwy::DisableTargets(target - 1);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    // Better targets have lower bits. In this order: SupportedTargets() itself chooses among all (Highway 1.0.3).
+    const int64_t supported = hwy::SupportedTargets();
+    hwy::GetChosenTarget().Update(supported & -target);
     return "";
   }
   return "consilium: CONSILIUM_SIMD=" + name + " is not one of " + known;
 }
 
 }  // namespace consilium
+#endif

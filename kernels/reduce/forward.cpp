@@ -1,8 +1,7 @@
 // reduce/forward (cpu)
 // Math      y[o,i] = scale · f_l x[o,l,i]; f is a sum, a maximum or a minimum (functions.ts)
 // Shapes    x [O,L,I] · y [O,I]
-// Method    1. rows (I = 1): runs of 8,192 elements in four vectors; columns: 128 rows by 256 columns, four rows at a
-// time
+// Method    1. rows (I = 1): runs of 8,192 elements in four vectors; columns: 128 rows by 256, four rows at a time
 //           2. partial results of one output joined in order
 // Tiling    a cell owns a run, or a block; cells run over column blocks, then splits of L, then O
 // Launch    1: one cell per run or block · 2: one cell per row of y's column blocks, none where L is not split
@@ -64,7 +63,7 @@ struct ReduceSplits {
 
 // f over n contiguous elements. Few are taken one by one: joining the lanes of a vector would cost more.
 template <class F, class T>
-double reduce_run(const T *x, size_t n) {
+double reduce_piece(const T *x, size_t n) {
   const F32 d;
   const size_t lanes = hn::Lanes(d);
   if (n < 2 * lanes) {
@@ -89,6 +88,15 @@ double reduce_run(const T *x, size_t n) {
   hn::Store(F::combine(F::combine(s0, s1), F::combine(s2, s3)), d, part);
   double result = part[0];
   for (size_t k = 1; k < lanes; ++k) result = F::join(result, part[k]);
+  return result;
+}
+
+// f over a run. No lane adds more than 128 elements, the run of a 16-lane target: short vectors round no worse.
+template <class F, class T>
+double reduce_run(const T *x, size_t n) {
+  const size_t piece = 512 * hn::Lanes(F32());
+  double result = reduce_piece<F>(x, HWY_MIN(piece, n));
+  for (size_t i = piece; i < n; i += piece) result = F::join(result, reduce_piece<F>(x + i, HWY_MIN(piece, n - i)));
   return result;
 }
 

@@ -103,25 +103,39 @@ describe("life cycle in a process of its own", () => {
 });
 
 describe("instruction sets", () => {
-  const checksum = `
-    const { launch, read } = layerNorm(addon.createDevice(2), 33, 65);
-    launch();
-    console.log(addon.target, JSON.stringify([...new Float32Array(await read())]));`;
-
-  test("CONSILIUM_SIMD restricts the dispatch, and every set agrees within rounding", async () => {
-    // On x86 every build has SSE4 and the best target of its machine; AVX2 beside AVX-512 only one with all targets.
-    const known = /AVX|SSE/.test(addon.target) ? [...new Set([addon.target, "SSE4"])] : [addon.target];
+  // On x86 every build has SSE4 and the best target of its machine; AVX2 beside AVX-512 only one with all targets.
+  const known = /AVX|SSE/.test(addon.target) ? [...new Set([addon.target, "SSE4"])] : [addon.target];
+  const onEach = async (source: string) => {
     const results: number[][] = [];
     for (const name of known) {
-      const { code, output } = await runNode(checksum, {
-        CONSILIUM_SIMD: name,
-      });
+      const { code, output } = await runNode(source, { CONSILIUM_SIMD: name });
       expect(code, output).toBe(0);
       expect(output.split(" ", 1)[0]).toBe(name);
       results.push(JSON.parse(output.slice(name.length + 1)));
     }
-    for (const result of results)
-      for (const [i, value] of result.entries()) expect(Math.abs(value - results[0][i])).toBeLessThan(2e-6 * 4);
+    return results;
+  };
+
+  test("CONSILIUM_SIMD restricts the dispatch: sums are joined by other lanes, so their bits differ", async () => {
+    const results = await onEach(`
+      const { launch, read } = layerNorm(addon.createDevice(2), 1, 1000);
+      launch();
+      console.log(addon.target, JSON.stringify([...new Float32Array(await read())]));`);
+    for (const [i, result] of results.entries()) {
+      for (const other of results.slice(0, i)) expect(result).not.toEqual(other);
+      for (const [c, value] of result.entries()) expect(Math.abs(value - results[0][c])).toBeLessThan(2e-6 * 4);
+    }
+  });
+
+  test("a worker's addon is restricted alike, and does not free the others", async () => {
+    const results = await onEach(`
+      const worker = new Worker("require(" + JSON.stringify(path) + ")", { eval: true, execArgv: [] });
+      await new Promise((resolve, reject) => worker.on("exit", resolve).on("error", reject));
+      const { launch, read } = layerNorm(addon.createDevice(2), 1, 1000);
+      launch();
+      console.log(addon.target, JSON.stringify([...new Float32Array(await read())]));`);
+    for (const [i, result] of results.entries())
+      for (const other of results.slice(0, i)) expect(result).not.toEqual(other);
   });
 
   test("an unknown name is an error that lists the known ones", async () => {

@@ -52,11 +52,30 @@ HWY_INLINE hn::Vec<D> load(D d, const bf16 *p) {
   const auto bits = hn::LoadU(d16, reinterpret_cast<const uint16_t *>(p));
   return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
 }
+
+#if HWY_ARCH_X86 && HWY_TARGET >= HWY_SSE4
+// Before AVX2 x86 has no instruction for f16, and Highway's stand-in truncates and knows neither infinity nor NaN.
+template <class D>
+HWY_INLINE hn::Vec<D> load(D d, const f16 *p) {
+  const hn::Rebind<uint16_t, D> d16;
+  const hn::RebindToUnsigned<D> d32;
+  const hn::RebindToSigned<D> di;
+  const auto bits = hn::PromoteTo(d32, hn::LoadU(d16, reinterpret_cast<const uint16_t *>(p)));
+  const auto size = hn::And(bits, hn::Set(d32, 0x7FFF)), sign = hn::ShiftLeft<16>(hn::Xor(bits, size));
+  const auto rebias = hn::Set(d32, (127 - 15) << 23);
+  const auto normal = hn::Add(hn::ShiftLeft<13>(size), rebias);
+  const auto subnormal = hn::Mul(hn::ConvertTo(d, hn::BitCast(di, size)), hn::Set(d, 0x1p-24f));
+  const auto special = hn::Add(normal, rebias);  // infinity and NaN have the largest exponent
+  const auto finite = hn::IfThenElse(hn::Gt(size, hn::Set(d32, 0x03FF)), normal, hn::BitCast(d32, subnormal));
+  return hn::BitCast(d, hn::Or(sign, hn::IfThenElse(hn::Gt(size, hn::Set(d32, 0x7BFF)), special, finite)));
+}
+#else
 template <class D>
 HWY_INLINE hn::Vec<D> load(D d, const f16 *p) {
   const hn::Rebind<hwy::float16_t, D> d16;
   return hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const hwy::float16_t *>(p)));
 }
+#endif
 
 template <class D>
 HWY_INLINE void store(D d, hn::Vec<D> v, float *p) {
@@ -74,11 +93,34 @@ HWY_INLINE void store([[maybe_unused]] D d, hn::Vec<D> v, bf16 *p) {
   const auto nan = hn::RebindMask(d32, hn::IsNaN(v));
   hn::StoreU(hn::TruncateTo(d16, hn::IfThenElse(nan, quiet, rounded)), d16, reinterpret_cast<uint16_t *>(p));
 }
+
+#if HWY_ARCH_X86 && HWY_TARGET >= HWY_SSE4
+template <class D>
+HWY_INLINE void store([[maybe_unused]] D d, hn::Vec<D> v, f16 *p) {
+  const hn::Rebind<uint16_t, D> d16;
+  const hn::RebindToUnsigned<D> d32;
+  const auto bits = hn::BitCast(d32, v), size = hn::And(bits, hn::Set(d32, 0x7FFFFFFF));
+  // To nearest even; a carry out of the largest mantissa gives infinity.
+  const auto odd = hn::And(hn::ShiftRight<13>(size), hn::Set(d32, 1));
+  const auto rounded = hn::Add(hn::Sub(size, hn::Set(d32, (127 - 15) << 23)), hn::Add(odd, hn::Set(d32, 0x0FFF)));
+  const auto normal = hn::ShiftRight<13>(rounded);
+  // Below 2^-14 the spacing is 2^-24, that of f32 from 1/2 on: adding 1/2 rounds there.
+  const auto half = hn::Set(d, 0.5f);
+  const auto subnormal = hn::Sub(hn::BitCast(d32, hn::Add(hn::BitCast(d, size), half)), hn::BitCast(d32, half));
+  const auto finite = hn::IfThenElse(hn::Gt(size, hn::Set(d32, 0x387FFFFF)), normal, subnormal);
+  const auto nan = hn::Or(hn::And(hn::ShiftRight<13>(size), hn::Set(d32, 0x03FF)), hn::Set(d32, 0x7E00));
+  const auto special = hn::IfThenElse(hn::Gt(size, hn::Set(d32, 0x7F800000)), nan, hn::Set(d32, 0x7C00));
+  const auto result = hn::IfThenElse(hn::Gt(size, hn::Set(d32, 0x477FFFFF)), special, finite);
+  const auto sign = hn::ShiftRight<16>(hn::Xor(bits, size));
+  hn::StoreU(hn::TruncateTo(d16, hn::Or(sign, result)), d16, reinterpret_cast<uint16_t *>(p));
+}
+#else
 template <class D>
 HWY_INLINE void store([[maybe_unused]] D d, hn::Vec<D> v, f16 *p) {
   const hn::Rebind<hwy::float16_t, D> d16;
   hn::StoreU(hn::DemoteTo(d16, v), d16, reinterpret_cast<hwy::float16_t *>(p));
 }
+#endif
 
 // The first n < Lanes(d) lanes; the others read as zero and are not written.
 template <class D, class T>
@@ -87,20 +129,24 @@ HWY_INLINE hn::Vec<D> load_n(D d, const T *p, size_t n) {
   for (size_t i = 0; i < n; ++i) buffer[i] = p[i];
   return load(d, buffer);
 }
-template <class D>
-HWY_INLINE hn::Vec<D> load_n(D d, const float *p, size_t n) {
-  return hn::MaskedLoad(hn::FirstN(d, n), d, p);
-}
 template <class D, class T>
 HWY_INLINE void store_n(D d, hn::Vec<D> v, T *p, size_t n) {
   HWY_ALIGN T buffer[hn::MaxLanes(d)];
   store(d, v, buffer);
   for (size_t i = 0; i < n; ++i) p[i] = buffer[i];
 }
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+// Instructions that leave the other lanes' memory alone. Elsewhere Highway reads whole vectors, on SSE4 aligned ones, and
+// writes back what it read: past the end of a buffer, and over what another thread puts there.
+template <class D>
+HWY_INLINE hn::Vec<D> load_n(D d, const float *p, size_t n) {
+  return hn::MaskedLoad(hn::FirstN(d, n), d, p);
+}
 template <class D>
 HWY_INLINE void store_n(D d, hn::Vec<D> v, float *p, size_t n) {
   hn::BlendedStore(v, hn::FirstN(d, n), d, p);
 }
+#endif
 
 // One value.
 HWY_INLINE float load1(const float *p) { return *p; }
