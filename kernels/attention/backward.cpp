@@ -15,8 +15,8 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention/backward.cpp"
 #include "hwy/foreach_target.h"
-#include "kernels/attention/dropout.h"
 #include "kernels/attention/problem.h"
+#include "kernels/common/cpu/dropout.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace consilium::HWY_NAMESPACE {

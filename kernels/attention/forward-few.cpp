@@ -9,8 +9,8 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention/forward-few.cpp"
 #include "hwy/foreach_target.h"
-#include "kernels/attention/dropout.h"
 #include "kernels/attention/problem.h"
+#include "kernels/common/cpu/dropout.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace consilium::HWY_NAMESPACE {

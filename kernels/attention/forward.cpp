@@ -16,8 +16,8 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention/forward.cpp"
 #include "hwy/foreach_target.h"
-#include "kernels/attention/dropout.h"
 #include "kernels/attention/problem.h"
+#include "kernels/common/cpu/dropout.h"
 
 #include "hwy/contrib/math/math-inl.h"
 

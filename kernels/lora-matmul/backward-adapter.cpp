@@ -27,7 +27,7 @@ constexpr size_t kBlockTokens = 512, kBlockWidth = 128, kStep = 32;
 // sums [R, cols] in tiles of kCols columns: narrowᵀ wide over `tokens` tokens and `cols` columns from (token, col) on.
 template <class T>
 HWY_INLINE void sum_block(const T *narrow, const T *wide, size_t R, size_t C, size_t token, size_t tokens, size_t col,
-                          size_t cols, const DropoutMask &mask, float *sums, float *left, float *strip) {
+                          size_t cols, const Dropout &mask, float *sums, float *left, float *strip) {
   for (size_t t = 0; t < tokens; t += kStep) {
     const size_t depth = HWY_MIN(kStep, tokens - t);
     for (size_t i = 0; i < depth * R; ++i) left[i] = load1(narrow + (token + t) * R + i);
@@ -37,7 +37,10 @@ HWY_INLINE void sum_block(const T *narrow, const T *wide, size_t R, size_t C, si
       const bool direct = width == kCols && !mask;
       if (!direct) pack_rows<kCols>(Items<T>{from, 1, C}, width, depth, strip, 0);
       if (mask)
-        for (size_t k = 0; k < depth; ++k) mask.apply(strip + k * kCols, (token + t + k) * C + col + j, width);
+        for (size_t k = 0; k < depth; ++k) {
+          float *line = strip + k * kCols;
+          mask.apply(line, static_cast<uint32_t>((token + t + k) * C + col + j), width, line);
+        }
       for (size_t r = 0; r < R; r += kRows) {
         const size_t height = HWY_MIN(kRows, R - r);
         float *tile = sums + j * R + r * kCols;
@@ -60,7 +63,7 @@ void lora_matmul_backward_adapter(KERNEL_ARGS) {
   const auto *h = static_cast<const T *>(buffers[2]);              // [T,R]
   const auto *g = static_cast<const T *>(buffers[3]);              // [T,R]
   const auto *random = static_cast<const uint32_t *>(buffers[4]);  // [4]
-  const DropoutMask drop{p.dropout > 0 ? random : nullptr, p.sequence, p.dropout}, none{nullptr, 0, 0};
+  const Dropout drop(random, p.sequence, p.dropout);
   const size_t sums_floats = R * kBlockWidth, strip_floats = kStep * kCols;
   auto *sums = static_cast<float *>(thread_workspace((sums_floats + strip_floats + kStep * R) * sizeof(float)));
   float *strip = sums + sums_floats, *left = strip + strip_floats;
@@ -71,7 +74,8 @@ void lora_matmul_backward_adapter(KERNEL_ARGS) {
     const bool for_a = piece < x_cells;
     const size_t C = for_a ? K : N, col = (for_a ? piece : piece - x_cells) * kBlockWidth;
     const size_t cols = HWY_MIN(kBlockWidth, C - col);
-    sum_block(for_a ? g : h, for_a ? x : dy, R, C, token, tokens, col, cols, for_a ? drop : none, sums, left, strip);
+    sum_block(for_a ? g : h, for_a ? x : dy, R, C, token, tokens, col, cols, for_a ? drop : Dropout(), sums, left,
+              strip);
 
     float *out = static_cast<float *>(scratch) + block * R * (K + N) + (for_a ? 0 : R * K) + col;
     for (size_t r = 0; r < R; ++r)

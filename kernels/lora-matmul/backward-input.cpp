@@ -28,8 +28,8 @@ HWY_INLINE LoraProduct<T> product_of(const Params &p, void *const *buffers) {
   const auto *b = static_cast<const T *>(buffers[3]);              // [N,R]
   const auto *random = static_cast<const uint32_t *>(buffers[4]);  // [4]
   auto *g = static_cast<T *>(buffers[6]);                          // [T,R]
-  const DropoutMask drop{p.dropout > 0 ? random : nullptr, p.sequence, p.dropout}, none{nullptr, 0, 0};
-  return {p.T, p.K, p.N, p.R, dy, {weight, 1, p.K}, {b, 1, p.R}, {a, 1, p.K}, p.scale, 1.0f, none, drop, g};
+  const Dropout drop(random, p.sequence, p.dropout);
+  return {p.T, p.K, p.N, p.R, dy, {weight, 1, p.K}, {b, 1, p.R}, {a, 1, p.K}, p.scale, 1.0f, {}, drop, g};
 }
 
 template <class T>

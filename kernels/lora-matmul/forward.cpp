@@ -28,8 +28,8 @@ HWY_INLINE LoraProduct<T> product_of(const Params &p, void *const *buffers) {
   const auto *b = static_cast<const T *>(buffers[3]);              // [N,R]
   const auto *random = static_cast<const uint32_t *>(buffers[5]);  // [4]
   auto *h = static_cast<T *>(buffers[7]);                          // [T,R]
-  const DropoutMask drop{p.dropout > 0 ? random : nullptr, p.sequence, p.dropout}, none{nullptr, 0, 0};
-  return {p.T, p.N, p.K, p.R, x, {weight, p.K, 1}, {a, p.K, 1}, {b, p.R, 1}, 1.0f, p.scale, drop, none, h};
+  const Dropout drop(random, p.sequence, p.dropout);
+  return {p.T, p.N, p.K, p.R, x, {weight, p.K, 1}, {a, p.K, 1}, {b, p.R, 1}, 1.0f, p.scale, drop, {}, h};
 }
 
 template <class T>

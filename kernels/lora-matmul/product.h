@@ -7,13 +7,12 @@
 //           rows      pack 48 rows of x, once, and multiply the packed panels by p while they are in cache;
 //                     or pack a block of w where several cells use it
 //           product   the cells of gemm.h; after the last K block each register tile resumes for R more steps, over the
-//                     rank rows and q. With dropout on the result these go to a tile of their own, which is masked,
-//                     added.
+//                     rank rows and q. With dropout on the result these go to a tile of their own, masked, then added.
 // Numerics  f32 throughout; the branch uses rank before it is rounded for storage
 // Scratch   x panels · rank panels · p strips · q strips · w strips, in floats, each from a cache line on
+#include "kernels/common/cpu/dropout.h"
 #include "kernels/common/cpu/gemm-output.h"
 #include "kernels/common/cpu/gemm.h"
-#include "kernels/common/cpu/philox.h"
 
 #if defined(CONSILIUM_LORA_PRODUCT_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONSILIUM_LORA_PRODUCT_H
@@ -25,44 +24,14 @@
 HWY_BEFORE_NAMESPACE();
 namespace consilium::HWY_NAMESPACE {
 
-// Multiplies by 0 or 1/(1-rate), by the random number of the element's place in x.
-struct DropoutMask {
-  const uint32_t *random;  // u32[4]; nullptr: no dropout
-  uint32_t sequence;
-  float rate;
-
-  explicit operator bool() const { return random && rate > 0; }
-
-  // values[0..n) are elements position.. of x
-  HWY_INLINE void apply(float *values, size_t position, size_t n) const {
-    const float keep = 1.0f / (1.0f - rate);
-    const Philox stream(random, sequence);
-    const Lanes d;
-    const hn::RebindToUnsigned<Lanes> du;
-    const size_t lanes = hn::Lanes(d);
-    const auto from = static_cast<uint32_t>(position);
-    for_random(stream, from, from + static_cast<uint32_t>(n),
-               [&](uint32_t i, uint32_t run, const uint32_t *words) HWY_ATTR {
-                 float *out = values + (i - from);
-                 uint32_t j = 0;
-                 for (; j + lanes <= run; j += lanes) {
-                   const auto kept = hn::Ge(uniform(d, hn::LoadU(du, words + j)), hn::Set(d, rate));
-                   store(d, hn::IfThenElseZero(kept, hn::Mul(hn::LoadU(d, out + j), hn::Set(d, keep))), out + j);
-                 }
-                 for (; j < run; ++j)
-                   out[j] = static_cast<float>(words[j] >> 8) * (1.0f / 16777216.0f) >= rate ? out[j] * keep : 0;
-               });
-  }
-};
-
 template <class T>
 struct LoraProduct {
   size_t M, N, K, R;
   const T *x;        // [M,K]
   Items<T> w, p, q;  // items: columns of w, p and q
   float scale_p, scale_q;
-  DropoutMask mask_in, mask_out;
-  T *rank;  // [M,R]
+  Dropout mask_in, mask_out;  // one of them at most; elements are those of x, or of the result
+  T *rank;                    // [M,R]
 
   GemmPlan plan() const { return GemmPlan({1, M, N, K, false, false, false, false}); }
 };
@@ -151,7 +120,7 @@ HWY_INLINE void lora_rows(const LoraProduct<T> &s, size_t begin, size_t end, voi
       size_t i = 0;
       for (; i + lanes <= n; i += lanes) store(d, load(d, s.x + row * s.K + i), dropped + i);
       for (; i < n; ++i) dropped[i] = load1(s.x + row * s.K + i);
-      s.mask_in.apply(dropped, row * s.K, n);
+      s.mask_in.apply(dropped, static_cast<uint32_t>(row * s.K), n, dropped);
       pack_panels<kRows>(Items<float>{dropped, s.K, 1}, rows, s.K, dropped_panel, 0);
       rank_of_panel(s, at, row, rows, dropped_panel);
     }
@@ -174,8 +143,9 @@ HWY_INLINE void lora_product(const LoraProduct<T> &s, const GemmOutput<T> &outpu
       HWY_ALIGN float extra[kRows * kCols];
       branch(s.R, rank, kRows, q, kCols, extra, kCols, false);
       for (size_t i = 0; i < rows; ++i) {
-        s.mask_out.apply(extra + i * kCols, (row + i) * s.N + col, cols);
-        for (size_t j = 0; j < cols; ++j) tile[i * ld + j] += extra[i * kCols + j];
+        float *line = extra + i * kCols;
+        s.mask_out.apply(line, static_cast<uint32_t>((row + i) * s.N + col), cols, line);
+        for (size_t j = 0; j < cols; ++j) tile[i * ld + j] += line[j];
       }
     }
     output(tile, ld, row, rows, col, cols);

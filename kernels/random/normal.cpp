@@ -26,12 +26,13 @@ void random_normal(KERNEL_ARGS) {
   auto *y = static_cast<T *>(buffers[1]);  // [n]
   const Philox stream(static_cast<const uint32_t *>(buffers[0]), p.sequence);
   const auto unit = [](uint32_t word) { return static_cast<float>(word >> 8) / 16777216.0f; };
-  for_random(stream, 2 * begin, 2 * end, [&](uint32_t first, uint32_t n, const uint32_t *words) HWY_ATTR {
-    for (uint32_t i = 0; i < n; i += 2) {
+  for_random(stream, 2 * begin, 2 * (end - begin), [&](size_t first, size_t run, const uint32_t *words) HWY_ATTR {
+    for (size_t i = 0; i < run; i += 2) {
+      const size_t at = 2 * size_t{begin} + first + i;
       const float radius = p.deviation * std::sqrt(-2.0f * std::log(1.0f - unit(words[i])));
       const float angle = 6.28318530717958647692f * unit(words[i + 1]);
-      store1(p.mean + radius * std::cos(angle), y + first + i);
-      if (first + i + 1 < p.n) store1(p.mean + radius * std::sin(angle), y + first + i + 1);
+      store1(p.mean + radius * std::cos(angle), y + at);
+      if (at + 1 < p.n) store1(p.mean + radius * std::sin(angle), y + at + 1);
     }
   });
 }

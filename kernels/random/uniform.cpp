@@ -26,9 +26,9 @@ void random_uniform(KERNEL_ARGS) {
   auto *y = static_cast<T *>(buffers[1]);  // [n]
   const Philox stream(static_cast<const uint32_t *>(buffers[0]), p.sequence);
   const auto low = hn::Set(d, p.low), width = hn::Set(d, p.high - p.low);
-  for_random(stream, begin, end, [&](uint32_t first, uint32_t n, const uint32_t *words) HWY_ATTR {
-    for_row(d, n, [&](size_t i, auto part) HWY_ATTR {
-      part.store(hn::MulAdd(uniform(d, hn::LoadU(du, words + i)), width, low), y + first + i);
+  for_random(stream, begin, end - begin, [&](size_t first, size_t run, const uint32_t *words) HWY_ATTR {
+    for_row(d, run, [&](size_t i, auto part) HWY_ATTR {
+      part.store(hn::MulAdd(uniform(d, hn::LoadU(du, words + i)), width, low), y + begin + first + i);
     });
   });
 }

@@ -14,8 +14,9 @@ namespace consilium::HWY_NAMESPACE {
 
 // The stream of one op: key = random[0..1], counter = (block, 0, sequence + random[2], 0).
 struct Philox {
-  uint32_t key[2], sequence;
+  uint32_t key[2] = {}, sequence = 0;
 
+  Philox() = default;
   Philox(const uint32_t *random, uint32_t sequence_of_op)
       : key{random[0], random[1]}, sequence(sequence_of_op + random[2]) {}
 
@@ -62,16 +63,19 @@ HWY_INLINE hn::Vec<D> uniform(D d, hn::Vec<DU> word) {
   return hn::Mul(hn::ConvertTo(d, hn::BitCast(di, hn::ShiftRight<8>(word))), hn::Set(d, 1.0f / 16777216.0f));
 }
 
-// Random words of the elements [begin, end), handed to body(i, n, words) in runs of at most 256.
+// Random words of n elements from `position` on, modulo 2^32, handed to body(first, run, words) in runs of at most 256:
+// those of elements position + first ... A whole vector may be read from any word of a run.
 template <class Body>
-HWY_INLINE void for_random(const Philox &stream, uint32_t begin, uint32_t end, Body body) {
-  constexpr uint32_t kRun = 256;
+HWY_INLINE void for_random(const Philox &stream, uint32_t position, size_t n, Body body) {
+  constexpr size_t kRun = 256;
   HWY_ALIGN uint32_t words[kRun + 4 + 4 * hn::MaxLanes(hn::ScalableTag<uint32_t>())];
-  for (uint32_t i = begin; i < end;) {
-    const uint32_t skipped = i & 3, n = HWY_MIN(kRun, end - i);
-    stream.fill(i >> 2, (skipped + n + 3) / 4, words);
-    body(i, n, words + skipped);
-    i += n;
+  for (size_t first = 0; first < n;) {
+    // A run ends at 2^32, where the counters start again.
+    const uint32_t element = position + static_cast<uint32_t>(first), skipped = element & 3;
+    const size_t run = HWY_MIN(HWY_MIN(kRun, n - first), (size_t{1} << 32) - element);
+    stream.fill(element >> 2, static_cast<uint32_t>(skipped + run + 3) / 4, words);
+    body(first, run, words + skipped);
+    first += run;
   }
 }
 
