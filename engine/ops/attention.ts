@@ -68,7 +68,10 @@ export const attentionOp = defineOp({
       throw new ShapeError(
         `attention: ${H} query heads cannot share ${G} key/value heads evenly; H must be a multiple of G.`,
       );
-    if (S > capacity) throw new OptionError(`attention: keys is ${S}, but k holds ${capacity}.`);
+    if (!(Number.isInteger(S) && S >= 0 && S <= capacity))
+      throw new OptionError(
+        `attention: keys is ${S}; k holds ${capacity}, so it must be a whole number from 0 to that.`,
+      );
     if ((prefixKeys === null) !== (prefixValues === null))
       throw new ShapeError("attention: prefixKeys and prefixValues come together; one of them is missing.");
     const layout = { qPitch: H * D, kvPitch: G * D, qOffset: 0, kOffset: 0, vOffset: 0, kvCapacity: capacity };

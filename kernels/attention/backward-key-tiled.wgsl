@@ -38,7 +38,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> q: array<value>;            // [B,L,H,D]
 @group(0) @binding(2) var<storage, read> k: array<value>;            // [B,S,G,D]
 @group(0) @binding(3) var<storage, read> v: array<value>;            // [B,S,G,D]
-@group(0) @binding(4) var<storage, read> mask: array<i32>;           // [B,S]
+@group(0) @binding(4) var<storage, read> mask: array<i32>;           // [B,kvCapacity]
 @group(0) @binding(5) var<uniform> random: vec4<u32>;                // [4]
 @group(0) @binding(6) var<storage, read> lse: array<f32>;            // [B,H,L]
 @group(0) @binding(7) var<storage, read_write> dkv: array<value>;    // dk or dv, [B,S,G,D] or [P,G,D]

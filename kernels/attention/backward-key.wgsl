@@ -3,7 +3,7 @@
 // Math      dv[n,:] = sum_i w r dy[i,:];  dk[n,:] = scale sum_i dscore[i,n] q[i,:], dscore[i,n] = w (r dy[i]·v[n] - delta[i]);
 //           w = exp(scale q·k[n] - lse[i]) where i sees n, r the dropout factor; sums over the heads of a group, and for
 //           the prefix over the batch
-// Shapes    dy, q [B,L,H,D] · k, v, dkv [B,S,G,D], layouts in kernels.ts, or [P,G,D] · mask [B,S] i32 · random [4] u32
+// Shapes    dy, q [B,L,H,D] · k, v, dkv [B,S,G,D], layouts in kernels.ts, or [P,G,D] · mask [B,kvCapacity] i32 · random [4] u32
 //           lse [B,H,L] f32 · scratch: behind the prefix delta [B,H,L] f32
 // Method    per batch row and head, per tile of queries: k·q (and v·dy), four queries at a time; w r or dscore; then
 //           dkv += that times dy or q, eight columns at a time over all queries of the tile.
@@ -41,7 +41,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> q: array<value>;             // [B,L,H,D]
 @group(0) @binding(2) var<storage, read> k: array<value>;             // [B,S,G,D] or [P,G,D]
 @group(0) @binding(3) var<storage, read> v: array<value>;             // [B,S,G,D] or [P,G,D]
-@group(0) @binding(4) var<storage, read> mask: array<i32>;            // [B,S]
+@group(0) @binding(4) var<storage, read> mask: array<i32>;            // [B,kvCapacity]
 @group(0) @binding(5) var<uniform> random: vec4<u32>;                 // [4]
 @group(0) @binding(6) var<storage, read> lse: array<f32>;             // [B,H,L]
 @group(0) @binding(7) var<storage, read_write> dkv: array<value>;     // dk or dv, [B,S,G,D] or [P,G,D]

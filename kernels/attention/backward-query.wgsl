@@ -2,7 +2,7 @@
 // attention/backward dq (webgpu), from storage: for adapters that run on the CPU
 // Math      dq[b,i,h,:] = scale sum_n dscore[i,n] k[n,:];  dscore[i,n] = w (r dy[i]·v[n] - delta[i]),
 //           w = exp(scale q·k[n] - lse[i]) over the keys that i sees, r the dropout factor, g = h / (H / G)
-// Shapes    dy [B,L,H,D] · q, dq [B,L,H,D], k, v [B,S,G,D], layouts in kernels.ts · mask [B,S] i32 · random [4] u32
+// Shapes    dy [B,L,H,D] · q, dq [B,L,H,D], k, v [B,S,G,D], layouts in kernels.ts · mask [B,kvCapacity] i32 · random [4] u32
 //           lse [B,H,L] f32 · scratch: prefix keys, prefix values [P,G,D], delta [B,H,L] f32
 // Method    per tile of keys: q·k and dy·v, four keys at a time, an outer product per d; dscore; then dq += dscore K,
 //           eight columns at a time over all keys of the tile
@@ -37,7 +37,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> q: array<value>;             // [B,L,H,D]
 @group(0) @binding(2) var<storage, read> k: array<value>;             // [B,S,G,D]
 @group(0) @binding(3) var<storage, read> v: array<value>;             // [B,S,G,D]
-@group(0) @binding(4) var<storage, read> mask: array<i32>;            // [B,S]
+@group(0) @binding(4) var<storage, read> mask: array<i32>;            // [B,kvCapacity]
 @group(0) @binding(5) var<uniform> random: vec4<u32>;                 // [4]
 @group(0) @binding(6) var<storage, read> lse: array<f32>;             // [B,H,L]
 @group(0) @binding(7) var<storage, read_write> dq: array<value>;      // [B,L,H,D]

@@ -52,6 +52,10 @@ export const table: CaseTable = {
   tolerance,
   reason,
   cases: [
+    attention("no query: the gradients of the keys are zero", { L: 0, S: 3 }),
+    attention("no key: y is zero", { L: 40, S: 0 }),
+    attention("no key, one query", { L: 1, S: 0 }),
+    attention("no batch row, but prefix keys", { B: 0, L: 9, P: 3 }),
     attention("one query, one key: the weight is 1", { L: 1 }),
     attention("one query, many keys (decode)", { B: 2, L: 1, S: 129 }, { dtypes: ALL }),
     attention("many queries, one key", { L: 70, S: 1 }),
@@ -111,6 +115,7 @@ export const packedTable: CaseTable = {
   tolerance,
   reason,
   cases: [
+    packed("no token", { L: 0, H: 2, D: 16 }),
     packed("one token", { L: 1, H: 2, D: 16 }),
     packed("block border", { B: 2, L: 65, H: 3, D: 16 }, { dtypes: ALL }),
     packed("head width 7", { B: 2, L: 20, H: 2, D: 7 }),

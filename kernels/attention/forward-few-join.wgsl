@@ -62,7 +62,7 @@ fn main(
   for (var s = 0u; s < splits; s++) {
     sum += exp(scratch[start + s * next + params.D] - highest) * scratch[start + s * next + params.D + 1u];
   }
-  let inverse = select(0.0, 1.0 / sum, sum > 0.0);
+  let inverse = select(1.0 / sum, 0.0, sum == 0.0);
 
   for (var d = lane; d < params.D; d += WORKGROUP) {
     var joined = 0.0;
@@ -72,6 +72,6 @@ fn main(
     y[result_row(batch, i, h) + d] = value(joined * inverse);
   }
   if (lane == 0u) {
-    lse[index] = select(NO_KEYS, highest + log(sum), sum > 0.0);
+    lse[index] = select(highest + log(sum), NO_KEYS, sum == 0.0);
   }
 }

@@ -88,7 +88,7 @@ void attention_forward_few(KERNEL_ARGS) {
   const auto *q = static_cast<const T *>(buffers[0]);              // [B,L,H,D], pitch qPitch
   const auto *k = static_cast<const T *>(buffers[1]) + p.kOffset;  // [B,S,G,D], pitch kvPitch
   const auto *v = static_cast<const T *>(buffers[2]) + p.vOffset;  // [B,S,G,D], pitch kvPitch
-  const auto *mask = static_cast<const int32_t *>(buffers[3]);     // [B,S]
+  const auto *mask = static_cast<const int32_t *>(buffers[3]);     // [B,kvCapacity]
   const auto *prefix_keys = static_cast<const T *>(buffers[4]);    // [P,G,D]
   const auto *prefix_values = static_cast<const T *>(buffers[5]);  // [P,G,D]
   auto *y = static_cast<T *>(buffers[7]);                          // [B,L,H,D]
@@ -123,7 +123,7 @@ void attention_forward_few(KERNEL_ARGS) {
       tile.count = 0;
       for (size_t n = from; n < std::min(stop, from + TILE_KEYS); ++n) {
         const bool own = n >= p.P;
-        if (own && p.hasMask && mask[b * p.S + n - p.P] == 0) continue;
+        if (own && p.hasMask && mask[b * p.kvCapacity + n - p.P] == 0) continue;
         tile.number[tile.count] = n;
         tile.k[tile.count] = own ? k + zero.key(n) : prefix_keys + zero.prefix(n);
         tile.v[tile.count++] = own ? v + zero.key(n) : prefix_values + zero.prefix(n);

@@ -1,7 +1,7 @@
 // common: attention, attention-keys, grid, philox
 // attention/forward, few rows (webgpu): the keys split over workgroups, as when decoding
 // Math      as forward.wgsl over the keys of a split: maximum, sum of weights and sum of weighted values
-// Shapes    q [B,L,H,D] · k, v [B,S,G,D], layouts in kernels.ts · mask [B,S] i32 · random [4] u32
+// Shapes    q [B,L,H,D] · k, v [B,S,G,D], layouts in kernels.ts · mask [B,kvCapacity] i32 · random [4] u32
 //           scratch: prefix keys, prefix values [P,G,D], then per workgroup and row D sums, maximum, sum of weights
 // Method    four rows of a key/value head at a time (row r is query r % L of head g H / G + r / L), WORKGROUP keys:
 //             scores: eight threads share a key, each every eighth column; thread n joins those of key n
@@ -37,7 +37,7 @@ struct Params {
 @group(0) @binding(0) var<storage, read> q: array<value>;            // [B,L,H,D]
 @group(0) @binding(1) var<storage, read> k: array<value>;            // [B,S,G,D]
 @group(0) @binding(2) var<storage, read> v: array<value>;            // [B,S,G,D]
-@group(0) @binding(3) var<storage, read> mask: array<i32>;           // [B,S]
+@group(0) @binding(3) var<storage, read> mask: array<i32>;           // [B,kvCapacity]
 @group(0) @binding(4) var<uniform> random: vec4<u32>;                // [4]
 @group(0) @binding(5) var<storage, read_write> scratch: array<f32>;  // prefix keys, prefix values [P,G,D], partial results
 @group(0) @binding(6) var<uniform> params: Params;

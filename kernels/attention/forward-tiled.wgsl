@@ -40,7 +40,7 @@ struct Params {
 @group(0) @binding(0) var<storage, read> q: array<value>;            // [B,L,H,D]
 @group(0) @binding(1) var<storage, read> k: array<value>;            // [B,S,G,D]
 @group(0) @binding(2) var<storage, read> v: array<value>;            // [B,S,G,D]
-@group(0) @binding(3) var<storage, read> mask: array<i32>;           // [B,S]
+@group(0) @binding(3) var<storage, read> mask: array<i32>;           // [B,kvCapacity]
 @group(0) @binding(4) var<uniform> random: vec4<u32>;                // [4]
 @group(0) @binding(5) var<storage, read_write> y: array<value>;      // [B,L,H,D]
 @group(0) @binding(6) var<storage, read_write> lse: array<f32>;      // [B,H,L]
@@ -145,8 +145,8 @@ fn main(
   for (var x = 0u; x < 8u; x++) {
     sum += shares[x * 8u + thread.y];
   }
-  let inverse = select(vec4(0.0), 1.0 / sum, sum > vec4(0.0));
-  let logarithm = select(vec4(NO_KEYS), highest + log(sum), sum > vec4(0.0));
+  let inverse = select(1.0 / sum, vec4(0.0), sum == vec4(0.0));
+  let logarithm = select(highest + log(sum), vec4(NO_KEYS), sum == vec4(0.0));
   for (var r = 0u; r < rows; r++) {
     let row = first + 4u * thread.y + r;
     for (var part = 0u; part < HEAD / TILE && part * TILE < params.D; part++) {

@@ -1,7 +1,7 @@
 // attention/forward (cpu)
 // Math      y[b,i,h] = Σ_j p[i,j] drop[i,j] v[b,j,g],  p[i,:] = softmax over the visible j of scale q[b,i,h]·k[b,j,g];
 //           lse[b,h,i] = log Σ_j exp(scale q·k)
-// Shapes    q, y [B,L,H,D] · k, v [B,S,G,D] · mask [B,S] i32 · prefix [P,G,D] · lse [B,H,L] f32; layouts in kernels.ts
+// Shapes    q, y [B,L,H,D] · k, v [B,S,G,D] · mask [B,kvCapacity] i32 · prefix [P,G,D] · lse [B,H,L] f32; layouts in kernels.ts
 // Method    a cell packs the visible keys and values of its head once (a small one reads them in place), then per block
 //           of up to 64 queries:
 //             Qᵀ = transposed queries, times scale log2 e
@@ -91,7 +91,7 @@ void attention_forward(KERNEL_ARGS) {
   const auto *q = static_cast<const T *>(buffers[0]);              // [B,L,H,D], pitch qPitch
   const auto *k = static_cast<const T *>(buffers[1]) + p.kOffset;  // [B,S,G,D], pitch kvPitch
   const auto *v = static_cast<const T *>(buffers[2]) + p.vOffset;  // [B,S,G,D], pitch kvPitch
-  const auto *mask = static_cast<const int32_t *>(buffers[3]);     // [B,S]
+  const auto *mask = static_cast<const int32_t *>(buffers[3]);     // [B,kvCapacity]
   const auto *prefix_keys = static_cast<const T *>(buffers[4]);    // [P,G,D]
   const auto *prefix_values = static_cast<const T *>(buffers[5]);  // [P,G,D]
   auto *y = static_cast<T *>(buffers[7]);                          // [B,L,H,D]
@@ -149,7 +149,8 @@ void attention_forward(KERNEL_ARGS) {
         const auto sum = hn::Load(d, block.sum + c), maximum = hn::Load(d, block.maximum + c);
         const auto none = hn::Eq(sum, hn::Zero(d));
         const auto logarithm = hn::Log(d, hn::IfThenElse(none, hn::Set(d, 1.0f), sum));
-        const auto total = hn::MulAdd(maximum, hn::Set(d, LN2), logarithm);
+        // A sum that is NaN stays it in the logarithm, too: the gradients read it there.
+        const auto total = hn::MulAdd(sum, hn::Zero(d), hn::MulAdd(maximum, hn::Set(d, LN2), logarithm));
         hn::Store(hn::IfThenElse(none, hn::Set(d, NO_KEYS), total), d, block.maximum + c);
         hn::Store(hn::IfThenZeroElse(none, hn::Div(hn::Set(d, dropout.keep), sum)), d, block.sum + c);
       }

@@ -1,7 +1,7 @@
 // attention/forward (cuda)
 // Math      y[b,i,h,:] = sum_j p_ij r_ij v[b,j,g,:];  p_ij = exp(scale q·k_j - lse_i) over the keys that i sees,
 //           r_ij the dropout factor, g = h / (H / G);  lse = log sum_j exp(scale q·k_j)
-// Shapes    q [B,L,H,D], k, v [B,S,G,D] with pitch and offset · mask [B,S] i32 · prefixKeys, prefixValues [P,G,D]
+// Shapes    q [B,L,H,D], k, v [B,S,G,D] with pitch and offset · mask [B,kvCapacity] i32 · prefixKeys, prefixValues [P,G,D]
 //           random [4] u32 · y [B,L,H,D] · lse [B,H,L] f32
 // Method    for each 16 keys, the prefix first: keys and values to shared memory; scores; running maximum and sum;
 //           y rescaled, the weighted values added. A block stops at the causal edge of its last row.
@@ -115,7 +115,7 @@ __device__ inline void attention_forward(const Inputs &in, float *y, float *lse,
       for (uint32_t e = 0; e < OWN; ++e) score = fmaf(query[e], tile.keys[n][lane + LANES * e], score);
       score = lane_sum<LANES>(score);
       bool seen = j < end;
-      if (seen && p.hasMask && j >= p.P) seen = in.mask[size_t{batch} * p.S + (j - p.P)] != 0;
+      if (seen && p.hasMask && j >= p.P) seen = in.mask[size_t{batch} * p.kvCapacity + (j - p.P)] != 0;
       weights[n] = seen ? score : HIDDEN;
       raised = fmaxf(raised, weights[n]);
     }
@@ -124,7 +124,7 @@ __device__ inline void attention_forward(const Inputs &in, float *y, float *lse,
     sum *= correction;
 #pragma unroll
     for (uint32_t n = 0; n < KEYS; ++n) {
-      weights[n] = weights[n] > HIDDEN ? expf(weights[n] - raised) : 0.0f;
+      weights[n] = weights[n] == HIDDEN ? 0.0f : expf(weights[n] - raised);
       sum += weights[n];
     }
     if (p.dropout > 0.0f) {
@@ -144,13 +144,13 @@ __device__ inline void attention_forward(const Inputs &in, float *y, float *lse,
 
   if (!active) return;
   float *out = y + ((size_t{batch} * p.L + i) * p.H + h) * p.D;
-  const float inverse = sum > 0.0f ? 1.0f / sum : 0.0f;
+  const float inverse = sum == 0.0f ? 0.0f : 1.0f / sum;
 #pragma unroll
   for (uint32_t e = 0; e < OWN; ++e) {
     const uint32_t d = lane + LANES * e;
     if (d < p.D) out[d] = result[e] * inverse;
   }
-  if (lane == 0) lse[row] = sum > 0.0f ? highest + logf(sum) : NO_KEYS;
+  if (lane == 0) lse[row] = sum == 0.0f ? NO_KEYS : highest + logf(sum);
 }
 
 #define ATTENTION_FORWARD(WIDTH)                                                              \
@@ -158,7 +158,7 @@ __device__ inline void attention_forward(const Inputs &in, float *y, float *lse,
       attention_forward_##WIDTH##_f32(const float *q,             /* [B,L,H,D] */             \
                                       const float *k,             /* [B,S,G,D] */             \
                                       const float *v,             /* [B,S,G,D] */             \
-                                      const int32_t *mask,        /* [B,S] */                 \
+                                      const int32_t *mask,        /* [B,kvCapacity] */        \
                                       const float *prefix_keys,   /* [P,G,D] */               \
                                       const float *prefix_values, /* [P,G,D] */               \
                                       const uint32_t *random,     /* [4] */                   \

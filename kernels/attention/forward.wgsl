@@ -2,7 +2,7 @@
 // attention/forward (webgpu), from storage: for adapters that run on the CPU
 // Math      y[b,i,h,:] = sum_n p[i,n] r[i,n] v[n,:];  p[i,n] = exp(scale q·k[n] - lse[i]) over the keys that i sees,
 //           r the dropout factor, g = h / (H / G);  lse = log sum_n exp(scale q·k[n])
-// Shapes    q, y [B,L,H,D] · k, v [B,S,G,D], layouts in kernels.ts · mask [B,S] i32 · random [4] u32 · lse [B,H,L] f32
+// Shapes    q, y [B,L,H,D] · k, v [B,S,G,D], layouts in kernels.ts · mask [B,kvCapacity] i32 · random [4] u32 · lse [B,H,L] f32
 //           scratch: prefix keys, prefix values [P,G,D] f32 (prefix.wgsl)
 // Method    per tile of keys, the prefix first:
 //             scores, eight keys at a time, an outer product per d; new maximum; weights exp(score - maximum); dropout;
@@ -39,7 +39,7 @@ struct Params {
 @group(0) @binding(0) var<storage, read> q: array<value>;             // [B,L,H,D]
 @group(0) @binding(1) var<storage, read> k: array<value>;             // [B,S,G,D]
 @group(0) @binding(2) var<storage, read> v: array<value>;             // [B,S,G,D]
-@group(0) @binding(3) var<storage, read> mask: array<i32>;            // [B,S]
+@group(0) @binding(3) var<storage, read> mask: array<i32>;            // [B,kvCapacity]
 @group(0) @binding(4) var<uniform> random: vec4<u32>;                 // [4]
 @group(0) @binding(5) var<storage, read_write> y: array<value>;       // [B,L,H,D]
 @group(0) @binding(6) var<storage, read_write> lse: array<f32>;       // [B,H,L]
@@ -118,8 +118,8 @@ fn main(
     }
   }
 
-  let inverse = select(vec4(0.0), 1.0 / sum, sum > vec4(0.0));
-  let logarithm = select(vec4(NO_KEYS), highest + log(sum), sum > vec4(0.0));
+  let inverse = select(1.0 / sum, vec4(0.0), sum == vec4(0.0));
+  let logarithm = select(highest + log(sum), vec4(NO_KEYS), sum == vec4(0.0));
   for (var r = 0u; r < min(4u, params.L - first); r++) {
     let y_at = result_row(batch, first + r, h);
     for (var d = 0u; d < params.D; d++) {

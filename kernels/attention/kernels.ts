@@ -4,7 +4,7 @@
  * Layout. Token l of batch row b, head h of q starts at `qOffset + (b L + l) qPitch + h D`; token s of k at
  * `kOffset + (b kvCapacity + s) kvPitch + g D`, of v at `vOffset + ...`. So q, k and v may be slices of one packed
  * projection (the same memory bound three times) and k, v may be a cache with room for more tokens than S. dq, dk and
- * dv follow q, k and v. y and dy are contiguous.
+ * dv follow q, k and v. y and dy are contiguous. The mask of batch row b starts at b kvCapacity.
  *
  * Keys. The P prefix keys stand in front of the S others, in the order of dropout positions too: element
  * ((b H + h) L + i) (P + S) + j of the random stream, modulo 2^32. Query i sees every prefix key and, if causal, key j
@@ -27,7 +27,7 @@ const FEW_KEYS = 128;
 const keySplits = (p: Sizes) => Math.max(1, ceilDiv(p.P + p.S, FEW_KEYS));
 
 /** Cells per key/value head: each packs keys and values, so several only where heads are too few for a machine. */
-const splits = (p: Sizes) => Math.max(1, Math.min(ceilDiv(16, p.B * p.G), ceilDiv(rows(p), 128)));
+const splits = (p: Sizes) => Math.max(1, Math.min(ceilDiv(16, Math.max(1, p.B * p.G)), ceilDiv(rows(p), 128)));
 /** Whether backward cells leave partial sums of dk and dv: several per head, or a prefix that the batch shares. */
 const joins = (p: Sizes) => splits(p) > 1 || p.hasPrefix === 1;
 

@@ -28,7 +28,8 @@ constexpr float LOG2E = 1.44269504088896341f, LN2 = 0.693147180559945309f;
 // Cells per key/value head, as in kernels.ts: each packs keys and values for itself, so several only where heads are
 // too few to occupy a machine.
 HWY_INLINE size_t splits(const Params &p) {
-  const size_t groups = static_cast<size_t>(p.B) * p.G, rows = static_cast<size_t>(p.L) * (p.H / p.G);
+  const size_t groups = std::max<size_t>(1, static_cast<size_t>(p.B) * p.G);
+  const size_t rows = static_cast<size_t>(p.L) * (p.H / p.G);
   return std::max<size_t>(1, std::min((16 + groups - 1) / groups, (rows + 127) / 128));
 }
 
@@ -80,6 +81,7 @@ struct Group {
   // Calls f(i, row) for rows [begin, end), i from 0. Steps from head to head: divisions would cost small blocks dear.
   template <class F>
   HWY_INLINE void each_row(size_t begin, size_t end, F f) const {
+    if (begin == end) return;
     const int32_t keys = static_cast<int32_t>(p.P + p.S), prefix = static_cast<int32_t>(p.P);
     size_t head = g * (p.H / p.G) + begin / p.L, query = begin % p.L;
     for (size_t i = 0; i < end - begin; ++i) {
@@ -147,7 +149,7 @@ struct Keys {
     count = 0, pitch = pad(p.D), k = packed_k, v = packed_v;
     for (int32_t n = 0; n < total; ++n) {
       const bool own = n >= prefix;
-      const bool kept = n <= last && (!own || !p.hasMask || mask[group.b * p.S + n - prefix] != 0);
+      const bool kept = n <= last && (!own || !p.hasMask || mask[group.b * p.kvCapacity + n - prefix] != 0);
       slot[n] = kept ? static_cast<int32_t>(count) : -1;
       if (!kept) continue;
       if (const int32_t ahead = n + AHEAD; ahead < total && ahead >= prefix) {

@@ -54,7 +54,7 @@ function* queries(b: Inputs, p: Sizes): Generator<Row> {
         const keys: Row["keys"] = [];
         for (let j = 0; j < P + S; j++) {
           const s = j - P;
-          if (s >= 0 && p.hasMask && !b.mask?.[batch * S + s]) continue;
+          if (s >= 0 && p.hasMask && !b.mask?.[batch * p.kvCapacity + s]) continue;
           if (s >= 0 && p.causal && s > i + S - L) continue;
           const survives = factor(b.random, p, index * (P + S) + j);
           const at = (batch * p.kvCapacity + s) * p.kvPitch + g * D;

@@ -126,15 +126,16 @@ void multiply(Left<order> a, const float *b, size_t b_pitch, size_t inner, float
   });
 }
 
-// 2^x for x <= 0, exactly 0 below -127, within 1 ulp: a polynomial of degree 6 on [-1/2, 1/2], whose exponent takes the
-// integer part.
+// 2^x for x <= 0, exactly 0 below -127, NaN where x is, within 1 ulp: a polynomial of degree 6 on [-1/2, 1/2], times the
+// power of two of the integer part.
 template <class D, class V>
 HWY_INLINE V exp2_negative(D d, V x) {
   const hn::RebindToSigned<D> di;
-  // Adding 1.5 * 2^23 rounds to an integer, held in the low bits. At the clamp the fraction is 0 and the polynomial 1,
-  // so that taking 127 from its exponent leaves exactly 0.
-  x = hn::Max(x, hn::Set(d, -127.0f));
-  const auto magic = hn::Set(d, 12582912.0f);
+  // x comes second: where either is NaN, x86 takes that one.
+  x = hn::Max(hn::Set(d, -127.0f), x);
+  // Adding 1.5 * 2^23 rounds to an integer, held in the low bits; 127 more make it the exponent of a power of two, which
+  // at the clamp is 0 and no power but zero.
+  const auto magic = hn::Set(d, 12583039.0f);
   const auto shifted = hn::Add(x, magic);
   const auto f = hn::Sub(x, hn::Sub(shifted, magic));
   auto y = hn::MulAdd(hn::Set(d, 1.535336196e-4f), f, hn::Set(d, 1.339887385e-3f));
@@ -143,7 +144,7 @@ HWY_INLINE V exp2_negative(D d, V x) {
   y = hn::MulAdd(y, f, hn::Set(d, 2.402264774e-1f));
   y = hn::MulAdd(y, f, hn::Set(d, 6.931471825e-1f));
   y = hn::MulAdd(y, f, hn::Set(d, 1.0f));
-  return hn::BitCast(d, hn::Add(hn::BitCast(di, y), hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
+  return hn::Mul(y, hn::BitCast(d, hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
 }
 
 #if HWY_TARGET != HWY_SCALAR
