@@ -1,9 +1,11 @@
 import { afterAll, describe, expect, test } from "vitest";
+import { decodeF16, encodeF16 } from "../bindings/half.js";
 import type { Op } from "../engine/define-op.js";
 import type { Device } from "../engine/device.js";
 import { FaultError, GradientError } from "../engine/errors.js";
 import { openDevice } from "../engine/open-device.js";
 import { maximum, minimum } from "../engine/ops/binary.js";
+import { cast } from "../engine/ops/cast.js";
 import { zeros } from "../engine/ops/fill.js";
 import { indexAdd } from "../engine/ops/index-add.js";
 import { indexSelect } from "../engine/ops/index-select.js";
@@ -14,6 +16,7 @@ import { noGrad } from "../engine/recording.js";
 import { scope } from "../engine/scope.js";
 import { gradients } from "../engine/tape.js";
 import { fromHost, setRequiresGrad, type Tensor } from "../engine/tensor.js";
+import type { FloatDType } from "../kernels/contract.js";
 import { tryOpen } from "./support/devices.js";
 
 /** Infinities, NaN, ends of the range, ties and faults: what tolerances relative to the largest value cannot see. */
@@ -52,6 +55,9 @@ const of = (op: unknown, values: readonly number[], extra: Partial<Special> = {}
   ...extra,
 });
 
+/** Where x σ(x) and its like are x or 0, and what infinity and NaN make of them. */
+const FAR = [1e30, -1e30, 3e38, -3e38, INF, -INF, NAN];
+
 const SPECIALS: Special[] = [
   of(unary.expOp, [88.7, 89, 200, 3e38, -87, -104, -3e38, INF, -INF, NAN, 0]),
   of(unary.logOp, [0, -0, -1, 1e-38, 3e38, INF, -INF, NAN, 1]),
@@ -65,14 +71,15 @@ const SPECIALS: Special[] = [
   of(unary.tanhOp, [20, -20, 100, -1e30, INF, -INF, NAN, 1e-7, -3e-3, 0]),
   of(unary.sigmoidOp, [90, -80, 200, INF, NAN, 0]),
   of(unary.reluOp, [0, INF, -INF, NAN, -1e-40]),
-  of(unary.geluOp, [-6, -5, -3, 6, 30, NAN], { tolerance: 3e-6 }),
-  of(unary.geluTanhOp, [-3, 6, 30, NAN], { tolerance: 1e-5 }),
-  of(unary.quickGeluOp, [-40, -20, 20, 100, NAN], { tolerance: 4e-6 }),
-  of(unary.siluOp, [-80, -20, 20, 100, NAN], { tolerance: 4e-6 }),
+  of(unary.geluOp, [-6, -5, -3, 6, 30, ...FAR], { tolerance: 3e-6 }),
+  of(unary.geluTanhOp, [-3, 6, 30, ...FAR], { tolerance: 1e-5 }),
+  of(unary.quickGeluOp, [-40, -20, 20, 100, ...FAR], { tolerance: 4e-6 }),
+  of(unary.siluOp, [-80, -20, 20, 100, ...FAR], { tolerance: 4e-6 }),
   of(unary.signOp, [0, -0, NAN, -1e-30, INF]),
   of(unary.floorOp, [-1, -0.5, 2, 8388607.5, -3e9, INF, NAN]),
   of(unary.clampOp, [-0.5, 0.75, -0.50001, NAN, INF, -INF], { options: { alpha: -0.5, beta: 0.75 } }),
   of(unary.powOp, [0, -2, INF, NAN, 1e-20], { options: { alpha: 3 } }),
+  of(unary.powOp, [0, -2, INF, NAN], { options: { alpha: 0 } }),
 ];
 
 describe.each(opened)("$name", (device) => {
@@ -84,6 +91,52 @@ describe.each(opened)("$name", (device) => {
       close(got[i], expected[i], tolerance) ? [] : [{ x, got: got[i], expected: expected[i] }],
     );
     expect(wrong).toEqual([]);
+  });
+});
+
+const SLOPES: Special[] = [
+  of(unary.geluOp, [-3, 0, 6, 30, ...FAR], { tolerance: 3e-6 }),
+  of(unary.geluTanhOp, [-3, 0, 6, 30, ...FAR], { tolerance: 1e-5 }),
+  of(unary.quickGeluOp, [-20, 0, 20, 100, ...FAR], { tolerance: 4e-6 }),
+  of(unary.siluOp, [-20, 0, 20, 100, ...FAR], { tolerance: 4e-6 }),
+  of(unary.tanhOp, [0, 20, -1e30, INF, NAN]),
+  of(unary.reluOp, [0, INF, -INF]),
+  of(unary.powOp, [0, -2, INF, NAN], { options: { alpha: 0 } }),
+  of(unary.powOp, [0, -2, 1e-20], { options: { alpha: 1 } }),
+];
+
+const slopes = (device: Device, { op, values, options = {} }: Special) =>
+  run(() => {
+    const x = setRequiresGrad(upload(device, values));
+    return gradients(sum(op({ x } as never, options as never)), [x])[0] as Tensor;
+  });
+
+describe.each(opened)("$name", (device) => {
+  test.each(SLOPES)("the gradient of $op.opName", async (special) => {
+    const [got, expected] = await Promise.all([device, reference].map((d) => slopes(d, special)));
+    const wrong = special.values.flatMap((x, i) =>
+      close(got[i], expected[i], special.tolerance ?? 2e-6) ? [] : [{ x, got: got[i], expected: expected[i] }],
+    );
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe.each([reference, ...opened])("f16 on $name", (device) => {
+  const all = decodeF16(Uint16Array.from({ length: 65536 }, (_, bits) => bits));
+  const casted = (values: Float32Array, from: FloatDType, to: FloatDType) =>
+    run(() => cast(fromHost(device, values, [values.length], from), to));
+
+  test("every value is widened exactly", async () => {
+    expect(await casted(all, "f16", "f32")).toEqual(Array.from(all));
+  });
+
+  test("narrowing rounds to nearest even, overflows to infinity and keeps NaN", async () => {
+    // Half-way between neighbours, and the f32 values beside it; 65,520 is half-way to what would be 65,536.
+    const between = Array.from(all.subarray(0, 0x7c00), (low, i) => (low + (i === 0x7bff ? 65536 : all[i + 1])) / 2);
+    const ends = [65519.99, 65536, 1e5, 3e38, INF, NAN, 2 ** -25, 2 ** -26, 1e-38, 1e-45, 0];
+    const values = Float32Array.from([...between, ...ends].flatMap((v) => [v, v * (1 - 2 ** -24), v * (1 + 2 ** -23)]));
+    const both = Float32Array.from([...values, ...values.map((v) => -v)]);
+    expect(await casted(both, "f32", "f16")).toEqual(Array.from(decodeF16(encodeF16(both))));
   });
 });
 

@@ -1,6 +1,5 @@
 // Element functions on f32 vectors by the codes of functions.ts. Included once per target, so no #pragma once. Special
-// values follow IEEE and the JavaScript functions: NaN stays NaN, exp overflows to infinity,
-// log(0) is -infinity.
+// values follow IEEE and the JavaScript functions: NaN stays NaN, exp overflows to infinity, log(0) is -infinity.
 #include "kernels/common/cpu/activation.h"
 
 #include <cmath>
@@ -103,7 +102,7 @@ HWY_INLINE void with_unary(uint32_t f, float alpha, float beta, G g) {
     case kReciprocal: return g([](auto d, auto x) HWY_ATTR { return hn::Div(hn::Set(d, 1.0f), x); });
     case kSin: return g([](auto d, auto x) HWY_ATTR { return sin_of(d, x); });
     case kCos: return g([](auto d, auto x) HWY_ATTR { return cos_of(d, x); });
-    case kTanhOf: return g([](auto d, auto x) HWY_ATTR { return keep_nan(x, tanh(d, x)); });
+    case kTanhOf: return g([](auto d, auto x) HWY_ATTR { return tanh(d, x); });
     case kSigmoid: return g([](auto d, auto x) HWY_ATTR { return keep_nan(x, sigmoid(d, x)); });
     case kReluOf: return g([](auto d, auto x) HWY_ATTR { return relu(d, x); });
     case kGeluOf: return g([](auto d, auto x) HWY_ATTR { return gelu(d, x); });
@@ -152,6 +151,8 @@ HWY_INLINE void with_derivative(uint32_t f, float alpha, float beta, G g) {
         return hn::IfThenElseZero(inside, hn::Set(d, 1.0f));
       });
     case kPow:
+      // Of a constant: 0 also where 0 to the power -1 is infinite.
+      if (alpha == 0) return g([](auto d, auto) HWY_ATTR { return hn::Zero(d); });
       return g([=](auto d, auto x)
                    HWY_ATTR { return by_lanes(d, x, [=](float v) { return alpha * std::pow(v, alpha - 1); }); });
   }

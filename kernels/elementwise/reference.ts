@@ -78,7 +78,7 @@ const DERIVATIVES = table<UnaryName, (s: number, alpha: number, beta: number) =>
   sign: () => 0,
   floor: () => 0,
   clamp: (x, alpha, beta) => (x >= alpha && x <= beta ? 1 : 0),
-  pow: (x, alpha) => alpha * x ** (alpha - 1),
+  pow: (x, alpha) => (alpha === 0 ? 0 : alpha * x ** (alpha - 1)),
 });
 
 export function unary(

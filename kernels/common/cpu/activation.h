@@ -47,18 +47,11 @@ HWY_INLINE V normal_cdf(D d, V x, V e) {
   const auto tail = normal_tail(d, x, e);
   return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(hn::Set(d, 1.0f), tail));
 }
-// erf(x) within 2e-7 absolute
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V erf(D d, V x) {
-  const auto z = hn::Mul(x, hn::Set(d, 1.41421356f));
-  const auto tail = normal_tail(d, z, gauss(d, z));
-  return hn::CopySign(hn::NegMulAdd(hn::Set(d, 2.0f), tail, hn::Set(d, 1.0f)), x);
-}
-// 1 / (1 + exp(-x)). The bound keeps exp inside f32, where Highway's is exact.
+// 1 / (1 + exp(-x)), 0 where that exp is infinite. Highway's is made for up to 104. NaN gives 0: times x it is NaN again.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V sigmoid(D d, V x) {
   const auto one = hn::Set(d, 1.0f);
-  return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Min(hn::Neg(x), hn::Set(d, 88.0f)))));
+  return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Min(hn::Neg(x), hn::Set(d, 104.0f)))));
 }
 
 // x Φ(x)
@@ -87,7 +80,9 @@ template <class D, class V = hn::Vec<D>>
 HWY_INLINE V gelu_tanh_derivative(D d, V x) {
   const auto s = sigmoid(d, gelu_tanh_argument(d, x));
   const auto slope = hn::MulAdd(hn::Mul(x, x), hn::Set(d, 6 * 0.79788456f * 0.044715f), hn::Set(d, 2 * 0.79788456f));
-  return hn::MulAdd(hn::Mul(hn::Mul(x, slope), s), hn::Sub(hn::Set(d, 1.0f), s), s);
+  // x σ (1 - σ) first, which is 0 far out: x slope would overflow there, and slope itself.
+  const auto bell = hn::Mul(hn::Mul(x, s), hn::Sub(hn::Set(d, 1.0f), s));
+  return hn::MulAdd(bell, hn::Min(slope, hn::Set(d, 3e38f)), s);
 }
 
 // x σ(c x): SiLU for c = 1, quick GELU for c = 1.702
@@ -97,9 +92,8 @@ HWY_INLINE V swish(D d, V x, float c) {
 }
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V swish_derivative(D d, V x, float c) {
-  const auto z = hn::Mul(x, hn::Set(d, c));
-  const auto s = sigmoid(d, z);
-  return hn::MulAdd(hn::Mul(z, s), hn::Sub(hn::Set(d, 1.0f), s), s);
+  const auto s = sigmoid(d, hn::Mul(x, hn::Set(d, c)));
+  return hn::MulAdd(hn::Mul(hn::Mul(x, s), hn::Sub(hn::Set(d, 1.0f), s)), hn::Set(d, c), s);
 }
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V quick_gelu(D d, V x) {
@@ -118,13 +112,14 @@ HWY_INLINE V silu_derivative(D d, V x) {
   return swish_derivative(d, x, 1.0f);
 }
 
+// Highway's gives 1 for NaN.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V tanh(D d, V x) {
-  return hn::Tanh(d, x);
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Tanh(d, x));
 }
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V tanh_derivative(D d, V x) {
-  const auto t = hn::Tanh(d, x);
+  const auto t = tanh(d, x);
   return hn::NegMulAdd(t, t, hn::Set(d, 1.0f));
 }
 

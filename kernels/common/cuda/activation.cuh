@@ -12,7 +12,7 @@ __device__ inline float activate(uint32_t code, float x) {
     case 3: return x * sigmoid(1.702f * x);                                               // quickGelu
     case 4: return x * sigmoid(x);                                                        // silu
     case 5: return tanhf(x);                                                              // tanh
-    case 6: return fmaxf(x, 0.0f);                                                        // relu
+    case 6: return x < 0.0f ? 0.0f : x;                                                   // relu: NaN stays
     default: return x;
   }
 }

@@ -23,9 +23,9 @@ fn gauss(x: f32) -> f32 {
   return exp_exact(-0.5 * x * x);
 }
 
-// The bound keeps exp finite.
+// The bound keeps exp finite; below it σ is 0, so that x σ(x) is.
 fn sigmoid(x: f32) -> f32 {
-  return 1.0 / (1.0 + exp_exact(select(-x, 88.0, x < -88.0)));
+  return select(1.0 / (1.0 + exp_exact(select(-x, 88.0, x < -88.0))), 0.0, x < -88.0);
 }
 
 // Below 0.625 Cephes' polynomial: 1 - 2 / (exp(2x) + 1) would cancel. tanh(10) rounds to 1.
@@ -58,7 +58,8 @@ fn gelu_tanh(x: f32) -> f32 {
 }
 fn gelu_tanh_derivative(x: f32) -> f32 {
   let s = sigmoid(x * (0.0713548163 * x * x + 1.59576912));
-  return s + x * (0.214064449 * x * x + 1.59576912) * s * (1.0 - s);
+  // x σ (1 - σ) first, which is 0 far out: x slope would overflow there, and slope itself.
+  return s + (x * s * (1.0 - s)) * min(0.214064449 * x * x + 1.59576912, 3e38);
 }
 
 // x σ(c x): SiLU for c = 1, quick GELU for c = 1.702
@@ -67,7 +68,7 @@ fn swish(x: f32, c: f32) -> f32 {
 }
 fn swish_derivative(x: f32, c: f32) -> f32 {
   let s = sigmoid(c * x);
-  return s + c * x * s * (1.0 - s);
+  return s + c * (x * s * (1.0 - s));
 }
 
 // A select and not max, which may take the other for NaN.
