@@ -1,5 +1,5 @@
 // grad-norm/join (cpu)
-// Math      clip[0] = √Σ partials;  clip[1] = maxNorm / (clip[0] + 1e-6) where that norm is above maxNorm, else 1
+// Math      clip[0] = √Σ partials;  clip[1] = min(1, maxNorm / (clip[0] + 1e-6))
 // Shapes    partials [count] f32 · clip [2] f32
 // Launch    one cell
 // Numerics  the few partial sums are joined in f64
@@ -28,7 +28,8 @@ void grad_norm_join(KERNEL_ARGS) {
   for (uint32_t i = 0; i < p.count; ++i) sum += partials[i];
   const double norm = std::sqrt(sum);
   clip[0] = static_cast<float>(norm);
-  clip[1] = norm > p.maxNorm ? static_cast<float>(p.maxNorm / (norm + 1e-6)) : 1.0f;
+  const double factor = p.maxNorm / (norm + 1e-6);
+  clip[1] = factor > 1 ? 1.0f : static_cast<float>(factor);
 }
 KERNEL_TARGETS(grad_norm_join)
 

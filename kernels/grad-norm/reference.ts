@@ -21,5 +21,5 @@ export function join(
   for (let i = 0; i < count; i++) sum += b.partials[i];
   const norm = Math.sqrt(sum);
   b.clip[0] = norm;
-  b.clip[1] = norm > maxNorm ? maxNorm / (norm + 1e-6) : 1;
+  b.clip[1] = Math.min(1, maxNorm / (norm + 1e-6));
 }
