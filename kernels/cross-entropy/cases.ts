@@ -27,6 +27,8 @@ export const table: CaseTable = {
     "losses are f32 for every type, of sums of at most 152,064 exponentials joined by lanes and blocks; the gradient takes " +
     "exp(x - m - log s), a relative error of 1e-6 where x - m is -10; half types round dlogits (<= 1 per dy) once (2^-9, 2^-12)",
   cases: [
+    make("no token, per token", 0, 7, { reduction: "none" }),
+    make("no token, sum", 0, 7, { reduction: "sum" }),
     make("one class: the loss is 0", 3, 1),
     make("row shorter than a vector, per token", 5, 7, { reduction: "none" }, all),
     make("tail after whole vectors, sum", 33, 65, { reduction: "sum" }, all),

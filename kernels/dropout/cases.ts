@@ -9,6 +9,7 @@ export const tables: CaseTable[] = [
     tolerance,
     reason,
     cases: [
+      { name: "no element", inputs: { x: [0, 5] }, options: { rate: 0.5 } },
       { name: "one element", inputs: { x: [1] }, options: { rate: 0.5 } },
       {
         name: "not a multiple of four",

@@ -12,6 +12,8 @@ export const table: CaseTable = {
   tolerance: { f32: 2e-6, bf16: 4e-3, f16: 5e-4 },
   reason: "f32 sums of at most 1,024 squares joined by lanes; |y| <= 1, half types round it once (2^-9, 2^-12)",
   cases: [
+    shape("no row", 0, 65),
+    shape("no column", 3, 0),
     shape("one element: y is the sign of x, its gradient zero", 1, 1),
     shape("row shorter than a vector", 3, 7, { dtypes: ["f32", "bf16", "f16"] }),
     shape("tail after whole vectors", 33, 65, { dtypes: ["f32", "bf16", "f16"] }),

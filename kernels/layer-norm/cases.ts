@@ -13,6 +13,8 @@ export const table: CaseTable = {
   reason:
     "f32 sums of at most 3,072 terms joined by lanes; half types round once per output (2^-9, 2^-12) of values up to 30",
   cases: [
+    shape(0, 65, { name: "no row: the gradients of weight and bias are zero" }),
+    shape(3, 0, { name: "no column" }),
     shape(1, 1, { name: "one element: the variance is zero", options: { eps: 1e-3 } }),
     shape(3, 7, { name: "row shorter than a vector", dtypes: ["f32", "bf16", "f16"] }),
     shape(130, 65, { name: "tail after whole vectors, rows over two blocks", dtypes: ["f32", "bf16", "f16"] }),

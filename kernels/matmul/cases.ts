@@ -15,6 +15,15 @@ const linear = (T: number, K: number, N: number): Record<string, InputSpec> => (
 });
 const layer = { transposeB: true };
 
+const empty: OpCase[] = [
+  { name: "no rows", inputs: operands(0, 5, 40) },
+  { name: "no columns", inputs: operands(9, 5, 0) },
+  { name: "no columns, no more rows than are packed", inputs: operands(3, 5, 0) },
+  { name: "no inner dimension: zeros", inputs: { a: [9, 0], b: [0, 4] } },
+  { name: "no inner dimension: the bias", inputs: { a: [3, 0], b: [4, 0], bias: [4] }, options: layer },
+  { name: "no batch row", inputs: { a: [0, 9, 5], b: [0, 5, 4] } },
+];
+
 const edges: OpCase[] = [
   { name: "one element", inputs: operands(1, 1, 1), dtypes: ALL },
   { name: "one row: a vector times a matrix", inputs: operands(1, 257, 100), dtypes: ALL },
@@ -108,7 +117,7 @@ export const table: CaseTable = {
   reason:
     "f32 sums of K terms of size 1/sqrt(K): rounding grows as sqrt(K) 2^-24, at most 55 of them for K = 3,072, less where " +
     "lanes sum apart; half types round once per stored value (2^-9, 2^-12 relative), gradients a second time in between",
-  cases: [...edges, ...batched, ...activations, ...layers, ...squares],
+  cases: [...empty, ...edges, ...batched, ...activations, ...layers, ...squares],
   cost: (c, pass) => {
     const a = shapeOf(c.inputs.a);
     const b = shapeOf(c.inputs.b);

@@ -44,10 +44,11 @@ export interface GemmPlan {
 }
 
 export function gemmPlan({ B, M, N, K }: GemmShape): GemmPlan {
-  let rows = M <= MAX_ROWS ? roundUp(M, PANEL) : 192;
+  // A product without rows or columns has no cells; the size of one is then any that is not 0.
+  let rows = M <= MAX_ROWS ? roundUp(Math.max(1, M), PANEL) : 192;
   // A wide B is cut by columns only, so that each cell packs its own part and B is read once.
   const byRows = M > MAX_ROWS || N <= MAX_COLS;
-  let cols = byRows ? roundUp(Math.ceil(N / Math.max(1, Math.ceil(N / MAX_COLS))), STRIP) : MIN_COLS;
+  let cols = byRows ? roundUp(Math.ceil(Math.max(1, N) / Math.max(1, Math.ceil(N / MAX_COLS))), STRIP) : MIN_COLS;
   const cells = () => B * Math.ceil(M / rows) * Math.ceil(N / cols);
   while (cells() < ENOUGH_CELLS && rows * cols * K > CELL_WORK) {
     if (byRows && rows >= 192) rows = roundUp(rows / 2, PANEL);

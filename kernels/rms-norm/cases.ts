@@ -13,6 +13,8 @@ export const table: CaseTable = {
   reason:
     "f32 sums of at most 4,096 terms joined by lanes; half types round once per output (2^-9, 2^-12) of values up to 30",
   cases: [
+    shape("no row: the gradient of weight is zero", 0, 65),
+    shape("no column", 3, 0),
     shape("one element: y is the sign of x", 1, 1, { options: { eps: 1e-3 } }),
     shape("row shorter than a vector", 3, 7, { dtypes: ["f32", "bf16", "f16"] }),
     shape("tail after whole vectors, rows over three blocks", 130, 65, { dtypes: ["f32", "bf16", "f16"] }),

@@ -16,6 +16,7 @@ export const table: CaseTable = {
   tolerance: { f32: 5e-7, bf16: 4e-3, f16: 5e-4 },
   reason: "two products of f32 with a cosine rounded once, whatever the angle; half types round once (2^-9, 2^-12)",
   cases: [
+    make("no token", [2, 0, 3, 8]),
     make("position 0: nothing turns", [2, 1, 3, 4]),
     make("one pair", [1, 5, 1, 2], { interleaved: true }),
     make("halves shorter than a vector", [2, 5, 3, 8], {}, all),

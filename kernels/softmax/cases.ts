@@ -9,6 +9,8 @@ const shape = (name: string, T: number, C: number, extra: Partial<OpCase> = {}):
 const huge = [1.6e38, -1.6e38, 0, 1e30, 1e30, -1e30, -3e38, -3e38, -3e38];
 
 const cases: readonly OpCase[] = [
+  shape("no row", 0, 5),
+  shape("no column", 3, 0),
   shape("one element", 1, 1),
   shape("row shorter than a vector", 3, 7, { dtypes: ["f32", "bf16", "f16"] }),
   shape("tail after whole vectors", 33, 65, { dtypes: ["f32", "bf16", "f16"] }),

@@ -29,6 +29,7 @@ export const tables: CaseTable[] = [
     tolerance,
     reason,
     cases: [
+      make("no row", [0, 5], 2),
       make("one of one", [1, 1], 1),
       make("all of a row: a sort", [3, 7], 7, all),
       make("router: 2 of 8 experts", [65, 8], 2, all),

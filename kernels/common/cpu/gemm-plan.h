@@ -32,9 +32,9 @@ struct GemmPlan {
 
   explicit GemmPlan(const GemmShape &s) {
     const size_t B = s.B, M = s.M, N = s.N, K = s.K;
-    rows = M <= 516 ? round_up(M, kPanel) : 192;
+    rows = M <= 516 ? round_up(std::max<size_t>(1, M), kPanel) : 192;
     const bool by_rows = M > 516 || N <= 1024;
-    cols = by_rows ? round_up(ceil_div(N, std::max<size_t>(1, ceil_div(N, 1024))), kStrip) : 128;
+    cols = by_rows ? round_up(ceil_div(std::max<size_t>(1, N), std::max<size_t>(1, ceil_div(N, 1024))), kStrip) : 128;
     const auto cells = [&] { return B * ceil_div(M, rows) * ceil_div(N, cols); };
     while (cells() < 16 && rows * cols * K > 20000000) {
       if (by_rows && rows >= 192)

@@ -1,7 +1,6 @@
 // gemm (cpu): the body that every dense product shares
 // Math      op(a) op(b), handed tile by tile to an epilogue
-// Method    for each K block: pack the cell's rows of a, unless a launch before did,
-//             and its columns of b;
+// Method    for each K block: pack the cell's rows of a and its columns of b, unless a launch before did;
 //             for each strip of b, for each panel of a: multiply_tile, which resumes the sums of the K block before;
 //           after the last K block each tile goes to the epilogue while it is in L1.
 // Tiling    GemmPlan
