@@ -3,6 +3,7 @@ import * as product from "../../kernels/matmul/kernels.js";
 import { defineOp, type ForwardContext, float, maybe } from "../define-op.js";
 import { run as dispatch } from "../dispatch.js";
 import { describe, OptionError, ShapeError } from "../errors.js";
+import { sizeOf } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 
 interface Options {
@@ -23,7 +24,7 @@ export const loraMatmulOp = defineOp({
 
   forward({ x, weight, a, b, bias }, { scale, dropout = 0 }: Options, { device, dims: { N, K, R }, run }) {
     if (!(dropout >= 0 && dropout < 1)) throw new OptionError(`loraMatmul: dropout ${dropout} is not in [0, 1).`);
-    const T = K === 0 ? 0 : x.size / K;
+    const T = sizeOf(x.shape.slice(0, -1));
     const params = { T, N, K, R, scale, dropout, sequence: dropout > 0 ? device.nextSequence() : 0 };
     const args = { x, weight, a, b, bias, y: [...x.shape.slice(0, -1), N], h: [T, R] };
     const { y, h } = run(kernels.forward, args, { ...params, hasBias: bias ? 1 : 0 });
@@ -31,15 +32,21 @@ export const loraMatmulOp = defineOp({
   },
 
   gradient({ x, weight, a, b, h }, dy, { kept, needs, into, run }) {
-    const { dx, g } = run(kernels.backwardInput, { dy, weight, a, b, dx: x.shape, g: [kept.T, kept.R] }, kept);
+    let dx: Tensor | null = null;
     let da: Tensor | null = null;
     let db: Tensor | null = null;
-    if (needs.a || needs.b) {
-      const args = { dy, x, h, g, da: into.a ?? a.shape, db: into.b ?? b.shape };
-      const accumulate = { accumulateA: into.a ? 1 : 0, accumulateB: into.b ? 1 : 0 };
-      ({ da, db } = run(kernels.backwardAdapter, args, { ...kept, ...accumulate }));
+    const adapter = needs.a || needs.b;
+    if (needs.x || adapter) {
+      const args = { dy, weight, a, b, dx: needs.x ? x.shape : null, g: [kept.T, kept.R] };
+      const found = run(kernels.backwardInput, args, { ...kept, hasDx: needs.x ? 1 : 0 });
+      if (needs.x) dx = found.dx;
+      if (adapter) {
+        const args = { dy, x, h, g: found.g, da: into.a ?? a.shape, db: into.b ?? b.shape };
+        const accumulate = { accumulateA: into.a ? 1 : 0, accumulateB: into.b ? 1 : 0 };
+        ({ da, db } = run(kernels.backwardAdapter, args, { ...kept, ...accumulate }));
+      }
+      found.g.dispose();
     }
-    g.dispose();
     return {
       x: dx,
       a: da,
@@ -53,7 +60,8 @@ export const loraMatmulOp = defineOp({
 /** The gradients of a trained base layer are those of a plain one. */
 function weightGradient(dy: Tensor, x: Tensor, weight: Tensor, run: ForwardContext["run"]): Tensor {
   const [N, K] = weight.shape;
-  const shape = { B: 1, M: N, N: K, K: x.size / K, transposeA: 1, transposeB: 0, batchedA: 0, batchedB: 0 };
+  const T = sizeOf(x.shape.slice(0, -1));
+  const shape = { B: 1, M: N, N: K, K: T, transposeA: 1, transposeB: 0, batchedA: 0, batchedB: 0 };
   const rest = { activation: 0, accumulate: 0, hasBias: 0, hasPreactivation: 0 };
   const args = { a: dy, b: x, bias: null, preactivation: null, y: weight.shape };
   return run(product.forward, args, { ...shape, ...rest }).y;
@@ -61,7 +69,8 @@ function weightGradient(dy: Tensor, x: Tensor, weight: Tensor, run: ForwardConte
 
 function biasGradient(dy: Tensor, run: ForwardContext["run"]): Tensor {
   const N = dy.shape[dy.rank - 1];
-  return run(product.backwardBias, { dy, dbias: [N] }, { T: dy.size / N, N, accumulate: 0 }).dbias;
+  const T = sizeOf(dy.shape.slice(0, -1));
+  return run(product.backwardBias, { dy, dbias: [N] }, { T, N, accumulate: 0 }).dbias;
 }
 
 /**
@@ -84,11 +93,11 @@ export function loraMatmul(
  */
 export function loraMerge(weight: Tensor, a: Tensor, b: Tensor, scale: number): void {
   const [N, R] = [weight.shape[0], a.shape[0]];
-  const K = weight.size / N;
+  const K = sizeOf(weight.shape.slice(1));
   if (a.size !== R * K || b.size !== N * R)
     throw new ShapeError(
       `loraMerge: ${describe("a", a.shape)} and ${describe("b", b.shape)} do not fit ${describe("weight", weight.shape)}: ` +
         `[R=${R}, K=${K}] and [N=${N}, R=${R}] are needed.`,
     );
-  dispatch(weight.device, kernels.merge, { weight, a, b }, { N, K, R, scale, sign: 1 });
+  dispatch(weight.device, kernels.merge, { weight, a, b }, { N, K, R, scale });
 }

@@ -1,7 +1,7 @@
 // lora-matmul/backward-input (cpu)
 // Math      g = scale dy b;  dx = dy weight + mask / (1 - dropout) ∘ (g a)
-// Shapes    dy [T,N] · weight [N,K] · a [R,K] · b [N,R] · random u32[4] · dx [T,K] · g [T,R]
-// Method    product.h with dy in the place of x
+// Shapes    dy [T,N] · weight [N,K] · a [R,K] · b [N,R] · random u32[4] · dx [T,K], optional · g [T,R]
+// Method    product.h with dy in the place of x; without dx only its rank rows
 // Launch    adapters: 32 columns of b or 256 of a · rows: 48 rows of dy or a block of weight · a rectangle of dx
 // Numerics  f32 sums; stores round once; the mask is the forward pass's, made again
 #undef HWY_TARGET_INCLUDE
@@ -17,7 +17,7 @@ namespace consilium::HWY_NAMESPACE {
 struct Params {
   uint32_t T, N, K, R;
   float scale, dropout;
-  uint32_t sequence;
+  uint32_t sequence, hasDx;
 };
 
 template <class T>

@@ -12,6 +12,13 @@ const layer = (T: number, K: number, N: number, R: number, bias = true): Record<
 });
 
 const cases: OpCase[] = [
+  { name: "no row: the adapter's gradients are zero", inputs: layer(0, 40, 33, 4), options: { scale: 2 } },
+  {
+    name: "no inner dimension: the bias",
+    inputs: { x: [5, 0], weight: [33, 0], a: [4, 0], b: [33, 4], bias: [33] },
+    options: { scale: 2 },
+  },
+  { name: "no column", inputs: layer(13, 40, 0, 4), options: { scale: 2 } },
   { name: "one row", inputs: layer(1, 40, 33, 4), options: { scale: 2 }, dtypes: ALL },
   { name: "rank one", inputs: layer(13, 31, 65, 1, false), options: { scale: 0.5 } },
   { name: "rank over a strip", inputs: layer(25, 70, 35, 40), options: { scale: 1 } },

@@ -31,24 +31,24 @@ function scratchFloats(p: Product): number {
   return rows + adapters + (plan(p).shareB ? roundUp(N, 32) * K : 0);
 }
 
-/** The launches of product.h: adapters, then rows (and weight), then the product. */
-const launches = <P>(symbol: string, product: (params: P) => Product) => [
+/** The launches of product.h: adapters, then rows (and weight), then the product, unless only the rank rows are wanted. */
+const launches = <P>(symbol: string, product: (params: P) => Product, whole: (params: P) => boolean = () => true) => [
   {
     symbol: `${symbol}_adapters`,
-    cells: (p: P) => ceilDiv(product(p).R, 32) + ceilDiv(product(p).N, 256),
+    cells: (p: P) => ceilDiv(product(p).R, 32) + (whole(p) ? ceilDiv(product(p).N, 256) : 0),
   },
   {
     symbol: `${symbol}_rows`,
     cells: (p: P) => {
-      const { shareB } = plan(product(p));
-      return ceilDiv(product(p).M, 48) + (shareB ? packBlocks(product(p).N, product(p).K) : 0);
+      const shared = whole(p) && plan(product(p)).shareB;
+      return ceilDiv(product(p).M, 48) + (shared ? packBlocks(product(p).N, product(p).K) : 0);
     },
   },
   {
     symbol,
     cells: (p: P) => {
       const { rowCells, colCells } = plan(product(p));
-      return rowCells * colCells;
+      return whole(p) ? rowCells * colCells : 0;
     },
   },
 ];
@@ -108,15 +108,20 @@ export const backwardInput = pass({
     a: read("R K"),
     b: read("N R"),
     random: optional(read("4", "u32")),
-    dx: write("T K"),
+    /** Absent where x needs no gradient: then g alone is computed. */
+    dx: optional(write("T K")),
     g: write("T R"),
   },
-  params: { ...sizes, ...dropout },
+  params: { ...sizes, ...dropout, hasDx: "u32" },
   reference: reference.backwardInput,
   cpu: {
     dtypes: ALL_FLOATS,
     scratchBytes: (p) => 4 * scratchFloats(backwardProduct(p)),
-    launches: launches("lora_matmul_backward_input", backwardProduct),
+    launches: launches<Sizes & { hasDx: number }>(
+      "lora_matmul_backward_input",
+      backwardProduct,
+      ({ hasDx }) => hasDx === 1,
+    ),
   },
   webgpu: {
     dtypes: ["f32", "f16"],
@@ -194,11 +199,11 @@ export const backwardAdapter = pass({
   },
 });
 
-/** weight += sign scale b a: folds an adapter into the weight (sign 1) or takes it out again (sign -1). */
+/** weight += scale b a: folds an adapter into the weight, or takes it out again where scale is negative. */
 export const merge = pass({
   label: "lora-matmul/merge",
   buffers: { weight: update("N K"), a: read("R K"), b: read("N R") },
-  params: { N: "u32", K: "u32", R: "u32", scale: "f32", sign: "f32" },
+  params: { N: "u32", K: "u32", R: "u32", scale: "f32" },
   reference: reference.merge,
   cpu: {
     dtypes: ALL_FLOATS,

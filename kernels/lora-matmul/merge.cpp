@@ -1,5 +1,5 @@
 // lora-matmul/merge (cpu)
-// Math      weight += sign scale b a
+// Math      weight += scale b a
 // Shapes    weight [N,K] · a [R,K] · b [N,R]
 // Method    the cells of gemm.h, 96 rows × 512 columns, packing in place: the inner dimension is short
 // Launch    one cell per rectangle of weight
@@ -16,7 +16,7 @@ namespace consilium::HWY_NAMESPACE {
 
 struct Params {
   uint32_t N, K, R;
-  float scale, sign;
+  float scale;
 };
 
 template <class T>
@@ -30,7 +30,7 @@ void lora_matmul_merge(KERNEL_ARGS) {
   const Operand<T> left{{b, R, 1}, nullptr, 0}, right{{a, 1, K}, nullptr, 0};
   const Lanes d;
   const size_t lanes = hn::Lanes(d);
-  const auto factor = hn::Set(d, p.sign * p.scale);
+  const auto factor = hn::Set(d, p.scale);
   const auto add = [&](const float *tile, size_t ld, size_t row, size_t height, size_t col, size_t width) HWY_ATTR {
     for (size_t i = 0; i < height; ++i) {
       T *out = weight + (row + i) * K + col;

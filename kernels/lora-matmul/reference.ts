@@ -57,7 +57,7 @@ export function backwardInput(
     a: NumberArray;
     b: NumberArray;
     random: NumberArray | null;
-    dx: NumberArray;
+    dx: NumberArray | null;
     g: NumberArray;
   },
   p: Sizes & Dropout,
@@ -70,7 +70,7 @@ export function backwardInput(
       for (let n = 0; n < N; n++) rank[r] += p.scale * dy[t * N + n] * b[n * R + r];
       g[t * R + r] = rank[r];
     }
-    for (let k = 0; k < K; k++) {
+    for (let k = 0; dx && k < K; k++) {
       let sum = 0;
       for (let n = 0; n < N; n++) sum += dy[t * N + n] * weight[n * K + k];
       let branch = 0;
@@ -110,13 +110,13 @@ export function backwardAdapter(
 
 export function merge(
   { weight, a, b }: { weight: NumberArray; a: NumberArray; b: NumberArray },
-  { N, K, R, scale, sign }: Omit<Sizes, "T"> & { sign: number },
+  { N, K, R, scale }: Omit<Sizes, "T">,
 ): void {
   for (let n = 0; n < N; n++) {
     for (let k = 0; k < K; k++) {
       let sum = 0;
       for (let r = 0; r < R; r++) sum += b[n * R + r] * a[r * K + k];
-      weight[n * K + k] += sign * scale * sum;
+      weight[n * K + k] += scale * sum;
     }
   }
 }
