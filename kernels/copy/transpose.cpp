@@ -1,8 +1,7 @@
 // copy/transpose (cpu)
 // Math      y[o + j yRow + i] = x[o + i xRow + j]
 // Shapes    i < I, j < J; the offsets o run over [d0..d3], each with a stride in x and one in y
-// Method    tiles of 32 x 32 words. Squares of 16-byte vectors are transposed in registers into a buffer; its rows,
-// whole
+// Method    tiles of 32 x 32 words. Squares of 16-byte vectors are transposed in registers into a buffer; its rows, whole
 //           cache lines, go to y, so that rows a power of two apart do not push each other out of the cache.
 //           Part tiles pass through a padded copy.
 // Tiling    a cell owns a tile; tiles run over i first, then j, then o

@@ -6,8 +6,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/matmul/backward-activation.cpp"
 #include "hwy/foreach_target.h"
-#include "kernels/common/cpu/simd.h"
-
 #include "kernels/common/cpu/activation.h"
 #include "kernels/common/cpu/column-sums.h"
 
@@ -52,8 +50,8 @@ KERNEL_TARGETS(matmul_backward_activation)
 template <class T>
 void matmul_backward_activation_join(KERNEL_ARGS) {
   const auto &p = *static_cast<const Params *>(params);
-  const size_t blocks = (p.T + kBlockRows - 1) / kBlockRows;
-  join_column_sums(static_cast<const float *>(scratch), blocks, p.N, false, begin, end, static_cast<T *>(buffers[3]));
+  join_column_sums(static_cast<const float *>(scratch), p.N, row_blocks(p.T), p.N, false, begin, end,
+                   static_cast<T *>(buffers[3]));  // dbias [N]
 }
 KERNEL_TARGETS(matmul_backward_activation_join)
 

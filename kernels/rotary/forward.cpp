@@ -1,6 +1,5 @@
 // rotary/forward (cpu)
-// Math      (y[a], y[b]) = (x[a] cos φ - x[b] sin φ, x[b] cos φ + x[a] sin φ);  φ = ± position * theta^(-2i /
-// rotaryDim),
+// Math      (y[a], y[b]) = (x[a] cos φ - x[b] sin φ, x[b] cos φ + x[a] sin φ);  φ = ± position theta^(-2i / rotaryDim),
 //           (a, b) = (2i, 2i + 1) interleaved, (i, i + rotaryDim / 2) otherwise; elements from rotaryDim on are copied
 // Shapes    x, y [B,L,H,D] · positions [B,L] i32 or absent: then start + l
 // Method    per position: cos and sin of every pair once, then all heads of all batch rows that share it

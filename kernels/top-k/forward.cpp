@@ -6,8 +6,7 @@
 //           one comparison; what is above goes into the sorted list by insertion. join: lists in order of blocks
 // Tiling    blocks of 32,768 columns: each starts an empty list, and most insertions happen while a list is young
 // Launch    forward: one cell per row and block; join: one cell per row
-// Limits    K <= V. An insertion moves up to K entries: meant for K up to some hundred; a rising row inserts every
-// value
+// Limits    K <= V. An insertion moves up to K entries: meant for K up to some hundred; a rising row inserts all values
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/top-k/forward.cpp"
 #include "hwy/foreach_target.h"
