@@ -2,8 +2,8 @@
 // Math      dweight[v,c] (+)= Σ_{t: ids[t] = v} dy[t,c];  ids of paddingIndex or outside [0, V) count nowhere
 // Shapes    dy [T,C] · ids [T] i32 · dweight [V,C] · scratch [2,T] of (id, position)
 // Method    sort: positions by id, a stable radix sort by bytes; zero: unless accumulating; add: the first position of
-//           each run of equal ids sums the run, in order of position, and is the only one to touch its row
-// Launch    sort: one cell; zero: one cell per row of dweight; add: one cell per position
+//           each run of equal ids sums the run, in order of position, and is the only one to touch those columns
+// Launch    sort: one cell; zero: one cell per row of dweight; add: one cell per position and 64 columns, positions fastest
 // Numerics  a run is summed in f32 before it meets dweight: a repeated id rounds once
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/embedding/backward-weight.cpp"
@@ -19,6 +19,8 @@ namespace consilium::HWY_NAMESPACE {
 struct Params {
   uint32_t T, V, C, paddingIndex, accumulate;
 };
+
+constexpr size_t kCols = 64;  // COLS of kernels.ts
 
 struct Lookup {
   uint32_t id, position;
@@ -75,16 +77,18 @@ void embedding_backward_weight_add(KERNEL_ARGS) {
   const Lookup *lookups = sorted(p, scratch);
   const auto *dy = static_cast<const T *>(buffers[0]);  // [T,C]
 
-  for (size_t first = begin; first < end; ++first) {
+  for (size_t cell = begin; cell < end; ++cell) {
+    const size_t first = cell % p.T, col = cell / p.T * kCols;
     const uint32_t id = lookups[first].id;
     if (id == p.V || (first > 0 && lookups[first - 1].id == id)) continue;
     size_t last = first + 1;
     while (last < p.T && lookups[last].id == id) ++last;
 
-    T *row = static_cast<T *>(buffers[2]) + id * C;  // [V,C]
-    for_row(d, C, [&](size_t c, auto part) HWY_ATTR {
-      auto sum = part.load(dy + lookups[first].position * C + c);
-      for (size_t i = first + 1; i < last; ++i) sum = hn::Add(sum, part.load(dy + lookups[i].position * C + c));
+    const T *from = dy + col;
+    T *row = static_cast<T *>(buffers[2]) + id * C + col;  // [V,C]
+    for_row(d, std::min(kCols, C - col), [&](size_t c, auto part) HWY_ATTR {
+      auto sum = part.load(from + lookups[first].position * C + c);
+      for (size_t i = first + 1; i < last; ++i) sum = hn::Add(sum, part.load(from + lookups[i].position * C + c));
       if (p.accumulate) sum = hn::Add(part.load(row + c), sum);
       part.store(sum, row + c);
     });

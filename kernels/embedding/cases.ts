@@ -19,6 +19,8 @@ export const table: CaseTable = {
     "look-ups are copies; a row's gradient is an f32 sum of as many terms as it has look-ups, at most 600 here, rounded " +
     "once to a half type (2^-9, 2^-12)",
   cases: [
+    make("no look-up: the gradient is zero", 3, 7, given()),
+    make("no column", 3, 0, given(0, 2)),
     make("one row, one look-up", 1, 1, given(0)),
     make("first and last row, some never looked up", 5, 7, given(4, 0, 4), { dtypes: ["f32", "bf16", "f16"] }),
     make("one row looked up by all", 3, 65, given(...new Array<number>(600).fill(1)), {
@@ -34,6 +36,7 @@ export const table: CaseTable = {
     make("ids of three bytes", 70000, 2, given(69999, 65536, 256, 65535, 255, 65536, 0)),
     make("256 rows: one past the last id no longer fits a byte", 256, 4, random(256, 40)),
     make("token types of BERT: two rows, many look-ups", 2, 16, random(2, 500)),
+    make("few ids, columns over two cells and a tail", 3, 150, random(3, 400), { dtypes: ["f32", "bf16"] }),
     make("MISS-small question, batch 8", 30522, 384, random(30522, 8, 32), { bench: true }),
     make("2,000 look-ups", 30522, 384, random(30522, 2000), { bench: true }),
   ],

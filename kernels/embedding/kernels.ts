@@ -1,5 +1,5 @@
 import { makeLists, threads } from "../common/wgsl/grid.js";
-import { ALL_FLOATS, pass, read, rowGrain, update, write } from "../contract.js";
+import { ALL_FLOATS, ceilDiv, pass, read, rowGrain, update, write } from "../contract.js";
 import backwardWeightWgsl from "./backward-weight.wgsl.js";
 import backwardWeightListsWgsl from "./backward-weight-lists.wgsl.js";
 import forwardWgsl from "./forward.wgsl.js";
@@ -16,6 +16,9 @@ export const forward = pass({
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [threads(forwardWgsl, ({ T, C }) => T * C)] },
 });
+
+/** Columns of a cell of the weight gradient, so that several share an id that most positions have (token types, padding). */
+const COLS = 64;
 
 export const backwardWeight = pass({
   label: "embedding/backward-weight",
@@ -46,7 +49,11 @@ export const backwardWeight = pass({
         cells: ({ V, accumulate }) => (accumulate ? 0 : V),
         grain: ({ C }) => 4 * rowGrain(C),
       },
-      { symbol: "embedding_backward_weight_add", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) },
+      {
+        symbol: "embedding_backward_weight_add",
+        cells: ({ T, C }) => T * ceilDiv(C, COLS),
+        grain: ({ C }) => rowGrain(Math.min(C, COLS)),
+      },
     ],
   },
   webgpu: {
