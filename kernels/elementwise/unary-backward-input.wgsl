@@ -58,7 +58,7 @@ fn derivative(s: f32) -> f32 {
     case 15u: { return swish_derivative(s, 1.702); }                       // quickGelu
     case 16u: { return swish_derivative(s, 1.0); }                         // silu
     case 19u: { return select(0.0, 1.0, s >= alpha && s <= params.beta); } // clamp
-    case 20u: { return alpha * pow_exact(s, alpha - 1.0); }                // pow
+    case 20u: { return select(alpha * pow_exact(s, alpha - 1.0), 0.0, alpha == 0.0); }                // pow
     default: { return 0.0; }                                               // sign, floor
   }
 }

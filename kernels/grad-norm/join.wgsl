@@ -25,6 +25,8 @@ fn main(@builtin(local_invocation_index) lane: u32) {
 
   if (lane == 0u) {
     clip[0] = norm;
-    clip[1] = select(1.0, params.maxNorm / (norm + 1e-6), norm > params.maxNorm);
+    // Not min(), which may take the other for NaN.
+    let factor = params.maxNorm / (norm + 1e-6);
+    clip[1] = select(factor, 1.0, factor > 1.0);
   }
 }

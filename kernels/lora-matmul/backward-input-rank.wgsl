@@ -14,6 +14,7 @@ struct Params {
   scale: f32,
   dropout: f32,
   sequence: u32,
+  hasDx: u32,
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<value>;       // [T,N]

@@ -132,7 +132,12 @@ export const backwardInput = pass({
         tiles: rankTiles,
         grid: ({ T, R }) => (R > 0 ? foldGrid(T) : [0, 0, 0]),
       },
-      ...productLaunches(backwardInputWgsl, backwardProduct, ["dy", "weight", "a", "random", "g", "dx"]),
+      ...productLaunches<Sizes & { hasDx: number }>(
+        backwardInputWgsl,
+        // No rows, no launch: where dx is not wanted.
+        (p) => ({ ...backwardProduct(p), M: p.hasDx ? p.T : 0 }),
+        ["dy", "weight", "a", "random", "g", "dx"],
+      ),
     ],
   },
 });

@@ -1,6 +1,6 @@
 // common: grid
 // lora-matmul/merge (webgpu)
-// Math      weight[n,k] += sign scale sum_r b[n,r] a[r,k]
+// Math      weight[n,k] += scale sum_r b[n,r] a[r,k]
 // Shapes    weight [N,K] · a [R,K] · b [N,R]
 // Tiling    a thread owns one element: the weight is read and written once, neighbours share b and read neighbours in a
 // Launch    grid (N K / WORKGROUP) folded, WORKGROUP threads
@@ -11,7 +11,6 @@ struct Params {
   K: u32,
   R: u32,
   scale: f32,
-  sign: f32,
 }
 
 @group(0) @binding(0) var<storage, read_write> weight: array<value>;  // [N,K]
@@ -36,5 +35,5 @@ fn main(
   for (var r = 0u; r < params.R; r++) {
     sum += f32(b[n * params.R + r]) * f32(a[r * params.K + k]);
   }
-  weight[i] = value(f32(weight[i]) + params.sign * params.scale * sum);
+  weight[i] = value(f32(weight[i]) + params.scale * sum);
 }
