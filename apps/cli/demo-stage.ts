@@ -23,6 +23,7 @@ export interface StageOptions {
   readonly deviceName: DeviceName;
   readonly threads?: number;
   readonly memory?: number;
+  readonly seed?: number;
   readonly resume: boolean;
   readonly interruption: Interruption;
   /** The command that goes on after a stop. */
@@ -54,7 +55,11 @@ export interface StageResult {
 export async function runStage(settings: StageSettings, options: StageOptions): Promise<StageResult> {
   const started = performance.now();
   const folder = join(options.out, settings.name);
-  const config = RunConfig.parse({ ...settings.run, ...(options.init && { init: options.init }) });
+  const config = RunConfig.parse({
+    ...settings.run,
+    ...(options.init && { init: options.init }),
+    ...(options.seed !== undefined && { seed: options.seed }),
+  });
   // A device of its own, so that the peak is the stage's.
   using device = await openDevice(options.deviceName, { threads: options.threads, memoryBudget: options.memory });
   const { interruption } = options;

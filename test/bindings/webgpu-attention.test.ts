@@ -66,7 +66,7 @@ function problem(name: string, { mask, packed, capacity, ...given }: Case) {
     q,
     k: packed ? q : normal(B * room * G * D, `${name} k`, 2),
     v: packed ? q : normal(B * room * G * D, `${name} v`),
-    mask: mask ? Int32Array.from({ length: B * S }, (_, i) => mask(i)) : null,
+    mask: mask ? Int32Array.from({ length: B * room }, (_, i) => mask(i)) : null,
     prefixKeys: P ? normal(P * G * D, `${name} prefix keys`) : null,
     prefixValues: P ? normal(P * G * D, `${name} prefix values`) : null,
     random: Uint32Array.of(0x12345678, 0x9abcdef0, 5, 0),

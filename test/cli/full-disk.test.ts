@@ -26,7 +26,7 @@ describe.skipIf(refused)(`a full disk${refused}`, () => {
     const full = await consilium(resume);
     expect(full.code).toBe(1);
     expect(full.stderr).toContain(`consilium: ${last}: the disk is full. Make room and try again`);
-    expect(full.stderr).toContain(`Go on with: consilium train miss --out ${out} --resume`);
+    expect(full.stderr).toContain(`Go on with: npx consilium train miss --out ${out} --resume`);
     expect(full.stderr).not.toMatch(/\n\s+at /);
     expect(readFileSync(last).equals(before)).toBe(true);
     expect(readdirSync(out)).toEqual(files);

@@ -89,7 +89,7 @@ describe("what cannot be done exits with 1 and one clear message", () => {
     [
       "a truncated image",
       train("--data", bad.images("truncated")),
-      [`images/${bad.image}: `, "premature end", "Copy it again"],
+      [`images/${bad.image}: `, "not a readable image", "Copy it again"],
     ],
     ["an image that is none", train("--data", bad.images("text")), [`images/${bad.image}: not a readable image`]],
     ["an image that is a folder", train("--data", bad.images("folder")), [`images/${bad.image}: it is a folder`]],
@@ -136,7 +136,7 @@ describe("what cannot be done exits with 1 and one clear message", () => {
     [
       "a model with another vocabulary",
       ["eval", "miss", bad.model({ config: (text) => text.replace(/"vocab": \d+/, '"vocab": 40') })],
-      ["vocab is 40, but vocab.txt makes 7"],
+      ["vocab.txt gives 7 pieces", "vocab is 40"],
     ],
     [
       "weights of another shape, all listed",

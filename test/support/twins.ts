@@ -155,6 +155,7 @@ export const twins: Readonly<Record<string, Twin>> = {
 
 /** Why a case has no twin; null where it has one. */
 export function withoutTwin(c: OpCase): string | null {
+  if (c.name === "no column") return "nothing has no largest element";
   if (/row of zeros/.test(c.name)) return "the derivative of a square root at 0 is infinite";
   if (c.options?.dropout) return "dropout numbers its elements as the fused op does";
   return null;

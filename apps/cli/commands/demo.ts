@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { RUN_FILE } from "../../../models/index.js";
 import { renderReport } from "../../report/report.js";
 import { commandLine, commonFlags } from "../command-line.js";
-import { addCommonOptions, type CommonOptions, openChosenDevice } from "../common-options.js";
+import { addCommonOptions, type CommonOptions, openChosenDevice, wholeNumber } from "../common-options.js";
 import { demoReport } from "../demo-report.js";
 import { demoStages, departures, fastStages } from "../demo-settings.js";
 import { runStage, type StageResult, sinceResume, stageDocument } from "../demo-stage.js";
@@ -19,6 +19,7 @@ interface Options extends CommonOptions {
   out: string;
   resume?: boolean;
   fast?: boolean;
+  seed?: number;
 }
 
 const EXAMPLES = `
@@ -36,13 +37,14 @@ export function addDemo(program: Command): void {
     .description("train on real data from scratch, tune with adapters, report: minutes on two cores")
     .option("--out <folder>", "where models and report go", "runs/demo")
     .option("--resume", "measure and report a finished demo again; one that was stopped goes on without it")
+    .option("--seed <n>", "of the weights, the order and the split of training images (default: 42)", wholeNumber)
     .option("--fast", "a smoke run of seconds on 24 images; its numbers mean nothing");
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
 async function run(options: Options): Promise<void> {
   const started = performance.now();
-  const { out, fast = false, threads, memory } = options;
+  const { out, fast = false, seed, threads, memory } = options;
   const stages = fast ? fastStages : demoStages;
   const resume = await prepare(out, options.resume ?? false);
   const probe = await openChosenDevice(options);
@@ -50,13 +52,14 @@ async function run(options: Options): Promise<void> {
   probe.close();
   using interruption = new Interruption();
   const flags = commonFlags(options, device.name);
-  const again = commandLine("demo", ...(fast ? ["--fast"] : []), "--out", out, "--resume", ...flags);
+  const ofSeed = seed === undefined ? [] : ["--seed", String(seed)];
+  const again = commandLine("demo", ...(fast ? ["--fast"] : []), ...ofSeed, "--out", out, "--resume", ...flags);
 
   const results: StageResult[] = [];
   for (const stage of stages) {
     process.stderr.write(`\n${stage.title}\n`);
     const init = results.at(-1)?.folder;
-    const given = { out, deviceName: device.name, threads, memory, resume, interruption, again, init };
+    const given = { out, deviceName: device.name, threads, memory, seed, resume, interruption, again, init };
     const result = await runStage(stage, given);
     results.push(result);
     const { scores } = result.evaluation;

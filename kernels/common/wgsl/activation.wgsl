@@ -68,7 +68,8 @@ fn swish(x: f32, c: f32) -> f32 {
 }
 fn swish_derivative(x: f32, c: f32) -> f32 {
   let s = sigmoid(c * x);
-  return s + c * (x * s * (1.0 - s));
+  // The product is 0 far out, where c x could overflow: a compiler may multiply in any order.
+  return s + c * select(x * s * (1.0 - s), 0.0, abs(x) > 1e30 && is_finite(x));
 }
 
 // A select and not max, which may take the other for NaN.
