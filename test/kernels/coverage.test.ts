@@ -1,0 +1,34 @@
+import { describe, expect, test } from "vitest";
+import type { AnyPass, FloatDType } from "../../kernels/contract.js";
+import { passes } from "../support/ops.js";
+
+/** Which device has which pass, in which storage types. A gap must be said here, with its reason. */
+const ALL: readonly FloatDType[] = ["f32", "bf16", "f16"];
+
+/** Passes whose buffers all have fixed types, so that the type of the call says nothing. */
+const FIXED = "no buffer has the value type";
+const isFixed = (pass: AnyPass) => Object.values(pass.buffers).every((b) => (b as { dtype: string }).dtype !== "value");
+
+/** CUDA comes after WebGPU; these prove the calling convention. */
+const CUDA = ["attention/forward", "layer-norm/forward", "matmul/forward"];
+
+describe("every pass", () => {
+  test.each(passes.map((p) => [p.label, p] as const))("%s", (_, pass) => {
+    expect(pass.cpu, "cpu").toBeDefined();
+    expect(pass.webgpu, "webgpu").toBeDefined();
+    expect(typeof pass.reference).toBe("function");
+    // WGSL has no bf16: only casts, which see it as bits, take it.
+    const wanted = (types: readonly FloatDType[]) => (isFixed(pass) ? ["f32"] : types);
+    expect(pass.cpu?.dtypes, FIXED).toEqual(expect.arrayContaining([...wanted(ALL)]));
+    expect(pass.webgpu?.dtypes, FIXED).toEqual(expect.arrayContaining([...wanted(["f32", "f16"])]));
+  });
+
+  test("cuda has those that prove the convention", () => {
+    expect(
+      passes
+        .filter((p) => p.cuda)
+        .map((p) => p.label)
+        .sort(),
+    ).toEqual(CUDA);
+  });
+});
