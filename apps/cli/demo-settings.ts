@@ -35,7 +35,7 @@ const organ: RunConfigInput = {
 const lora: RunConfigInput = {
   ...common,
   data: { set: "vqa-rad", folder: vqaRadFolder },
-  epochs: 6,
+  epochs: 12,
   batch: 32,
   lr: 1e-3,
   warmupSteps: 50,
@@ -43,7 +43,7 @@ const lora: RunConfigInput = {
   adaptation: { vision: "lora", jtm: "train", decoder: "train", r: 8, alpha: 32, dropout: 0 },
   answering: { method: "rank", k: 16, maskQuestionPads: true },
   validation: 0.1,
-  validateEvery: 2,
+  validateEvery: 4,
 };
 
 export const demoStages: readonly StageSettings[] = [
