@@ -169,7 +169,7 @@ export class Device {
     const text = (FAULTS[code] ?? `fault ${code}`)
       .replace("{value}", String(value | 0))
       .replace("{position}", String(position));
-    throw new FaultError(`${this.#labels[label] ?? "unknown op"}: ${text}. Its result was set to zero.`);
+    throw new FaultError(`${this.#labels[label] ?? "unknown op"}: ${text}. It counts as zero.`);
   }
 
   memory(): MemoryReport {

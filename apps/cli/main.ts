@@ -35,8 +35,9 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
   if (error instanceof Failed) return EXIT.failed;
   const message = error instanceof Error ? error.message : String(error);
-  const flags = error instanceof OutOfMemoryError ? " (flags: --batch, --memory)" : "";
-  process.stderr.write(`consilium: ${message}${flags}\n`);
+  const flags = process.argv[2] === "train" ? "--batch, --memory" : "--memory";
+  const hint = error instanceof OutOfMemoryError ? ` (flags: ${flags})` : "";
+  process.stderr.write(`consilium: ${message}${hint}\n`);
   if (error instanceof Interrupted) return EXIT.interrupted;
   if (process.argv.includes("--debug") && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return error instanceof UsageError ? EXIT.usage : EXIT.failed;

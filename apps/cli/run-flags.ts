@@ -49,7 +49,11 @@ export const runFlags: Readonly<Record<string, readonly RunFlag[]>> = {
     text("--schedule", "schedule", "cosine by epoch, as published, or by step", ["epoch", "step"]),
     number("--weight-decay", "weightDecay", "decay of AdamW"),
     number("--clip-norm", "clipNorm", "largest gradient norm (default: no clipping, as published)"),
-    text("--precision", "precision", "products in half types, around f32 weights", ["f32", "bf16", "f16"]),
+    text("--precision", "precision", "products in half types, around f32 weights (webgpu: f16 only)", [
+      "f32",
+      "bf16",
+      "f16",
+    ]),
     number("--dropout", "dropout", "dropout of the text modules"),
     number("--drop-path", "dropPath", "stochastic depth of the vision module"),
     number("--checkpoint-blocks", "checkpointBlocks", "last vision blocks that are computed twice to save memory"),
@@ -113,7 +117,7 @@ export function givenFlags(options: Readonly<Record<string, unknown>>): Record<s
   return given;
 }
 
-/** A config file: JSON, or what `config.json` of a run holds. */
+/** A config file: JSON, or what `run.json` of a run holds. */
 export async function readConfigFile(file: string): Promise<Record<string, unknown>> {
   const value = io.parseJson(await io.readText(file, "Give a JSON file to --config"), file);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;

@@ -16,7 +16,7 @@ const known = {
   frozen: openFrozen,
 } satisfies Record<string, (threads: number) => Promise<Peer>>;
 
-export const peerNames: readonly string[] = Object.keys(known);
+const peerNames: readonly string[] = Object.keys(known);
 
 /** One that does not open here stays in the list, null with the reason. */
 export interface OpenedPeer {

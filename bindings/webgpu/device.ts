@@ -37,6 +37,8 @@ class WebGpuBinding implements Binding {
   #readback: Readback;
   /** Grown to the largest need of any pass: launches run in order, so all passes share it. */
   #scratch: WebGpuMemory | null = null;
+  /** When debugging each pass has scratch of its own, which `finish` checks and frees. */
+  #scratches: WebGpuMemory[] | null;
   #closed = false;
 
   constructor(gpu: GPU, device: GPUDevice, info: GPUAdapterInfo, debug: boolean) {
@@ -47,6 +49,7 @@ class WebGpuBinding implements Binding {
     this.#device = device;
     this.#faults = new Faults(device);
     this.#buffers = new Buffers(device, this.#faults, debug);
+    this.#scratches = debug ? [] : null;
     this.#commands = new Commands(device, this.#faults);
     this.#programs = new Programs(device, this.#faults);
     this.#groups = new BindGroups(device, this.#faults);
@@ -108,6 +111,11 @@ class WebGpuBinding implements Binding {
   async finish(): Promise<void> {
     this.#commands.flush();
     await this.#settled(this.#device.queue.onSubmittedWorkDone());
+    const scratches = this.#scratches?.splice(0) ?? [];
+    const damage = await Promise.all(scratches.map((memory) => this.checkGuards(memory)));
+    for (const memory of scratches) this.release(memory);
+    const first = damage.find((text) => text !== null);
+    if (first) throw new Error(`webgpu: a kernel wrote outside its scratch: ${first}`);
   }
 
   close(): void {
@@ -137,6 +145,11 @@ class WebGpuBinding implements Binding {
   }
 
   #scratchOf(bytes: number): WebGpuMemory {
+    if (this.#scratches) {
+      const fresh = this.#buffers.allocate(bytes);
+      this.#scratches.push(fresh);
+      return fresh;
+    }
     if (this.#scratch && this.#scratch.bytes >= bytes) return this.#scratch;
     if (this.#scratch) this.release(this.#scratch);
     this.#scratch = this.#buffers.allocate(bytes);

@@ -21,7 +21,7 @@ const COMMON = /^\/\/ common: (.+)/;
 
 /**
  * What a kernel knows of the storage type. `value` is a type to compute with, `word` one whose loads and stores keep every
- * bit: a float's may make a signalling NaN quiet. WGSL has no bf16: kernels that convert it ask for storage.wgsl, which
+ * bit: a float's may make a signalling NaN quiet (f16 has no integer of its size, and keeps them as they are). WGSL has no bf16: kernels that convert it ask for storage.wgsl, which
  * goes by the number.
  */
 const STORAGE: Readonly<Record<FloatDType, string>> = {

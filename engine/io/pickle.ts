@@ -3,7 +3,8 @@
  * stack. It runs nothing: the host says what a global stands for, and refuses what it does not know.
  *
  * Bounds, for hostile files: each opcode does work in proportion to the bytes it stands for, so time and memory are
- * linear in the input, and the number of values has a bound of its own; what a host function copies from memoized values is charged to a budget of the same size.
+ * linear in the input, and the number of values has a bound of its own; what a host function copies from memoized values
+ * is charged to a budget of the same size.
  */
 import { DAMAGED, FileFormatError } from "./errors.js";
 import { checkTree, Internal } from "./pickle-tree.js";

@@ -117,7 +117,8 @@ export const attentionOp = defineOp({
  *
  * q [B, L, H, D]; k and v [B, S, G, D] with H a multiple of G (grouped queries: head h reads h / (H/G)); mask [B, S] of
  * i32, 0 hides a key; prefixKeys and prefixValues [P, G, D] stand in front of the keys of every row, visible to all
- * queries. A query that sees no key gives 0. Returns [B, L, H, D]; saves the inputs, y and one number per row.
+ * queries. A query that sees no key gives 0; a score of
+ * -infinity hides its key. Returns [B, L, H, D]; saves the inputs, y and one number per row.
  */
 export function attention(
   q: Tensor,

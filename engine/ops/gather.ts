@@ -12,6 +12,10 @@ function layout(op: string, shape: Shape, index: Tensor, d: number) {
       `${op}: ${describe("index", index.shape)} must have the shape [${shape.join(", ")}], but in dim ${d}.`,
     );
   const { outer: O, length: V, inner: I } = around(shape, d);
+  if (V === 0 && index.size > 0)
+    throw new ShapeError(
+      `${op}: dim ${d} of [${shape.join(", ")}] is empty, but index picks ${index.size} elements of it.`,
+    );
   return { O, V, K: index.shape[d], I };
 }
 

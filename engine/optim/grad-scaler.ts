@@ -3,6 +3,7 @@ import type { Device } from "../device.js";
 import { run } from "../dispatch.js";
 import { OptionError } from "../errors.js";
 import { mul } from "../ops/binary.js";
+import { cast } from "../ops/cast.js";
 import { keep } from "../scope.js";
 import { fromHost, type Tensor } from "../tensor.js";
 import { clipGradNorm } from "./clip-grad-norm.js";
@@ -57,12 +58,12 @@ export class GradScaler {
 
   /** s · loss, to call `backward` on. */
   scale(loss: Tensor): Tensor {
-    return mul(loss, this.#scale);
+    return mul(cast(loss, "f32"), this.#scale);
   }
 
   /**
    * For `optimizer.step(clip)`: [norm, factor] as clipGradNorm gives them, of the gradients without their scale, the factor
-   * dividing by it; a factor below 0, which skips the step, where a gradient is not finite or the norm is beyond f32.
+   * dividing by it; a factor below 0, which skips the step, where a gradient is not finite or the norm is above 1.8e19.
    */
   unscale(parameters: Iterable<Tensor>, options: { maxNorm?: number } = {}): Tensor {
     const { maxNorm = UNBOUNDED } = options;

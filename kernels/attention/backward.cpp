@@ -1,7 +1,7 @@
 // attention/backward (cpu)
 // Math      w = exp(scale q·k - lse), p = w drop; dscore[i,j] = w (drop dy[i]·v[j] - delta[i]), delta[i] = dy[i]·y[i];
 //           dv[j] = Σ_i p[i,j] dy[i];  dq[i] = scale Σ_j dscore[i,j] k[j];  dk[j] = scale Σ_i dscore[i,j] q[i]
-// Shapes    dy, q, y, dq [B,L,H,D] · k, v, dk, dv [B,S,G,D] · mask [B,S] i32 · prefix and its gradients [P,G,D] ·
+// Shapes    dy, q, y, dq [B,L,H,D] · k, v, dk, dv [B,S,G,D] · mask [B,kvCapacity] i32 · prefix and its gradients [P,G,D] ·
 //           lse [B,H,L] f32; layouts in kernels.ts
 // Method    a cell packs the visible keys and values of its head once and keeps its sums of dk and dv beside them; then
 //           per block of up to 64 queries (of all heads that share k and v), per block of keys:

@@ -89,15 +89,17 @@ export function forward(b: Inputs & { y: NumberArray; lse: NumberArray }, p: Siz
   for (const row of queries(b, p)) {
     const scores = row.keys.map((key) => p.scale * dot(b.q, row.q, key.keys, key.k, p.D));
     const max = scores.reduce((a, s) => Math.max(a, s), -Infinity);
-    const sum = scores.reduce((a, s) => a + Math.exp(s - max), 0);
+    // A score of -∞ hides its key; where all do, the query sees none.
+    const seesNone = max === -Infinity;
+    const sum = seesNone ? Infinity : scores.reduce((a, s) => a + Math.exp(s - max), 0);
     for (let d = 0; d < p.D; d++) {
       let y = 0;
       row.keys.forEach((key, n) => {
-        y += (Math.exp(scores[n] - max) / sum) * key.survives * key.values[key.v + d];
+        if (!seesNone) y += (Math.exp(scores[n] - max) / sum) * key.survives * key.values[key.v + d];
       });
       b.y[row.y + d] = y;
     }
-    b.lse[row.lse] = row.keys.length === 0 ? NO_KEYS : max + Math.log(sum);
+    b.lse[row.lse] = seesNone ? NO_KEYS : max + Math.log(sum);
   }
 }
 

@@ -41,11 +41,11 @@ export function workgroupTiles({ D }: Sizes, { software, maxWorkgroupStorage }: 
 }
 
 /** Up to so many rows per key/value head, attention is bound by reading k and v: the keys are split over workgroups. */
-const FEW_ROWS = 8;
-const FEW_KEYS = 64;
-const few = (p: Sizes) => rows(p) <= FEW_ROWS && p.P + p.S > FEW_KEYS;
+const SPLIT_ROWS = 8;
+const SPLIT_KEYS = 64;
+const few = (p: Sizes) => rows(p) <= SPLIT_ROWS && p.P + p.S > SPLIT_KEYS;
 /** Workgroups of forward-few: four rows and a split each. */
-const fewGroups = (p: Sizes) => p.B * p.G * ceilDiv(rows(p), FOUR) * ceilDiv(p.P + p.S, FEW_KEYS);
+const fewGroups = (p: Sizes) => p.B * p.G * ceilDiv(rows(p), FOUR) * ceilDiv(p.P + p.S, SPLIT_KEYS);
 
 const prefixSize = ({ P, G, D }: Sizes) => 2 * P * G * D;
 
@@ -97,13 +97,13 @@ export const forward: Pass = {
     {
       source: forwardFewWgsl,
       buffers: ["q", "k", "v", "mask", "random"],
-      tiles: ({ D }) => ({ WORKGROUP: FEW_KEYS, HEAD: 64 * ceilDiv(D, 64) }),
+      tiles: ({ D }) => ({ WORKGROUP: SPLIT_KEYS, HEAD: 64 * ceilDiv(D, 64) }),
       grid: (p) => (few(p) ? foldGrid(fewGroups(p)) : NONE),
     },
     {
       source: forwardFewJoinWgsl,
       buffers: ["y", "lse"],
-      tiles: () => ({ WORKGROUP: 64, KEYS: FEW_KEYS }),
+      tiles: () => ({ WORKGROUP: 64, KEYS: SPLIT_KEYS }),
       grid: (p) => (few(p) ? foldGrid(p.B * p.H * p.L) : NONE),
     },
   ],

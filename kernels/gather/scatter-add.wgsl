@@ -7,7 +7,7 @@
 // Tiling    a thread owns an element of y
 // Launch    grid (ceil(elements / WORKGROUP)) folded, WORKGROUP threads
 // Numerics  f32 in the order of k; rounds once
-// Limits    O V I K comparisons: for many indices per column of a long dimension, indexAdd sorts them first
+// Limits    O V I K comparisons
 
 struct Params {
   O: u32,

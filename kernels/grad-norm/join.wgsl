@@ -1,6 +1,6 @@
 // common: reduce
 // grad-norm/join (webgpu)
-// Math      clip[0] = √Σ partials;  clip[1] = maxNorm / (clip[0] + 1e-6) where that norm is above maxNorm, else 1
+// Math      clip[0] = √Σ partials;  clip[1] = min(1, maxNorm / (clip[0] + 1e-6))
 // Shapes    partials [count] f32 · clip [2] f32
 // Tiling    one workgroup; a thread owns every WORKGROUP-th partial sum
 // Launch    grid (1), WORKGROUP threads

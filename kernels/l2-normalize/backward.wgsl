@@ -32,7 +32,7 @@ fn main(
     return;
   }
   let row = t * params.C;
-  let divisor = max(norm[t], params.eps);
+  let divisor = select(norm[t], params.eps, norm[t] < params.eps);
 
   var along = 0.0;
   if (norm[t] >= params.eps) {

@@ -38,7 +38,7 @@ fn main(
   }
   let length = sqrt(workgroup_sum(squares, lane));
 
-  let divisor = max(length, params.eps);
+  let divisor = select(length, params.eps, length < params.eps);  // not max(), which may take eps for NaN
   for (var c = lane; c < params.C; c += WORKGROUP) {
     y[row + c] = value(f32(x[row + c]) / divisor);
   }

@@ -10,7 +10,7 @@ export function unscale(
 ): void {
   const norm = b.scaled[0] / b.scale[0];
   b.clip[0] = norm;
-  b.clip[1] = (norm > maxNorm ? maxNorm / (norm + 1e-6) : 1) / b.scale[0];
+  b.clip[1] = (norm + 1e-6 > maxNorm ? maxNorm / (norm + 1e-6) : 1) / b.scale[0];
   if (finite(b.scaled[0])) return;
   b.clip[1] = -1;
   b.counts[1] = 1;

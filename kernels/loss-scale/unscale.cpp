@@ -4,7 +4,7 @@
 // Shapes    scaled [2] f32 = norm of the scaled gradients, unused · scale [1] f32 = s · clip [2] f32
 //           counts [3] f32 = steps since s changed, whether a gradient is not finite, steps skipped
 // Launch    one cell
-// Limits    a norm beyond f32 counts as not finite
+// Limits    a norm above 1.8e19, whose square is beyond f32, counts as not finite
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/loss-scale/unscale.cpp"
 #include "hwy/foreach_target.h"
@@ -29,7 +29,7 @@ void loss_scale_unscale(KERNEL_ARGS) {
   auto *clip = static_cast<float *>(buffers[3]);                   // [2]
 
   const float norm = scaled / scale;
-  const float factor = norm > p.maxNorm ? p.maxNorm / (norm + 1e-6f) : 1.0f;
+  const float factor = norm + 1e-6f > p.maxNorm ? p.maxNorm / (norm + 1e-6f) : 1.0f;
   const bool finite = std::isfinite(scaled);
   clip[0] = norm;
   clip[1] = finite ? factor / scale : -1.0f;

@@ -4,7 +4,7 @@
 // Shapes    scaled [2] f32 = norm of the scaled gradients, unused · scale [1] f32 = s · clip [2] f32
 //           counts [3] f32 = steps since s changed, whether a gradient is not finite, steps skipped
 // Launch    one thread
-// Limits    a norm beyond f32 counts as not finite
+// Limits    a norm above 1.8e19, whose square is beyond f32, counts as not finite
 
 struct Params {
   maxNorm: f32,
@@ -19,7 +19,7 @@ struct Params {
 @compute @workgroup_size(1)
 fn main() {
   let norm = scaled.x / scale;
-  let factor = select(1.0, params.maxNorm / (norm + 1e-6), norm > params.maxNorm);
+  let factor = select(1.0, params.maxNorm / (norm + 1e-6), norm + 1e-6 > params.maxNorm);
   // WGSL may assume that no float is infinite or NaN; the bits cannot be assumed away.
   let finite = (bitcast<u32>(scaled.x) & 0x7f800000u) != 0x7f800000u;
   clip[0] = norm;

@@ -64,6 +64,10 @@ fn main(
   for (var batch = 0u; batch < batches; batch++) {
     let first = (batch * params.L + token) * params.H * params.D;
     for (var head = first; head < first + params.H * params.D; head += params.D) {
+      if (unit >= pairs) {
+        y[head + a] = x[head + a];
+        continue;
+      }
       let u = f32(x[head + a]);
       let v = f32(x[head + b]);
       y[head + a] = value(u * turn.x - v * turn.y);

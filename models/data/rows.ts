@@ -24,7 +24,7 @@ export async function readRows<T extends object>(
 }
 
 /** A text that begins with `{` is JSON lines, any other one JSON array. Unknown keys are allowed in rows. */
-export function parseRows<T extends object>(text: string, fileName: string, schema: z.ZodType<T>): NumberedRow<T>[] {
+function parseRows<T extends object>(text: string, fileName: string, schema: z.ZodType<T>): NumberedRow<T>[] {
   const values = text.trimStart().startsWith("{")
     ? io.parseJsonLines(text, fileName).map(({ line, value }) => io.parseWith(schema, value, `${fileName}:${line}`))
     : io.parseWith(z.array(schema), io.parseJson(text, fileName), fileName);

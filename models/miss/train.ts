@@ -83,6 +83,8 @@ export interface TrainResult {
 /** Trains MISS on a data set. Same config, device and SIMD target give the same bits, also across a stop and a resume. */
 export async function train(config: RunConfig, options: TrainOptions): Promise<TrainResult> {
   const { device, out, onEvent } = options;
+  if (config.precision === "bf16" && device.name === "webgpu")
+    throw new OptionError("precision bf16: webgpu multiplies in f32 and f16 only. Use f16, or the cpu device.");
   const splits = await loadSplits(config);
   const folder = await modelOf(config, splits, options.bertVocabulary);
   if (config.checkpointBlocks > folder.config.visionDepth)
@@ -268,7 +270,8 @@ class Run {
         loss.dispose();
         this.history.loss.push(value);
         this.history.lr.push(lr);
-        if (!Number.isFinite(value)) throw diverged(`the loss of step ${step + 1} is ${value}`);
+        // With a scaler, a step whose loss overflowed f16 was skipped; what is really spoilt shows when it is saved.
+        if (!Number.isFinite(value) && !this.scaler) throw diverged(`the loss of step ${step + 1} is ${value}`);
         onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss: value, lr });
       });
       Object.assign(this.state, { step: step + 1, epoch: next.epoch, position: next.position });

@@ -3,9 +3,10 @@ import type { Binding } from "../../bindings/device.js";
 import { backward, forward } from "../../kernels/attention/kernels.js";
 import { storageTiles, workgroupTiles } from "../../kernels/attention/webgpu.js";
 import type { AnyPass } from "../../kernels/contract.js";
+import { ADAPTERS } from "../support/devices.js";
 import { generator } from "../support/random.js";
 import { checkPass } from "../support/run-pass.js";
-import { ADAPTERS, gpuTest } from "../support/webgpu.js";
+import { gpuTest } from "../support/webgpu.js";
 
 const sizes = { B: 1, L: 8, S: 8, H: 1, G: 1, D: 16, P: 0, causal: 0, dropout: 0, sequence: 0 };
 

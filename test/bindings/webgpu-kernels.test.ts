@@ -10,9 +10,10 @@ import { ACTIVATIONS } from "../../kernels/matmul/activation.js";
 import { backwardActivation, backwardBias, forward as matmul } from "../../kernels/matmul/kernels.js";
 import { REDUCE } from "../../kernels/reduce/functions.js";
 import { forward as reduce } from "../../kernels/reduce/kernels.js";
+import { ADAPTERS } from "../support/devices.js";
 import { generator } from "../support/random.js";
 import { checkPass } from "../support/run-pass.js";
-import { ADAPTERS, gpuTest } from "../support/webgpu.js";
+import { gpuTest } from "../support/webgpu.js";
 
 const normal = (length: number, seed: string, scale = 1) => {
   const random = generator(seed);

@@ -1,6 +1,7 @@
 import type { DeviceName, DeviceOptions, Memory } from "../../bindings/device.js";
 import type { Device } from "../../engine/device.js";
 import { openDevice } from "../../engine/open-device.js";
+import type { GpuLimits } from "../../kernels/contract.js";
 
 /** Devices that must open here, e.g. CONSILIUM_REQUIRE=cpu,webgpu. One that is not required is skipped with its reason. */
 export const required = new Set((process.env.CONSILIUM_REQUIRE ?? "cpu").split(",").filter(Boolean));
@@ -18,11 +19,17 @@ export async function tryOpen(name: DeviceName, options: DeviceOptions = {}): Pr
   }
 }
 
+/** What kernels choose their tiles by on the smallest GPU there may be, and on a software adapter. */
+export const ADAPTERS = {
+  hardware: { software: false, maxWorkgroupStorage: 16384, maxWorkgroupInvocations: 256 },
+  software: { software: true, maxWorkgroupStorage: 32768, maxWorkgroupInvocations: 1024 },
+} as const satisfies Record<string, Partial<GpuLimits>>;
+
 /** The webgpu device with the tiles that a GPU would get, whatever the adapter. */
 export async function tryOpenLikeGpu(options: DeviceOptions = {}): Promise<Opened> {
   const opened = await tryOpen("webgpu", options);
   const binding = opened.device?.binding;
-  if (binding?.limits) Object.assign(binding, { limits: { ...binding.limits, software: false } });
+  if (binding?.limits) Object.assign(binding, { limits: { ...binding.limits, ...ADAPTERS.hardware } });
   return opened;
 }
 

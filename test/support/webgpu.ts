@@ -27,9 +27,3 @@ export const gpuTest = (title: string, body: (gpu: Binding) => Promise<void>, li
     Object.assign(opened, { limits: { ...own, ...limits } });
     await body(opened).finally(() => Object.assign(opened, { limits: own }));
   });
-
-/** What kernels choose their tiles by on the smallest GPU there may be, and on a software adapter. */
-export const ADAPTERS = {
-  hardware: { software: false, maxWorkgroupStorage: 16384, maxWorkgroupInvocations: 256 },
-  software: { software: true, maxWorkgroupStorage: 32768, maxWorkgroupInvocations: 1024 },
-} as const satisfies Record<string, Partial<GpuLimits>>;

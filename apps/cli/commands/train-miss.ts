@@ -36,7 +36,7 @@ export function addTrainMiss(program: Command): void {
     .optionsGroup("Run:")
     .requiredOption(
       "--out <folder>",
-      "where the run is kept: config.json, vocab.txt, model.safetensors, last.safetensors",
+      "where the run is kept: run.json, config.json, vocab.txt, model.safetensors, last.safetensors",
     )
     .option("--config <file>", "settings as JSON; flags change them")
     .option("--resume", "go on from the last checkpoint in --out, with the settings it was started with")

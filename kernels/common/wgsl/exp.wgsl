@@ -1,4 +1,5 @@
-// Exponentials of x <= 0, as softmax needs them.
+// Exponentials of x <= 0, as softmax needs them: by the built-in, which is several times the speed of math.wgsl's; its
+// error of 1e-5 at worst is that of one weight.
 
 // Where a search for a maximum starts. Not -infinity, so that a row of masked values gives exp(-infinity) and no NaN.
 const LOWEST = -3.4028234e38;
