@@ -13,6 +13,7 @@ export { MissVqa } from "./miss/miss-vqa.js";
 export { type ModelFolder, readModelFolder } from "./miss/model-folder.js";
 export type { Answering, Prediction } from "./miss/predict.js";
 export { RunConfig, type RunConfigInput } from "./miss/run-config.js";
-export { type TrainEvent, type TrainOptions, type TrainResult, train as trainMiss } from "./miss/train.js";
+export { train as trainMiss } from "./miss/train.js";
+export type { TrainEvent, TrainOptions, TrainResult } from "./miss/train-options.js";
 export { openState, RUN_FILE } from "./miss/train-state.js";
 export { type VerifyReport, verify as verifyMiss } from "./miss/verify/verify.js";

@@ -115,7 +115,10 @@ export function stageDocument(stage: StageResult) {
     metrics: stage.settings.name === "organ" ? { heldOutAccuracy: metrics.global, ...metrics } : metrics,
     baselines: {
       majority: stage.majority,
-      shuffledImages: metricsOf(shuffled.scores),
+      shuffledImages: {
+        ...metricsOf(shuffled.scores),
+        paired: comparePaired(marksOf(shuffled), marksOf(evaluation)),
+      },
       questionOnly: {
         ...metricsOf(questionOnly.scores),
         paired: comparePaired(marksOf(questionOnly), marksOf(evaluation)),

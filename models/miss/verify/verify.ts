@@ -1,4 +1,4 @@
-import { type Device, indexSelect, io, nn, noGrad, optim, scope, type Tensor, tensor } from "../../../engine/index.js";
+import { type Device, indexSelect, io, nn, noGrad, scope, type Tensor, tensor } from "../../../engine/index.js";
 import { loraLayers } from "../../peft/lora.js";
 import { withMergedAdapters } from "../../peft/merged.js";
 import { adapt, countParameters, peftName, ROOTS, type Root } from "../adaptation.js";
@@ -9,6 +9,8 @@ import { rank } from "../rank.js";
 import { Comparison, type Row } from "./comparison.js";
 import { GoldenInputs, readAll } from "./inputs.js";
 import { configOf, goldenNumbers, isGeneration, type Manifest, readManifest, type Scenario } from "./manifest.js";
+import { maximum, sumOf } from "./sums.js";
+import { training } from "./training.js";
 
 export interface VerifyReport {
   readonly rows: Row[];
@@ -156,11 +158,6 @@ async function losses(device: Device, network: MissNetwork, inputs: GoldenInputs
   for (const name of ["loss", "manifest.loss"]) c.forward(name, [sumOf(perSample) / B], tolerance);
 }
 
-const sumOf = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0);
-
-const maximum = (values: ArrayLike<number>) =>
-  Array.from(values).reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
-
 /** BLIP's form: each question has several answers with weights; loss = Σ w · loss / questions. */
 async function weighted(
   device: Device,
@@ -266,61 +263,4 @@ async function merged(
     const moved = Array.from(after, (value, i) => Math.abs(value - before[i]));
     c.scaled("manifest.merged_max_abs_diff", [maximum(moved)], tolerance, Math.max(1, maximum(before)));
   });
-}
-
-async function training(
-  device: Device,
-  network: MissNetwork,
-  inputs: GoldenInputs,
-  manifest: Manifest,
-  wrapped: ReadonlySet<Root>,
-  c: Comparison,
-  relative: number,
-  step1: number,
-): Promise<void> {
-  const { lr, betas, eps, weight_decay: weightDecay } = manifest.adamw;
-  const named = [...network.namedParameters()].filter(([, p]) => p.requiresGrad);
-  const first = await lossOfStep(device, network, inputs);
-  const norms = named.map(([path]) => c.values(`manifest.grad_norm.${peftName(path, wrapped)}`)?.[0] ?? 0);
-  const largestNorm = maximum(norms);
-  const gradients = new Map<string, ArrayLike<number>>();
-  for (const [i, [path, p]] of named.entries()) {
-    const name = peftName(path, wrapped);
-    const values = p.grad ? await p.grad.data() : new Float32Array(p.size);
-    gradients.set(name, values);
-    c.gradient(`grad.${name}`, values, relative);
-    // Key biases have no gradient but rounding noise: there the scale is that of the other norms.
-    const scale = norms[i] > 1e-9 ? norms[i] : largestNorm;
-    const norm = Math.sqrt(sumOf(Array.from(values, (v) => v * v)));
-    c.scaled(`manifest.grad_norm.${name}`, [norm], relative, scale);
-  }
-  using optimizer = new optim.AdamW(named, { lr, betas, eps, weightDecay });
-  optimizer.step();
-  for (const [path, p] of named) {
-    const name = peftName(path, wrapped);
-    if (!c.has(`step1.${name}`)) continue;
-    // The first step is about lr · sign(g): where g is rounding noise its sign is, too.
-    const gradient = c.values(`grad.${name}`) ?? (gradients.get(name) as ArrayLike<number>);
-    c.absolute(`step1.${name}`, await p.data(), step1, (i) => Math.abs(gradient[i]) > 1e-5);
-  }
-  const golden = c.values("manifest.losses_over_5_steps");
-  if (!golden) return;
-  const losses = [first];
-  while (losses.length < golden.length) {
-    optimizer.zeroGrad();
-    losses.push(await lossOfStep(device, network, inputs));
-    optimizer.step();
-  }
-  // What the gradients may be off by goes into the weights of the next step.
-  c.gradient("manifest.losses_over_5_steps", losses, relative);
-}
-
-/** The loss; its gradients are left in the parameters. */
-async function lossOfStep(device: Device, network: MissNetwork, inputs: GoldenInputs): Promise<number> {
-  using loss = scope(() => {
-    const loss = network.loss(inputs.batch(device));
-    loss.backward();
-    return loss;
-  });
-  return loss.item();
 }

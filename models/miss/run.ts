@@ -1,0 +1,259 @@
+import { autocast, io, nn, noGrad, optim, scope, type Tensor } from "../../engine/index.js";
+import type { ImageStore } from "../data/image-store.js";
+import { batches, type Cursor } from "../data/order.js";
+import type { VqaRecord } from "../data/record.js";
+import { score } from "../eval/metrics.js";
+import { withMergedAdapters } from "../peft/merged.js";
+import { adapt } from "./adaptation.js";
+import { trainingBatch } from "./batch.js";
+import { stateDict } from "./checkpoint.js";
+import type { DataSplits } from "./datasets.js";
+import type { ModelFolder } from "./model-folder.js";
+import type { MissNetwork } from "./network.js";
+import { predict } from "./predict.js";
+import type { RunConfig } from "./run-config.js";
+import { MissTokenizer } from "./tokenizer.js";
+import type { TrainOptions } from "./train-options.js";
+import {
+  type History,
+  type openState,
+  otherArithmetic,
+  restoreState,
+  type State,
+  saveState,
+  stateFile,
+} from "./train-state.js";
+
+/** A training run: steps, validations and checkpoints, from its first step or from where its state stands. */
+export class Run {
+  readonly network: MissNetwork;
+  readonly optimizer: optim.AdamW;
+  /** Keeps the gradients of f16 in range. */
+  readonly scaler: optim.GradScaler | null;
+  readonly tokenizer: MissTokenizer;
+  readonly steps: number;
+  history: History = { loss: [], lr: [] };
+  state: State;
+  readonly #schedule: optim.Schedule;
+  readonly #config: RunConfig;
+  readonly #options: TrainOptions;
+  readonly #splits: DataSplits;
+  readonly #folder: ModelFolder;
+  readonly #images: ImageStore;
+  readonly #perEpoch: number;
+  #savedAt = Date.now();
+
+  constructor(
+    config: RunConfig,
+    options: TrainOptions,
+    splits: DataSplits,
+    folder: ModelFolder,
+    images: ImageStore,
+    network: MissNetwork,
+    init: nn.Initializer,
+  ) {
+    this.#config = config;
+    this.#options = options;
+    this.#splits = splits;
+    this.#folder = folder;
+    this.#images = images;
+    this.#perEpoch = Math.ceil(splits.train.length / config.batch);
+    this.steps = config.epochs * this.#perEpoch;
+    this.tokenizer = new MissTokenizer(folder.pieces);
+    this.network = network;
+    const { adaptation } = config;
+    const { r, alpha, dropout } = adaptation;
+    adapt(this.network, init, { ...adaptation, lora: { r, alpha, dropout } });
+    nn.namePaths(this.network);
+    const trained = [...this.network.namedParameters()].filter(([, p]) => p.requiresGrad);
+    const { lr, minLr, warmupSteps, weightDecay } = config;
+    this.optimizer = new optim.AdamW(trained, { lr, weightDecay });
+    this.scaler = config.precision === "f16" ? new optim.GradScaler(options.device) : null;
+    const total = config.schedule === "epoch" ? config.epochs : Math.max(1, this.steps - warmupSteps);
+    const cosine = optim.cosine(lr, total, minLr);
+    const perEpoch = this.#perEpoch;
+    // The rate changes at the borders of epochs, also where the first ones warm up.
+    const byEpoch: optim.Schedule = (s) => cosine(Math.floor((s + warmupSteps) / perEpoch));
+    const decay = config.schedule === "epoch" ? byEpoch : cosine;
+    this.#schedule = warmupSteps > 0 ? optim.linearWarmup(warmupSteps, decay) : decay;
+    options.device.seed(config.seed);
+    this.state = {
+      version: 2,
+      config,
+      device: { name: options.device.name, target: options.device.target },
+      step: 0,
+      epoch: 0,
+      position: 0,
+      random: options.device.randomState,
+      best: null,
+      validations: [],
+      finished: false,
+    };
+  }
+
+  async restore(saved: Awaited<ReturnType<typeof openState>> | null): Promise<void> {
+    if (!saved) return;
+    const { device, out, onEvent } = this.#options;
+    const text = otherArithmetic(saved.state, device, stateFile(out));
+    if (text) onEvent?.({ type: "warning", text });
+    this.state = { ...saved.state, device: this.state.device };
+    this.history = await restoreState(saved, device, this);
+  }
+
+  /** Trains to the end, or until the signal; true when it was stopped. */
+  async loop(): Promise<boolean> {
+    while (this.state.epoch < this.#config.epochs) {
+      if (!(await this.#validated())) return true;
+      if (!(await this.#epoch())) return true;
+    }
+    if (!(await this.#validated())) return true;
+    if (!this.state.best) {
+      await this.#refuseDiverged();
+      await this.#export();
+    }
+    this.state.finished = true;
+    await this.save();
+    return false;
+  }
+
+  /** The rest of the epoch; false when it was stopped. */
+  async #epoch(): Promise<boolean> {
+    const { signal, onEvent, checkpointSeconds = 60 } = this.#options;
+    const { seed, batch } = this.#config;
+    const { train } = this.#splits;
+    const cursor: Cursor = { epoch: this.state.epoch, position: this.state.position };
+    let pending: Promise<void> = Promise.resolve();
+    for (const { rows, next } of batches({ seed, n: train.length, batchSize: batch }, cursor)) {
+      const loss = this.#step(Array.from(rows, (i) => train[i]));
+      const { step, lr, epoch } = { step: this.state.step, lr: this.optimizer.lr, epoch: cursor.epoch };
+      // The next step is enqueued while this loss is still on its way.
+      await pending;
+      pending = loss.item().then((value) => {
+        loss.dispose();
+        this.history.loss.push(value);
+        this.history.lr.push(lr);
+        // With a scaler, a step whose loss overflowed f16 was skipped; what is really spoilt shows when it is saved.
+        if (!Number.isFinite(value) && !this.scaler) throw diverged(`the loss of step ${step + 1} is ${value}`);
+        onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss: value, lr });
+      });
+      Object.assign(this.state, { step: step + 1, epoch: next.epoch, position: next.position });
+      if (signal?.aborted || Date.now() - this.#savedAt > checkpointSeconds * 1000) {
+        await pending;
+        await this.save();
+        if (signal?.aborted) return false;
+      }
+    }
+    await pending;
+    return true;
+  }
+
+  /**
+   * Validates at the end of an epoch where that is due and was not done yet: a run that was stopped between the last step
+   * and its validation finds it still to do. False when it was stopped; the checkpoint before it stands.
+   */
+  async #validated(): Promise<boolean> {
+    const { epochs, validateEvery } = this.#config;
+    const { epoch, position, validations } = this.state;
+    const { validation } = this.#splits;
+    const due = position === 0 && epoch > 0 && (epoch % validateEvery === 0 || epoch === epochs);
+    if (!due || validation.length === 0 || validations.at(-1)?.epoch === epoch) return true;
+    const { signal } = this.#options;
+    await this.save();
+    try {
+      await this.#validate(validation);
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) return false;
+      throw error;
+    }
+    await this.save();
+    return true;
+  }
+
+  #step(rows: readonly VqaRecord[]) {
+    const { device } = this.#options;
+    const { scaler } = this;
+    const { precision } = this.#config;
+    this.network.train();
+    this.optimizer.lr = this.#schedule(this.state.step);
+    return scope(() => {
+      const batch = trainingBatch(device, this.tokenizer, this.#images, rows);
+      const loss = autocast(precision, () => this.network.loss(batch));
+      (scaler?.scale(loss) ?? loss).backward();
+      this.optimizer.step(this.#clip());
+      scaler?.update();
+      this.optimizer.zeroGrad();
+      return loss;
+    });
+  }
+
+  /** What the optimiser multiplies the gradients by. */
+  #clip(): Tensor | null {
+    const parameters = this.network.parameters();
+    const { clipNorm: maxNorm } = this.#config;
+    if (this.scaler) return this.scaler.unscale(parameters, { maxNorm });
+    return maxNorm === undefined ? null : optim.clipGradNorm(parameters, maxNorm);
+  }
+
+  async #validate(records: readonly VqaRecord[]): Promise<void> {
+    const random = this.#options.device.randomState;
+    this.network.eval();
+    const { answering } = this.#folder;
+    const { signal } = this.#options;
+    const found = await predict(this.network, this.tokenizer, this.#images, records, { answering, batch: 100, signal });
+    this.#options.device.restoreRandom(random);
+    const { accuracy } = score(
+      records,
+      found.map((p) => p.answer),
+    ).published.global;
+    const recent = this.history.loss.slice(-this.#perEpoch);
+    const loss = recent.reduce((a, b) => a + b, 0) / recent.length;
+    const validation = { step: this.state.step, epoch: this.state.epoch, accuracy, loss };
+    this.state.validations.push(validation);
+    const best = !this.state.best || accuracy > this.state.best.accuracy;
+    if (best) {
+      this.state.best = validation;
+      await this.#export();
+    }
+    this.#options.onEvent?.({ type: "validation", validation, best });
+  }
+
+  /** The weights for others: adapters folded in, published names. */
+  async #export(): Promise<void> {
+    const file = `${this.#options.out}/model.safetensors`;
+    await withMergedAdapters(this.network, () => io.writeSafetensors(file, stateDict(this.network)));
+  }
+
+  /**
+   * Throws where the weights give no finite loss: the update that spoilt them is only seen by the step after it, and must
+   * not replace the last good checkpoint.
+   */
+  async #refuseDiverged(): Promise<void> {
+    const { device } = this.#options;
+    const { train } = this.#splits;
+    this.network.eval();
+    using loss = noGrad(() =>
+      scope(() => {
+        const rows = train.slice(0, this.#config.batch);
+        return this.network.loss(trainingBatch(device, this.tokenizer, this.#images, rows));
+      }),
+    );
+    const value = await loss.item();
+    if (!Number.isFinite(value)) throw diverged(`after step ${this.state.step} the loss is ${value}`);
+  }
+
+  async save(): Promise<void> {
+    await this.#refuseDiverged();
+    this.state.random = this.#options.device.randomState;
+    await saveState(this.#options.out, this.state, this, this.history);
+    this.#savedAt = Date.now();
+    this.#options.onEvent?.({ type: "saved", step: this.state.step, file: stateFile(this.#options.out) });
+  }
+
+  dispose(): void {
+    this.scaler?.dispose();
+    this.optimizer.dispose();
+    this.network.dispose();
+  }
+}
+
+const diverged = (what: string) => new Error(`train: ${what}. Use a smaller lr or clipNorm.`);

@@ -1,0 +1,51 @@
+import { describe, expect, test } from "vitest";
+import { Initializer, Linear, LoraLinear, LoraPatchEmbed, PatchEmbed } from "../../engine/nn/index.js";
+import { noGrad } from "../../engine/recording.js";
+import { type Tensor, tensor } from "../../engine/tensor.js";
+import { expectClose } from "../support/compare.js";
+import { tryOpen } from "../support/devices.js";
+import { generator } from "../support/random.js";
+
+const random = generator("adapters");
+const normal = (n: number) => Float32Array.from({ length: n }, () => random.normal());
+
+describe.each(["reference", "cpu", "webgpu"] as const)("an adapter on %s", async (name) => {
+  const { device, reason } = await tryOpen(name);
+  if (!device) return test.skip(`opens: ${reason}`, () => {});
+
+  /** Sizes with tails after whole vectors and tiles. */
+  const layers = () => {
+    const init = new Initializer(device, 3);
+    const linear = new LoraLinear(init, new Linear(init, 67, 101), { r: 5, alpha: 10 });
+    const patches = new LoraPatchEmbed(init, new PatchEmbed(init, 3, 37, 4), { r: 5, alpha: 10 });
+    for (const { lora_B } of [linear, patches]) lora_B.default.weight.write(normal(lora_B.default.weight.size));
+    return [
+      [linear, tensor(normal(9 * 67), { device, shape: [9, 67] })],
+      [patches, tensor(normal(2 * 3 * 64), { device, shape: [2, 3, 8, 8] })],
+    ] as const;
+  };
+
+  test("merged gives the same output from one weight; unmerged the old weight within a rounding", async () => {
+    for (const [layer, x] of layers()) {
+      const forward = async () => {
+        using y = noGrad(() => (layer.forward as (x: Tensor) => Tensor)(x));
+        return (await y.data()) as Float32Array;
+      };
+      const { weight } = layer.base_layer;
+      const [before, expected] = [await weight.data(), await forward()];
+      layer.merge();
+      layer.merge();
+      expect(layer.merged).toBe(true);
+      expect(await weight.data()).not.toEqual(before);
+      // Sums of 67 or 48 products in another order.
+      expectClose("merged", await forward(), expected, 2e-6);
+      layer.unmerge();
+      layer.unmerge();
+      // B A has elements of some 10: adding and taking away rounds to 2^-24 of that, twice.
+      expectClose("weight", await weight.data(), before, 2e-6);
+      expectClose("unmerged", await forward(), expected, 1e-5);
+      x.dispose();
+      layer.dispose();
+    }
+  });
+});
