@@ -1,6 +1,7 @@
 import type { FloatDType } from "../kernels/contract.js";
 import { toFloat } from "./convert.js";
 import { isFloat } from "./dtype.js";
+import { OptionError } from "./errors.js";
 import { recordingHistory } from "./recording.js";
 import { keep, type ScopeResult } from "./scope.js";
 import type { Storage } from "./storage.js";
@@ -89,6 +90,7 @@ export function inRegion<T>(dtype: FloatDType | null, f: () => T): T {
  * With "f16" use `optim.GradScaler`. Rules of torch.autocast; Micikevicius et al.: Mixed Precision Training, arXiv 1710.03740.
  */
 export function autocast<T>(dtype: FloatDType, f: () => ScopeResult<T>): T {
+  if (!isFloat(dtype)) throw new OptionError(`autocast: "${dtype}" is no floating type. Known: f32, bf16, f16.`);
   const result: T = region?.dtype === dtype ? f() : inRegion<T>(dtype, f);
   if (result instanceof Promise)
     throw new TypeError("autocast: the function returned a Promise. A region is synchronous; await outside of it.");

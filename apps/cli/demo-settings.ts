@@ -74,6 +74,7 @@ export const demoStages: readonly StageSettings[] = [
 /** A run of seconds that shows nothing but that the parts work together. */
 export const fastStages: readonly StageSettings[] = demoStages.map((stage) => ({
   ...stage,
+  about: "A smoke run on 24 images: it shows that the parts work together, and nothing else.",
   run: {
     ...stage.run,
     data: { set: stage.name === "organ" ? "organ-smoke" : "vqa-rad-smoke", folder: vqaRadFolder },

@@ -7,7 +7,7 @@ export class Interruption {
   readonly #controller = new AbortController();
   readonly #handler = () => {
     if (this.signal.aborted) process.exit(EXIT.interrupted);
-    process.stderr.write("\nStopping after this step. Once more to stop at once, without a checkpoint.\n");
+    process.stderr.write("\nStopping at the next safe place. Once more to stop at once, without a checkpoint.\n");
     this.#controller.abort();
   };
 

@@ -37,7 +37,8 @@ function report(error: unknown): number {
   const message = error instanceof Error ? error.message : String(error);
   const flags = process.argv[2] === "train" ? "--batch, --memory" : "--memory";
   const hint = error instanceof OutOfMemoryError ? ` (flags: ${flags})` : "";
-  process.stderr.write(`consilium: ${message}${hint}\n`);
+  // The line of progress on a terminal stays open until then.
+  process.stderr.write(`${process.stderr.isTTY ? "\r\x1b[K" : ""}consilium: ${message}${hint}\n`);
   if (error instanceof Interrupted) return EXIT.interrupted;
   if (process.argv.includes("--debug") && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return error instanceof UsageError ? EXIT.usage : EXIT.failed;

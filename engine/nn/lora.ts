@@ -1,3 +1,4 @@
+import { OptionError } from "../errors.js";
 import { loraMatmul, loraMerge } from "../ops/lora-matmul.js";
 import type { Activation } from "../ops/matmul.js";
 import { reshape } from "../ops/reshape.js";
@@ -47,6 +48,8 @@ abstract class Lora<Base extends Linear | PatchEmbed> extends Module {
 
   constructor(base: Base, A: Tensor, B: Tensor, options: LoraOptions) {
     super();
+    if (!(Number.isInteger(options.r) && options.r > 0))
+      throw new OptionError(`LoRA: rank r is ${options.r}; a whole number above 0 is needed.`);
     base.requiresGrad(false);
     this.base_layer = base;
     this.lora_A = { default: { weight: A } };

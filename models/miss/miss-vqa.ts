@@ -8,6 +8,7 @@ import { type ModelFolder, readModelFolder, scalings } from "./model-folder.js";
 import { MissNetwork } from "./network.js";
 import { type Answering, type Prediction, predict } from "./predict.js";
 import { MissTokenizer } from "./tokenizer.js";
+import { stateFile } from "./train-state.js";
 
 export interface AnswerOptions {
   signal?: AbortSignal;
@@ -38,6 +39,12 @@ export class MissVqa {
   /** Loads config.json, vocab.txt and model.safetensors of a folder. */
   static async load(path: string, { device }: { device: Device }): Promise<MissVqa> {
     const folder = await readModelFolder(path);
+    if (await isUnfinished(path))
+      throw new io.FileFormatError(
+        path,
+        "its training is not finished: there is no model.safetensors yet",
+        `Go on with: npx consilium train miss --out ${path} --resume`,
+      );
     const reader = await io.openCheckpoint(path);
     try {
       const network = new MissNetwork(new nn.Initializer(device), folder.config);
@@ -93,3 +100,7 @@ export class MissVqa {
     this.dispose();
   }
 }
+
+/** A run that was stopped before it chose its weights. */
+const isUnfinished = async (folder: string) =>
+  (await platform.exists(stateFile(folder))) && !(await platform.exists(`${folder}/model.safetensors`));

@@ -4,7 +4,7 @@ import { ImageStore } from "../data/image-store.js";
 import { countParameters } from "./adaptation.js";
 import { loadNetwork, writeText } from "./checkpoint.js";
 import { loadSplits } from "./datasets.js";
-import { type ModelFolder, scalings, writeModelFolder } from "./model-folder.js";
+import { type ModelFolder, readModelFolder, scalings, writeModelFolder } from "./model-folder.js";
 import { modelOf } from "./model-of-run.js";
 import { MissNetwork } from "./network.js";
 import { Run } from "./run.js";
@@ -90,9 +90,19 @@ async function startingNetwork(
   try {
     await using reader = await io.openCheckpoint(config.init);
     onEvent?.({ type: "loaded", file: reader.file, report: await loadNetwork(network, reader) });
+    const text = await otherPixels(config.init, folder);
+    if (text) onEvent?.({ type: "warning", text });
     return network;
   } catch (error) {
     network.dispose();
     throw error;
   }
+}
+
+/** What a run has to be told that sees other pixel values than those its start was trained on; null where it does not. */
+async function otherPixels(init: string, { scaling }: ModelFolder): Promise<string | null> {
+  if (!(await platform.exists(`${init}/config.json`))) return null;
+  const before = (await readModelFolder(init)).scaling;
+  if (before === scaling) return null;
+  return `${init} was trained with --scaling ${before}, this run has --scaling ${scaling}: what it knows of images may not help.`;
 }

@@ -107,8 +107,11 @@ async function prepare(out: string, resume: boolean): Promise<boolean> {
     if (!(await exists(join(folder, RUN_FILE))) && (await readdir(folder)).some((name) => !name.startsWith(".")))
       throw new UsageError(`${folder} is no run of the demo. Choose another --out.`);
   const finished = await exists(join(out, DOCUMENT));
-  if (finished) for (const name of [DOCUMENT, REPORT]) await rm(join(out, name), { force: true });
+  if (resume && folders.length === 0)
+    throw new UsageError(`${out} holds no demo to go on with. Check --out, or leave out --resume to start one.`);
+  // What is measured again replaces the old results when it is done.
   if (resume) return true;
+  if (finished) for (const name of [DOCUMENT, REPORT]) await rm(join(out, name), { force: true });
   if (!finished && folders.length > 0) {
     process.stderr.write(
       `${out} holds a demo that was stopped: going on with it. Choose another --out to start anew.\n`,

@@ -25,7 +25,8 @@ const EXAMPLES = `
 Examples:
   consilium train miss --set organ --out runs/organ --vocabulary reduced --scaling ordinary --schedule step \\
       --batch 32 --lr 1e-3 --warmup-steps 50 --answering rank
-  consilium train miss --set vqa-rad --init runs/organ --out runs/lora --vision frozen --jtm lora --decoder lora
+  consilium train miss --set vqa-rad --init runs/organ --scaling ordinary --vocabulary reduced --out runs/lora \\
+      --vision lora --answering rank
   consilium train miss --config my-run.json --out runs/mine --seed 7
   consilium train miss --out runs/mine --resume`;
 
@@ -115,6 +116,8 @@ async function settings(options: Options): Promise<RunConfig> {
   // Stopped before its first checkpoint: the same settings, from the start.
   const begun = resume && !file ? await readRun(out) : null;
   if (begun) return runConfig({ ...options }, { values: begun, file: out });
+  if (resume && !file)
+    throw new UsageError(`${out} holds no run to go on with. Check --out, or leave out --resume to start one.`);
   if (!file) return runConfig({ ...options });
   return runConfig({ ...options }, { values: await readConfigFile(file), file });
 }
