@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { tryOpen } from "../support/devices.js";
-import { consilium, temporaryFolder } from "./support.js";
+import { consilium, consiliumStoppedAt, temporaryFolder } from "./support.js";
 
 const { device, reason } = await tryOpen("cpu", {});
 device?.close();
@@ -11,17 +11,10 @@ describe.skipIf(!device)(`a demo where there was one before${reason}`, () => {
   const folder = temporaryFolder();
   const out = join(folder, "demo");
   const args = ["demo", "--fast", "--out", out, "--device", "cpu"];
-  const stopAt = (text: string) => {
-    let sent = false;
-    return consilium(args, (child, stderr) => {
-      if (sent || !stderr.includes(text)) return;
-      sent = true;
-      child.kill("SIGINT");
-    });
-  };
+  const stopAt = (pattern: RegExp) => consiliumStoppedAt(pattern, "SIGINT", args);
 
   test("one that was stopped goes on; a finished one makes room, results first", async () => {
-    const stopped = await stopAt("step 1/");
+    const stopped = await stopAt(/step 1\//);
     expect(stopped.code, stopped.stderr).toBe(130);
     expect(stopped.stderr).toContain(`npx consilium demo --fast --out ${out} --resume --device cpu`);
 
@@ -39,7 +32,13 @@ describe.skipIf(!device)(`a demo where there was one before${reason}`, () => {
     const blind = JSON.parse(readFileSync(join(out, "organ-question-only", "run.json"), "utf8"));
     expect(blind).toEqual({ ...stages[0].config, images: "blank" });
 
-    const anew = await stopAt("step 1/");
+    // Resumed with other settings: refused, and what was finished stays.
+    const other = await consilium([...args, "--seed", "7", "--resume"]);
+    expect(other.code).toBe(1);
+    expect(other.stderr).toContain("other settings: seed 42, now 7");
+    for (const name of ["report.html", "demo.json"]) expect(existsSync(join(out, name)), name).toBe(true);
+
+    const anew = await stopAt(/step 1\//);
     expect(anew.code, anew.stderr).toBe(130);
     expect(anew.stderr).not.toContain("going on");
     for (const name of ["report.html", "demo.json"]) expect(existsSync(join(out, name)), name).toBe(false);

@@ -72,6 +72,10 @@ describe("a run that stops where an epoch ends validates when it goes on, and en
     const stopped = await train(name, { stop: atStep(steps) });
     expect(stopped).toMatchObject({ interrupted: true, steps });
     expect(stopped.validations.map((v) => v.epoch)).toEqual(validated);
+    if (validated.length === 0)
+      await expect(MissVqa.load(path(name), { device })).rejects.toThrow(
+        /its training is not finished.*Go on with: npx consilium train miss --out .* --resume/,
+      );
     expect(await train(name, { resume: true })).toMatchObject({ interrupted: false, resumedAt: steps });
     sameFiles(name, "whole");
   });
