@@ -23,7 +23,10 @@ for (const { folder, table } of tables) {
   if (!op?.differentiable) continue;
   describe(`${table.op} (kernels/${folder})`, () => {
     for (const c of table.cases) {
-      if (elements(c) > LIMIT) continue;
+      if (elements(c) > LIMIT) {
+        test.skip(`${c.name}: smaller cases run the same loops, and each input takes two more forwards`, () => {});
+        continue;
+      }
       const inputs = hostInputs(c, "f32");
       const floats = Object.keys(inputs).filter(
         (n) => isFloat(inputs[n].dtype) && !c.noGradient?.[n] && !c.notDerivative?.[n],
