@@ -1,23 +1,9 @@
-import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { defineConfig, type Plugin } from "vitest/config";
-
-/** `import source from "./forward.wgsl.js"` gives the text of `forward.wgsl`, as in the build. */
-const wgsl: Plugin = {
-  name: "wgsl",
-  enforce: "pre",
-  resolveId(id, importer) {
-    if (!id.endsWith(".wgsl.js") || !importer) return null;
-    return `\0wgsl:${new URL(id.slice(0, -3), `file://${importer}`).pathname}`;
-  },
-  load(id) {
-    if (!id.startsWith("\0wgsl:")) return null;
-    return `export default ${JSON.stringify(readFileSync(id.slice(6), "utf8"))}`;
-  },
-};
+import { defineConfig } from "vitest/config";
+import { wgslPlugin } from "./scripts/wgsl-module.mjs";
 
 export default defineConfig({
-  plugins: [wgsl],
+  plugins: [wgslPlugin],
   resolve: {
     alias: [
       { find: "#platform", replacement: fileURLToPath(new URL("./bindings/platform/node.ts", import.meta.url)) },

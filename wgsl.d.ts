@@ -1,5 +1,5 @@
-/** A `.wgsl` file as a string: the build writes `<file>.wgsl.js` beside the compiled kernels; vitest reads it directly. */
+/** A `.wgsl` file: the build writes `<file>.wgsl.js` beside the compiled kernels, bundlers of the sources use its plugin. */
 declare module "*.wgsl.js" {
-  const source: string;
+  const source: import("./kernels/contract.js").WgslSource;
   export default source;
 }

@@ -62,11 +62,18 @@ export interface GpuLimits {
 
 export type Tiles = Readonly<Record<string, number>>;
 
+/** A .wgsl file as `import source from "./forward.wgsl.js"` gives it. */
+export interface WgslSource {
+  readonly text: string;
+  /** The files of common/wgsl that its first line names. */
+  readonly common: readonly WgslSource[];
+}
+
 export interface WgslLaunch<P extends Params> {
-  /** Text of the .wgsl file. `tiles` become `const` lines in front of it. */
-  readonly source: string;
-  /** Files of common/wgsl besides those that the first line of `source` names: variants of one kernel differ in them. */
-  readonly common?: readonly string[];
+  /** `tiles` become `const` lines behind its text. */
+  readonly source: WgslSource;
+  /** Files of common/wgsl besides those that `source` names: variants of one kernel differ in them. */
+  readonly common?: readonly WgslSource[];
   /** Null where the launch is not for this adapter, but another of the pass: it is skipped. */
   tiles?(params: ParamValues<P>, limits: GpuLimits): Tiles | null;
   /** Workgroups in x, y, z. */

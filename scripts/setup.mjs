@@ -16,6 +16,7 @@ import { createInterface } from "node:readline/promises";
 import { fileURLToPath } from "node:url";
 import { nativeSources } from "../bindings/native/sources.cjs";
 import { missingFormatter, missingPackages, missingVulkan } from "./system-packages.mjs";
+import { wgslModule } from "./wgsl-module.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const flags = new Set(process.argv.slice(2));
@@ -160,14 +161,19 @@ async function addon() {
 
 async function typescript() {
   const folders = ["kernels", "engine", "bindings", "models", "apps", "bench", "examples"];
-  const hash = hashOf(["tsconfig.build.json", "tsconfig.json", ...folders.flatMap((f) => filesIn(f, /\.(ts|wgsl)$/))]);
+  const hash = hashOf([
+    "tsconfig.build.json",
+    "tsconfig.json",
+    "scripts/wgsl-module.mjs",
+    ...folders.flatMap((f) => filesIn(f, /\.(ts|wgsl)$/)),
+  ]);
   if (upToDate("typescript", hash, "dist/engine/index.js")) return;
   say("compiling TypeScript");
   await run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], "TypeScript");
   for (const path of filesIn("kernels", /\.wgsl$/)) {
     const target = join(root, "dist", `${path}.js`);
     mkdirSync(join(target, ".."), { recursive: true });
-    writeFileSync(target, `export default ${JSON.stringify(readFileSync(join(root, path), "utf8"))};\n`);
+    writeFileSync(target, wgslModule(join(root, path)));
   }
   stamp("typescript", hash);
 }

@@ -1,5 +1,4 @@
-import { commonSources } from "../../kernels/common/wgsl/sources.js";
-import type { AnyPass, BufferSpec, FloatDType, Tiles, WgslLaunch } from "../../kernels/contract.js";
+import type { AnyPass, BufferSpec, FloatDType, Tiles, WgslLaunch, WgslSource } from "../../kernels/contract.js";
 import { COMPUTE_STAGE } from "./constants.js";
 import type { Faults } from "./faults.js";
 
@@ -17,8 +16,6 @@ export interface Program {
 
 type Launch = WgslLaunch<Record<string, "u32" | "f32">>;
 
-const COMMON = /^\/\/ common: (.+)/;
-
 /**
  * What a kernel knows of the storage type. `value` is a type to compute with, `word` one whose loads and stores keep every
  * bit: a float's may make a signalling NaN quiet (f16 has no integer of its size, and keeps them as they are). WGSL has no bf16: kernels that convert it ask for storage.wgsl, which
@@ -30,20 +27,17 @@ const STORAGE: Readonly<Record<FloatDType, string>> = {
   f16: "const STORAGE: u32 = 2u; alias value = f16; alias word = f16;",
 };
 
-/** The files of kernels/common/wgsl that a text and its launch ask for, those that they ask for, and so on. */
-function commonOf(label: string, source: string, variant: readonly string[]): Set<string> {
-  const found = new Set<string>();
-  const add = (words: readonly string[]) => {
-    for (const word of words) {
-      const text = commonSources[word.trim()];
-      if (text === undefined)
-        throw new Error(`${label}: it asks for ${word.trim()}.wgsl, which is not in kernels/common/wgsl`);
-      if (found.has(text)) continue;
-      found.add(text);
-      add(COMMON.exec(text)?.[1].split(",") ?? []);
+/** What a file and its launch refer to: the sources of kernels/common/wgsl, those that they refer to, and so on. */
+function commonOf(source: WgslSource, variant: readonly WgslSource[]): Set<WgslSource> {
+  const found = new Set<WgslSource>();
+  const add = (sources: readonly WgslSource[]) => {
+    for (const one of sources) {
+      if (found.has(one)) continue;
+      found.add(one);
+      add(one.common);
     }
   };
-  add([...(COMMON.exec(source)?.[1].split(",") ?? []), ...variant]);
+  add([...source.common, ...variant]);
   return found;
 }
 
@@ -54,17 +48,16 @@ function commonOf(label: string, source: string, variant: readonly string[]): Se
  * `enable` must be in front.
  */
 export function assemble(
-  label: string,
-  source: string,
+  source: WgslSource,
   dtype: FloatDType,
   tiles: Tiles,
-  variant: readonly string[] = [],
+  variant: readonly WgslSource[] = [],
 ): string {
-  const common = commonOf(label, source, variant);
+  const texts = [source, ...commonOf(source, variant)].map(({ text }) => text);
   const constants = Object.entries(tiles).map(([name, value]) => `const ${name}: u32 = ${value}u;`);
-  const subgroups = [source, ...common].some((text) => /\bsubgroup[A-Z]/.test(text));
+  const subgroups = texts.some((text) => /\bsubgroup[A-Z]/.test(text));
   const enable = (dtype === "f16" ? "enable f16; " : "") + (subgroups ? "enable subgroups; " : "");
-  return [enable + source, ...constants, STORAGE[dtype], ...common].join("\n");
+  return [enable + texts[0], ...constants, STORAGE[dtype], ...texts.slice(1)].join("\n");
 }
 
 /**
@@ -109,7 +102,7 @@ export class Programs {
     const variant = Object.entries(tiles).map(([name, value]) => ` ${name}=${value}`);
     const label = `${pass.label} ${dtype}${variant.join("")}`;
     const paramBytes = Math.ceil(pass.paramNames.length / 4) * 16;
-    const code = assemble(pass.label, launch.source, dtype, tiles, launch.common);
+    const code = assemble(launch.source, dtype, tiles, launch.common);
 
     const make = () => {
       const module = this.#device.createShaderModule({ label, code });

@@ -6,7 +6,7 @@
  * Two variants of each kernel: from storage for adapters that run on the CPU, in tiles of workgroup memory for GPUs.
  */
 import { foldGrid } from "../common/wgsl/grid.js";
-import { ceilDiv, type GpuLimits, type Launches, type Tiles, type WgslLaunch } from "../contract.js";
+import { ceilDiv, type GpuLimits, type Launches, type Tiles, type WgslLaunch, type WgslSource } from "../contract.js";
 import backwardDeltaWgsl from "./backward-delta.wgsl.js";
 import backwardKeyWgsl from "./backward-key.wgsl.js";
 import backwardKeyTiledWgsl from "./backward-key-tiled.wgsl.js";
@@ -59,7 +59,7 @@ const packPrefix = (): Launch => ({
 
 /** Both variants of a kernel whose rows are `count` times `length`: a thread or workgroup owns rows of one length. */
 const variants = (
-  [storage, tiled]: readonly [string, string],
+  [storage, tiled]: readonly [WgslSource, WgslSource],
   buffers: readonly string[],
   size: (p: Sizes) => readonly [count: number, length: number],
   more: Tiles = {},

@@ -7,7 +7,7 @@ import { pass, read, write } from "../../kernels/contract.js";
 import { gpuTest } from "../support/webgpu.js";
 
 describe("the device", () => {
-  const scale = (source: string) =>
+  const scale = (text: string) =>
     pass({
       label: "test/scale",
       buffers: { x: read("n"), y: write("n") },
@@ -15,7 +15,7 @@ describe("the device", () => {
       reference: () => {},
       webgpu: {
         dtypes: ["f32"],
-        launches: [{ source, grid: ({ n }) => [Math.ceil(n / 64), 1, 1] }],
+        launches: [{ source: { text, common: [] }, grid: ({ n }) => [Math.ceil(n / 64), 1, 1] }],
       },
     });
   const head = `

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import type { Pass } from "../../kernels/contract.js";
+import { wgslText } from "../../scripts/wgsl-module.mjs";
 import { passes } from "../support/ops.js";
 
 /** The struct that a kernel reads must be, name for name, the params that the bindings write. */
@@ -33,7 +34,9 @@ function filesOf(pass: Pass, device: Device): (string | null)[] {
         ),
       );
     case "webgpu":
-      return (pass.webgpu?.launches ?? []).map(({ source }) => holding(".wgsl", (text) => text === source));
+      return (pass.webgpu?.launches ?? []).map(({ source }) =>
+        holding(".wgsl", (text) => wgslText(text) === source.text),
+      );
     case "cuda": {
       const path = `kernels/${pass.label}.cu`;
       return pass.cuda ? [existsSync(root + path) ? path : null] : [];

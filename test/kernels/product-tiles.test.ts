@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { productLaunches, productTile, productVariant } from "../../kernels/common/wgsl/product.js";
+import productRegister from "../../kernels/common/wgsl/product-register.wgsl.js";
+import productTiled from "../../kernels/common/wgsl/product-tiled.wgsl.js";
 import type { GpuLimits } from "../../kernels/contract.js";
 
 /** What every WebGPU adapter grants. */
@@ -32,13 +34,17 @@ describe("the launches of a product", () => {
     { M: 65, N: 129, B: 3 },
     { M: 0, N: 5 },
   ];
-  const launches = productLaunches("source", (size: { M: number; N: number; B?: number }) => size, ["a", "b"]);
+  const launches = productLaunches(
+    { text: "source", common: [] },
+    (size: { M: number; N: number; B?: number }) => size,
+    ["a", "b"],
+  );
 
   test.each([true, false])("one runs, and its grid covers the product (software: %s)", (software) => {
     const limits = { ...LEAST, software, subgroups: true, subgroupSize: 8 };
     for (const size of sizes) {
       const chosen = launches.filter((launch) => launch.tiles(size, limits));
-      expect(chosen.map(({ common }) => common)).toEqual([[productVariant(limits)]]);
+      expect(chosen.map(({ common }) => common)).toEqual([[software ? productRegister : productTiled]]);
       const tile = productTile(productVariant(limits), limits);
       if (!tile) throw new Error("the chosen variant has no tile");
       const [x, y, z] = chosen[0].grid(size, tile);

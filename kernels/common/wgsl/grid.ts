@@ -1,4 +1,4 @@
-import type { GpuLimits, Tiles } from "../../contract.js";
+import type { GpuLimits, Tiles, WgslSource } from "../../contract.js";
 
 /** What WebGPU guarantees, and what every adapter seen has, for each side of a grid. */
 const MOST_WORKGROUPS = 65535;
@@ -10,17 +10,17 @@ export function foldGrid(count: number): readonly [number, number, number] {
 }
 
 /** A launch of one thread for each of `count(params)` cells; no barriers, so the workgroup's size is of no account. */
-export const threads = <P = Readonly<Record<string, number>>>(source: string, count: (params: P) => number) => ({
+export const threads = <P = Readonly<Record<string, number>>>(source: WgslSource, count: (params: P) => number) => ({
   source,
   tiles: () => ({ WORKGROUP: 64 }),
   grid: (params: P) => foldGrid(Math.ceil(count(params) / 64)),
 });
 
 /** A launch of one thread for every four neighbouring elements, which it moves as one vector. */
-export const vectors = (source: string) => threads<{ readonly n: number }>(source, ({ n }) => Math.ceil(n / 4));
+export const vectors = (source: WgslSource) => threads<{ readonly n: number }>(source, ({ n }) => Math.ceil(n / 4));
 
 /** The launch that fills the lists of lists.wgsl. Each thread walks over all positions: more of them share less work. */
-export const makeLists = (source: string, buffers: readonly string[]) => ({
+export const makeLists = (source: WgslSource, buffers: readonly string[]) => ({
   source,
   tiles: (_: unknown, { software }: GpuLimits): Tiles =>
     software ? { GROUPS: 8, WORKGROUP: 8 } : { GROUPS: 64, WORKGROUP: 64 },

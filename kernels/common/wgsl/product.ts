@@ -1,4 +1,6 @@
-import { ceilDiv, type GpuLimits, type Tiles } from "../../contract.js";
+import { ceilDiv, type GpuLimits, type Tiles, type WgslSource } from "../../contract.js";
+import productRegister from "./product-register.wgsl.js";
+import productTiled from "./product-tiled.wgsl.js";
 
 /** How a launch cuts a product [M, K] [K, N] for each of B batches. */
 export interface ProductSize {
@@ -7,7 +9,9 @@ export interface ProductSize {
   readonly N: number;
 }
 
-export type ProductVariant = "product-register" | "product-tiled";
+const VARIANTS = { "product-register": productRegister, "product-tiled": productTiled } as const;
+
+export type ProductVariant = keyof typeof VARIANTS;
 
 /** product-register.wgsl broadcasts four elements, so a subgroup must have four lanes. Barriers are dear where it is used. */
 export const productVariant = ({ software, subgroupSize }: GpuLimits): ProductVariant =>
@@ -32,10 +36,10 @@ export function productTile(variant: ProductVariant, limits: GpuLimits): Product
 }
 
 /** The two launches of a kernel over the tiles of product-*.wgsl. One of them runs, as the adapter decides. */
-export const productLaunches = <P>(source: string, size: (params: P) => ProductSize, buffers?: readonly string[]) =>
-  (["product-register", "product-tiled"] as const).map((variant) => ({
+export const productLaunches = <P>(source: WgslSource, size: (params: P) => ProductSize, buffers?: readonly string[]) =>
+  (Object.keys(VARIANTS) as ProductVariant[]).map((variant) => ({
     source,
-    common: [variant],
+    common: [VARIANTS[variant]],
     tiles: (_: P, limits: GpuLimits) => productTile(variant, limits),
     grid: (params: P, { TILE_ROWS, TILE_COLUMNS }: Tiles) => {
       const { B = 1, M, N } = size(params);
