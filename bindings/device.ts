@@ -17,6 +17,34 @@ export interface Recording {
   readonly launches: number;
 }
 
+/** What a device has done since it was opened. */
+export interface Counters {
+  /** Kernels run: dispatches of webgpu, calls of a pass's symbols on the cpu, passes of the reference. */
+  launches: number;
+  /** Times that launches were handed over; the reference hands over nothing. */
+  submissions: number;
+  /** Kernels made ready: pipelines of webgpu, symbols looked up on the cpu. */
+  programs: number;
+  /** Bytes of the host's values copied to the device. */
+  uploaded: number;
+}
+
+export const noCounts = (): Counters => ({ launches: 0, submissions: 0, programs: 0, uploaded: 0 });
+
+/** A launch as the device's own clock saw it. */
+export interface Timing {
+  /** Pass, storage type and tiles. */
+  readonly label: string;
+  readonly ms: number;
+}
+
+/** Times each launch from `start` to `stop`, one by one: what runs meanwhile overlaps less than it otherwise would. */
+export interface Profiler {
+  start(): void;
+  /** Resolves with every launch since `start`, in order. */
+  stop(): Promise<Timing[]>;
+}
+
 export interface DeviceOptions {
   /** Worker threads of the cpu device, the queue thread included. Default: the cores this process may use. */
   threads?: number;
@@ -40,6 +68,9 @@ export interface Binding {
   /** What decides the bits of a result besides the seed: the instruction set, the adapter. Not the threads. */
   readonly target: string;
   readonly limits: GpuLimits | null;
+  readonly counters: Readonly<Counters>;
+  /** Bytes of device memory that it holds for itself: scratch, params, recordings, staging. They count in the budget. */
+  readonly ownBytes: number;
 
   /** Raw memory for `length` elements; pooling and the budget are the engine's. Throws when the system refuses. */
   allocate(length: number, dtype: DType): Memory;
@@ -70,6 +101,16 @@ export interface Binding {
   replay?(recording: Recording): void;
   releaseRecording?(recording: Recording): void;
 
+  /**
+   * Devices that compile: `prepare` starts to compile what `launch` would run, and enqueues nothing; `prepared` resolves
+   * when all of it is ready, and tells how far it is. A launch whose kernel is not ready yet compiles it by itself.
+   */
+  prepare?(pass: AnyPass, dtype: FloatDType, params: Readonly<Record<string, number>>): void;
+  prepared?(onProgress?: (done: number, of: number) => void): Promise<void>;
+
+  /** Devices whose clock times launches. */
+  readonly profiler?: Profiler;
+
   /** Resolves when everything enqueued so far has run. */
   finish(): Promise<void>;
   /** Stops threads and frees everything. Idempotent. */
@@ -77,22 +118,6 @@ export interface Binding {
 
   /** Debug devices: a description of the first damaged guard zone of this allocation, or null. Asynchronous work must be finished. */
   checkGuards?(memory: Memory): Promise<string | null>;
-}
-
-/** Thrown by `launch`: the engine turns it into a KernelError that names op and alternatives. */
-export class KernelMissing extends Error {
-  readonly pass: AnyPass;
-  readonly device: DeviceName;
-  readonly dtype: FloatDType;
-  readonly available: readonly FloatDType[];
-
-  constructor(pass: AnyPass, device: DeviceName, dtype: FloatDType, available: readonly FloatDType[]) {
-    super(`${pass.label}: no ${device} kernel for ${dtype}`);
-    this.pass = pass;
-    this.device = device;
-    this.dtype = dtype;
-    this.available = available;
-  }
 }
 
 export const BYTES: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, f16: 2, i32: 4, u32: 4 };

@@ -1,4 +1,5 @@
-import { KernelMissing, type Memory } from "../bindings/device.js";
+import type { Memory } from "../bindings/device.js";
+import { KernelMissing } from "../bindings/errors.js";
 import type { AnyPass, Buffers, DType, FloatDType, Params, Pass } from "../kernels/contract.js";
 import type { Device } from "./device.js";
 import { DTypeError, KernelError } from "./errors.js";

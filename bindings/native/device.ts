@@ -1,5 +1,5 @@
 import type { AnyPass, DType, FloatDType } from "../../kernels/contract.js";
-import { type Binding, BYTES, type DeviceOptions, type Memory, type Recording } from "../device.js";
+import { type Binding, BYTES, type DeviceOptions, type Memory, noCounts, type Recording } from "../device.js";
 import type { NativeAddon, NativeDevice } from "./addon.js";
 import { CommandWriter } from "./command-writer.js";
 import * as guards from "./guards.js";
@@ -26,6 +26,7 @@ class CpuBinding implements Binding {
   readonly description: string;
   readonly target: string;
   readonly limits = null;
+  readonly counters = noCounts();
   private readonly native: NativeDevice;
   /** Bytes of the zone before each allocation, and after it: 0 unless debugging. */
   private readonly guard: number;
@@ -44,6 +45,8 @@ class CpuBinding implements Binding {
   private readonly scratches: CpuMemory[] = [];
   private recording: CpuRecording | null = null;
   private closed = false;
+  /** Scratch. */
+  ownBytes = 0;
 
   constructor(addon: NativeAddon, options: DeviceOptions) {
     this.native = addon.createDevice(options.threads ?? 0);
@@ -72,6 +75,7 @@ class CpuBinding implements Binding {
     const { address, bytes } = this.checked(memory);
     if (data.byteLength > bytes) throw new RangeError(`cpu: write of ${data.byteLength} bytes into ${bytes}`);
     this.flush();
+    this.counters.uploaded += data.byteLength;
     this.native.write(address, data);
   }
 
@@ -93,6 +97,7 @@ class CpuBinding implements Binding {
     const scratch = plan.scratchBytes === null ? null : this.scratchOf(plan.scratchBytes(params));
     const { writer } = this;
     const start = writer.length;
+    const before = writer.launches;
     for (const step of plan.steps) {
       const { launch } = step;
       const cells = launch.cells(params);
@@ -101,7 +106,8 @@ class CpuBinding implements Binding {
         throw new RangeError(`${pass.label}: ${cells} cells by ${grain} in launch ${launch.symbol}`);
       if (cells > 0) writer.launch(step, cells, grain, scratch, buffers, params);
     }
-    if (this.recording !== null) this.recording.append(writer.words, start, writer.length, scratch);
+    if (this.recording !== null)
+      this.recording.append(writer.words, start, writer.length, writer.launches - before, scratch);
     if (writer.launches >= MAX_LAUNCHES || writer.length >= MAX_WORDS) this.flush();
   }
 
@@ -114,15 +120,15 @@ class CpuBinding implements Binding {
   }
 
   replay(recording: Recording): void {
-    const { words, length } = recording as CpuRecording;
+    const { words, length, launches } = recording as CpuRecording;
     this.flush();
-    if (length > 0) this.native.submit(words, length);
+    if (length > 0) this.submit(words, length, launches);
   }
 
   releaseRecording(recording: Recording): void {
     if (this.closed) return;
     for (const scratch of (recording as CpuRecording).release())
-      if (scratch !== this.scratch && scratch.recordings === 0) this.release(scratch);
+      if (scratch !== this.scratch && scratch.recordings === 0) this.releaseScratch(scratch);
   }
 
   async finish(): Promise<void> {
@@ -131,7 +137,7 @@ class CpuBinding implements Binding {
     if (!this.live) return;
     const damage = await Promise.all([...this.live].map((memory) => this.checkGuards(memory)));
     const first = damage.find((text) => text !== null);
-    for (const memory of this.scratches.splice(0)) this.release(memory);
+    for (const memory of this.scratches.splice(0)) this.releaseScratch(memory);
     if (first) throw new Error(`cpu: a kernel wrote outside its buffer: ${first}`);
   }
 
@@ -171,26 +177,44 @@ class CpuBinding implements Binding {
     if (this.closed) throw new Error("cpu: the device is closed");
     const plan = planOf(pass, dtype, this.native);
     this.plans[dtype][pass.id] = plan;
+    this.counters.programs += plan.steps.length;
     return plan;
   }
 
   /** One region for all passes, since launches run in order; it only grows. A recording keeps the one it was made with. */
   private scratchOf(bytes: number): CpuMemory {
     if (this.live && this.recording === null) {
-      const fresh = this.allocateBytes(bytes);
+      const fresh = this.allocateScratch(bytes);
       this.scratches.push(fresh);
       return fresh;
     }
     if (this.scratch !== null && this.scratch.bytes >= bytes) return this.scratch;
-    const larger = this.allocateBytes(Math.max(bytes, 2 * (this.scratch?.bytes ?? 0), 1 << 16));
-    if (this.scratch !== null && this.scratch.recordings === 0) this.release(this.scratch);
+    const larger = this.allocateScratch(Math.max(bytes, 2 * (this.scratch?.bytes ?? 0), 1 << 16));
+    if (this.scratch !== null && this.scratch.recordings === 0) this.releaseScratch(this.scratch);
     this.scratch = larger;
     return larger;
   }
 
+  private allocateScratch(bytes: number): CpuMemory {
+    const memory = this.allocateBytes(bytes);
+    this.ownBytes += memory.bytes;
+    return memory;
+  }
+
+  private releaseScratch(memory: CpuMemory): void {
+    this.ownBytes -= memory.bytes;
+    this.release(memory);
+  }
+
+  private submit(words: Uint32Array, length: number, launches: number): void {
+    this.native.submit(words, length);
+    this.counters.submissions++;
+    this.counters.launches += launches;
+  }
+
   private flush(): void {
     const { writer, native } = this;
-    if (writer.launches > 0) native.submit(writer.words, writer.length);
+    if (writer.launches > 0) this.submit(writer.words, writer.length, writer.launches);
     writer.clear();
     if (this.waiting.length === 0) return;
     native.release(Float64Array.from(this.waiting));

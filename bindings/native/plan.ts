@@ -1,5 +1,5 @@
 import type { AnyPass, CpuLaunch, FloatDType, Params, ParamValues } from "../../kernels/contract.js";
-import { KernelMissing } from "../device.js";
+import { KernelMissing } from "../errors.js";
 import type { NativeDevice } from "./addon.js";
 import type { LaunchRecord } from "./command-writer.js";
 

@@ -8,8 +8,8 @@ export class CpuRecording implements Recording {
   launches = 0;
   private readonly scratches = new Set<CpuMemory>();
 
-  /** Adds the commands of one pass: words `start` to `end` of `source`. */
-  append(source: Uint32Array, start: number, end: number, scratch: CpuMemory | null): void {
+  /** Adds the commands of one pass, `launches` of them: words `start` to `end` of `source`. */
+  append(source: Uint32Array, start: number, end: number, launches: number, scratch: CpuMemory | null): void {
     const length = this.length + end - start;
     if (length > this.words.length) {
       const larger = new Uint32Array(Math.max(2 * this.words.length, length));
@@ -18,7 +18,7 @@ export class CpuRecording implements Recording {
     }
     this.words.set(source.subarray(start, end), this.length);
     this.length = length;
-    this.launches++;
+    this.launches += launches;
     if (scratch === null || this.scratches.has(scratch)) return;
     this.scratches.add(scratch);
     scratch.recordings++;

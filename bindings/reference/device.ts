@@ -1,5 +1,6 @@
 import type { DType, FloatDType, NumberArray, Pass } from "../../kernels/contract.js";
-import { type Binding, BYTES, type DeviceOptions, KernelMissing, type Memory, type Recording } from "../device.js";
+import { type Binding, BYTES, type DeviceOptions, type Memory, noCounts, type Recording } from "../device.js";
+import { KernelMissing } from "../errors.js";
 import { fromStorage, roundInPlace, toStorage } from "./rounding.js";
 
 /** One allocation seen three ways; floating values of every storage type live as float64. */
@@ -40,6 +41,8 @@ export class ReferenceBinding implements Binding {
   readonly description: string;
   readonly target: string;
   readonly limits = null;
+  readonly counters = noCounts();
+  readonly ownBytes = 0;
   readonly #exact: boolean;
   readonly #debug: boolean;
   #recording: ReferenceRecording | null = null;
@@ -63,6 +66,7 @@ export class ReferenceBinding implements Binding {
 
   write(memory: Memory, data: ArrayBufferView, dtype: DType): void {
     const m = memory as ReferenceMemory;
+    this.counters.uploaded += data.byteLength;
     if (data instanceof Float64Array) m.f64.set(data);
     else fromStorage(data, dtype, m.view(dtype));
   }
@@ -96,6 +100,7 @@ export class ReferenceBinding implements Binding {
     buffers: readonly (Memory | null)[],
     params: Readonly<Record<string, number>>,
   ): void {
+    this.counters.launches++;
     const arrays: Record<string, NumberArray | null> = {};
     const types = pass.bufferNames.map((name) => {
       const type = pass.buffers[name].dtype;

@@ -30,27 +30,38 @@ export class BindGroups {
     scratch: WebGpuMemory | null,
     params: GPUBufferBinding,
   ): GPUBindGroup {
-    let key = `${program.id}`;
-    for (const index of program.bound) key += `,${buffers[index]?.id ?? ""}`;
-    if (scratch) key += `;${scratch.id}`;
+    let { key } = program;
+    for (const index of program.bound) key += buffers[index]?.key ?? ",";
+    if (scratch) key += scratch.key;
     const known = this.#cache.get(key);
     if (known) return known;
+    const group = this.make(pass, program, buffers, scratch, params);
+    if (this.#cache.size >= MOST) this.#cache.clear();
+    this.#cache.set(key, group);
+    return group;
+  }
 
+  /** One that is not kept here. */
+  make(
+    pass: AnyPass,
+    program: Program,
+    buffers: readonly (WebGpuMemory | null)[],
+    scratch: WebGpuMemory | null,
+    params: GPUBufferBinding,
+  ): GPUBindGroup {
     refuseAliases(pass, program, buffers);
     const resources: GPUBufferBinding[] = program.bound.map((index) => ({
       buffer: buffers[index]?.buffer ?? this.#standIn(index),
     }));
     if (scratch) resources.push({ buffer: scratch.buffer });
     if (program.paramBytes > 0) resources.push(params);
-    const { label, layout } = program;
+    const { label, pipeline } = program;
+    const { layout } = pipeline;
     const entries = resources.map((resource, binding) => ({
       binding,
       resource,
     }));
-    const group = this.#faults.watch(label, () => this.#device.createBindGroup({ label, layout, entries }));
-    if (this.#cache.size >= MOST) this.#cache.clear();
-    this.#cache.set(key, group);
-    return group;
+    return this.#faults.watch(label, () => this.#device.createBindGroup({ label, layout, entries }));
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 import type { Memory } from "../device.js";
+import { TooLarge } from "../errors.js";
 import { BufferUsage } from "./constants.js";
 import type { Faults } from "./faults.js";
 
@@ -11,10 +12,12 @@ const FLAGS = BufferUsage.STORAGE | BufferUsage.UNIFORM | BufferUsage.COPY_SRC |
 
 export interface WebGpuMemory extends Memory {
   readonly buffer: GPUBuffer;
-  /** Unique for the life of the process: a key of bind groups. */
-  readonly id: number;
+  /** Unique for the life of the process: part of the key of bind groups. */
+  readonly key: string;
   /** Number of the batch of launches that used it last. */
   batch: number;
+  /** How many recordings use it: scratch only. */
+  recordings: number;
 }
 
 let memories = 0;
@@ -43,13 +46,11 @@ export class Buffers {
     const size = bytes + (this.#debug ? GUARD_BYTES : 0);
     const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
     const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
-    if (size > most) {
-      throw new RangeError(`webgpu: an allocation of ${byteLength} bytes; this adapter binds at most ${most} at once`);
-    }
+    if (size > most) throw new TooLarge("webgpu", byteLength, most);
     const buffer = this.#faults.watch(`an allocation of ${byteLength} bytes`, () =>
       this.#device.createBuffer({ size, usage: FLAGS }),
     );
-    const memory = { buffer, bytes, id: memories++, batch: -1 };
+    const memory = { buffer, bytes, key: `,${memories++}`, batch: -1, recordings: 0 };
     this.#live.add(memory);
     if (this.#debug) {
       const words = new Uint32Array(size / 4).fill(POISON, 0, bytes / 4).fill(GUARD_WORD, bytes / 4);

@@ -1,46 +1,55 @@
+import type { Counters } from "../device.js";
 import { BufferUsage } from "./constants.js";
 import type { Faults } from "./faults.js";
+import type { Profile } from "./profile.js";
 import type { Program } from "./program.js";
 
 /** Launches in one submission: enough to make its cost (tens of microseconds) small, few enough to keep the GPU fed. */
-const LAUNCHES_PER_SUBMIT = 256;
+export const LAUNCHES_PER_SUBMIT = 256;
 
 /**
- * Records launches into one encoder and one compute pass, their params into one host array, and submits both together.
+ * Puts dispatches into one encoder and one compute pass, params of launches into one host array, and submits both together.
  * The uniform buffer is written anew for each submission: the queue runs the copy after the work that read the old
  * params. So what is written to the queue directly must come after `flush` if recorded work uses it.
  */
 export class Commands {
   /** Number of the batch being recorded. */
   batch = 0;
+  readonly ownBytes: number;
+  /** Params of the launches since the last submission. */
+  readonly params: DataView;
   #device: GPUDevice;
   #faults: Faults;
+  #counters: Counters;
   #stride: number;
   #uniforms: GPUBuffer;
-  #params: ArrayBuffer;
-  #view: DataView;
+  /** The one element is the offset of a launch: WebGPU copies it. */
+  #offset = new Uint32Array(1);
   #used = 0;
-  #launches = 0;
+  #dispatches = 0;
   #first = "";
   #last = "";
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
+  /** The one set in the pass. */
+  #pipeline: GPUComputePipeline | null = null;
+  #profile: Profile | null = null;
   /** Destroyed after the submission that may use them. */
   #retired: (() => void)[] = [];
 
-  constructor(device: GPUDevice, faults: Faults) {
+  constructor(device: GPUDevice, faults: Faults, counters: Counters) {
     this.#device = device;
     this.#faults = faults;
+    this.#counters = counters;
     this.#stride = device.limits.minUniformBufferOffsetAlignment;
     // A launch takes a whole number of strides; 256 bytes hold 64 params, more than any pass has.
-    const size = LAUNCHES_PER_SUBMIT * Math.max(256, this.#stride);
+    this.ownBytes = LAUNCHES_PER_SUBMIT * Math.max(256, this.#stride);
     this.#uniforms = device.createBuffer({
       label: "params",
-      size,
+      size: this.ownBytes,
       usage: BufferUsage.UNIFORM | BufferUsage.COPY_DST,
     });
-    this.#params = new ArrayBuffer(size);
-    this.#view = new DataView(this.#params);
+    this.params = new DataView(new ArrayBuffer(this.ownBytes));
   }
 
   /** What the uniform binding of a bind group is. */
@@ -48,50 +57,68 @@ export class Commands {
     return { buffer: this.#uniforms, offset: 0, size: program.paramBytes };
   }
 
-  /** Records one dispatch. `writeParams` puts the params into the view at the offset. */
-  record(
-    program: Program,
-    group: GPUBindGroup,
-    grid: readonly [number, number, number],
-    writeParams: (view: DataView, offset: number) => void,
-  ): void {
-    if (!this.#pass) {
-      this.#encoder = this.#device.createCommandEncoder();
-      this.#pass = this.#encoder.beginComputePass();
-      this.#first = program.label;
+  /** Where the params of the next launch go, in `params`. */
+  reserve(program: Program): number {
+    const at = this.#used;
+    this.#used += this.stride(program.paramBytes);
+    return at;
+  }
+
+  /** Bytes from one launch's params to the next one's. */
+  stride(paramBytes: number): number {
+    return Math.ceil(paramBytes / this.#stride) * this.#stride;
+  }
+
+  /** Adds one dispatch; `at` is where its params begin in the buffer that `group` binds. */
+  dispatch(program: Program, group: GPUBindGroup, at: number, x: number, y: number, z: number): void {
+    const pass = this.#pass ?? this.#begin(program.label);
+    const pipeline = program.pipeline.get();
+    if (pipeline !== this.#pipeline) {
+      pass.setPipeline(pipeline);
+      this.#pipeline = pipeline;
     }
-    this.#last = program.label;
-    this.#pass.setPipeline(program.pipeline);
     if (program.paramBytes > 0) {
-      writeParams(this.#view, this.#used);
-      this.#pass.setBindGroup(0, group, [this.#used]);
-      this.#used += Math.ceil(program.paramBytes / this.#stride) * this.#stride;
+      this.#offset[0] = at;
+      pass.setBindGroup(0, group, this.#offset, 0, 1);
     } else {
-      this.#pass.setBindGroup(0, group);
+      pass.setBindGroup(0, group);
     }
-    this.#pass.dispatchWorkgroups(...grid);
-    if (++this.#launches === LAUNCHES_PER_SUBMIT) this.flush();
+    pass.dispatchWorkgroups(x, y, z);
+    this.#last = program.label;
+    if (this.#profile) this.#end();
+    if (++this.#dispatches === LAUNCHES_PER_SUBMIT) this.flush();
+  }
+
+  /** From now on each dispatch has a compute pass of its own, timed into `profile`; null ends that. */
+  timeInto(profile: Profile | null): void {
+    this.flush();
+    this.#profile = profile;
   }
 
   /** Runs `destroy` once no recorded work can use its object. */
   retire(destroy: () => void): void {
-    if (this.#launches === 0) destroy();
+    if (this.#dispatches === 0) destroy();
     else this.#retired.push(destroy);
   }
 
   flush(): void {
     const encoder = this.#encoder;
-    if (!encoder || !this.#pass) return;
-    this.#pass.end();
-    const label = this.#launches === 1 ? this.#first : `${this.#launches} launches, ${this.#first} to ${this.#last}`;
+    if (!encoder) return;
+    this.#end();
+    const { queue } = this.#device;
+    const label =
+      this.#dispatches === 1 ? this.#first : `${this.#dispatches} launches, ${this.#first} to ${this.#last}`;
     this.#faults.watch(label, () => {
-      if (this.#used > 0) this.#device.queue.writeBuffer(this.#uniforms, 0, this.#params, 0, this.#used);
-      this.#device.queue.submit([encoder.finish()]);
+      if (this.#used > 0) queue.writeBuffer(this.#uniforms, 0, this.params.buffer as ArrayBuffer, 0, this.#used);
+      this.#profile?.resolve(encoder);
+      queue.submit([encoder.finish()]);
+      this.#profile?.collect();
     });
+    this.#counters.launches += this.#dispatches;
+    this.#counters.submissions++;
     this.#encoder = null;
-    this.#pass = null;
     this.#used = 0;
-    this.#launches = 0;
+    this.#dispatches = 0;
     this.batch++;
     for (const destroy of this.#retired) destroy();
     this.#retired = [];
@@ -102,5 +129,20 @@ export class Commands {
     this.#pass = null;
     this.#retired = [];
     this.#uniforms.destroy();
+  }
+
+  #begin(label: string): GPUComputePassEncoder {
+    if (!this.#encoder) {
+      this.#encoder = this.#device.createCommandEncoder();
+      this.#first = label;
+    }
+    this.#pipeline = null;
+    this.#pass = this.#encoder.beginComputePass(this.#profile?.timed(label));
+    return this.#pass;
+  }
+
+  #end(): void {
+    this.#pass?.end();
+    this.#pass = null;
   }
 }

@@ -1,12 +1,23 @@
 import type { AnyPass, DType, FloatDType, GpuLimits, Tiles } from "../../kernels/contract.js";
-import { type Binding, BYTES, type DeviceOptions, KernelMissing, type Memory } from "../device.js";
+import {
+  type Binding,
+  BYTES,
+  type DeviceOptions,
+  type Memory,
+  noCounts,
+  type Profiler,
+  type Recording,
+} from "../device.js";
+import { KernelMissing } from "../errors.js";
 import { chooseAdapter, describe, gpuLimits, requestDevice } from "./adapter.js";
 import { BindGroups } from "./bind-groups.js";
 import { Buffers, guardDamage, type WebGpuMemory } from "./buffer.js";
 import { Commands } from "./commands.js";
 import { Faults } from "./faults.js";
-import { Programs } from "./program.js";
+import { Profile } from "./profile.js";
+import { type Program, Programs } from "./program.js";
 import { Readback } from "./readback.js";
+import { WebGpuRecording } from "./recording.js";
 
 const NO_TILES: Tiles = {};
 
@@ -39,6 +50,14 @@ class WebGpuBinding implements Binding {
   #scratch: WebGpuMemory | null = null;
   /** When debugging each pass has scratch of its own, which `finish` checks and frees. */
   #scratches: WebGpuMemory[] | null;
+  readonly counters = noCounts();
+  /** Absent where the adapter has no timestamps. */
+  readonly profiler?: Profiler;
+  #recording: WebGpuRecording | null = null;
+  /** Of every scratch and recording. */
+  #extraBytes = 0;
+  /** Programs being compiled ahead. */
+  #preparing = new Set<Promise<void>>();
   #closed = false;
 
   constructor(gpu: GPU, device: GPUDevice, info: GPUAdapterInfo, debug: boolean) {
@@ -47,13 +66,18 @@ class WebGpuBinding implements Binding {
     this.target = this.description;
     this.limits = gpuLimits(device, info);
     this.#device = device;
-    this.#faults = new Faults(device);
+    this.#faults = new Faults(device, this.description);
     this.#buffers = new Buffers(device, this.#faults, debug);
     this.#scratches = debug ? [] : null;
-    this.#commands = new Commands(device, this.#faults);
-    this.#programs = new Programs(device, this.#faults);
+    this.#commands = new Commands(device, this.#faults, this.counters);
+    this.#programs = new Programs(device, this.#faults, this.counters);
     this.#groups = new BindGroups(device, this.#faults);
     this.#readback = new Readback(device, this.#faults);
+    if (device.features.has("timestamp-query")) this.profiler = this.#newProfiler();
+  }
+
+  get ownBytes(): number {
+    return this.#commands.ownBytes + this.#readback.ownBytes + this.#extraBytes;
   }
 
   allocate(length: number, dtype: DType): Memory {
@@ -71,6 +95,7 @@ class WebGpuBinding implements Binding {
     if (data.byteLength > own.bytes) throw new RangeError(`webgpu: ${data.byteLength} bytes into ${own.bytes}`);
     if (own.batch === this.#commands.batch) this.#commands.flush();
     this.#device.queue.writeBuffer(own.buffer, 0, ...wholeWords(data));
+    this.counters.uploaded += data.byteLength;
   }
 
   async read(memory: Memory, byteLength: number): Promise<ArrayBuffer> {
@@ -86,26 +111,62 @@ class WebGpuBinding implements Binding {
     params: Readonly<Record<string, number>>,
   ): void {
     this.#faults.check();
-    const { webgpu } = pass;
-    const dtypes = webgpu?.dtypes.filter((known) => known !== "f16" || this.limits.f16) ?? [];
-    if (!webgpu || !dtypes.includes(dtype)) throw new KernelMissing(pass, this.name, dtype, dtypes);
     const own = buffers as readonly (WebGpuMemory | null)[];
-    const scratch = webgpu.scratchBytes ? this.#scratchOf(webgpu.scratchBytes(params)) : null;
-
-    for (const launch of webgpu.launches) {
-      const tiles = launch.tiles ? launch.tiles(params, this.limits) : NO_TILES;
-      if (!tiles) continue;
-      const grid = launch.grid(params, tiles);
-      if (grid.includes(0)) continue;
+    const { webgpu } = pass;
+    const scratch = webgpu?.scratchBytes ? this.#scratchOf(webgpu.scratchBytes(params)) : null;
+    const commands = this.#commands;
+    this.#eachProgram(pass, dtype, params, (program, grid) => {
       this.#checkGrid(pass, grid);
-      const program = this.#programs.get(pass, launch, dtype, tiles);
-      const group = this.#groups.get(pass, program, own, scratch, this.#commands.paramBinding(program));
+      const group = this.#groups.get(pass, program, own, scratch, commands.paramBinding(program));
       for (const index of program.bound) {
         const memory = own[index];
-        if (memory) memory.batch = this.#commands.batch;
+        if (memory) memory.batch = commands.batch;
       }
-      this.#commands.record(program, group, grid, (view, offset) => writeParams(pass, params, view, offset));
-    }
+      const at = commands.reserve(program);
+      writeParams(pass, params, commands.params, at);
+      const from = { view: commands.params, from: at, stride: commands.stride(program.paramBytes) };
+      this.#recording?.add(pass, program, own, scratch, grid, from);
+      commands.dispatch(program, group, at, grid[0], grid[1], grid[2]);
+    });
+  }
+
+  prepare(pass: AnyPass, dtype: FloatDType, params: Readonly<Record<string, number>>): void {
+    this.#faults.check();
+    this.#eachProgram(pass, dtype, params, ({ pipeline }) => this.#preparing.add(pipeline.prepare()));
+  }
+
+  async prepared(onProgress?: (done: number, of: number) => void): Promise<void> {
+    const all = [...this.#preparing];
+    this.#preparing.clear();
+    let done = 0;
+    await this.#settled(Promise.all(all.map((one) => one.then(() => onProgress?.(++done, all.length)))));
+  }
+
+  newRecording(): Recording {
+    return new WebGpuRecording(this.#device);
+  }
+
+  record(recording: Recording | null): void {
+    this.#recording = recording as WebGpuRecording | null;
+  }
+
+  replay(recording: Recording): void {
+    this.#faults.check();
+    const own = recording as WebGpuRecording;
+    const before = own.ownBytes;
+    own.replay(this.#commands, this.#groups);
+    this.#extraBytes += own.ownBytes - before;
+    // A later write must not overtake it: nobody notes which memory it uses.
+    this.#commands.flush();
+  }
+
+  releaseRecording(recording: Recording): void {
+    if (this.#closed) return;
+    const own = recording as WebGpuRecording;
+    this.#extraBytes -= own.ownBytes;
+    own.release(this.#commands);
+    for (const scratch of own.scratches)
+      if (scratch !== this.#scratch && scratch.recordings === 0) this.#releaseScratch(scratch);
   }
 
   async finish(): Promise<void> {
@@ -113,7 +174,7 @@ class WebGpuBinding implements Binding {
     await this.#settled(this.#device.queue.onSubmittedWorkDone());
     const scratches = this.#scratches?.splice(0) ?? [];
     const damage = await Promise.all(scratches.map((memory) => this.checkGuards(memory)));
-    for (const memory of scratches) this.release(memory);
+    for (const memory of scratches) this.#releaseScratch(memory);
     const first = damage.find((text) => text !== null);
     if (first) throw new Error(`webgpu: a kernel wrote outside its scratch: ${first}`);
   }
@@ -144,16 +205,61 @@ class WebGpuBinding implements Binding {
     return result.value;
   }
 
+  /** What `visit` is told: each program of a pass with its grid; launches for other adapters, and empty ones, are left out. */
+  #eachProgram(
+    pass: AnyPass,
+    dtype: FloatDType,
+    params: Readonly<Record<string, number>>,
+    visit: (program: Program, grid: readonly [number, number, number]) => void,
+  ): void {
+    const { webgpu } = pass;
+    const has = (type: FloatDType) => type !== "f16" || this.limits.f16;
+    if (!webgpu?.dtypes.includes(dtype) || !has(dtype))
+      throw new KernelMissing(pass, this.name, dtype, webgpu?.dtypes.filter(has) ?? []);
+    for (const launch of webgpu.launches) {
+      const tiles = launch.tiles ? launch.tiles(params, this.limits) : NO_TILES;
+      if (!tiles) continue;
+      const grid = launch.grid(params, tiles);
+      if (!grid.includes(0)) visit(this.#programs.get(pass, launch, dtype, tiles), grid);
+    }
+  }
+
+  #newProfiler(): Profiler {
+    let profile: Profile | null = null;
+    return {
+      start: () => {
+        profile = new Profile(this.#device);
+        this.#commands.timeInto(profile);
+      },
+      stop: async () => {
+        const own = profile as Profile;
+        this.#commands.timeInto(null);
+        return this.#settled(own.timings()).finally(() => own.close());
+      },
+    };
+  }
+
   #scratchOf(bytes: number): WebGpuMemory {
-    if (this.#scratches) {
-      const fresh = this.#buffers.allocate(bytes);
+    if (this.#scratches && !this.#recording) {
+      const fresh = this.#allocateScratch(bytes);
       this.#scratches.push(fresh);
       return fresh;
     }
     if (this.#scratch && this.#scratch.bytes >= bytes) return this.#scratch;
-    if (this.#scratch) this.release(this.#scratch);
-    this.#scratch = this.#buffers.allocate(bytes);
+    if (this.#scratch?.recordings === 0) this.#releaseScratch(this.#scratch);
+    this.#scratch = this.#allocateScratch(bytes);
     return this.#scratch;
+  }
+
+  #allocateScratch(bytes: number): WebGpuMemory {
+    const memory = this.#buffers.allocate(bytes);
+    this.#extraBytes += memory.bytes;
+    return memory;
+  }
+
+  #releaseScratch(memory: WebGpuMemory): void {
+    this.#extraBytes -= memory.bytes;
+    this.release(memory);
   }
 
   #checkGrid(pass: AnyPass, grid: readonly number[]): void {

@@ -1,18 +1,11 @@
-/** The GPU process, driver or device went away. Every call and every pending await of the device fails with it. */
-export class DeviceLost extends Error {
-  override readonly name = "DeviceLost";
-
-  constructor(reason: string) {
-    super(`webgpu: the device was lost: ${reason}`);
-  }
-}
+import { DeviceLost } from "../errors.js";
 
 /** What the implementation refused: a shader, a binding, a submission, an allocation. Names what it belongs to. */
 export class WebGpuError extends Error {
   override readonly name = "WebGpuError";
 
-  constructor(label: string, detail: string) {
-    super(`webgpu: ${label}: ${detail}`);
+  constructor(label: string, detail: string, adapter: string) {
+    super(`webgpu: ${label}: ${detail}\n  adapter: ${adapter}`);
   }
 }
 
@@ -22,6 +15,7 @@ export class WebGpuError extends Error {
  */
 export class Faults {
   #device: GPUDevice;
+  #adapter: string;
   /** The earliest call that failed: later errors mostly follow from it, and may be reported before it. */
   #first: { call: number; error: WebGpuError } | null = null;
   #calls = 0;
@@ -29,10 +23,11 @@ export class Faults {
   #waiting = new Set<(error: DeviceLost) => void>();
   #lost: DeviceLost | null = null;
 
-  constructor(device: GPUDevice) {
+  constructor(device: GPUDevice, adapter: string) {
     this.#device = device;
+    this.#adapter = adapter;
     device.lost.then((info) => this.lose(info.message || info.reason));
-    device.addEventListener("uncapturederror", (event) => this.#report(this.#calls++, "device", event.error.message));
+    device.addEventListener("uncapturederror", (event) => this.report("device", event.error.message));
   }
 
   /** `make` with validation and out-of-memory errors put down to `label`; `explain` may add to their text. */
@@ -49,7 +44,7 @@ export class Faults {
       const scope = Promise.all(errors)
         .then(async (found) => {
           const error = found.find((e) => e);
-          if (error) this.#report(call, label, error.message + (explain ? await explain(made) : ""));
+          if (error) this.report(label, error.message + (explain ? await explain(made) : ""), call);
         })
         .catch(() => {})
         .finally(() => this.#scopes.delete(scope));
@@ -68,7 +63,14 @@ export class Faults {
     this.check();
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject);
-      work.then(resolve, (error) => reject(this.#lost ?? error)).finally(() => this.#waiting.delete(reject));
+      work
+        .catch(async (error) => {
+          // What a lost device had under way may be rejected before the loss itself is told.
+          await new Promise((later) => setTimeout(later, 0));
+          throw this.#lost ?? error;
+        })
+        .then(resolve, reject)
+        .finally(() => this.#waiting.delete(reject));
     });
   }
 
@@ -80,12 +82,14 @@ export class Faults {
   }
 
   lose(reason: string): void {
-    this.#lost ??= new DeviceLost(reason);
+    this.#lost ??= new DeviceLost("webgpu", reason);
     for (const reject of this.#waiting) reject(this.#lost);
     this.#waiting.clear();
   }
 
-  #report(call: number, label: string, detail: string): void {
-    if (!this.#first || call < this.#first.call) this.#first = { call, error: new WebGpuError(label, detail) };
+  /** Keeps an error for the next `settle`, unless that of an earlier call is known. */
+  report(label: string, detail: string, call: number = this.#calls++): void {
+    if (this.#first && this.#first.call <= call) return;
+    this.#first = { call, error: new WebGpuError(label, detail, this.#adapter) };
   }
 }

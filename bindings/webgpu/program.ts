@@ -1,13 +1,15 @@
 import type { AnyPass, BufferSpec, FloatDType, Tiles, WgslLaunch, WgslSource } from "../../kernels/contract.js";
+import type { Counters } from "../device.js";
 import { COMPUTE_STAGE } from "./constants.js";
 import type { Faults } from "./faults.js";
+import { Pipeline } from "./pipeline.js";
 
-/** One compiled launch: a pipeline, and which of the pass's buffers it binds, in the order of its bindings. */
+/** One launch for the adapter: its pipeline, and which of the pass's buffers it binds, in the order of its bindings. */
 export interface Program {
-  readonly id: number;
+  /** Unique on its device: part of the key of bind groups. */
+  readonly key: string;
   readonly label: string;
-  readonly pipeline: GPUComputePipeline;
-  readonly layout: GPUBindGroupLayout;
+  readonly pipeline: Pipeline;
   /** Indices into `pass.bufferNames`. */
   readonly bound: readonly number[];
   readonly usesScratch: boolean;
@@ -69,16 +71,18 @@ function bindingType({ use, shape, dtype }: BufferSpec): GPUBufferBindingType {
   return dtype !== "value" && /^\d+$/.test(shape) ? "uniform" : "read-only-storage";
 }
 
-/** Pipelines by launch, storage type and tiles; each is compiled once, on first use. */
+/** Programs by launch, storage type and tiles. */
 export class Programs {
   #device: GPUDevice;
   #faults: Faults;
   #cache = new Map<Launch, Map<string, Program>>();
+  #counters: Counters;
   #count = 0;
 
-  constructor(device: GPUDevice, faults: Faults) {
+  constructor(device: GPUDevice, faults: Faults, counters: Counters) {
     this.#device = device;
     this.#faults = faults;
+    this.#counters = counters;
   }
 
   get(pass: AnyPass, launch: Launch, dtype: FloatDType, tiles: Tiles): Program {
@@ -104,36 +108,10 @@ export class Programs {
     const paramBytes = Math.ceil(pass.paramNames.length / 4) * 16;
     const code = assemble(launch.source, dtype, tiles, launch.common);
 
-    const make = () => {
-      const module = this.#device.createShaderModule({ label, code });
-      const layout = this.#device.createBindGroupLayout({
-        label,
-        entries: this.#entries(pass, bound, usesScratch, paramBytes),
-      });
-      const pipeline = this.#device.createComputePipeline({
-        label,
-        layout: this.#device.createPipelineLayout({
-          label,
-          bindGroupLayouts: [layout],
-        }),
-        compute: { module },
-      });
-      return { module, layout, pipeline };
-    };
-    const explain = async ({ module }: ReturnType<typeof make>) => {
-      const { messages } = await module.getCompilationInfo();
-      return messages.map((m) => `\n  ${pass.label}.wgsl:${m.lineNum}:${m.linePos} ${m.type}: ${m.message}`).join("");
-    };
-    const { layout, pipeline } = this.#faults.watch(label, make, explain);
-    return {
-      id: this.#count++,
-      label,
-      pipeline,
-      layout,
-      bound,
-      usesScratch,
-      paramBytes,
-    };
+    const entries = this.#entries(pass, bound, usesScratch, paramBytes);
+    const source = { label, file: `${pass.label}.wgsl`, code, entries };
+    const pipeline = new Pipeline(this.#device, this.#faults, this.#counters, source);
+    return { key: `${this.#count++}`, label, pipeline, bound, usesScratch, paramBytes };
   }
 
   #entries(

@@ -9,6 +9,8 @@ export class Readback {
   #device: GPUDevice;
   #faults: Faults;
   #idle: GPUBuffer[] = [];
+  /** Of all staging buffers, those that are mapped too. */
+  ownBytes = 0;
 
   constructor(device: GPUDevice, faults: Faults) {
     this.#device = device;
@@ -39,15 +41,21 @@ export class Readback {
 
   #take(size: number): GPUBuffer {
     if (size <= SMALL && this.#idle.length > 0) return this.#idle.pop() as GPUBuffer;
-    return this.#device.createBuffer({
+    const staging = this.#device.createBuffer({
       label: "readback",
       size: Math.max(SMALL, size),
       usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST,
     });
+    this.ownBytes += staging.size;
+    return staging;
   }
 
   #give(staging: GPUBuffer): void {
-    if (staging.size === SMALL && this.#idle.length < 4) this.#idle.push(staging);
-    else staging.destroy();
+    if (staging.size === SMALL && this.#idle.length < 4) {
+      this.#idle.push(staging);
+      return;
+    }
+    this.ownBytes -= staging.size;
+    staging.destroy();
   }
 }

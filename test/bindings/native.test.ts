@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { KernelMissing } from "../../bindings/device.js";
+import { KernelMissing } from "../../bindings/errors.js";
 import { pass, read, write } from "../../kernels/contract.js";
 import { forward } from "../../kernels/layer-norm/kernels.js";
 import * as reference from "../../kernels/layer-norm/reference.js";

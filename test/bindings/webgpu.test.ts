@@ -1,8 +1,8 @@
 import { describe, expect } from "vitest";
 import { platform } from "#platform";
-import { KernelMissing } from "../../bindings/device.js";
+import { DeviceLost, KernelMissing, TooLarge } from "../../bindings/errors.js";
 import { openWebGpu } from "../../bindings/webgpu/device.js";
-import { DeviceLost, WebGpuError } from "../../bindings/webgpu/faults.js";
+import { WebGpuError } from "../../bindings/webgpu/faults.js";
 import { pass, read, write } from "../../kernels/contract.js";
 import { gpuTest } from "../support/webgpu.js";
 
@@ -111,7 +111,7 @@ describe("the device", () => {
     expect(() => gpu.launch(good, "f32", [x, y], { n: 64 * 70_000, by: 1 })).toThrow(
       /a grid of 70000 x 1 x 1 workgroups/,
     );
-    expect(() => gpu.allocate(2 ** 40, "f32")).toThrow(RangeError);
+    expect(() => gpu.allocate(2 ** 40, "f32")).toThrow(TooLarge);
     gpu.release(x);
     gpu.release(y);
   });

@@ -1,0 +1,45 @@
+import type { AnyPass, FloatDType } from "../kernels/contract.js";
+import type { DeviceName } from "./device.js";
+
+/** Thrown by `launch` and `prepare`: the engine turns it into a KernelError that names op and alternatives. */
+export class KernelMissing extends Error {
+  readonly pass: AnyPass;
+  readonly device: DeviceName;
+  readonly dtype: FloatDType;
+  readonly available: readonly FloatDType[];
+
+  constructor(pass: AnyPass, device: DeviceName, dtype: FloatDType, available: readonly FloatDType[]) {
+    super(`${pass.label}: no ${device} kernel for ${dtype}`);
+    this.pass = pass;
+    this.device = device;
+    this.dtype = dtype;
+    this.available = available;
+  }
+}
+
+/**
+ * The GPU process, driver or device went away, or `close` was called. Every call and every pending await of the device
+ * fails with it; the engine turns it into a DeviceLostError.
+ */
+export class DeviceLost extends Error {
+  override readonly name = "DeviceLost";
+  readonly reason: string;
+
+  constructor(device: DeviceName, reason: string) {
+    super(`${device}: the device was lost: ${reason}`);
+    this.reason = reason;
+  }
+}
+
+/** An allocation that no state of this device could hold. The engine turns it into an OutOfMemoryError. */
+export class TooLarge extends RangeError {
+  override readonly name = "TooLarge";
+  readonly bytes: number;
+  readonly limit: number;
+
+  constructor(device: DeviceName, bytes: number, limit: number) {
+    super(`${device}: an allocation of ${bytes} bytes; this device makes buffers of at most ${limit}`);
+    this.bytes = bytes;
+    this.limit = limit;
+  }
+}
