@@ -20,8 +20,13 @@ export class AdamW extends Optimizer {
   readonly betas: readonly [number, number];
   readonly eps: number;
   readonly weightDecay: number;
-  /** Learning rate and bias corrections of the steps that were not skipped, as the kernel reads them. */
+  /**
+   * Learning rate and bias corrections of the steps that were not skipped, as the kernel reads them: a row for each
+   * parameter, which counts the steps it had a gradient in.
+   */
   readonly #schedule: Tensor;
+  /** The rows that the last step advanced. */
+  #advanced: { readonly slots: readonly number[]; readonly list: Tensor } | null = null;
   readonly #moments = new Map<string, { m: Tensor; v: Tensor }>();
 
   constructor(parameters: Parameters, options: AdamWOptions = {}) {
@@ -29,25 +34,27 @@ export class AdamW extends Optimizer {
     this.betas = options.betas ?? [0.9, 0.999];
     this.eps = options.eps ?? 1e-8;
     this.weightDecay = options.weightDecay ?? 0.01;
-    this.#schedule = keep(fromHost(this.device, new Float32Array(4), [4], "f32"));
+    const count = this.parameters.size;
+    this.#schedule = keep(fromHost(this.device, new Float32Array(4 * count), [count, 4], "f32"));
   }
 
   step(clip: Tensor | null = null): void {
     const [beta1, beta2] = this.betas;
     const betas = { beta1, rest1: 1 - beta1, beta2, rest2: 1 - beta2, hasClip: clip ? 1 : 0 };
+    const { device, rate } = this;
     this.advance();
-    run(this.device, advance, { rate: this.rate, clip, schedule: this.#schedule }, betas);
-    const constants = { ...betas, eps: this.eps, weightDecay: this.weightDecay };
-    for (const [name, parameter] of this.parameters) {
-      const gradient = parameter.grad;
-      if (!gradient) continue;
+    const stepped = [...this.parameters].flatMap(([name, parameter], slot) =>
+      parameter.grad ? [{ name, parameter, gradient: parameter.grad, slot }] : [],
+    );
+    if (stepped.length === 0) return;
+    const schedule = this.#schedule;
+    const [parameters] = schedule.shape;
+    const slots = this.#slots(stepped.map(({ slot }) => slot));
+    run(device, advance, { rate, slots, clip, schedule }, { count: slots.size, parameters, ...betas });
+    const constants = { parameters, ...betas, eps: this.eps, weightDecay: this.weightDecay };
+    for (const { name, parameter, gradient, slot } of stepped) {
       const { m, v } = this.#moment(name, parameter);
-      run(
-        this.device,
-        step,
-        { parameter, gradient, m, v, schedule: this.#schedule, clip },
-        { n: parameter.size, ...constants },
-      );
+      run(device, step, { parameter, gradient, m, v, schedule, clip }, { n: parameter.size, slot, ...constants });
     }
   }
 
@@ -64,6 +71,22 @@ export class AdamW extends Optimizer {
     if (!parameter) return null;
     const { m, v } = this.#moment(of, parameter);
     return kind === "exp_avg" ? m : v;
+  }
+
+  override dispose(): void {
+    super.dispose();
+    this.#advanced?.list.dispose();
+  }
+
+  /** On the device; the same ones as in the last step are there already. */
+  #slots(slots: readonly number[]): Tensor {
+    const last = this.#advanced;
+    if (last && slots.length === last.slots.length && slots.every((slot, i) => slot === last.slots[i]))
+      return last.list;
+    last?.list.dispose();
+    const list = this.device.once(() => keep(fromHost(this.device, slots, [slots.length], "u32")));
+    this.#advanced = { slots, list };
+    return list;
   }
 
   #moment(name: string, like: Tensor): { m: Tensor; v: Tensor } {

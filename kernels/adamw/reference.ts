@@ -1,13 +1,16 @@
 import type { NumberArray } from "../contract.js";
 
 export function advance(
-  b: { rate: NumberArray; clip: NumberArray | null; schedule: NumberArray },
-  { beta1, rest1, beta2, rest2 }: Record<"beta1" | "rest1" | "beta2" | "rest2", number>,
+  b: { rate: NumberArray; slots: NumberArray; clip: NumberArray | null; schedule: NumberArray },
+  { count, beta1, rest1, beta2, rest2 }: Record<"count" | "beta1" | "rest1" | "beta2" | "rest2", number>,
 ): void {
   if (b.clip && b.clip[1] < 0) return;
-  b.schedule[0] = b.rate[0];
-  b.schedule[1] = beta1 * b.schedule[1] + rest1;
-  b.schedule[2] = beta2 * b.schedule[2] + rest2;
+  for (let i = 0; i < count; i++) {
+    const row = 4 * b.slots[i];
+    b.schedule[row] = b.rate[0];
+    b.schedule[row + 1] = beta1 * b.schedule[row + 1] + rest1;
+    b.schedule[row + 2] = beta2 * b.schedule[row + 2] + rest2;
+  }
 }
 
 export function step(
@@ -21,15 +24,16 @@ export function step(
   },
   {
     n,
+    slot,
     beta1,
     rest1,
     beta2,
     rest2,
     eps,
     weightDecay,
-  }: Record<"n" | "beta1" | "rest1" | "beta2" | "rest2" | "eps" | "weightDecay", number>,
+  }: Record<"n" | "slot" | "beta1" | "rest1" | "beta2" | "rest2" | "eps" | "weightDecay", number>,
 ): void {
-  const [lr, correction1, correction2] = b.schedule;
+  const [lr, correction1, correction2] = b.schedule.slice(4 * slot, 4 * slot + 3);
   const clip = b.clip ? b.clip[1] : 1;
   if (clip < 0) return;
   for (let i = 0; i < n; i++) {

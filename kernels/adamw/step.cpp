@@ -1,7 +1,8 @@
 // adamw/step (cpu)
 // Math      m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g²;  p = p (1 - lr wd) - lr/c1 · m / (√(v/c2) + eps)
 //           nothing changes where clip[1] < 0
-// Shapes    parameter, m, v [n] f32 · gradient [n] · schedule [4] = lr, c1, c2, unused · clip [2] = norm, factor of g
+// Shapes    parameter, m, v [n] f32 · gradient [n] · schedule [parameters,4], row `slot` = lr, c1, c2, unused
+//           clip [2] = norm, factor of g
 // Method    one pass: four streams in, three out
 // Launch    one cell per element
 #undef HWY_TARGET_INCLUDE
@@ -13,7 +14,7 @@ HWY_BEFORE_NAMESPACE();
 namespace consilium::HWY_NAMESPACE {
 
 struct Params {
-  uint32_t n;
+  uint32_t n, parameters, slot;
   float beta1, rest1, beta2, rest2, eps, weightDecay;
   uint32_t hasClip;
 };
@@ -23,12 +24,12 @@ void adamw_step(KERNEL_ARGS) {
   (void)scratch;
   const auto &p = *static_cast<const Params *>(params);
   const F32 d;
-  auto *parameter = static_cast<float *>(buffers[0]);             // [n]
-  const auto *gradient = static_cast<const T *>(buffers[1]);      // [n]
-  auto *first = static_cast<float *>(buffers[2]);                 // [n]
-  auto *second = static_cast<float *>(buffers[3]);                // [n]
-  const auto *schedule = static_cast<const float *>(buffers[4]);  // [4]
-  const auto *clip = static_cast<const float *>(buffers[5]);      // [2]
+  auto *parameter = static_cast<float *>(buffers[0]);                                  // [n]
+  const auto *gradient = static_cast<const T *>(buffers[1]);                           // [n]
+  auto *first = static_cast<float *>(buffers[2]);                                      // [n]
+  auto *second = static_cast<float *>(buffers[3]);                                     // [n]
+  const auto *schedule = static_cast<const float *>(buffers[4]) + 4 * size_t{p.slot};  // [4] of [parameters,4]
+  const auto *clip = static_cast<const float *>(buffers[5]);                           // [2]
 
   if (p.hasClip && clip[1] < 0.0f) return;
 

@@ -1,13 +1,16 @@
 // common: grid
 // adamw/step (webgpu)
 // Math      m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g²;  p = p (1 - lr wd) - lr/c1 · m / (√(v/c2) + eps)
-// Shapes    parameter, m, v [n] f32 · gradient [n] · schedule [4] = lr, c1, c2, unused · clip [2] = norm, factor of g
+// Shapes    parameter, m, v [n] f32 · gradient [n] · schedule [parameters,4], row `slot` = lr, c1, c2, unused
+//           clip [2] = norm, factor of g
 // Tiling    a thread owns an element
 // Launch    grid (n / WORKGROUP) folded, WORKGROUP threads
 // Numerics  f32
 
 struct Params {
   n: u32,
+  parameters: u32,
+  slot: u32,
   beta1: f32,
   rest1: f32,
   beta2: f32,
@@ -21,7 +24,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> gradient: array<value>;       // [n]
 @group(0) @binding(2) var<storage, read_write> m: array<f32>;          // [n]
 @group(0) @binding(3) var<storage, read_write> v: array<f32>;          // [n]
-@group(0) @binding(4) var<uniform> schedule: vec4<f32>;                // [4]
+@group(0) @binding(4) var<storage, read> schedule: array<vec4<f32>>;   // [parameters,4]
 @group(0) @binding(5) var<uniform> clip: vec2<f32>;                    // [2]
 @group(0) @binding(6) var<uniform> params: Params;
 
@@ -36,6 +39,7 @@ fn main(
   if (i >= params.n || (params.hasClip == 1u && clip[1] < 0.0)) {
     return;
   }
+  let schedule = schedule[params.slot];
   let lr = schedule[0];
 
   let g = f32(gradient[i]) * select(1.0, clip[1], params.hasClip == 1u);

@@ -78,7 +78,7 @@ export class Run {
     this.#schedule = warmupSteps > 0 ? optim.linearWarmup(warmupSteps, decay) : decay;
     options.device.seed(config.seed);
     this.state = {
-      version: 2,
+      version: 3,
       config,
       device: { name: options.device.name, target: options.device.target },
       step: 0,

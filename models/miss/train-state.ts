@@ -10,7 +10,7 @@ export type Validation = z.infer<typeof Validation>;
 
 /** Where a run stands, besides its tensors. */
 const State = z.object({
-  version: z.literal(2),
+  version: z.literal(3),
   config: RunConfig,
   /** Where its steps were computed. */
   device: z.object({ name: z.string(), target: z.string() }),

@@ -23,7 +23,7 @@ const INF = Number.POSITIVE_INFINITY;
 interface Case {
   readonly name: string;
   readonly pass: AnyPass;
-  readonly arrays: Readonly<Record<string, Float32Array | null>>;
+  readonly arrays: Readonly<Record<string, Float32Array | Uint32Array | null>>;
   readonly params: Readonly<Record<string, number>>;
 }
 
@@ -42,17 +42,22 @@ const steps = clips.flatMap(([name, clip]): Case[] => {
     {
       name: `adamw/advance ${name}`,
       pass: advance,
-      arrays: { rate: Float32Array.of(0.5, 0, 0, 0), clip, schedule: Float32Array.of(0.1, 0.1, 0.001, 0) },
-      params: { ...betas, hasClip },
+      arrays: {
+        rate: Float32Array.of(0.5, 0, 0, 0),
+        slots: Uint32Array.of(2, 0),
+        clip,
+        schedule: Float32Array.of(0.1, 0.1, 0.001, 0, 0.2, 0.19, 0.002, 7, 0, 0, 0, 0),
+      },
+      params: { count: 2, parameters: 3, ...betas, hasClip },
     },
     {
       name: `adamw/step ${name}`,
       pass: adamw,
       arrays: {
         ...{ ...given, m: normal(N, "m"), v: positive(N, "v") },
-        schedule: Float32Array.of(0.1, 0.19, 0.002, 0),
+        schedule: Float32Array.of(9, 9, 9, 9, 0.1, 0.19, 0.002, 0),
       },
-      params: { n: N, ...betas, eps: 1e-8, weightDecay: 0.05, hasClip },
+      params: { n: N, parameters: 2, slot: 1, ...betas, eps: 1e-8, weightDecay: 0.05, hasClip },
     },
     ...[0, 1].map((nesterov) => ({
       name: `sgd/step ${name}, nesterov ${nesterov}`,
@@ -109,7 +114,10 @@ describe.skipIf(!cpu.device)(`optimiser passes on cpu ${cpu.reason}`, () => {
   test("bias corrections follow 1 - βᵗ over ten thousand steps", async () => {
     const schedule = new Float64Array(4);
     for (let t = 1; t <= 10_000; t++) {
-      advance.reference({ rate: Float32Array.of(1, 0, 0, 0), clip: null, schedule }, { ...betas, hasClip: 0 });
+      advance.reference(
+        { rate: Float32Array.of(1, 0, 0, 0), slots: Uint32Array.of(0), clip: null, schedule },
+        { count: 1, parameters: 1, ...betas, hasClip: 0 },
+      );
       if (t % 2500 === 0) {
         expect(schedule[1]).toBeCloseTo(1 - 0.9 ** t, 12);
         expect(schedule[2]).toBeCloseTo(1 - 0.999 ** t, 12);

@@ -46,14 +46,14 @@ function adamwStep(name: string, n: number, clip: number | null, options: Number
   return {
     pass: adamw.step,
     name,
-    params: { n, ...constants, hasClip: clip === null ? 0 : 1, ...options },
+    params: { n, parameters: 3, slot: 1, ...constants, hasClip: clip === null ? 0 : 1, ...options },
     arrays: {
       parameter: values(n, `${name} parameter`),
       gradient: values(n, `${name} gradient`),
       m: values(n, `${name} m`, 0.1),
       v: positive(n, `${name} v`),
-      // The corrections of step 3.
-      schedule: Float32Array.of(0.02, 0.271, 0.002997, 0),
+      // The corrections of step 3, between those of other parameters.
+      schedule: Float32Array.of(1, 1, 1, 0, 0.02, 0.271, 0.002997, 0, 2, 0.1, 0.001, 0),
       clip: clip === null ? null : Float32Array.of(7, clip),
     },
     tolerance: STEP,
