@@ -6,7 +6,7 @@ import { isFloat } from "./dtype.js";
 import { DeviceError, DTypeError, describe, GradientError, ShapeError } from "./errors.js";
 import { recordingHistory } from "./recording.js";
 import { attach, Node } from "./tape.js";
-import { Tensor, view } from "./tensor.js";
+import { Tensor, type Values, valuesOf, view } from "./tensor.js";
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Schema
@@ -19,9 +19,13 @@ export interface InputSchema<Optional extends boolean = boolean> {
 }
 
 type Dims = readonly (string | number)[];
+/** An input of a floating type: `float("...", "C")`. Letters must agree between inputs, and `dims` of a run has their sizes. */
 export const float = (...dims: Dims): InputSchema<false> => ({ kind: "float", dims, optional: false });
+/** An input of i32: indices, targets. */
 export const int = (...dims: Dims): InputSchema<false> => ({ kind: "i32", dims, optional: false });
+/** An input of any type. */
 export const any = (...dims: Dims): InputSchema<false> => ({ kind: "any", dims, optional: false });
+/** An input that may be null: `maybe(float("C"))`. */
 export const maybe = (schema: InputSchema): InputSchema<true> => ({ ...schema, optional: true });
 
 export type Inputs = Readonly<Record<string, InputSchema>>;
@@ -86,8 +90,9 @@ export interface Op<I extends Inputs = Inputs, O = unknown, Y extends Outputs = 
   readonly differentiable: boolean;
 }
 
+/** Of a saved tensor, which may be the output itself: the tape must not hold that, or nobody could lose it. */
 interface Saved {
-  readonly tensor: Tensor;
+  readonly values: Values;
   readonly version: number;
 }
 
@@ -120,7 +125,7 @@ export function defineOp<
     options: O,
   ): Y => {
     const tracked = spec.gradient !== undefined && names.some((n) => given[n]?.tracked) && recordingHistory();
-    const bound: ForwardContext["run"] = (pass, args, params, dtype) => run(device, pass, args, params, dtype);
+    const bound = runOn(device);
     const { y, saves, kept } = spec.forward(given as InputTensors<I>, options, {
       device,
       dims,
@@ -129,9 +134,21 @@ export function defineOp<
     });
     if (!tracked) return y;
 
-    const held = hold(saves);
     const outputs = (Array.isArray(y) ? y : [y]) as readonly Tensor[];
     const tensors = names.map((n) => given[n] ?? null);
+    const context = { device, dims, run: bound, options, kept: kept as K };
+    attach(record(tensors, outputs.length, Array.isArray(y), hold(saves), context), outputs);
+    return y;
+  };
+
+  /** The node of one call. A function of its own, whose closures see no tensor: it would live as long as they do. */
+  const record = (
+    tensors: readonly (Tensor | null)[],
+    count: number,
+    several: boolean,
+    held: Record<string, Saved | null>,
+    context: Omit<GradientContext<I, O, K>, "needs" | "into">,
+  ): Node => {
     const rule = (dys: readonly (Tensor | null)[], into: readonly (Tensor | null)[]) => {
       const needs = {} as Record<string, boolean>;
       const existing = {} as Record<string, Tensor | null>;
@@ -139,22 +156,27 @@ export function defineOp<
         needs[n] = node.inputs[i] !== null;
         existing[n] = into[i];
       });
-      const dy = (Array.isArray(y) ? dys : dys[0]) as OutputGradients<Y>;
-      const context = { device, dims, run: bound, options, kept: kept as K, needs, into: existing };
+      const dy = (several ? dys : dys[0]) as OutputGradients<Y>;
       const saved = restore(name, held);
-      const found = spec.gradient?.(saved as S, dy, context as unknown as GradientContext<I, O, K>);
+      const whole = { ...context, needs, into: existing } as unknown as GradientContext<I, O, K>;
+      const found = spec.gradient?.(saved as S, dy, whole);
       const gradients = names.map((n) => (found as Record<string, Tensor | null> | undefined)?.[n]);
       for (const t of Object.values(saved)) if (t && !gradients.includes(t)) t.dispose();
       return gradients;
     };
-    const node: Node = new Node(name, tensors, outputs.length, rule, () => {
-      for (const key in held) held[key]?.tensor.storage.release();
+    const node: Node = new Node(name, tensors, count, rule, () => {
+      for (const key in held) held[key]?.values.storage.release();
     });
-    attach(node, outputs);
-    return y;
+    return node;
   };
   return Object.assign(op, { opName: name, inputs: spec.inputs, differentiable: spec.gradient !== undefined });
 }
+
+/** Outside of the functions that know tensors, which it would hold. */
+const runOn =
+  (device: Device): ForwardContext["run"] =>
+  (pass, args, params, dtype) =>
+    run(device, pass, args, params, dtype);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Checks
@@ -252,7 +274,7 @@ function hold(saves: Readonly<Record<string, Tensor | null>> | undefined): Recor
   for (const key in saves) {
     const tensor = saves[key];
     if (tensor) tensor.storage.retain();
-    held[key] = tensor && { tensor, version: tensor.storage.version };
+    held[key] = tensor && { values: valuesOf(tensor), version: tensor.storage.version };
   }
   return held;
 }
@@ -262,11 +284,11 @@ function restore(op: string, held: Record<string, Saved | null>): Record<string,
   const out: Record<string, Tensor | null> = {};
   for (const key in held) {
     const saved = held[key];
-    if (saved && saved.tensor.storage.version !== saved.version)
+    if (saved && saved.values.storage.version !== saved.version)
       throw new GradientError(
-        `${op}: ${describe(key, saved.tensor.shape)} was changed in place after it was saved for the backward pass. Change a copy instead.`,
+        `${op}: ${describe(key, saved.values.shape)} was changed in place after it was saved for the backward pass. Change a copy instead.`,
       );
-    out[key] = saved && view(saved.tensor, saved.tensor.shape);
+    out[key] = saved && view(saved.values, saved.values.shape);
   }
   return out;
 }

@@ -3,7 +3,7 @@ import type { Tensor } from "./tensor.js";
 /**
  * Who frees a tensor: the innermost scope it was made in, unless it is returned, kept, or freed before. Outside every
  * scope it is its owner's (`using`, `dispose`). The garbage collector is only a safety net: it frees the memory of a
- * tensor that its owner lost, some time, but not what the tape saved for it.
+ * tensor that its owner lost, and what the tape saved for it, some time.
  */
 class Scope {
   readonly tensors = new Set<Tensor>();
@@ -11,8 +11,7 @@ class Scope {
 
 const stack: Scope[] = [];
 
-const collected = new FinalizationRegistry<{ release(): void }>((storage) => storage.release());
-/** Unregister tokens cannot be the storage, which views share. */
+const collected = new FinalizationRegistry<{ release(): void }>((hold) => hold.release());
 const registered = new WeakSet<Tensor>();
 
 export function adopt(tensor: Tensor): void {
@@ -32,11 +31,11 @@ export function keep<T extends Tensor>(tensor: T): T {
   return tensor;
 }
 
-/** Frees the memory when the tensor object is collected without dispose. */
+/** Frees memory and history when the tensor object is collected without dispose. */
 function watch(tensor: Tensor): void {
   if (registered.has(tensor) || tensor.disposed) return;
   registered.add(tensor);
-  collected.register(tensor, tensor.storage, tensor);
+  collected.register(tensor, tensor.hold, tensor);
 }
 
 /** What `scope` may return: tensors, or plain containers of them. A Promise is refused by its type. */

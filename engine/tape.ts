@@ -2,7 +2,7 @@ import { GradientError } from "./errors.js";
 import { add, copy, ones } from "./gradient-math.js";
 import { noGrad } from "./recording.js";
 import { keep, scope } from "./scope.js";
-import { Tensor, view } from "./tensor.js";
+import { Tensor, type Values, view } from "./tensor.js";
 
 /** A gradient rule's answer: one entry per input it was asked for. */
 export type Gradients = readonly (Tensor | null | undefined)[];
@@ -14,13 +14,22 @@ export type Gradients = readonly (Tensor | null | undefined)[];
  */
 export type Rule = (dys: readonly (Tensor | null)[], into: readonly (Tensor | null)[]) => Gradients | Tensor;
 
+/**
+ * Where the gradient of a tensor goes: to one output of the node that made it, or to the tensor itself where that is a leaf.
+ * No tensor but a leaf is held: the collector may take those that their owner lost.
+ */
+export type Edge =
+  | { readonly source: Node; readonly position: number; readonly leaf: null }
+  | { readonly source: null; readonly position: 0; readonly leaf: Tensor };
+
+export const edgeOf = (t: Tensor): Edge =>
+  t.node ? { source: t.node, position: positions.get(t) ?? 0, leaf: null } : { source: null, position: 0, leaf: t };
+
 /** One recorded op: how to go from the gradients of its outputs to those of its inputs. */
 export class Node {
   readonly name: string;
   /** Inputs that the tape follows; others are null. */
-  readonly inputs: readonly (Tensor | null)[];
-  /** Where each followed input came from; null for leaves. */
-  readonly sources: readonly (Node | null)[];
+  readonly inputs: readonly (Edge | null)[];
   readonly outputs: number;
   readonly id: number;
   #rule: Rule | null;
@@ -30,13 +39,12 @@ export class Node {
 
   constructor(name: string, inputs: readonly (Tensor | null)[], outputs: number, rule: Rule, free: () => void) {
     this.name = name;
-    this.inputs = inputs.map((t) => (t?.tracked ? t : null));
-    this.sources = inputs.map((t) => t?.node ?? null);
+    this.inputs = inputs.map((t) => (t?.tracked ? edgeOf(t) : null));
     this.outputs = outputs;
     this.id = created++;
     this.#rule = rule;
     this.#free = free;
-    for (const source of this.sources) source?.retain();
+    for (const edge of this.inputs) edge?.source?.retain();
   }
 
   retain(): void {
@@ -49,7 +57,7 @@ export class Node {
     for (let node = queue.pop(); node; node = queue.pop()) {
       if (--node.#refs > 0) continue;
       node.#drop();
-      for (const source of node.sources) if (source) queue.push(source);
+      for (const edge of node.inputs) if (edge?.source) queue.push(edge.source);
     }
   }
 
@@ -83,13 +91,12 @@ export function attach(node: Node, outputs: readonly Tensor[]): void {
   });
 }
 
-/** Another handle on a tensor and its history, which is `source` where its own handle is gone. */
-export function sharing(t: Tensor, source: Node | null = t.node): Tensor {
-  const handle = view(t, t.shape);
+/** Another handle on values and their history. */
+export function sharing(values: Values, { source, position }: Edge): Tensor {
+  const handle = view(values, values.shape);
   if (!source) return handle;
   handle.node = source;
   source.retain();
-  const position = positions.get(t);
   if (position) positions.set(handle, position);
   return handle;
 }
@@ -110,14 +117,15 @@ export function walk(
   const leaves = new Map<Tensor, Tensor>();
   const route = new Route();
 
-  const slot = (source: Node | null, tensor: Tensor): Tensor | null =>
-    source ? (pending.get(source)?.[positions.get(tensor) ?? 0] ?? null) : (leaves.get(tensor) ?? null);
+  const slot = ({ source, position, leaf }: Edge): Tensor | null =>
+    (source ? pending.get(source)?.[position] : leaves.get(leaf)) ?? null;
 
-  const deliver = (source: Node | null, tensor: Tensor, gradient: Tensor) => {
-    const before = slot(source, tensor);
+  const deliver = (edge: Edge, gradient: Tensor) => {
+    const before = slot(edge);
     const next = before ? join(before, gradient) : gradient;
+    const { source, position, leaf } = edge;
     if (!source) {
-      leaves.set(tensor, next);
+      leaves.set(leaf, next);
       return;
     }
     let entries = pending.get(source);
@@ -125,34 +133,34 @@ export function walk(
       entries = new Array<Tensor | null>(source.outputs).fill(null);
       pending.set(source, entries);
     }
-    entries[positions.get(tensor) ?? 0] = next;
+    entries[position] = next;
   };
 
   const spread = (node: Node, incoming: readonly (Tensor | null)[]) => {
-    const into = node.inputs.map((t, i) => {
-      const before = t && slot(node.sources[i], t);
+    const into = node.inputs.map((edge) => {
+      const before = edge && slot(edge);
       return before && exclusive(before) ? before : null;
     });
     const found = node.gradients(incoming, into);
     if (found instanceof Tensor) {
       const dy = incoming[0] as Tensor;
-      if (found.tracked) deliver(found.node, found, view(dy, dy.shape));
+      if (found.tracked) deliver(edgeOf(found), view(dy, dy.shape));
       route.add(found);
       if (!found.requiresGrad) found.dispose();
       return;
     }
-    node.inputs.forEach((input, i) => {
+    node.inputs.forEach((edge, i) => {
       const gradient = found[i];
-      if (!input || !gradient || gradient === into[i]) return;
+      if (!edge || !gradient || gradient === into[i]) return;
       const shared = incoming.includes(gradient) || found.indexOf(gradient) !== i;
-      deliver(node.sources[i], input, shared ? view(gradient, gradient.shape) : gradient);
+      deliver(edge, shared ? view(gradient, gradient.shape) : gradient);
     });
   };
 
   noGrad(() => {
     try {
       roots.forEach((root, i) => {
-        deliver(root.node, root, view(dys[i], dys[i].shape));
+        deliver(edgeOf(root), view(dys[i], dys[i].shape));
         route.add(root);
       });
       for (let node = route.next(); node; node = route.next()) {
@@ -196,7 +204,7 @@ class Route {
       if (this.#seen.has(node)) continue;
       this.#seen.add(node);
       this.#ahead.push(node);
-      for (const source of node.sources) if (source) queue.push(source);
+      for (const edge of node.inputs) if (edge?.source) queue.push(edge.source);
     }
     this.#ahead.sort((a, b) => a.id - b.id);
   }

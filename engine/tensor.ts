@@ -10,6 +10,26 @@ import { backward, type Node } from "./tape.js";
 /** Host values: nested arrays of numbers, or a flat typed array with a shape. */
 export type NestedNumbers = number | readonly NestedNumbers[];
 
+/** What is known of a tensor without the tensor: what the tape keeps of one. */
+export type Values = Pick<Tensor, "storage" | "shape" | "dtype" | "size">;
+
+/** What a tensor keeps alive. Apart from the tensor, so that the collector's net can let go of it. */
+class Hold {
+  readonly storage: Storage;
+  /** Where the tensor came from, for the tape; null on leaves and under `noGrad`. */
+  node: Node | null = null;
+
+  constructor(storage: Storage) {
+    this.storage = storage;
+  }
+
+  release(): void {
+    this.storage.release();
+    this.node?.release();
+    this.node = null;
+  }
+}
+
 /**
  * An array of numbers on a device: row-major, contiguous. Ops are free functions; a tensor only has properties, ways to
  * leave the device (`data`, `item`, `to`), `backward` and its end of life.
@@ -23,13 +43,14 @@ export class Tensor {
   /** Set on a leaf: `backward` fills `grad`. Results of ops inherit it through `node`. */
   requiresGrad = false;
   grad: Tensor | null = null;
-  /** Where it came from, for the tape; null on leaves and under `noGrad`. */
-  node: Node | null = null;
   /** Shown in error messages and reports. */
   label = "";
+  /** @internal */
+  readonly hold: Hold;
   #disposed = false;
 
   constructor(storage: Storage, shape: Shape, dtype: DType, size = sizeOf(shape)) {
+    this.hold = new Hold(storage);
     this.storage = storage;
     this.shape = shape;
     this.dtype = dtype;
@@ -39,6 +60,15 @@ export class Tensor {
 
   get device(): Device {
     return this.storage.device;
+  }
+
+  /** Where it came from, for the tape; null on leaves and under `noGrad`. */
+  get node(): Node | null {
+    return this.hold.node;
+  }
+
+  set node(node: Node | null) {
+    this.hold.node = node;
   }
 
   get rank(): number {
@@ -101,12 +131,7 @@ export class Tensor {
     if (this.#disposed) return;
     this.#disposed = true;
     forget(this);
-    this.storage.release();
-    const node = this.node;
-    if (node) {
-      this.node = null;
-      node.release();
-    }
+    this.hold.release();
     this.grad?.dispose();
     this.grad = null;
   }
@@ -124,8 +149,10 @@ export class Tensor {
   }
 }
 
+export const valuesOf = ({ storage, shape, dtype, size }: Tensor): Values => ({ storage, shape, dtype, size });
+
 /** The same memory under another shape, without history: a handle of its own. */
-export function view(t: Tensor, shape: Shape): Tensor {
+export function view(t: Values, shape: Shape): Tensor {
   t.storage.retain();
   return new Tensor(t.storage, shape, t.dtype, t.size);
 }

@@ -1,12 +1,18 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, describe, expect, test } from "vitest";
+import { autocast } from "../../engine/autocast.js";
+import { checkpoint } from "../../engine/checkpoint.js";
 import { Initializer, Linear } from "../../engine/nn/index.js";
+import { mul } from "../../engine/ops/binary.js";
 import { crossEntropy } from "../../engine/ops/cross-entropy.js";
 import { dropout } from "../../engine/ops/dropout.js";
+import { matmul } from "../../engine/ops/matmul.js";
 import { sum } from "../../engine/ops/reduce.js";
 import { reshape } from "../../engine/ops/reshape.js";
-import { scale, square } from "../../engine/ops/unary.js";
+import { softmax } from "../../engine/ops/softmax.js";
+import { topK } from "../../engine/ops/top-k.js";
+import { exp, scale, square } from "../../engine/ops/unary.js";
 import { AdamW } from "../../engine/optim/index.js";
 import { keep, scope } from "../../engine/scope.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
@@ -14,6 +20,13 @@ import { tryOpen } from "../support/devices.js";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
+/** Collections, each with the finalizers that it finds. */
+async function collect(): Promise<void> {
+  for (let i = 0; i < 3; i++) {
+    collectGarbage();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
 
 describe.each(["reference", "cpu", "webgpu"] as const)("scope on %s", async (name) => {
   const { device, reason } = await tryOpen(name);
@@ -71,6 +84,42 @@ describe.each(["reference", "cpu", "webgpu"] as const)("scope on %s", async (nam
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     expect(device.memory().live).toBe(before);
+  });
+
+  describe("what the tape saved for a lost result goes too", () => {
+    const layers = (x: Tensor) => {
+      let y = x;
+      for (let i = 0; i < 50; i++) y = softmax(reshape(mul(square(y), x), [2, 1, 3]));
+      return y;
+    };
+    const inBf16 = (x: Tensor) => autocast("bf16", () => matmul(x, square(x), { transposeB: true }));
+    test.each<[string, (x: Tensor) => Tensor | readonly Tensor[]]>([
+      ["an output that is saved itself", (x) => softmax(x)],
+      ["a chain, in one collection or two", layers],
+      ["several outputs", (x) => Object.values(topK(x, 2))],
+      ["a checkpoint", (x) => checkpoint((z) => exp(square(z)), square(x))],
+      ["a checkpoint of its own input", (x) => checkpoint((z) => z, square(x))],
+      ...(name === "webgpu" ? [] : [["casts of a region", inBf16] as [string, (x: Tensor) => Tensor]]),
+    ])("%s", async (_, f) => {
+      using x = tensor([[[1, 2, 3]], [[4, 5, 6]]], { device, requiresGrad: true });
+      await collect();
+      const before = device.memory();
+      // In a function of its own: the frame of this one lives on over its await.
+      const lose = () => void f(x);
+      lose();
+      expect(device.memory().live).toBeGreaterThan(before.live);
+      await collect();
+      expect(device.memory()).toMatchObject({ live: before.live, allocations: before.allocations });
+    });
+
+    test("a result that is held keeps its history: intermediates may go, the gradient stays right", async () => {
+      using x = tensor([1, 2], { device, requiresGrad: true });
+      const build = () => sum(square(square(x)));
+      using y = build();
+      await collect();
+      y.backward();
+      expect([...(await (x.grad as Tensor).data())]).toEqual([4, 32]);
+    });
   });
 
   test("an error frees too", () => {

@@ -137,12 +137,15 @@ describe.each(["reference", "cpu", "webgpu"] as const)("tape on %s", async (name
   test("backward outside of every scope leaves nothing behind but grad", () => {
     const before = device.memory().allocations;
     const x = leaf(device, [1, 2]);
-    const y = add(x, reshape(x, [2]));
+    const same = reshape(x, [2]);
+    const y = add(x, same);
     const loss = sum(y);
     loss.backward();
     for (const t of [loss, y, x]) t.dispose();
-    // The view is garbage of this function; what it held is x's memory.
+    // What is left is x's memory, which the view shares.
     expect(device.memory().allocations).toBe(before + 1);
+    same.dispose();
+    expect(device.memory().allocations).toBe(before);
   });
 
   test("noGrad", () => {
