@@ -7,13 +7,16 @@ export class KernelMissing extends Error {
   readonly device: DeviceName;
   readonly dtype: FloatDType;
   readonly available: readonly FloatDType[];
+  /** Where more is known than that it is not there: why, and what to do. */
+  readonly reason: string | undefined;
 
-  constructor(pass: AnyPass, device: DeviceName, dtype: FloatDType, available: readonly FloatDType[]) {
-    super(`${pass.label}: no ${device} kernel for ${dtype}`);
+  constructor(pass: AnyPass, device: DeviceName, dtype: FloatDType, available: readonly FloatDType[], reason?: string) {
+    super(`${pass.label}: ${reason ?? `no ${device} kernel for ${dtype}`}`);
     this.pass = pass;
     this.device = device;
     this.dtype = dtype;
     this.available = available;
+    this.reason = reason;
   }
 }
 

@@ -96,7 +96,8 @@ function valueType(pass: AnyPass, args: Record<string, Tensor | Shape | null>): 
   return (found?.dtype ?? "f32") as FloatDType;
 }
 
-function missing({ pass, device, dtype, available }: KernelMissing): KernelError {
+function missing({ pass, device, dtype, available, reason }: KernelMissing): KernelError {
+  if (reason) return new KernelError(`${pass.label}: ${reason}`);
   const advice = available.length
     ? `There is one for ${available.join(", ")}: cast first, or use another device.`
     : "Use another device: see the op table in README.md.";

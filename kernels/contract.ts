@@ -19,12 +19,18 @@ export interface BufferSpec {
   readonly optional: boolean;
 }
 
+/**
+ * A buffer that a pass reads, such as `read("T C")`. `dtype`: "value", the storage type of the call, unless said otherwise.
+ */
 export const read = (shape: string, dtype: BufferSpec["dtype"] = "value") =>
   ({ use: "in", dtype, shape, optional: false }) as const;
+/** A buffer that a pass overwrites: what was in it does not count. */
 export const write = (shape: string, dtype: BufferSpec["dtype"] = "value") =>
   ({ use: "out", dtype, shape, optional: false }) as const;
+/** A buffer that a pass reads and changes in place. */
 export const update = (shape: string, dtype: BufferSpec["dtype"] = "value") =>
   ({ use: "inout", dtype, shape, optional: false }) as const;
+/** One that a call may leave out: null in the reference, nullptr in C++, a dummy in WGSL; let a param say whether it is there. */
 export const optional = <S extends BufferSpec>(spec: S) =>
   ({ ...spec, optional: true }) as Omit<S, "optional"> & { readonly optional: true };
 
@@ -96,6 +102,14 @@ export interface Launches<P extends Params, L> {
   readonly launches: readonly L[];
 }
 
+export interface CpuLaunches<P extends Params> extends Launches<P, CpuLaunch<P>> {
+  /**
+   * The shared library with its symbols, for a pass outside this package: a path or file URL. It is loaded at the first
+   * launch. Compile it against consilium/kernel.h.
+   */
+  readonly library?: string | URL;
+}
+
 export interface PassSpec<B extends Buffers, P extends Params> {
   /** `<folder>/<file stem>`: the pipeline label, test title, benchmark row and error prefix. */
   readonly label: string;
@@ -103,7 +117,7 @@ export interface PassSpec<B extends Buffers, P extends Params> {
   readonly params: P;
   /** The truth: plain loops, float64. */
   reference(buffers: ReferenceBuffers<B>, params: ParamValues<P>): void;
-  readonly cpu?: Launches<P, CpuLaunch<P>>;
+  readonly cpu?: CpuLaunches<P>;
   readonly webgpu?: Launches<P, WgslLaunch<P>>;
   readonly cuda?: Launches<P, CudaLaunch<P>>;
 }
@@ -121,10 +135,12 @@ export type AnyPass = Pass<any, any>;
 
 let passes = 0;
 
+/** Declares a pass, with all its launches. Once, at the top of a module: devices keep what they compile by its identity. */
 export function pass<const B extends Buffers, const P extends Params>(spec: PassSpec<B, P>): Pass<B, P> {
   return { ...spec, bufferNames: Object.keys(spec.buffers), paramNames: Object.keys(spec.params), id: passes++ };
 }
 
+/** Of the cpu device; WebGPU computes in f32 and f16. */
 export const ALL_FLOATS: readonly FloatDType[] = ["f32", "bf16", "f16"];
 
 /** Rows per chunk so that a chunk touches about 16,384 elements, some ten microseconds of streaming. */

@@ -1,12 +1,12 @@
 import { afterAll, describe, expect, test } from "vitest";
+import { hostInputs } from "../engine/check/fill.js";
+import { type OpResult, outputGradient, runOp } from "../engine/check/run-op.js";
 import type { Op } from "../engine/define-op.js";
 import { openDevice } from "../engine/open-device.js";
 import type { CaseTable, OpCase } from "../kernels/contract.js";
 import { expectClose } from "./support/compare.js";
 import { tryOpen, watchGuards } from "./support/devices.js";
-import { hostInputs } from "./support/fill.js";
 import { elements, ops, tables, toleranceOf } from "./support/ops.js";
-import { type OpResult, outputGradient, runOp } from "./support/run-op.js";
 import { type Slicing, slicingsOf, someOf, take, takeInput } from "./support/slices.js";
 
 /** Every case of every op on every device that has it, against exact arithmetic on the same inputs. */

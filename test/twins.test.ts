@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, test } from "vitest";
+import { hostInputs } from "../engine/check/fill.js";
+import { runOp } from "../engine/check/run-op.js";
 import { openDevice } from "../engine/open-device.js";
 import { expectClose } from "./support/compare.js";
-import { hostInputs } from "./support/fill.js";
 import { elements, ops, tables } from "./support/ops.js";
-import { runOp } from "./support/run-op.js";
 import { twins, withoutTwin } from "./support/twins.js";
 
 /**

@@ -4,6 +4,7 @@ import { addBench } from "./commands/bench.js";
 import { addDemo } from "./commands/demo.js";
 import { addDevices } from "./commands/devices.js";
 import { addEvalMiss } from "./commands/eval-miss.js";
+import { addInclude } from "./commands/include.js";
 import { addInfo } from "./commands/info.js";
 import { addTrainMiss } from "./commands/train-miss.js";
 import { addVerify } from "./commands/verify.js";
@@ -24,6 +25,7 @@ function program(): Command {
   addTrainMiss(root.command("train").description("train a model"));
   addEvalMiss(root.command("eval").description("measure a model on a test set"));
   addInfo(root);
+  addInclude(root);
   addVerify(root);
   addBench(root);
   addDemo(root);

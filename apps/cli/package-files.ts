@@ -18,3 +18,6 @@ export const packageVersion: string = JSON.parse(readFileSync(join(packageRoot, 
 /** Real data that comes with the package. */
 export const vqaRadFolder = join(packageRoot, "data", "vqa-rad");
 export const bertVocabulary = join(packageRoot, "data", "tokenizers", "bert-base-uncased-vocab.txt");
+
+/** What kernels outside the package include: `<consilium/kernel.h>`. */
+export const kernelHeaders = join(packageRoot, "kernels", "include");

@@ -16,8 +16,11 @@ export interface NativeAddon {
  */
 export interface NativeDevice {
   readonly threads: number;
-  /** Index of a kernel symbol for command streams, or -1 where there is none. */
-  findKernel(symbol: string): number;
+  /**
+   * Index of a kernel symbol for command streams, or -1 where there is none: of the addon's own, or of the library at a
+   * path. Throws, saying what to do, where that cannot be loaded or is of another ABI.
+   */
+  findKernel(symbol: string, library?: string): number;
   /** 64-byte aligned; throws a RangeError when the system refuses. */
   allocate(bytes: number): number;
   /** Frees after all work submitted so far. */

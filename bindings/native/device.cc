@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
 
+#include "bindings/native/library.h"
 #include "kernels/common/cpu/kernel.h"
 
 namespace consilium {
@@ -106,7 +108,13 @@ void *Device::checked(Napi::Env env, uintptr_t address, size_t bytes) const {
 Napi::Value Device::threads(const Napi::CallbackInfo &info) { return Napi::Number::New(info.Env(), threads_); }
 
 Napi::Value Device::find_kernel(const Napi::CallbackInfo &info) {
-  return Napi::Number::New(info.Env(), kernel_index(info[0].As<Napi::String>().Utf8Value().c_str()));
+  const std::string symbol = info[0].As<Napi::String>().Utf8Value();
+  if (!info[1].IsString()) return Napi::Number::New(info.Env(), kernel_index(symbol.c_str()));
+  try {
+    return Napi::Number::New(info.Env(), library_kernel(info[1].As<Napi::String>().Utf8Value(), symbol));
+  } catch (const std::runtime_error &error) {
+    throw Napi::Error::New(info.Env(), error.what());
+  }
 }
 
 Napi::Value Device::allocate(const Napi::CallbackInfo &info) {

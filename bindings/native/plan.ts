@@ -15,17 +15,31 @@ export interface Plan {
   readonly scratchBytes: ((params: ParamValues<Params>) => number) | null;
 }
 
-/** Throws KernelMissing where the pass has no cpu kernel for `dtype`, or the addon lacks one of its symbols. */
+/** Throws KernelMissing where the pass has no cpu kernel for `dtype`, or the addon or its library lacks a symbol. */
 export function planOf(pass: AnyPass, dtype: FloatDType, native: NativeDevice): Plan {
   const cpu = pass.cpu;
-  const exists = (value: FloatDType) =>
-    cpu?.launches.every(({ symbol }) => native.findKernel(`${symbol}_${value}`) >= 0) ?? false;
-  const available = cpu?.dtypes.filter(exists) ?? [];
-  if (!cpu || !available.includes(dtype)) throw new KernelMissing(pass, "cpu", dtype, available);
+  if (!cpu) throw new KernelMissing(pass, "cpu", dtype, []);
+  const library = cpu.library && pathOf(cpu.library);
+  const find = (symbol: string) => {
+    try {
+      return native.findKernel(symbol, library);
+    } catch (error) {
+      throw new KernelMissing(pass, "cpu", dtype, [], (error as Error).message);
+    }
+  };
+  const missing = (value: FloatDType) =>
+    cpu.launches.map(({ symbol }) => `${symbol}_${value}`).find((symbol) => find(symbol) < 0);
+  const available = cpu.dtypes.filter((value) => !missing(value));
+  if (!available.includes(dtype)) {
+    const symbol = library && cpu.dtypes.includes(dtype) && missing(dtype);
+    const reason =
+      symbol && `${library} has no symbol ${symbol}. Export it with CONSILIUM_KERNEL in the library's source.`;
+    throw new KernelMissing(pass, "cpu", dtype, available, reason || undefined);
+  }
   const paramIsFloat = pass.paramNames.map((name) => pass.params[name] === "f32");
   return {
     steps: cpu.launches.map((launch) => ({
-      kernel: native.findKernel(`${launch.symbol}_${dtype}`),
+      kernel: find(`${launch.symbol}_${dtype}`),
       pass: pass.id,
       paramNames: pass.paramNames,
       paramIsFloat,
@@ -36,3 +50,6 @@ export function planOf(pass: AnyPass, dtype: FloatDType, native: NativeDevice): 
     scratchBytes: cpu.scratchBytes ? (params) => cpu.scratchBytes?.(params) ?? 0 : null,
   };
 }
+
+const pathOf = (library: string | URL): string =>
+  library instanceof URL ? decodeURIComponent(library.pathname) : library;

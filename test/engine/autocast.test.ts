@@ -1,6 +1,8 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { autocast } from "../../engine/autocast.js";
 import { capture } from "../../engine/capture.js";
+import { hostInputs } from "../../engine/check/fill.js";
+import { runOp } from "../../engine/check/run-op.js";
 import { checkpoint } from "../../engine/checkpoint.js";
 import type { Op, Outputs } from "../../engine/define-op.js";
 import { isFloat } from "../../engine/dtype.js";
@@ -20,11 +22,9 @@ import { type Tensor, tensor } from "../../engine/tensor.js";
 import type { FloatDType } from "../../kernels/contract.js";
 import { expectClose } from "../support/compare.js";
 import { tryOpen } from "../support/devices.js";
-import { hostInputs } from "../support/fill.js";
 import { countLaunches } from "../support/launches.js";
 import { ops, tables } from "../support/ops.js";
 import { generator } from "../support/random.js";
-import { runOp } from "../support/run-op.js";
 
 /** Ops that leave their inputs' type; every other one keeps it. */
 const LOW = new Set(["matmul", "loraMatmul", "attention", "attentionPacked"]);

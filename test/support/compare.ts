@@ -1,30 +1,13 @@
 import { expect } from "vitest";
+import { disagreement } from "../../engine/check/compare.js";
 
-/** |difference| <= tolerance * max(1, largest reference magnitude), element by element; NaN never passes. */
+/** Fails with the worst element where `disagreement` finds one. */
 export function expectClose(
   title: string,
   got: ArrayLike<number>,
   expected: ArrayLike<number>,
   tolerance: number,
 ): void {
-  expect(got.length, `${title}: number of elements`).toBe(expected.length);
-  let scale = 1;
-  for (let i = 0; i < expected.length; i++)
-    if (Number.isFinite(expected[i])) scale = Math.max(scale, Math.abs(expected[i]));
-  let worst = 0;
-  let at = -1;
-  let wrong = 0;
-  for (let i = 0; i < expected.length; i++) {
-    const difference = got[i] === expected[i] ? 0 : Math.abs(got[i] - expected[i]);
-    if (!(difference <= tolerance * scale)) wrong++;
-    if (!(difference <= worst)) {
-      worst = difference;
-      at = i;
-    }
-  }
-  if (wrong > 0)
-    expect.fail(
-      `${title}: ${wrong} of ${expected.length} elements differ by more than ${tolerance} * ${scale.toPrecision(3)}; ` +
-        `worst at ${at}: got ${got[at]}, expected ${expected[at]} (difference ${(worst / scale).toExponential(2)} of the scale)`,
-    );
+  const text = disagreement(title, got, expected, tolerance);
+  if (text) expect.fail(text);
 }

@@ -1,6 +1,6 @@
 /// <reference types="vite/client" />
 import type { Op } from "../../engine/define-op.js";
-import type { CaseTable, FloatDType, OpCase, Pass } from "../../kernels/contract.js";
+import type { CaseTable, Pass } from "../../kernels/contract.js";
 
 const opFiles = import.meta.glob<Record<string, unknown>>("../../engine/ops/*.ts", { eager: true });
 const caseFiles = import.meta.glob<Record<string, unknown>>("../../kernels/*/cases.ts", { eager: true });
@@ -24,11 +24,4 @@ export const passes: Pass[] = Object.values(kernelFiles).flatMap((file) =>
   Object.values(file).filter((v): v is Pass => typeof v === "object" && v !== null && "bufferNames" in v),
 );
 
-export const toleranceOf = (table: CaseTable, c: OpCase, dtype: FloatDType): number =>
-  c.tolerance?.value[dtype] ?? table.tolerance[dtype];
-
-export const elements = (c: OpCase): number =>
-  Object.values(c.inputs).reduce((sum, spec) => {
-    const shape = Array.isArray(spec) ? spec : (spec as { shape: readonly number[] }).shape;
-    return sum + shape.reduce((a: number, b: number) => a * b, 1);
-  }, 0);
+export { elements, toleranceOf } from "../../engine/check/fill.js";

@@ -1,9 +1,9 @@
 import type { Binding, Memory } from "../../bindings/device.js";
 import { BYTES } from "../../bindings/device.js";
 import { decodeBf16, decodeF16, encodeBf16, encodeF16 } from "../../bindings/half.js";
+import { roundTo } from "../../engine/check/fill.js";
 import type { AnyPass, DType, FloatDType, NumberArray } from "../../kernels/contract.js";
 import { expectClose } from "./compare.js";
-import { roundTo } from "./fill.js";
 
 type Arrays = Readonly<Record<string, NumberArray | null>>;
 type Numbers = Readonly<Record<string, number>>;

@@ -1,3 +1,4 @@
+import type { HostInput } from "../../engine/check/fill.js";
 import {
   add,
   cast,
@@ -37,7 +38,6 @@ import {
   transpose,
 } from "../../engine/index.js";
 import type { OpCase } from "../../kernels/contract.js";
-import type { HostInput } from "./fill.js";
 
 type Inputs = Readonly<Record<string, Tensor>>;
 type Host = Readonly<Record<string, HostInput>>;

@@ -1,5 +1,5 @@
 import { decodeBf16, decodeF16, encodeBf16, encodeF16 } from "../../bindings/half.js";
-import type { DType, FloatDType, InputSpec, OpCase } from "../../kernels/contract.js";
+import type { CaseTable, DType, FloatDType, InputSpec, OpCase } from "../../kernels/contract.js";
 import { generator } from "./random.js";
 
 export interface HostInput {
@@ -43,3 +43,12 @@ export function hostInputs(c: OpCase, dtype: FloatDType): Record<string, HostInp
     Object.entries(c.inputs).map(([name, spec]) => [name, hostInput(spec, dtype, `${c.name}/${name}`)]),
   );
 }
+
+export const elements = (c: OpCase): number =>
+  Object.values(c.inputs).reduce((sum, spec) => {
+    const shape = Array.isArray(spec) ? spec : (spec as { shape: readonly number[] }).shape;
+    return sum + shape.reduce((a: number, b: number) => a * b, 1);
+  }, 0);
+
+export const toleranceOf = (table: CaseTable, c: OpCase, dtype: FloatDType): number =>
+  c.tolerance?.value[dtype] ?? table.tolerance[dtype];

@@ -1,13 +1,20 @@
 import type { ReferenceBinding } from "../../bindings/reference/device.js";
-import type { Op, Outputs } from "../../engine/define-op.js";
-import type { Device } from "../../engine/device.js";
-import { isFloat } from "../../engine/dtype.js";
-import { scope } from "../../engine/scope.js";
-import { walk } from "../../engine/tape.js";
-import { fromHost, type Tensor } from "../../engine/tensor.js";
 import type { DType, OpCase } from "../../kernels/contract.js";
+import type { Outputs } from "../define-op.js";
+import type { Device } from "../device.js";
+import { isFloat } from "../dtype.js";
+import { scope } from "../scope.js";
+import { walk } from "../tape.js";
+import { fromHost, type Tensor } from "../tensor.js";
 import { type HostInput, roundTo } from "./fill.js";
 import { generator } from "./random.js";
+
+/** An op, or anything that is called like one. */
+export interface Computation {
+  readonly inputs: Readonly<Record<string, unknown>>;
+  // biome-ignore lint/suspicious/noExplicitAny: ops of any inputs and options.
+  (inputs: any, options: any): Outputs;
+}
 
 export interface OpResult {
   readonly outputs: Float64Array[];
@@ -46,9 +53,9 @@ export function outputGradient(c: OpCase, y: Pick<Tensor, "shape" | "size" | "dt
 /** Runs an op forward, and backward from the gradients of `dyOf`; frees everything it made. */
 export async function runOp(
   device: Device,
-  op: Op,
+  op: Computation,
   c: OpCase,
-  inputs: Record<string, HostInput>,
+  inputs: Readonly<Record<string, HostInput>>,
   withGradients: boolean,
   dyOf: typeof outputGradient = outputGradient,
 ): Promise<OpResult> {
@@ -59,7 +66,7 @@ export async function runOp(
     const given: Record<string, Tensor | null> = {};
     for (const name of Object.keys(op.inputs)) given[name] = inputs[name] ? upload(device, inputs[name]) : null;
     if (withGradients) for (const t of Object.values(given)) if (t && isFloat(t.dtype)) t.requiresGrad = true;
-    const y = op(given as never, c.options ?? {}) as Outputs;
+    const y = op(given, c.options ?? {});
     outputs.push(...(Array.isArray(y) ? (y as Tensor[]) : [y as Tensor]));
     if (withGradients) {
       const roots = outputs.filter((t) => t.node && isFloat(t.dtype));

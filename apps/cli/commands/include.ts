@@ -1,0 +1,14 @@
+import type { Command } from "commander";
+import { kernelHeaders } from "../package-files.js";
+
+/** For the command line of a compiler, so it prints nothing else. */
+export function addInclude(program: Command): void {
+  program
+    .command("include")
+    .description("print the folder of the C++ headers, for kernels of your own (docs/extending.md)")
+    .addHelpText(
+      "after",
+      '\nExample:\n  g++ -std=c++17 -O3 -shared -fPIC -I "$(npx consilium include)" my-op.cpp -o my-op.so',
+    )
+    .action(() => void process.stdout.write(`${kernelHeaders}\n`));
+}

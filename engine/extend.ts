@@ -1,0 +1,53 @@
+/**
+ * What an op outside this package is made of: passes (what a kernel reads, writes and takes), the launches that each device
+ * makes of them, and `defineOp`, which joins passes and gradient to a function of tensors. docs/extending.md shows one.
+ */
+
+export { foldGrid, threads, vectors } from "../kernels/common/wgsl/grid.js";
+export {
+  ALL_FLOATS,
+  type BufferSpec,
+  type Buffers,
+  type CaseTable,
+  type CpuLaunch,
+  type CpuLaunches,
+  ceilDiv,
+  type DType,
+  type FloatDType,
+  type GpuLimits,
+  type InputSpec,
+  type Launches,
+  type NumberArray,
+  type OpCase,
+  optional,
+  type Params,
+  type ParamValues,
+  type Pass,
+  type PassSpec,
+  pass,
+  type ReferenceBuffers,
+  read,
+  rowGrain,
+  type Tiles,
+  update,
+  type WgslLaunch,
+  write,
+} from "../kernels/contract.js";
+export { type CheckableOp, CheckError, checkGradients, checkOp } from "./check/check-op.js";
+export {
+  any,
+  defineOp,
+  type ForwardContext,
+  float,
+  type GradientContext,
+  type InputSchema,
+  type Inputs,
+  type InputTensors,
+  int,
+  maybe,
+  type Op,
+  type OpSpec,
+  type OutputGradients,
+  type Outputs,
+} from "./define-op.js";
+export { type Arguments, type Numbers, type Results, run } from "./dispatch.js";

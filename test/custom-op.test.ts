@@ -1,0 +1,54 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { tryOpen } from "./support/devices.js";
+
+/** examples/custom-op as its reader has it: in a folder elsewhere, with the built package by its name. */
+const root = fileURLToPath(new URL("..", import.meta.url));
+const example = join(root, "examples", "custom-op");
+const folder = mkdtempSync(join(tmpdir(), "consilium-custom-op-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+cpSync(example, folder, { recursive: true });
+const modules = join(folder, "node_modules");
+mkdirSync(join(modules, ".bin"), { recursive: true });
+symlinkSync(root, join(modules, "consilium"));
+symlinkSync(join(root, "bin", "consilium.js"), join(modules, ".bin", "consilium"));
+for (const name of ["typescript", "@types"]) symlinkSync(join(root, "node_modules", name), join(modules, name));
+symlinkSync(join(root, "node_modules", "typescript", "bin", "tsc"), join(modules, ".bin", "tsc"));
+
+const npm = (...words: string[]) => spawnSync("npm", ["run", "--silent", ...words], { cwd: folder, encoding: "utf8" });
+
+describe("an op outside the package", () => {
+  test("is under 60 lines of TypeScript, WGSL and C++", () => {
+    const code = readdirSync(example)
+      .filter((name) => /^squared-relu\.(ts|cpp)$|\.wgsl$/.test(name))
+      .flatMap((name) => readFileSync(join(example, name), "utf8").split("\n"))
+      .filter((line) => line.trim() !== "" && !/^\s*(\/\/|\/\*\*.*\*\/$)/.test(line));
+    expect(code.length).toBeGreaterThan(40);
+    expect(code.length).toBeLessThan(60);
+  });
+
+  test("compiles against the package's types and headers", () => {
+    const { status, stdout, stderr } = npm("build");
+    expect(status, stdout + stderr).toBe(0);
+  });
+
+  test.each(["reference", "cpu", "webgpu"] as const)("forward and gradient on %s", async (name, ...rest) => {
+    const [context] = rest as unknown as [{ skip(reason: string): void }];
+    const { device, reason } = await tryOpen(name);
+    if (!device) return context.skip(reason);
+    device.close();
+    const { status, stdout, stderr } = spawnSync(process.execPath, ["check.js", name], {
+      cwd: folder,
+      encoding: "utf8",
+    });
+    expect(status, stderr).toBe(0);
+    expect(stdout).toContain("tail after whole vectors: derivative");
+    expect(stdout).toContain(`several chunks for the threads: ${name} f32`);
+    if (name === "cpu") expect(stdout).toContain("tail after whole vectors: cpu bf16");
+  });
+});
