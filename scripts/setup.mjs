@@ -2,19 +2,18 @@
 // Everything a fresh machine needs, each step skipped when up to date: npm packages, system packages, the native addon,
 // the TypeScript build. Only Node's own modules, since nothing else is there yet.
 //
-//   node scripts/setup.mjs [--yes] [--webgpu] [--lint] [--quiet]
+//   node scripts/setup.mjs [--yes] [--webgpu] [--lint] [--only-typescript] [--quiet]
 //
 // --yes      install system packages, and add a package source where one is needed, without asking
 // --lint     also clang-format
 // --webgpu   also a Vulkan driver for WebGPU on machines without a GPU (lavapipe of Mesa 24 or later)
-import { spawn, spawnSync } from "node:child_process";
+// --only-typescript   npm packages and dist/ alone: what a tarball takes (`prepack`)
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { fileURLToPath } from "node:url";
-import { nativeSources } from "../bindings/native/sources.cjs";
+import { quietly } from "./command.mjs";
 import { missingFormatter, missingPackages, missingVulkan } from "./system-packages.mjs";
 import { wgslModule } from "./wgsl-module.mjs";
 
@@ -58,25 +57,19 @@ function stamp(name, hash) {
   writeFileSync(stampPath(name), hash);
 }
 
-/** Runs a command; its output is shown only when it fails. */
-function run(command, args, what) {
+/** Does a step; what its tools wrote is shown only when it fails. */
+async function run(work, what) {
   const started = Date.now();
-  return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
-    const output = [];
-    child.stdout.on("data", (d) => output.push(d));
-    child.stderr.on("data", (d) => output.push(d));
-    child.on("error", (error) => fail(`${what}: ${error.message}`));
-    child.on("close", (code) => {
-      if (code !== 0) {
-        process.stderr.write(Buffer.concat(output));
-        fail(`${what} failed (exit ${code}). The output is above.`);
-      }
-      say(`${what}: done in ${((Date.now() - started) / 1000).toFixed(0)} s`);
-      resolve();
-    });
-  });
+  try {
+    await work;
+  } catch (error) {
+    process.stderr.write(error.output ?? "");
+    fail(`${what} failed: ${error.message}${error.output ? ". The output is above." : ""}`);
+  }
+  say(`${what}: done in ${((Date.now() - started) / 1000).toFixed(0)} s`);
 }
+
+const command = (name, ...args) => quietly(name, args, root);
 
 async function mayInstall(question) {
   if (consent) return true;
@@ -91,7 +84,7 @@ async function npmPackages() {
   const hash = hashOf(["package-lock.json"]);
   if (upToDate("npm", hash, "node_modules/typescript/package.json")) return;
   say("installing npm packages");
-  await run("npm", ["ci", "--ignore-scripts", "--include=dev", "--no-audit", "--no-fund"], "npm packages");
+  await run(command("npm", "ci", "--ignore-scripts", "--include=dev", "--no-audit", "--no-fund"), "npm packages");
   stamp("npm", hash);
 }
 
@@ -133,30 +126,16 @@ async function vulkanDriver() {
 
 async function install(packages, options, what) {
   say(`installing ${packages.join(", ")}`);
-  await run("apt-get", ["update", "-q"], "package lists");
-  await run("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...options, ...packages], what);
+  await run(command("apt-get", "update", "-q"), "package lists");
+  await run(command("apt-get", "install", "-y", "-q", "--no-install-recommends", ...options, ...packages), what);
 }
 
 async function addon() {
-  const hash = hashOf(["package.json", ...nativeSources(root)]);
-  if (upToDate("addon", hash, "build/Release/consilium.node")) return;
-  // A folder that was copied or moved: its build would go on compiling the sources of the old place.
-  const cache = join(root, "build", "CMakeCache.txt");
-  if (
-    existsSync(cache) &&
-    !readFileSync(cache, "utf8").includes(`CMAKE_CACHEFILE_DIR:INTERNAL=${join(root, "build")}\n`)
-  )
-    rmSync(join(root, "build"), { recursive: true });
+  // Loaded now: it reads npm packages, which were not there before.
+  const { buildAddon, isBuilt } = await import("./native-addon.mjs");
+  if (isBuilt()) return;
   say("compiling the native addon");
-  const ninja = spawnSync("ninja", ["--version"]).status === 0 ? ["-G", "Ninja"] : [];
-  const jobs = String(availableParallelism());
-  process.env.CONSILIUM_TARGETS ??= "local";
-  await run(
-    process.execPath,
-    ["node_modules/cmake-js/bin/cmake-js", "build", ...ninja, "--parallel", jobs],
-    "native addon",
-  );
-  stamp("addon", hash);
+  await run(buildAddon(), "native addon");
 }
 
 async function typescript() {
@@ -169,7 +148,9 @@ async function typescript() {
   ]);
   if (upToDate("typescript", hash, "dist/engine/index.js")) return;
   say("compiling TypeScript");
-  await run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], "TypeScript");
+  // What the build of a file left behind that is gone now would travel in the tarball.
+  rmSync(join(root, "dist"), { recursive: true, force: true });
+  await run(command(process.execPath, "node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"), "TypeScript");
   for (const path of filesIn("kernels", /\.wgsl$/)) {
     const target = join(root, "dist", `${path}.js`);
     mkdirSync(join(target, ".."), { recursive: true });
@@ -180,6 +161,9 @@ async function typescript() {
 
 const started = Date.now();
 await npmPackages();
-await systemPackages();
-await Promise.all([typescript(), addon()]);
+if (flags.has("--only-typescript")) await typescript();
+else {
+  await systemPackages();
+  await Promise.all([typescript(), addon()]);
+}
 if (Date.now() - started > 2000) say(`ready after ${((Date.now() - started) / 1000).toFixed(0)} s`);
