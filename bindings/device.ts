@@ -4,6 +4,7 @@
  */
 import type { AnyPass, DType, FloatDType, GpuLimits } from "../kernels/contract.js";
 
+/** What `openDevice` opens. */
 export type DeviceName = "cpu" | "webgpu" | "cuda" | "reference";
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint32Array | Uint16Array;
 
@@ -45,6 +46,7 @@ export interface Profiler {
   stop(): Promise<Timing[]>;
 }
 
+/** How a device is opened. */
 export interface DeviceOptions {
   /** Worker threads of the cpu device, the queue thread included. Default: the cores this process may use. */
   threads?: number;

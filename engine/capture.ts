@@ -92,6 +92,7 @@ export class Captured<T> {
     this.#free();
   }
 
+  /** `using` disposes at the end of the block. */
   [Symbol.dispose](): void {
     this.dispose();
   }

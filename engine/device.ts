@@ -11,21 +11,32 @@ const FAULTS: Readonly<Record<number, string>> = {
   2: "value at position {position} is not finite",
 };
 
+/** Where a device's random stream stands. */
+export interface RandomState {
+  /** What `seed` was given. */
+  seed: number;
+  /** Random ops so far. */
+  sequence: number;
+}
+
 /**
  * An open device: memory, random stream, faults. Ops find it through their tensors. It has one owner: close it (or hold
  * it with `using`) after the last read.
  */
 export class Device {
+  /** The name that opened it. */
   readonly name: DeviceName;
   /** The chip, threads or adapter, for people. */
   readonly description: string;
   /** Same seed, same name and same target: same bits. */
   readonly target: string;
+  /** @internal Memory and launches. */
   readonly binding: Binding;
+  /** @internal */
   readonly pool: Pool;
-  /** u32[4] read by random kernels: seed (2 words), an offset that captured steps raise, unused. */
+  /** u32[4] read by random kernels: seed (2 words), an offset that captured steps raise, unused. @internal */
   readonly random: Storage;
-  /** u32[4] written once by the first kernel that meets a fault. */
+  /** u32[4] written once by the first kernel that meets a fault. @internal */
   readonly faults: Storage;
   #sequence = 0;
   #seed = 0;
@@ -61,20 +72,22 @@ export class Device {
   }
 
   /** Where the random stream stands; restored by `restoreRandom` to resume exactly, or to recompute. */
-  get randomState(): { seed: number; sequence: number } {
+  get randomState(): RandomState {
     return { seed: this.#seed, sequence: this.#sequence };
   }
 
-  restoreRandom(state: { seed: number; sequence: number }): void {
+  /** Goes on where `randomState` was taken. */
+  restoreRandom(state: RandomState): void {
     if (state.seed !== this.#seed) this.seed(state.seed);
     this.#sequence = state.sequence;
   }
 
-  /** The number of the next random op: part of its key. */
+  /** The number of the next random op: part of its key. @internal */
   nextSequence(): number {
     return this.#sequence++;
   }
 
+  /** Memory from the pool, not initialised. Throws OutOfMemoryError. @internal */
   allocate(length: number, dtype: DType, label: string): Storage {
     if (this.#closed) throw new DeviceError(`${label}: the ${this.name} device is closed. Open it again.`);
     if (length >= 2 ** 32)
@@ -83,22 +96,23 @@ export class Device {
     return new Storage(this, memory, bytes);
   }
 
-  /** Copies values in the storage format of `dtype`; the memory changes in the order of the device's work. */
+  /** Copies values in the storage format of `dtype`; the memory changes in the order of the device's work. @internal */
   write(storage: Storage, data: ArrayBufferView, dtype: DType): void {
     this.refuseInCapture("an upload");
     this.binding.write(storage.memory, data, dtype);
   }
 
-  /** The capture that is running; launches report to it what they use. */
+  /** The capture that is running; launches report to it what they use. @internal */
   get log(): CaptureLog | null {
     return this.#log;
   }
 
+  /** Throws CaptureError while a capture runs. @internal */
   refuseInCapture(what: string): void {
     this.#log?.refuse(what);
   }
 
-  /** Runs `f`, keeping its launches in `recording` and its memory in `reserve`. */
+  /** Runs `f`, keeping its launches in `recording` and its memory in `reserve`. @internal */
   recordInto<T>(recording: Recording | null, log: CaptureLog | null, reserve: number | null, f: () => T): T {
     const before = { recording: this.#recording, log: this.#log, reserve: this.pool.current };
     const enter = (next: typeof before) => {
@@ -115,18 +129,18 @@ export class Device {
     }
   }
 
-  /** Runs `f` as if no capture were running: for what belongs to the first run of a step alone, such as new state. */
+  /** Runs `f` as if no capture were running: for what belongs to the first run of a step alone, such as new state. @internal */
   once<T>(f: () => T): T {
     return this.#log ? this.recordInto(null, null, null, f) : f();
   }
 
-  /** Runs `f` now and, if a capture is running, before each replay: for what changes from step to step. */
+  /** Runs `f` now and, if a capture is running, before each replay: for what changes from step to step. @internal */
   eachTime(f: () => void): void {
     this.#log?.preludes.push(f);
     this.once(f);
   }
 
-  /** Enqueues a recording that drew `count` random numbers from `first` on, and draws the next ones instead. */
+  /** Enqueues a recording that drew `count` random numbers from `first` on, and draws the next ones instead. @internal */
   replay(recording: Recording, first: number, count: number): void {
     if (count > 0) this.#writeRandom(this.#sequence - first);
     this.binding.replay?.(recording);
@@ -134,7 +148,7 @@ export class Device {
     this.#sequence += count;
   }
 
-  /** Bytes of a storage after all earlier work; a fault found on the way is thrown instead. */
+  /** Bytes of a storage after all earlier work; a fault found on the way is thrown instead. @internal */
   async read(storage: Storage, byteLength: number, dtype: DType): Promise<ArrayBuffer> {
     this.refuseInCapture("a read");
     if (this.#closed) throw new DeviceError(`read: the ${this.name} device is closed. Read before close().`);
@@ -153,7 +167,7 @@ export class Device {
     await this.binding.finish();
   }
 
-  /** A number for `label` that a kernel writes into the fault words. */
+  /** A number for `label` that a kernel writes into the fault words. @internal */
   faultLabel(label: string): number {
     this.#faultsPossible = true;
     let index = this.#labels.indexOf(label);
@@ -172,20 +186,24 @@ export class Device {
     throw new FaultError(`${this.#labels[label] ?? "unknown op"}: ${text}. It counts as zero.`);
   }
 
+  /** Bytes in use, kept for reuse, and at most so far. */
   memory(): MemoryReport {
     return this.pool.report();
   }
 
+  /** Stops its threads and frees all of its memory, tensors included. What is still awaited rejects. Twice is harmless. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.binding.close();
   }
 
+  /** Whether `close` was called. */
   get closed(): boolean {
     return this.#closed;
   }
 
+  /** `using` closes it at the end of the block. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -1,9 +1,12 @@
 /** The public API of the engine. Models and apps import from here and from nowhere deeper. */
+
+// `[Symbol.dispose]` for projects whose `lib` is older.
+/// <reference lib="esnext.disposable" preserve="true" />
 export type { DeviceName, DeviceOptions } from "../bindings/device.js";
 export { autocast } from "./autocast.js";
 export { Captured, capture } from "./capture.js";
 export { checkpoint } from "./checkpoint.js";
-export { Device, type MemoryReport } from "./device.js";
+export { Device, type MemoryReport, type RandomState } from "./device.js";
 export type { DType, FloatDType } from "./dtype.js";
 export * from "./errors.js";
 export * as io from "./io/index.js";
@@ -13,7 +16,7 @@ export * from "./ops/index.js";
 export * as optim from "./optim/index.js";
 export { HostRandom } from "./random.js";
 export { noGrad } from "./recording.js";
-export { keep, scope } from "./scope.js";
+export { keep, type ScopeResult, scope } from "./scope.js";
 export type { Shape } from "./shape.js";
 export { gradients } from "./tape.js";
 export { type NestedNumbers, Tensor, type TensorOptions, tensor } from "./tensor.js";

@@ -2,6 +2,7 @@ import { type Binding, BYTES, type Memory } from "../bindings/device.js";
 import type { DType } from "../kernels/contract.js";
 import { OutOfMemoryError } from "./errors.js";
 
+/** Memory of a device, in bytes. */
 export interface MemoryReport {
   /** Bytes in live tensors, saved tensors and buffers of the engine. */
   readonly live: number;
@@ -9,6 +10,7 @@ export interface MemoryReport {
   readonly pooled: number;
   /** Largest live bytes since the device was opened or `resetPeak`. */
   readonly peak: number;
+  /** Upper bound of live plus pooled. */
   readonly budget: number;
   /** Live allocations. */
   readonly allocations: number;

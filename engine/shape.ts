@@ -1,5 +1,6 @@
 import { ShapeError } from "./errors.js";
 
+/** Sizes of a tensor, outermost first; empty for a single value. */
 export type Shape = readonly number[];
 
 export function sizeOf(shape: Shape): number {

@@ -35,13 +35,17 @@ class Hold {
  * leave the device (`data`, `item`, `to`), `backward` and its end of life.
  */
 export class Tensor {
+  /** Sizes, outermost first. */
   readonly shape: Shape;
+  /** How its elements are stored. */
   readonly dtype: DType;
+  /** @internal Memory, which views share. */
   readonly storage: Storage;
   /** Number of elements. */
   readonly size: number;
   /** Set on a leaf: `backward` fills `grad`. Results of ops inherit it through `node`. */
   requiresGrad = false;
+  /** What `backward` added up; null before, and after `zeroGrad`. */
   grad: Tensor | null = null;
   /** Shown in error messages and reports. */
   label = "";
@@ -58,11 +62,12 @@ export class Tensor {
     adopt(this);
   }
 
+  /** Where it lives. */
   get device(): Device {
     return this.storage.device;
   }
 
-  /** Where it came from, for the tape; null on leaves and under `noGrad`. */
+  /** Where it came from, for the tape; null on leaves and under `noGrad`. @internal */
   get node(): Node | null {
     return this.hold.node;
   }
@@ -71,10 +76,12 @@ export class Tensor {
     this.hold.node = node;
   }
 
+  /** Number of dimensions. */
   get rank(): number {
     return this.shape.length;
   }
 
+  /** Whether its hold on the memory is gone. */
   get disposed(): boolean {
     return this.#disposed;
   }
@@ -136,14 +143,17 @@ export class Tensor {
     this.grad = null;
   }
 
+  /** `using` disposes at the end of the block. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
+  /** Type, shape, device and label: `Tensor f32 [2, 3] cpu`. */
   toString(): string {
     return `Tensor ${this.dtype} [${this.shape.join(", ")}] ${this.storage.device.name}${this.label ? ` "${this.label}"` : ""}`;
   }
 
+  /** As `toString`, for `console.log` in Node. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return this.toString();
   }
@@ -168,12 +178,15 @@ export function fromHost(device: Device, values: ArrayLike<number>, shape: Shape
   return out;
 }
 
+/** Where and how a new tensor is stored. */
 export interface TensorOptions {
+  /** An open device. */
   device: Device;
   /** Default: f32, or i32 for an Int32Array. */
   dtype?: DType;
   /** Needed for a flat typed array of more than one dimension. */
   shape?: Shape;
+  /** Makes it a leaf whose `grad` is filled by `backward`. Default false. */
   requiresGrad?: boolean;
 }
 

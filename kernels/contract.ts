@@ -5,6 +5,7 @@
 
 /** Storage types of floating-point values. Every kernel accumulates in f32 (the reference in f64). */
 export type FloatDType = "f32" | "bf16" | "f16";
+/** Storage types of tensors. */
 export type DType = FloatDType | "i32" | "u32";
 
 /** What a reference works on: any typed array, or a plain one in tests. */

@@ -1,19 +1,30 @@
 /** The public API of the models. */
 export { ImageStore } from "./data/image-store.js";
-export type { VqaRecord } from "./data/record.js";
-export { majorityBaselines } from "./eval/majority.js";
-export { marks, type Scores, score } from "./eval/metrics.js";
+export type { AnswerType, VqaRecord } from "./data/record.js";
+export type { Interval } from "./eval/intervals.js";
+export { type Baseline, type MajorityBaselines, majorityBaselines } from "./eval/majority.js";
+export { type Accuracy, marks, type PublishedScores, type Scores, score, type TypeScores } from "./eval/metrics.js";
 export { type Comparison, comparePaired } from "./eval/paired.js";
 export { formatResults } from "./eval/results.js";
-export { countParameters } from "./miss/adaptation.js";
+export type { RgbImage } from "./images/resize.js";
+export type { Scaling } from "./images/scaling.js";
+export { countParameters, type ParameterCounts } from "./miss/adaptation.js";
 export type { LoadReport } from "./miss/checkpoint.js";
 export { type MissConfig, type Preset, presets } from "./miss/config.js";
 export { answersOf, type DataSplits, loadSplits } from "./miss/datasets.js";
-export { MissVqa } from "./miss/miss-vqa.js";
-export { type ModelFolder, readModelFolder } from "./miss/model-folder.js";
+export { type AnswerOptions, MissVqa } from "./miss/miss-vqa.js";
+export { type ModelFolder, readModelFolder, type ScalingName } from "./miss/model-folder.js";
 export type { Answering, Prediction } from "./miss/predict.js";
 export { RunConfig, type RunConfigInput } from "./miss/run-config.js";
 export { train as trainMiss } from "./miss/train.js";
 export type { TrainEvent, TrainOptions, TrainResult } from "./miss/train-options.js";
-export { openState, RUN_FILE } from "./miss/train-state.js";
-export { type VerifyReport, verify as verifyMiss } from "./miss/verify/verify.js";
+export {
+  type History,
+  openState,
+  RUN_FILE,
+  type SavedState,
+  type State as TrainState,
+  type Validation,
+} from "./miss/train-state.js";
+export type { Row as VerifyRow } from "./miss/verify/comparison.js";
+export { type Missed, type VerifyReport, verify as verifyMiss } from "./miss/verify/verify.js";

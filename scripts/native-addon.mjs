@@ -36,9 +36,10 @@ export function obstacle() {
 /** How to get what is missing, for people. */
 export function remedy() {
   const missing = missingPackages();
-  if (process.platform === "darwin") return "xcode-select --install; brew install cmake ninja highway";
-  if (existsSync("/usr/bin/apt-get")) return `as root: apt-get install ${missing.join(" ")}`;
-  return `install ${missing.join(", ")} (Debian's names) with your system's package manager`;
+  if (process.platform === "win32") return "Use webgpu or reference";
+  if (process.platform === "darwin") return "Get it with: xcode-select --install; brew install cmake ninja highway";
+  if (existsSync("/usr/bin/apt-get")) return `As root: apt-get install ${missing.join(" ")}`;
+  return "These are Debian's names: install them with your system's package manager";
 }
 
 export const isBuilt = () =>

@@ -6,6 +6,7 @@ import { addDevices } from "./commands/devices.js";
 import { addEvalMiss } from "./commands/eval-miss.js";
 import { addInclude } from "./commands/include.js";
 import { addInfo } from "./commands/info.js";
+import { addSetup } from "./commands/setup.js";
 import { addTrainMiss } from "./commands/train-miss.js";
 import { addVerify } from "./commands/verify.js";
 import { EXIT, Failed, Interrupted, UsageError } from "./exit.js";
@@ -19,8 +20,7 @@ function program(): Command {
     .version(packageVersion)
     .showSuggestionAfterError()
     .exitOverride()
-    .configureHelp({ helpWidth: 120 })
-    .helpCommand(false);
+    .configureHelp({ helpWidth: 120 });
   addDevices(root);
   addTrainMiss(root.command("train").description("train a model"));
   addEvalMiss(root.command("eval").description("measure a model on a test set"));
@@ -29,6 +29,7 @@ function program(): Command {
   addVerify(root);
   addBench(root);
   addDemo(root);
+  addSetup(root);
   return root.addHelpText("after", "\nconsilium COMMAND --help tells more, with examples. Start with: consilium demo");
 }
 

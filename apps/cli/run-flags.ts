@@ -3,7 +3,7 @@ import { io } from "../../engine/index.js";
 import { RunConfig, type RunConfigInput } from "../../models/index.js";
 import { finiteNumber } from "./common-options.js";
 import { UsageError } from "./exit.js";
-import { vqaRadFolder } from "./package-files.js";
+import { checkVqaRad, vqaRadFolder } from "./package-files.js";
 
 interface RunFlag {
   /** `--name <value>`; a switch has no value. */
@@ -140,6 +140,7 @@ export function runConfig(
   const config = from ? io.parseWith(RunConfig, merge(merge(BASE, from.values), given), from.file) : flags.data;
   if (config.data.set === "slake" && config.data.folder === vqaRadFolder)
     throw new UsageError("--set slake needs --data, the folder with train.json, test.json and imgs/ of SLAKE.");
+  checkVqaRad(config.data.folder);
   return config;
 }
 

@@ -13,11 +13,13 @@ export function loadAddon(root: string): NativeAddon {
   } catch (cause) {
     // Node adds lines with the modules that asked for it.
     const [reason] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
-    throw new Error(`The native addon cannot be loaded (${reason}). Build it with: npm run setup`, { cause });
+    throw new Error(`The native addon cannot be loaded (${reason}). Build it with: npx consilium setup`, { cause });
   }
   const sources = join(root, "bindings", "native", "sources.cjs");
   // A deployment without the sources has nothing to compare with.
   if (existsSync(sources) && require(sources).nativeSourcesHash(root) !== addon.sources)
-    throw new Error("The native addon was built from other sources than are here now. Build it with: npm run setup");
+    throw new Error(
+      "The native addon was built from other sources than are here now. Build it with: npx consilium setup",
+    );
   return addon;
 }

@@ -28,8 +28,8 @@ export function missingForGpu(software: boolean, loader = "libvulkan.so.1", node
   const fault = loadFault(loader);
   if (fault === null) return null;
   return (
-    `no Vulkan loader (${fault}). For a GPU, install its Vulkan driver and libvulkan1; to run WebGPU on the CPU: ` +
-    "npm run setup -- --webgpu"
+    `no Vulkan loader (${fault}). For a GPU, install its Vulkan driver and libvulkan1; to run WebGPU on the CPU, ` +
+    "mesa-vulkan-drivers (24 or later; in a clone: npm run setup -- --webgpu)"
   );
 }
 

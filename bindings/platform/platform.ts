@@ -4,6 +4,7 @@
  */
 import type { NativeAddon } from "../native/addon.js";
 
+/** Pixels. */
 export interface DecodedImage {
   readonly width: number;
   readonly height: number;

@@ -4,7 +4,8 @@ import { STORED_BYTES, type StoredDType, type StoredTensor, type WritableTensor 
 
 if (new Uint8Array(new Uint16Array([1]).buffer)[0] !== 1) throw new Error("consilium needs a little-endian machine");
 
-type Numbers = Float32Array | Float64Array | Int32Array;
+/** Host values that can be stored. */
+export type Numbers = Float32Array | Float64Array | Int32Array;
 
 const INTEGER_RANGE = {
   I64: [-(2 ** 63), 2 ** 63 - 1024],
@@ -91,7 +92,9 @@ export function writable(name: string, shape: readonly number[], values: Numbers
   return { name, shape, dtype, read: () => toBytes(values, dtype, name) };
 }
 
+/** The values of a stored tensor as float32. */
 export const readFloat32 = async (tensor: StoredTensor) => toFloat32(await tensor.read(), tensor.dtype);
+/** The values of a stored tensor as int32. Throws FileFormatError where one does not fit. */
 export const readInt32 = async (tensor: StoredTensor) => toInt32(await tensor.read(), tensor.dtype, tensor.name);
 
 const isInteger = (dtype: StoredDType): dtype is IntegerDType => Object.hasOwn(INTEGER_RANGE, dtype);

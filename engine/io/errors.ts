@@ -1,6 +1,8 @@
 /** A file that is not what it should be. The message is `file: what. advice`; nothing of the file has been kept. */
 export class FileFormatError extends Error {
+  /** For programs that compare names. */
   override readonly name: string = "FileFormatError";
+  /** The path, as it was given. */
   readonly file: string;
   /** What is wrong, and where in the file. */
   readonly what: string;

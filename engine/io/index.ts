@@ -1,13 +1,19 @@
-export { openCheckpoint } from "./checkpoint.js";
-export { readFloat32, readInt32, toBytes, toFloat32, toInt32, writable } from "./convert.js";
+export { type OpenOptions, openCheckpoint } from "./checkpoint.js";
+export { type Numbers, readFloat32, readInt32, toBytes, toFloat32, toInt32, writable } from "./convert.js";
 export { FileFormatError } from "./errors.js";
-export { memoryFile } from "./file-source.js";
-export { parseJson, parseJsonLines } from "./json.js";
+export { type FileSource, memoryFile } from "./file-source.js";
+export { type JsonLine, type JsonOptions, parseJson, parseJsonLines } from "./json.js";
 export { didYouMean, nearest } from "./nearest.js";
-export { flattenStateDict, openPytorch, openPytorchCheckpoint, type TreeValue } from "./pytorch.js";
+export { flattenStateDict, openPytorch, openPytorchCheckpoint, type PytorchFile, type TreeValue } from "./pytorch.js";
 export { readBytes, readText } from "./read-file.js";
 export { openSafetensors } from "./safetensors.js";
-export { safetensorsChunks, writeSafetensors, writeShardedSafetensors } from "./safetensors-writer.js";
-export type { CheckpointReader, StoredDType, StoredTensor, WritableTensor } from "./stored-tensor.js";
+export {
+  type SafetensorsOptions,
+  type ShardedOptions,
+  safetensorsChunks,
+  writeSafetensors,
+  writeShardedSafetensors,
+} from "./safetensors-writer.js";
+export type { CheckpointReader, StoredDType, StoredTensor, TensorMemory, WritableTensor } from "./stored-tensor.js";
 export { tiedTensors } from "./stored-tensor.js";
 export { parseWith } from "./validate.js";

@@ -40,6 +40,7 @@ export class JsonError extends FileFormatError {
   }
 }
 
+/** What `parseJson` accepts. */
 export interface JsonOptions {
   /** JSON.parse keeps the last of two equal keys; "error" refuses them. */
   readonly duplicateKeys?: "last" | "error";
@@ -60,9 +61,17 @@ export function parseJson(text: string, fileName: string, options: JsonOptions =
   return new Parser(body, fileName, options).document();
 }
 
-/** One value per line, blank lines skipped, each with its line number for later messages. */
-export function parseJsonLines(text: string, fileName: string): { line: number; value: unknown }[] {
-  const values: { line: number; value: unknown }[] = [];
+/** A value of a file of lines. */
+export interface JsonLine {
+  /** Counted from 1, for later messages. */
+  readonly line: number;
+  /** As JSON.parse gives it. */
+  readonly value: unknown;
+}
+
+/** One value per line (JSON Lines), blank lines skipped. Throws JsonError. */
+export function parseJsonLines(text: string, fileName: string): JsonLine[] {
+  const values: JsonLine[] = [];
   text.split("\n").forEach((lineText, index) => {
     if (lineText.trim() === "") return;
     values.push({ line: index + 1, value: parseJson(lineText, fileName, { firstLine: index + 1 }) });

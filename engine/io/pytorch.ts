@@ -24,6 +24,7 @@ export type TreeValue =
   | Map<TreeValue, TreeValue>;
 
 export interface PytorchFile {
+  /** What the file holds; tensors stay in it until they are read. */
   readonly tree: TreeValue;
   close(): Promise<void>;
 }

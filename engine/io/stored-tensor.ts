@@ -18,6 +18,7 @@ export const STORED_BYTES = {
   BOOL: 1,
 } as const;
 
+/** A storage type, named as in the safetensors format. */
 export type StoredDType = keyof typeof STORED_BYTES;
 
 export const isStoredDType = (name: unknown): name is StoredDType =>
@@ -25,8 +26,11 @@ export const isStoredDType = (name: unknown): name is StoredDType =>
 
 /** What a writer needs of a tensor: `read` is called once, when its turn comes, so one tensor is in memory at a time. */
 export interface WritableTensor {
+  /** Its name in the file. */
   readonly name: string;
+  /** How its elements are stored. */
   readonly dtype: StoredDType;
+  /** Sizes, outermost first; empty for a single value. */
   readonly shape: readonly number[];
   /** Little-endian elements, row-major, without gaps. */
   read(): Promise<Uint8Array> | Uint8Array;
@@ -36,26 +40,38 @@ export interface WritableTensor {
 export interface TensorMemory {
   /** Tensors of one storage share memory. */
   readonly storage: string;
+  /** First element in the storage. */
   readonly offset: number;
+  /** Elements from one index to the next, for each dimension. */
   readonly strides: readonly number[];
 }
 
 /** A tensor in a file. Its values stay there until `read`, which may be called again and reads again. */
 export interface StoredTensor extends WritableTensor {
+  /** Bytes of its elements. */
   readonly byteLength: number;
+  /** Where it lay: what tells tied tensors. */
   readonly memory: TensorMemory;
   read(): Promise<Uint8Array>;
 }
 
+/** An open checkpoint: its tensors by name, read one by one. Close it, or hold it with `await using`. */
 export interface CheckpointReader {
+  /** The path; of a sharded checkpoint, that of its index. */
   readonly file: string;
+  /** Found from the file's content. */
   readonly format: "safetensors" | "pytorch";
+  /** Of all tensors, in the order of the file. */
   readonly names: readonly string[];
+  /** Text that the writer added. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** Whether there is a tensor of that name. */
   has(name: string): boolean;
   /** Throws FileFormatError for a name the checkpoint does not have, with the nearest one it has. */
   get(name: string): StoredTensor;
+  /** Closes the files. Twice is harmless. */
   close(): Promise<void>;
+  /** `await using` closes it at the end of the block. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

@@ -5,7 +5,9 @@ import { at, Module } from "./module.js";
 
 /** Rows of a table by id. `paddingIndex` gets no gradient from look-ups. */
 export class Embedding extends Module {
+  /** [rows, width]. */
   weight: Tensor;
+  /** The row that look-ups give no gradient; none where undefined. */
   readonly paddingIndex: number | undefined;
 
   constructor(
@@ -19,6 +21,7 @@ export class Embedding extends Module {
     this.paddingIndex = options.paddingIndex;
   }
 
+  /** ids i32 [...] to [..., width]. An id out of range is a FaultError at the next await. */
   forward(ids: Tensor): Tensor {
     return at(this, () => embedding(this.weight, ids, { paddingIndex: this.paddingIndex }));
   }

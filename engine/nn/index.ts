@@ -10,7 +10,7 @@ export {
 } from "./init.js";
 export { LayerNorm } from "./layer-norm.js";
 export { Linear, type LinearOptions } from "./linear.js";
-export { LoraLinear, type LoraOptions, LoraPatchEmbed } from "./lora.js";
+export { type Adapter, LoraLinear, type LoraOptions, LoraPatchEmbed } from "./lora.js";
 export { at, Module, namePaths } from "./module.js";
 export { PatchEmbed, patches } from "./patch-embed.js";
 export { RMSNorm } from "./rms-norm.js";

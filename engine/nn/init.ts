@@ -7,10 +7,12 @@ import { fromHost, setRequiresGrad, type Tensor } from "../tensor.js";
 /** How a parameter gets its first values. */
 export type Init = (random: HostRandom) => number;
 
+/** Every value the same. */
 export const constant =
   (value: number): Init =>
   () =>
     value;
+/** Normal, mean 0, standard deviation `std`. */
 export const normal =
   (std: number): Init =>
   (random) =>
@@ -35,6 +37,7 @@ export const kaimingUniform =
  * the values depend on the order of construction only.
  */
 export class Initializer {
+  /** Where the parameters live. */
   readonly device: Device;
   readonly #seed: number;
   #streams = 0;
@@ -44,6 +47,7 @@ export class Initializer {
     this.#seed = seed;
   }
 
+  /** A new f32 parameter that asks for its gradient; its owner disposes it. */
   parameter(shape: Shape, init: Init): Tensor {
     const random = new HostRandom(this.#seed, this.#streams++);
     const values = new Float32Array(sizeOf(shape));

@@ -5,8 +5,11 @@ import { at, Module } from "./module.js";
 
 /** Layer normalisation over the last dimension, of size C. */
 export class LayerNorm extends Module {
+  /** [C], ones at first. */
   weight: Tensor;
+  /** [C], zeros at first. */
   bias: Tensor;
+  /** Added to the variance. */
   readonly eps: number;
 
   constructor(init: Initializer, C: number, options: { eps?: number } = {}) {
@@ -16,6 +19,7 @@ export class LayerNorm extends Module {
     this.eps = options.eps ?? 1e-5;
   }
 
+  /** x [..., C]: (x - mean) / √(variance + eps) · weight + bias, of the same shape. */
   forward(x: Tensor): Tensor {
     return at(this, () => layerNorm(x, this.weight, this.bias, { eps: this.eps }));
   }

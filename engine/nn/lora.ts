@@ -10,6 +10,7 @@ import type { Linear } from "./linear.js";
 import { at, Module } from "./module.js";
 import { type PatchEmbed, patches } from "./patch-embed.js";
 
+/** Size and scale of an adapter. */
 export interface LoraOptions {
   /** Rank of the adapter. */
   r: number;
@@ -20,7 +21,8 @@ export interface LoraOptions {
 }
 
 /** Weights under the name of their adapter, as PEFT files have them: `lora_A.default.weight`. */
-interface Adapter {
+export interface Adapter {
+  /** The one adapter. */
   default: { weight: Tensor };
 }
 
@@ -39,10 +41,15 @@ const ACTIVATION: Readonly<Record<Activation, (x: Tensor) => Tensor>> = {
  * B zero, so the first output is the base layer's. Hu et al., LoRA, arXiv 2106.09685; names of PEFT.
  */
 abstract class Lora<Base extends Linear | PatchEmbed> extends Module {
+  /** The layer with the frozen weights. */
   base_layer: Base;
+  /** A: [r, inFeatures], of a patch embedding [r, channels, p, p]. */
   lora_A: Adapter;
+  /** B: [outFeatures, r], of a patch embedding [outFeatures, r, 1, 1]. */
   lora_B: Adapter;
+  /** alpha / r. */
   readonly scale: number;
+  /** Probability, in training. */
   readonly dropout: number;
   #merged = false;
 
@@ -58,6 +65,7 @@ abstract class Lora<Base extends Linear | PatchEmbed> extends Module {
     this.dropout = options.dropout ?? 0;
   }
 
+  /** Whether the branch is part of the base weight now. */
   get merged(): boolean {
     return this.#merged;
   }
@@ -68,6 +76,7 @@ abstract class Lora<Base extends Linear | PatchEmbed> extends Module {
     this.#merged = true;
   }
 
+  /** Takes the branch out of the base weight again. */
   unmerge(): void {
     if (this.#merged) this.#add(-1);
     this.#merged = false;
@@ -79,6 +88,7 @@ abstract class Lora<Base extends Linear | PatchEmbed> extends Module {
     );
   }
 
+  /** Base and branch, without an activation: x [..., inFeatures] to [..., outFeatures]. */
   protected product(x: Tensor): Tensor {
     const { weight, bias } = this.base_layer;
     const [A, B] = [this.lora_A.default.weight, this.lora_B.default.weight];
@@ -93,6 +103,7 @@ abstract class Lora<Base extends Linear | PatchEmbed> extends Module {
 /** A convolution's kernel [out, in, p, p] as a matrix [out, in p p]. */
 const rows = (w: Tensor) => (w.rank === 2 ? w : reshape(w, [w.shape[0], w.size / w.shape[0]]));
 
+/** A linear layer with an adapter. */
 export class LoraLinear extends Lora<Linear> {
   constructor(init: Initializer, base: Linear, options: LoraOptions) {
     const [N, K] = base.weight.shape;
@@ -104,12 +115,14 @@ export class LoraLinear extends Lora<Linear> {
     );
   }
 
+  /** x [..., inFeatures] to [..., outFeatures]. */
   forward(x: Tensor, activation: Activation = "none"): Tensor {
     if (this.merged) return this.base_layer.forward(x, activation);
     return at(this, () => ACTIVATION[activation](this.product(x)));
   }
 }
 
+/** A patch embedding with an adapter. */
 export class LoraPatchEmbed extends Lora<PatchEmbed> {
   constructor(init: Initializer, base: PatchEmbed, options: LoraOptions) {
     const [N, channels, p] = base.weight.shape;
@@ -117,6 +130,7 @@ export class LoraPatchEmbed extends Lora<PatchEmbed> {
     super(base, A, init.parameter([N, options.r, 1, 1], constant(0)), options);
   }
 
+  /** image [B, channels, height, width] to [B, patches, width]. */
   forward(image: Tensor): Tensor {
     if (this.merged) return this.base_layer.forward(image);
     return at(this, () => this.product(patches(image, this.base_layer.weight.shape[2])));

@@ -25,6 +25,7 @@ export abstract class Module {
       }
   }
 
+  /** The tensors of `namedParameters`, without their paths. */
   *parameters(): Generator<Tensor> {
     for (const [, p] of this.namedParameters()) yield p;
   }
@@ -35,11 +36,13 @@ export abstract class Module {
     for (const [path, child] of children(this, prefix)) if (child instanceof Module) yield* child.namedModules(path);
   }
 
+  /** Turns dropout and drop path on (or off), here and below. */
   train(on = true): this {
     for (const [, m] of this.namedModules()) m.training = on;
     return this;
   }
 
+  /** `train(false)`: as a finished model is used. */
   eval(): this {
     return this.train(false);
   }
@@ -50,6 +53,7 @@ export abstract class Module {
     return this;
   }
 
+  /** Frees the gradients of all parameters. */
   zeroGrad(): void {
     for (const p of this.parameters()) {
       p.grad?.dispose();
@@ -78,10 +82,12 @@ export abstract class Module {
     for (const [name, p] of this.namedParameters()) p.write((state.get(name) as { values: ArrayLike<number> }).values);
   }
 
+  /** Frees every parameter. */
   dispose(): void {
     for (const p of this.parameters()) p.dispose();
   }
 
+  /** `using` disposes at the end of the block. */
   [Symbol.dispose](): void {
     this.dispose();
   }

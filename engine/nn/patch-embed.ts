@@ -20,7 +20,9 @@ export function patches(image: Tensor, p: number): Tensor {
 
 /** Convolution whose kernel equals its stride, as a product with patches: weight [width, channels, p, p]. */
 export class PatchEmbed extends Module {
+  /** [width, channels, p, p]. */
   weight: Tensor;
+  /** [width]. */
   bias: Tensor;
 
   constructor(init: Initializer, channels: number, width: number, patch: number) {

@@ -5,7 +5,9 @@ import { at, Module } from "./module.js";
 
 /** Division by the root mean square over the last dimension, of size C. */
 export class RMSNorm extends Module {
+  /** [C], ones at first. */
   weight: Tensor;
+  /** Added to the mean square. */
   readonly eps: number;
 
   constructor(init: Initializer, C: number, options: { eps?: number } = {}) {
@@ -14,6 +16,7 @@ export class RMSNorm extends Module {
     this.eps = options.eps ?? 1e-5;
   }
 
+  /** x [..., C]: x / √(mean of x² + eps) · weight, of the same shape. */
   forward(x: Tensor): Tensor {
     return at(this, () => rmsNorm(x, this.weight, { eps: this.eps }));
   }

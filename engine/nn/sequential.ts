@@ -3,6 +3,7 @@ import { Module } from "./module.js";
 
 /** A module from one tensor to one tensor. */
 export interface Layer extends Module {
+  /** What the next layer gets. */
   forward(x: Tensor): Tensor;
 }
 
@@ -15,6 +16,7 @@ export class Sequential extends Module {
     Object.assign(this, layers);
   }
 
+  /** The last layer's result. */
   forward(x: Tensor): Tensor {
     // By place each time, so that a layer may be replaced, by one with an adapter say.
     for (let place = 0; place in this; place++) x = this[place].forward(x);

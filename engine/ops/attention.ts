@@ -3,6 +3,7 @@ import { defineOp, float, int, maybe } from "../define-op.js";
 import { OptionError, ShapeError } from "../errors.js";
 import { emptyLike, type Tensor } from "../tensor.js";
 
+/** What `attention` and `attentionPacked` take besides tensors. */
 export interface AttentionOptions {
   /** Query i sees key j only where j <= i + S - L: the last query sees every key. */
   causal?: boolean;

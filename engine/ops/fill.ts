@@ -24,10 +24,12 @@ export function full(shape: Shape, value: number, options: FillOptions): Tensor 
   return options.requiresGrad ? setRequiresGrad(y) : y;
 }
 
+/** A new tensor of zeros. */
 export function zeros(shape: Shape, options: FillOptions): Tensor {
   return full(shape, 0, options);
 }
 
+/** A new tensor of ones. */
 export function ones(shape: Shape, options: FillOptions): Tensor {
   return full(shape, 1, options);
 }

@@ -3,28 +3,28 @@ export { add, div, maximum, minimum, mul, sub } from "./binary.js";
 export { cast } from "./cast.js";
 export { equal, greater, greaterEqual, less, lessEqual, notEqual } from "./compare.js";
 export { concat, stack } from "./concat.js";
-export { crossEntropy } from "./cross-entropy.js";
+export { type CrossEntropyOptions, crossEntropy } from "./cross-entropy.js";
 export { dropout, dropPath } from "./dropout.js";
-export { embedding } from "./embedding.js";
+export { type EmbeddingOptions, embedding } from "./embedding.js";
 export { expand, repeatInterleave } from "./expand.js";
-export { arange, full, ones, zeros } from "./fill.js";
+export { arange, type FillOptions, full, ones, type RangeOptions, zeros } from "./fill.js";
 export { gather, scatterAdd } from "./gather.js";
 export { indexAdd } from "./index-add.js";
 export { indexSelect } from "./index-select.js";
 export { l2Normalize } from "./l2-normalize.js";
 export { layerNorm } from "./layer-norm.js";
-export { loraMatmul, loraMerge } from "./lora-matmul.js";
+export { type LoraMatmulOptions, loraMatmul, loraMerge } from "./lora-matmul.js";
 export { type Activation, linear, type MatmulOptions, matmul } from "./matmul.js";
 export { pad } from "./pad.js";
 export { permute, transpose } from "./permute.js";
 export { randLike, randnLike } from "./random.js";
-export { max, mean, min, sum } from "./reduce.js";
+export { max, mean, min, type ReduceOptions, sum } from "./reduce.js";
 export { flatten, reshape, squeeze, unsqueeze } from "./reshape.js";
 export { rmsNorm } from "./rms-norm.js";
-export { rotary } from "./rotary.js";
+export { type RotaryOptions, rotary } from "./rotary.js";
 export { chunk, slice, split } from "./slice.js";
 export { logSoftmax, softmax } from "./softmax.js";
-export { argmax, topK } from "./top-k.js";
+export { argmax, type TopK, topK } from "./top-k.js";
 export {
   abs,
   clamp,

@@ -6,8 +6,11 @@ import { describe, OptionError, ShapeError } from "../errors.js";
 import { sizeOf } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 
-interface Options {
+/** How much of the adapter's branch counts. */
+export interface LoraMatmulOptions {
+  /** alpha / r. */
   scale: number;
+  /** Probability with which an element of the branch's input is dropped. Default 0. */
   dropout?: number;
 }
 
@@ -22,7 +25,7 @@ export const loraMatmulOp = defineOp({
     bias: maybe(float("N")),
   },
 
-  forward({ x, weight, a, b, bias }, { scale, dropout = 0 }: Options, { device, dims: { N, K, R }, run }) {
+  forward({ x, weight, a, b, bias }, { scale, dropout = 0 }: LoraMatmulOptions, { device, dims: { N, K, R }, run }) {
     if (!(dropout >= 0 && dropout < 1)) throw new OptionError(`loraMatmul: dropout ${dropout} is not in [0, 1).`);
     const T = sizeOf(x.shape.slice(0, -1));
     const params = { T, N, K, R, scale, dropout, sequence: dropout > 0 ? device.nextSequence() : 0 };
@@ -82,7 +85,7 @@ export function loraMatmul(
   weight: Tensor,
   a: Tensor,
   b: Tensor,
-  options: Options & { bias?: Tensor | null },
+  options: LoraMatmulOptions & { bias?: Tensor | null },
 ): Tensor {
   return loraMatmulOp({ x, weight, a, b, bias: options.bias ?? null }, options);
 }

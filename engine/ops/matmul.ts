@@ -7,9 +7,11 @@ import type { Tensor } from "../tensor.js";
 
 export type { Activation } from "../../kernels/matmul/activation.js";
 
+/** What `matmul` takes besides tensors. */
 export interface MatmulOptions {
   /** Uses aᵀ, bᵀ: the last two dimensions swapped. */
   transposeA?: boolean;
+  /** As `transposeA`. */
   transposeB?: boolean;
   /** Applied to the sum with the bias. */
   activation?: Activation;

@@ -21,11 +21,19 @@ export const topKOp = defineOp({
   },
 });
 
+/** What `topK` finds. */
+export interface TopK {
+  /** [..., k], descending. */
+  values: Tensor;
+  /** i32 [..., k]: where they stood. */
+  indices: Tensor;
+}
+
 /**
  * The k largest values of the last dimension, descending, and their i32 indices; equal values in the order of their index,
  * NaN first. x [..., V] → values, indices [..., k]. The gradient of a value goes to the element it was chosen from.
  */
-export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } {
+export function topK(x: Tensor, k: number): TopK {
   const [values, indices] = topKOp({ x }, { k });
   return { values, indices };
 }

@@ -102,14 +102,17 @@ export function reciprocal(x: Tensor): Tensor {
   return reciprocalOp({ x }, {});
 }
 
+/** sin x, x in radians. */
 export function sin(x: Tensor): Tensor {
   return sinOp({ x }, {});
 }
 
+/** cos x, x in radians. */
 export function cos(x: Tensor): Tensor {
   return cosOp({ x }, {});
 }
 
+/** tanh x. */
 export function tanh(x: Tensor): Tensor {
   return tanhOp({ x }, {});
 }

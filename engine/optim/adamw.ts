@@ -4,9 +4,13 @@ import { keep } from "../scope.js";
 import { fromHost, type Tensor } from "../tensor.js";
 import { Optimizer, type Parameters } from "./optimizer.js";
 
+/** Settings of AdamW, with PyTorch's defaults. */
 export interface AdamWOptions {
+  /** Learning rate. Default 1e-3. */
   lr?: number;
+  /** Decay of the two moments. Default [0.9, 0.999]. */
   betas?: readonly [number, number];
+  /** Added to √v̂. Default 1e-8. */
   eps?: number;
   /** Decoupled from the gradient; hits every parameter, as PyTorch's default does. */
   weightDecay?: number;
@@ -17,8 +21,11 @@ export interface AdamWOptions {
  * gradient. Loshchilov, Hutter, arXiv 1711.05101; defaults of torch.optim.AdamW.
  */
 export class AdamW extends Optimizer {
+  /** Decay of the two moments. */
   readonly betas: readonly [number, number];
+  /** Added to √v̂. */
   readonly eps: number;
+  /** Per step, times the learning rate. */
   readonly weightDecay: number;
   /**
    * Learning rate and bias corrections of the steps that were not skipped, as the kernel reads them: a row for each

@@ -8,6 +8,7 @@ import { keep } from "../scope.js";
 import { fromHost, type Tensor } from "../tensor.js";
 import { clipGradNorm } from "./clip-grad-norm.js";
 
+/** When and how the scale changes. */
 export interface GradScalerOptions {
   /** Default 65,536. */
   initScale?: number;
@@ -17,6 +18,14 @@ export interface GradScalerOptions {
   backoffFactor?: number;
   /** Steps in a row with finite gradients before the scale grows. Default 2,000. */
   growthInterval?: number;
+}
+
+/** Where a GradScaler stands. */
+export interface GradScalerReport {
+  /** Factor of the next loss. */
+  scale: number;
+  /** Steps that changed nothing, for a gradient was not finite. */
+  skipped: number;
 }
 
 /** The largest number of f32: a norm that nothing exceeds. */
@@ -35,6 +44,7 @@ const UNBOUNDED = (2 - 2 ** -23) * 2 ** 127;
  * `unscale` of all their parameters. Defaults of torch.amp.GradScaler; Micikevicius et al., arXiv 1710.03740, section 3.2.
  */
 export class GradScaler {
+  /** Where the scale lives. */
   readonly device: Device;
   readonly #rule: { readonly growth: number; readonly backoff: number; readonly interval: number };
   readonly #scale: Tensor;
@@ -94,15 +104,17 @@ export class GradScaler {
   }
 
   /** Scale and number of steps skipped so far. Waits for the device. */
-  async report(): Promise<{ scale: number; skipped: number }> {
+  async report(): Promise<GradScalerReport> {
     const [scale, counts] = await Promise.all([this.#scale.item(), this.#counts.data()]);
     return { scale, skipped: counts[2] };
   }
 
+  /** Frees its state. */
   dispose(): void {
     for (const t of this.state().values()) t.dispose();
   }
 
+  /** `using` disposes at the end of the block. */
   [Symbol.dispose](): void {
     this.dispose();
   }

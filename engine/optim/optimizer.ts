@@ -15,8 +15,11 @@ export type Parameters = Iterable<Tensor | readonly [string, Tensor]>;
  * through a small device buffer, so that a captured step can be replayed with another.
  */
 export abstract class Optimizer {
+  /** By name or place, each once. */
   readonly parameters: ReadonlyMap<string, Tensor>;
+  /** That of the parameters. */
   readonly device: Device;
+  /** Learning rate of the next step: a schedule sets it. */
   lr: number;
   /** Calls of `step` so far, those that the device skipped included. */
   steps = 0;
@@ -57,12 +60,14 @@ export abstract class Optimizer {
     });
   }
 
+  /** Zeroed f32 state of a parameter's shape, kept. */
   protected zeros(like: Tensor): Tensor {
     return this.device.once(() =>
       keep(fill(new Tensor(this.device.allocate(like.size, "f32", "optimizer state"), like.shape, "f32"), 0)),
     );
   }
 
+  /** Frees the gradients of all parameters. */
   zeroGrad(): void {
     for (const p of this.parameters.values()) {
       p.grad?.dispose();
@@ -70,11 +75,13 @@ export abstract class Optimizer {
     }
   }
 
+  /** Frees its state; the parameters stay. */
   dispose(): void {
     this.rate.dispose();
     for (const t of this.state().values()) t.dispose();
   }
 
+  /** `using` disposes at the end of the block. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -7,6 +7,7 @@ export const cosine =
   (step) =>
     ((base - end) / 2) * (1 + Math.cos(Math.PI * Math.min(1, step / total))) + end;
 
+/** `base` at every step. */
 export const constantRate =
   (base: number): Schedule =>
   () =>

@@ -3,17 +3,25 @@ import { run } from "../dispatch.js";
 import type { Tensor } from "../tensor.js";
 import { Optimizer, type Parameters } from "./optimizer.js";
 
+/** Settings of SGD, with PyTorch's defaults but for the rate. */
 export interface SGDOptions {
+  /** Learning rate. Default 1e-2. */
   lr?: number;
+  /** μ. Default 0: no state. */
   momentum?: number;
+  /** Looks ahead by the momentum. Default false. */
   nesterov?: boolean;
+  /** Added to the gradient, times the parameter. Default 0. */
   weightDecay?: number;
 }
 
 /** g = gradient + wd p, u = μ u + g, p -= lr u (nesterov: g + μ u). Rule of torch.optim.SGD without dampening. */
 export class SGD extends Optimizer {
+  /** μ. */
   readonly momentum: number;
+  /** Whether it looks ahead. */
   readonly nesterov: boolean;
+  /** Added to the gradient, times the parameter. */
   readonly weightDecay: number;
   readonly #velocities = new Map<string, Tensor>();
 

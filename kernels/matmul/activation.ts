@@ -16,5 +16,6 @@ export const ACTIVATIONS = {
   relu: 6,
 } as const;
 
+/** Names of the activations that products fuse. */
 export type Activation = keyof typeof ACTIVATIONS;
 export type ActivationCode = (typeof ACTIVATIONS)[Activation];

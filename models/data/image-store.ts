@@ -5,6 +5,7 @@ import { BLANK, blankImage } from "./image-control.js";
 
 /** Images of a data set, read once, kept as resized bytes: 12 kB each at 64 pixels, 691 kB at 480. */
 export class ImageStore {
+  /** Side of the square images in pixels. */
   readonly size: number;
   readonly #scaling: Scaling;
   readonly #images = new Map<string, RgbImage>();

@@ -1,11 +1,13 @@
 import { z } from "zod";
 
+/** yes/no and the like, or free. */
 export type AnswerType = "CLOSED" | "OPEN";
 
 /** One question about one image, whatever data set it came from. */
 export interface VqaRecord {
   /** Path of the image file. */
   readonly image: string;
+  /** As in the file. */
   readonly question: string;
   /** As in the file (case, blanks), a number as its text. */
   readonly answer: string;
@@ -13,6 +15,7 @@ export interface VqaRecord {
   readonly answerType?: AnswerType;
   /** The part of the body, for results by group; empty where the file has none. */
   readonly group: string;
+  /** The file's own number or name of the question. */
   readonly qid: string;
   /** Position in the file, from 0: also the true one where rows were left out. */
   readonly row: number;

@@ -1,5 +1,8 @@
+/** Ends of an interval. */
 export interface Interval {
+  /** Lower end. */
   readonly low: number;
+  /** Upper end. */
   readonly high: number;
 }
 

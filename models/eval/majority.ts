@@ -18,13 +18,30 @@ export function majorityAnswer(records: readonly VqaRecord[]): string {
   return best;
 }
 
+/** One answer to every question, and how far it gets. */
 export interface Baseline {
+  /** The most common training answer, normalised. */
   readonly answer: string;
+  /** On the test questions. */
   readonly accuracy: Scores["published"]["global"];
 }
 
+/** A baseline for each set of questions that `Scores` counts. */
+export interface MajorityBaselines {
+  /** All questions. */
+  readonly global: Baseline;
+  /** Those that the published scripts call closed. */
+  readonly closed: Baseline;
+  /** The others. */
+  readonly opened: Baseline;
+  /** CLOSED in the data set. */
+  readonly typeClosed: Baseline;
+  /** OPEN in the data set. */
+  readonly typeOpen: Baseline;
+}
+
 /** Counted on the training questions of each set alone, scored on the test questions of the same set. */
-export function majorityBaselines(train: readonly VqaRecord[], test: readonly VqaRecord[]) {
+export function majorityBaselines(train: readonly VqaRecord[], test: readonly VqaRecord[]): MajorityBaselines {
   const within = (belongs: (record: VqaRecord) => boolean): Baseline => {
     const answer = majorityAnswer(train.filter(belongs));
     const questions = test.filter(belongs);

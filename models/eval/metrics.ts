@@ -10,8 +10,11 @@ import type { VqaRecord } from "../data/record.js";
 import { publishedYesNo, sameAnswer } from "./answers.js";
 import { type Interval, wilson } from "./intervals.js";
 
+/** A count of right answers, as a share with its interval. */
 export interface Accuracy {
+  /** Right answers. */
   readonly correct: number;
+  /** Questions. */
   readonly total: number;
   /** correct / total; NaN where there is nothing to count. */
   readonly accuracy: number;
@@ -19,9 +22,30 @@ export interface Accuracy {
   readonly interval: Interval;
 }
 
+/** Accuracy by the rule of the published scripts. */
+export interface PublishedScores {
+  /** Where the true answer is exactly one of yes, Yes, no, No. */
+  readonly closed: Accuracy;
+  /** All others. */
+  readonly opened: Accuracy;
+  /** All questions. */
+  readonly global: Accuracy;
+}
+
+/** Accuracy by what the data set says of each question. */
+export interface TypeScores {
+  /** CLOSED: yes/no, and choices. */
+  readonly closed: Accuracy;
+  /** OPEN. */
+  readonly open: Accuracy;
+}
+
+/** Accuracy on a test set, in both ways of counting, and by group. */
 export interface Scores {
-  readonly published: { readonly closed: Accuracy; readonly opened: Accuracy; readonly global: Accuracy };
-  readonly byType: { readonly closed: Accuracy; readonly open: Accuracy };
+  /** As the scoring scripts of MISS and MILE count. */
+  readonly published: PublishedScores;
+  /** As the data set says. */
+  readonly byType: TypeScores;
   /** By part of the body, names sorted. */
   readonly byGroup: Readonly<Record<string, Accuracy>>;
 }

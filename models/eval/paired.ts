@@ -3,9 +3,11 @@ import { OptionError } from "../../engine/index.js";
 import { randomStream } from "../data/random.js";
 import type { Interval } from "./intervals.js";
 
+/** Model B against model A on the same questions. */
 export interface Comparison {
   /** Questions that only one of the two got right. */
   readonly onlyA: number;
+  /** As `onlyA`, for B. */
   readonly onlyB: number;
   /** Accuracy of B minus accuracy of A. */
   readonly difference: number;

@@ -2,6 +2,7 @@
 import { OptionError } from "../../engine/index.js";
 import type { VqaRecord } from "../data/record.js";
 
+/** The text of a result file, as the published scripts write it: `predictions[i]` answers `records[i]`. */
 export function formatResults(records: readonly VqaRecord[], predictions: readonly string[]): string {
   if (records.length !== predictions.length) {
     throw new OptionError(`formatResults: ${predictions.length} predictions for ${records.length} questions.`);

@@ -5,8 +5,11 @@
  */
 import { OptionError } from "../../engine/index.js";
 
+/** Pixels in 8-bit RGB. */
 export interface RgbImage {
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
   /** Red, green, blue, 8 bits each, row by row. */
   readonly rgb: Uint8Array;

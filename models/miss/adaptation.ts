@@ -39,8 +39,16 @@ export function peftName(name: string, wrapped: ReadonlySet<Root>): string {
   return wrapped.has(root as Root) ? `${root}.base_model.model${name.slice(root.length)}` : name;
 }
 
+/** Values in the parameters of a network. */
+export interface ParameterCounts {
+  /** In those that a step changes. */
+  readonly trainable: number;
+  /** In all. */
+  readonly total: number;
+}
+
 /** Parameters that a step changes, and all of them. */
-export function countParameters(network: MissNetwork): { trainable: number; total: number } {
+export function countParameters(network: MissNetwork): ParameterCounts {
   let trainable = 0;
   let total = 0;
   for (const p of network.parameters()) {

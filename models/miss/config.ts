@@ -7,28 +7,45 @@ export const QUESTION_LENGTH = 35;
 export interface MissConfig {
   /** Side of the square image in pixels; `patch` divides it. */
   imageSize: number;
+  /** Side of a patch in pixels. */
   patch: number;
+  /** Width of the vision encoder. */
   visionWidth: number;
+  /** Its blocks. */
   visionDepth: number;
+  /** Its heads; they divide its width. */
   visionHeads: number;
+  /** Inner width of its MLPs. */
   visionMlp: number;
+  /** Of its layer norms. */
   visionEps: number;
   /** Width of both text modules. */
   hidden: number;
   /** Layers of each text module. */
   layers: number;
+  /** Heads of the text modules; they divide `hidden`. */
   heads: number;
+  /** Inner width of their MLPs. */
   intermediate: number;
+  /** Of their layer norms. */
   textEps: number;
+  /** Rows of the word embedding. */
   vocab: number;
+  /** Tokens of a text at most. */
   maxPositions: number;
   /** Ids of [PAD], [SEP] (the end of an answer), [DEC] (its start) and [ENC] (the start of a question). */
   pad: number;
+  /** The end of an answer. */
   sep: number;
+  /** The start of an answer. */
   dec: number;
+  /** The start of a question. */
   enc: number;
+  /** Of the answer's loss. */
   labelSmoothing: number;
+  /** Probability, in the text modules. */
   hiddenDropout: number;
+  /** Probability, of the text modules' attention weights. */
   attentionDropout: number;
   /** Rate of the last vision block; earlier ones rise to it linearly from 0. */
   dropPath: number;
@@ -52,8 +69,11 @@ const common = {
   initializerRange: 0.02,
 };
 
+/** Sizes by name. */
+export type Preset = "tiny" | "small" | "base";
+
 /** `base` is the published model: 361,478,972 parameters at 480 pixels. */
-export const presets = {
+export const presets: Readonly<Record<Preset, Readonly<MissConfig>>> = {
   tiny: {
     ...common,
     imageSize: 64,
@@ -96,9 +116,7 @@ export const presets = {
     heads: 12,
     intermediate: 3072,
   },
-} as const satisfies Record<string, MissConfig>;
-
-export type Preset = keyof typeof presets;
+};
 
 /** Throws OptionError with everything about these sizes that does not fit together. */
 export function checkConfig(c: MissConfig): void {

@@ -6,10 +6,13 @@ import { splitByImage } from "../data/split.js";
 import { loadOrgan, loadOrganSmoke, loadVqaRad, loadVqaRadSmoke } from "../data/vqa-rad.js";
 import type { RunConfig } from "./run-config.js";
 
+/** The questions of a run. */
 export interface DataSplits {
+  /** For steps. */
   readonly train: VqaRecord[];
   /** Questions about images that are in no training row; empty where none were held back. */
   readonly validation: VqaRecord[];
+  /** Never seen in training. */
   readonly test: VqaRecord[];
 }
 

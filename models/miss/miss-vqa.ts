@@ -10,7 +10,9 @@ import { type Answering, type Prediction, predict } from "./predict.js";
 import { MissTokenizer } from "./tokenizer.js";
 import { stateFile } from "./train-state.js";
 
+/** How a question is answered. */
 export interface AnswerOptions {
+  /** Stops between questions; the promise rejects with its reason. */
   signal?: AbortSignal;
   /** Default: as the model's folder says. */
   answering?: Answering;
@@ -23,8 +25,11 @@ export interface AnswerOptions {
  *     const { answer, probability } = await model.answer("chest.jpg", "Which part of the body does this image show?");
  */
 export class MissVqa {
+  /** The network, in `eval()` mode. */
   readonly network: MissNetwork;
+  /** Text to ids and back, by the model's own vocabulary. */
   readonly tokenizer: MissTokenizer;
+  /** What the folder says besides the weights. */
   readonly folder: ModelFolder;
   /** What loading did beside copying. */
   readonly loaded: LoadReport;
@@ -92,10 +97,12 @@ export class MissVqa {
     return new ImageStore(this.folder.config.imageSize, scalings[this.folder.scaling]);
   }
 
+  /** Frees the weights. */
   dispose(): void {
     this.network.dispose();
   }
 
+  /** `using` disposes at the end of the block. */
   [Symbol.dispose](): void {
     this.dispose();
   }

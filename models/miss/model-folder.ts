@@ -12,12 +12,17 @@ import { formatVocabulary, loadVocabulary } from "./vocabulary.js";
  * A folder with a model: config.json (sizes, image scaling, how it answers), vocab.txt, model.safetensors.
  */
 export interface ModelFolder {
+  /** Sizes. */
   readonly config: MissConfig;
+  /** How pixels become numbers. */
   readonly scaling: ScalingName;
+  /** How it answers where nothing else is asked for. */
   readonly answering: Answering;
+  /** The vocabulary: place = id. */
   readonly pieces: readonly string[];
 }
 
+/** published: pixels divided by 255 twice. ordinary: to [-1, 1]. */
 export type ScalingName = "published" | "ordinary";
 
 export const scalings: Readonly<Record<ScalingName, Scaling>> = {

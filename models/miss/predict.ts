@@ -11,19 +11,29 @@ import type { MissTokenizer, TokenBatch } from "./tokenizer.js";
 /** How answers are found: written freely by beam search, or chosen from a closed list. */
 export type Answering =
   | {
+      /** Beam search. */
       readonly method: "generate";
+      /** Its width. */
       readonly beams: number;
+      /** Tokens of an answer at most. */
       readonly maxLength: number;
+      /** Hides the question's padding from the decoder; the published code lets it see. */
       readonly maskQuestionPads: boolean;
     }
   | {
+      /** The likeliest of a list. */
       readonly method: "rank";
+      /** The list. */
       readonly answers: readonly string[];
+      /** Candidates that are scored in full: the likeliest by their first token. */
       readonly k: number;
+      /** Hides the question's padding from the decoder; the published code lets it see. */
       readonly maskQuestionPads: boolean;
     };
 
+/** An answer. */
 export interface Prediction {
+  /** Its text. */
   readonly answer: string;
   /**
    * generate: exp of the mean log-probability per token, the score of the beam rules. rank: the share of the answer among

@@ -3,12 +3,14 @@ import { presets } from "./config.js";
 
 const mode = z.enum(["frozen", "train", "lora"]);
 
-/** Everything that decides a training run: same config, device and SIMD target, same bits. Unknown keys are errors. */
-export const RunConfig = z.strictObject({
+const schema = z.strictObject({
+  /** Sizes of the model. */
   preset: z.enum(Object.keys(presets) as [keyof typeof presets]).default("tiny"),
   /** A folder in the layout of data/vqa-rad (or of SLAKE), and which questions of it. smoke: those about 24 images. */
   data: z.strictObject({
+    /** Which questions. */
     set: z.enum(["organ", "vqa-rad", "slake", "organ-smoke", "vqa-rad-smoke"]),
+    /** Where they are. */
     folder: z.string(),
   }),
   /** blank: a grey square instead of every image, for a baseline that knows the question only. shuffled: wrong images. */
@@ -19,11 +21,17 @@ export const RunConfig = z.strictObject({
   scaling: z.enum(["published", "ordinary"]).default("published"),
   /** Image side; the preset's where absent. */
   imageSize: z.int().positive().optional(),
+  /** Passes over the training questions. */
   epochs: z.int().positive(),
+  /** Questions a step. */
   batch: z.int().positive().default(20),
+  /** Largest learning rate. */
   lr: z.number().positive().default(2e-5),
+  /** Learning rate at the end. */
   minLr: z.number().min(0).default(0),
+  /** Steps with a rising learning rate. */
   warmupSteps: z.int().min(0).default(0),
+  /** Of AdamW. */
   weightDecay: z.number().min(0).default(0.05),
   /** epoch: cosine set once per epoch, as published. step: cosine over all steps. */
   schedule: z.enum(["epoch", "step"]).default("epoch"),
@@ -31,15 +39,24 @@ export const RunConfig = z.strictObject({
   clipNorm: z.number().positive().optional(),
   /** Type of products and attention in training; weights, statistics and losses stay f32. f16 scales the loss. */
   precision: z.enum(["f32", "bf16", "f16"]).default("f32"),
+  /** Probability, in the text modules. */
   dropout: z.number().min(0).max(0.9).default(0.1),
+  /** Stochastic depth of the last vision block; earlier ones rise to it. */
   dropPath: z.number().min(0).max(0.9).default(0.1),
+  /** Which parts are tuned, and how. */
   adaptation: z
     .strictObject({
+      /** The vision encoder. */
       vision: mode.default("train"),
+      /** The joint text-multimodal module. */
       jtm: mode.default("train"),
+      /** The answer decoder. */
       decoder: mode.default("train"),
+      /** Rank of the adapters. */
       r: z.int().positive().default(8),
+      /** The scale of the adapters is alpha / r. */
       alpha: z.number().positive().default(32),
+      /** Probability, in front of the adapters. */
       dropout: z.number().min(0).max(0.9).default(0.1),
     })
     .refine(({ vision, jtm, decoder }) => [vision, jtm, decoder].some((part) => part !== "frozen"), {
@@ -51,10 +68,15 @@ export const RunConfig = z.strictObject({
   /** How answers are found in evaluation. */
   answering: z
     .strictObject({
+      /** Written freely, or ranked from the training answers. */
       method: z.enum(["generate", "rank"]).default("generate"),
+      /** generate: width of the beam search. */
       beams: z.int().positive().default(3),
+      /** generate: tokens of an answer at most. */
       maxLength: z.int().min(2).default(10),
+      /** rank: candidates that are scored in full. */
       k: z.int().positive().default(128),
+      /** Hides the question's padding from the decoder; the published code lets it see. */
       maskQuestionPads: z.boolean().default(false),
     })
     .prefault({}),
@@ -64,8 +86,12 @@ export const RunConfig = z.strictObject({
   validateEvery: z.int().positive().default(5),
   /** A checkpoint to start from: a file, or a folder with model.safetensors. */
   init: z.string().optional(),
+  /** Of the weights, the order and the split of training images. */
   seed: z.int().min(0).default(42),
 });
 
-export type RunConfig = z.infer<typeof RunConfig>;
-export type RunConfigInput = z.input<typeof RunConfig>;
+/** Everything that decides a training run: same config, device and SIMD target, same bits. Unknown keys are errors. */
+export const RunConfig: typeof schema = schema;
+export type RunConfig = z.infer<typeof schema>;
+/** What `RunConfig.parse` takes: keys with a default may be left out. */
+export type RunConfigInput = z.input<typeof schema>;

@@ -1,31 +1,72 @@
 import type { Device } from "../../engine/index.js";
+import type { ParameterCounts } from "./adaptation.js";
 import type { LoadReport } from "./checkpoint.js";
 import type { History, Validation } from "./train-state.js";
 
+/** What a run reports while it goes on, by `type`. */
 export type TrainEvent =
-  /** The checkpoint that the run starts from was read. */
-  | { readonly type: "loaded"; readonly file: string; readonly report: LoadReport }
-  | { readonly type: "warning"; readonly text: string }
   | {
+      /** The checkpoint that the run starts from was read. */
+      readonly type: "loaded";
+      /** Which. */
+      readonly file: string;
+      /** What loading did beside copying. */
+      readonly report: LoadReport;
+    }
+  | {
+      /** Something to know that stops nothing. */
+      readonly type: "warning";
+      /** For people. */
+      readonly text: string;
+    }
+  | {
+      /** The first step comes next. */
       readonly type: "ready";
+      /** Values that a step changes. */
       readonly trainable: number;
+      /** Values in all parameters. */
       readonly total: number;
+      /** Steps of the whole run. */
       readonly steps: number;
+      /** Training questions. */
       readonly rows: number;
+      /** The step that this process goes on from; 0 from the start. */
       readonly resumedAt: number;
     }
   | {
+      /** A step is done. */
       readonly type: "step";
+      /** From 1. */
       readonly step: number;
+      /** Of the whole run. */
       readonly steps: number;
+      /** From 0. */
       readonly epoch: number;
+      /** Mean over the batch. */
       readonly loss: number;
+      /** Learning rate that it used. */
       readonly lr: number;
     }
-  | { readonly type: "validation"; readonly validation: Validation; readonly best: boolean }
-  | { readonly type: "saved"; readonly step: number; readonly file: string };
+  | {
+      /** Measured on held-back images. */
+      readonly type: "validation";
+      /** What came out. */
+      readonly validation: Validation;
+      /** Whether it is the best so far: its weights are kept. */
+      readonly best: boolean;
+    }
+  | {
+      /** A checkpoint to go on from is written. */
+      readonly type: "saved";
+      /** Steps done. */
+      readonly step: number;
+      /** Where it is. */
+      readonly file: string;
+    };
 
+/** Where a run computes, what it keeps, how it is stopped. */
 export interface TrainOptions {
+  /** An open device; it stays open. */
   readonly device: Device;
   /**
    * Folder of the run: run.json (its settings), config.json, vocab.txt, model.safetensors (the chosen weights),
@@ -40,15 +81,23 @@ export interface TrainOptions {
   readonly signal?: AbortSignal;
   /** Seconds between checkpoints at most; others are written before and after each validation and at the end. */
   readonly checkpointSeconds?: number;
+  /** Called as things happen. */
   onEvent?(event: TrainEvent): void;
 }
 
+/** What came of a run. */
 export interface TrainResult {
+  /** Whether `signal` stopped it. */
   readonly interrupted: boolean;
+  /** Of all steps, those before a resume included. */
   readonly history: History;
+  /** In order. */
   readonly validations: readonly Validation[];
+  /** That of the chosen weights; null without validation. */
   readonly best: Validation | null;
-  readonly parameters: { readonly trainable: number; readonly total: number };
+  /** Values that a step changes, and all of them. */
+  readonly parameters: ParameterCounts;
+  /** Steps of the whole run. */
   readonly steps: number;
   /** The step that this process went on from; 0 where it did all of them. */
   readonly resumedAt: number;

@@ -5,29 +5,60 @@ import { writable } from "./checkpoint.js";
 import type { MissNetwork } from "./network.js";
 import { RunConfig } from "./run-config.js";
 
-const Validation = z.object({ step: z.int(), epoch: z.int(), accuracy: z.number(), loss: z.number() });
+const Validation = z.object({
+  /** Steps done. */
+  step: z.int(),
+  /** Epochs done. */
+  epoch: z.int(),
+  /** Share of right answers. */
+  accuracy: z.number(),
+  /** Mean loss. */
+  loss: z.number(),
+});
+/** A measurement on held-back images. */
 export type Validation = z.infer<typeof Validation>;
 
 /** Where a run stands, besides its tensors. */
 const State = z.object({
+  /** Of the file's layout. */
   version: z.literal(3),
+  /** The settings that it was started with. */
   config: RunConfig,
   /** Where its steps were computed. */
-  device: z.object({ name: z.string(), target: z.string() }),
+  device: z.object({
+    /** As `openDevice` takes it. */
+    name: z.string(),
+    /** Instruction set or adapter. */
+    target: z.string(),
+  }),
   /** Steps done. */
   step: z.int(),
+  /** Epochs done. */
   epoch: z.int(),
+  /** Questions of this epoch that were used. */
   position: z.int(),
-  random: z.object({ seed: z.number(), sequence: z.int() }),
+  /** The device's stream. */
+  random: z.object({
+    /** What `seed` was given. */
+    seed: z.number(),
+    /** Random ops so far. */
+    sequence: z.int(),
+  }),
+  /** That of the chosen weights. */
   best: Validation.nullable(),
+  /** In order. */
   validations: z.array(Validation),
+  /** Whether there is nothing left to do. */
   finished: z.boolean(),
 });
+/** Where a run stands, besides its tensors. */
 export type State = z.infer<typeof State>;
 
 /** Losses and learning rates of the steps so far. */
 export interface History {
+  /** Mean loss of each step. */
   loss: number[];
+  /** Learning rate of each step. */
   lr: number[];
 }
 
@@ -59,8 +90,16 @@ export async function saveState(
   await io.writeSafetensors(stateFile(folder), tensors, { metadata: { state: JSON.stringify(state) } });
 }
 
+/** The saved state of a run. */
+export interface SavedState {
+  /** Where it stands. */
+  readonly state: State;
+  /** Its tensors; close it. */
+  readonly reader: io.CheckpointReader;
+}
+
 /** The state of a run's folder. Tensors are read by `restoreState` once the network exists. */
-export async function openState(folder: string): Promise<{ state: State; reader: io.CheckpointReader }> {
+export async function openState(folder: string): Promise<SavedState> {
   const file = stateFile(folder);
   const reader = await io.openCheckpoint(file);
   const text = reader.metadata.state;
@@ -76,7 +115,7 @@ export async function openState(folder: string): Promise<{ state: State; reader:
 }
 
 export async function restoreState(
-  { state, reader }: { state: State; reader: io.CheckpointReader },
+  { state, reader }: SavedState,
   device: Device,
   { network, optimizer, scaler }: Trained,
 ): Promise<History> {

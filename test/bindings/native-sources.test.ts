@@ -17,7 +17,7 @@ test.each(["kernels/matmul/plan.ts", "kernels/common/cpu/gemm-plan.h", "bindings
       expect(loadAddon(copy).target).not.toBe("");
       appendFileSync(join(copy, path), "\n");
       expect(() => loadAddon(copy)).toThrow(
-        /built from other sources than are here now\. Build it with: npm run setup/,
+        /built from other sources than are here now\. Build it with: npx consilium setup/,
       );
     } finally {
       rmSync(copy, { recursive: true });
@@ -26,5 +26,5 @@ test.each(["kernels/matmul/plan.ts", "kernels/common/cpu/gemm-plan.h", "bindings
 );
 
 test("a missing addon says what to do", () => {
-  expect(() => loadAddon(join(root, "test"))).toThrow(/cannot be loaded .*Build it with: npm run setup/s);
+  expect(() => loadAddon(join(root, "test"))).toThrow(/cannot be loaded .*Build it with: npx consilium setup/s);
 });

@@ -22,7 +22,7 @@ describe.skipIf(process.platform !== "linux")("a machine without a Vulkan loader
   test.skipIf(refused)(`devices says it in our words, and nothing else is printed${refused}`, async () => {
     const { code, stdout, stderr } = await consiliumWithMounts(mounts, ["devices", "--threads", "1"]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(stdout).toMatch(/^webgpu +no +webgpu: no Vulkan loader .*npm run setup -- --webgpu$/m);
+    expect(stdout).toMatch(/^webgpu +no +webgpu: no Vulkan loader .*npm run setup -- --webgpu\)$/m);
   });
 
   test.skipIf(refused)(`the best device opens without a warning${refused}`, async () => {

@@ -38,7 +38,11 @@ export function addBench(program: Command): void {
 
 async function run(suite: (typeof SUITES)[number], options: Options): Promise<void> {
   // Loaded when it is needed: the rest of the command does without the benchmark package.
-  const { runBench } = await import("../../../bench/run.js");
+  const { runBench } = await import("../../../bench/run.js").catch((error) => {
+    const missing =
+      (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND" && /'benchmark'/.test(error.message);
+    throw missing ? new UsageError("bench needs one more package: npm install --save-dev benchmark") : error;
+  });
   const { shapes, peers, budget, memory, device = "cpu", threads = availableParallelism() } = options;
   const onProgress = (text: string) => process.stderr.write(`${text}\n`);
   const settings = { shapes, peers, budgetSeconds: budget, threads, memoryBudget: memory, onProgress };

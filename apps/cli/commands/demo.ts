@@ -13,6 +13,7 @@ import { UsageError } from "../exit.js";
 import { bytes, clock } from "../format.js";
 import { Interruption } from "../interruption.js";
 import { say, writeFileIn, writeJson } from "../output.js";
+import { checkVqaRad } from "../package-files.js";
 import { exists } from "../run-folder.js";
 
 interface Options extends CommonOptions {
@@ -46,6 +47,7 @@ async function run(options: Options): Promise<void> {
   const started = performance.now();
   const { out, fast = false, seed, threads, memory } = options;
   const stages = fast ? fastStages : demoStages;
+  checkVqaRad();
   const resume = await prepare(out, options.resume ?? false);
   const probe = await openChosenDevice(options);
   const device = { name: probe.name, description: probe.description };

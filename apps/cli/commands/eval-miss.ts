@@ -24,7 +24,7 @@ import { UsageError } from "../exit.js";
 import { percent, short } from "../format.js";
 import { Interruption } from "../interruption.js";
 import { memoryUsed, prepareFile, say, writeFileIn, writeJson } from "../output.js";
-import { vqaRadFolder } from "../package-files.js";
+import { checkVqaRad, vqaRadFolder } from "../package-files.js";
 import { loadNotes, Progress } from "../progress.js";
 import { addRunFlags, givenFlags } from "../run-flags.js";
 import { readRun } from "../run-folder.js";
@@ -123,6 +123,7 @@ async function configOf(folder: string, { set, data, shuffleImages, blankImages 
     throw new UsageError("--set slake needs --data, the folder of SLAKE.");
   const images = shuffleImages ? "shuffled" : blankImages ? "blank" : (run?.images ?? "real");
   const known = run?.data.folder ?? vqaRadFolder;
+  checkVqaRad(data ?? known);
   return RunConfig.parse({ data: { set: of, folder: data ?? known }, images, epochs: 1, seed: run?.seed });
 }
 

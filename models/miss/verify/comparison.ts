@@ -1,12 +1,16 @@
 /** One golden tensor against what was computed. */
 export interface Row {
+  /** Where it belongs. */
   readonly scenario: string;
+  /** Its name. */
   readonly tensor: string;
   /** Largest |difference|, divided by what the tolerance is relative to; the count of wrong ids for integers. */
   readonly error: number;
+  /** What `error` may be. */
   readonly tolerance: number;
   /** Values that were compared. */
   readonly elements: number;
+  /** error <= tolerance. */
   readonly passed: boolean;
 }
 

@@ -12,10 +12,23 @@ import { configOf, goldenNumbers, isGeneration, type Manifest, readManifest, typ
 import { maximum, sumOf } from "./sums.js";
 import { training } from "./training.js";
 
+/** A golden tensor that was not compared. */
+export interface Missed {
+  /** Where it belongs. */
+  readonly scenario: string;
+  /** Its name; `*` where nothing of the scenario was. */
+  readonly tensor: string;
+  /** Why not. */
+  readonly reason: string;
+}
+
+/** Tensor by tensor, how far from the golden ones. */
 export interface VerifyReport {
+  /** What was compared. */
   readonly rows: Row[];
   /** Golden tensors and scenarios that were not compared, with the reason. */
-  readonly missed: { readonly scenario: string; readonly tensor: string; readonly reason: string }[];
+  readonly missed: Missed[];
+  /** All compared, none beyond its tolerance. */
   readonly passed: boolean;
 }
 

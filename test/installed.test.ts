@@ -1,0 +1,161 @@
+/** The package where others install it: the tarball, its types, its command, the addon that may be there or not. */
+import { readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { addAddon, clone, installedProject, type Project } from "./support/installed.js";
+
+let project: Project;
+beforeAll(() => {
+  project = installedProject();
+}, 120_000);
+afterAll(() => project?.remove());
+
+const node = (args: readonly string[], env?: NodeJS.ProcessEnv) => project.run(process.execPath, args, env);
+const bin = (name: string) => join(clone, "node_modules", ".bin", name);
+
+describe("the tarball", () => {
+  test("has what runs, what it was made from, and what builds the addon; nothing of our tests", () => {
+    const folders = new Set(project.packed.map((path) => path.split("/")[0]));
+    const expected = ["apps", "bench", "bin", "bindings", "data", "dist", "engine", "kernels", "models", "scripts"];
+    expect([...folders].filter((name) => !name.includes(".") && name !== "LICENSE").sort()).toEqual(expected);
+    const ours = /\.test\.|^dist\/(test|examples)\/|fixtures|bench\/results|\.(cu|cuh|wgsl|node|log)$|vqa-rad/;
+    expect(project.packed.filter((path) => ours.test(path))).toEqual([]);
+  });
+
+  test("points from compiled files only to sources that it has", () => {
+    const sources = new Set(project.packed);
+    const maps = project.packed.filter((path) => path.endsWith(".map"));
+    expect(maps.length).toBeGreaterThan(100);
+    const source = (path: string) => path.replace(/^dist\//, "").replace(/(\.d\.ts|\.js)\.map$/, ".ts");
+    expect(maps.filter((path) => !sources.has(source(path)))).toEqual([]);
+  });
+
+  test("publint finds nothing", () => {
+    const { code, output } = project.run(bin("publint"), ["--strict", project.tarball]);
+    expect(code, output).toBe(0);
+  });
+
+  test("every entry point has types for every way to resolve it", () => {
+    // Node 20.19 and later load modules by `require`, which is what the rule left out warns of.
+    const rules = ["--profile", "node16", "--ignore-rules", "cjs-resolves-to-esm"];
+    const { code, output } = project.run(bin("attw"), [project.tarball, ...rules]);
+    expect(code, output).toBe(0);
+  }, 120_000);
+});
+
+describe("its types, in a strict project that checks libraries too", () => {
+  const options = { strict: true, skipLibCheck: false, noEmit: true, target: "ES2022", types: [] };
+  const settings = {
+    bundler: { module: "ESNext", moduleResolution: "bundler", lib: ["ES2022", "DOM"] },
+    node16: { module: "Node16", moduleResolution: "Node16", lib: ["ES2022", "DOM"] },
+    nodenext: { module: "NodeNext", moduleResolution: "NodeNext", lib: ["ES2023", "ESNext", "DOM"] },
+  };
+  const typeTests = readdirSync(join(clone, "test", "types"));
+
+  beforeAll(() => {
+    symlinkSync(join(clone, "node_modules", "expect-type"), join(project.folder, "node_modules", "expect-type"));
+    for (const name of typeTests)
+      project.write(name.replace(/ts$/, "mts"), readFileSync(join(clone, "test", "types", name), "utf8"));
+    project.write("required.cts", 'import consilium = require("consilium");\nconsilium.openDevice satisfies object;\n');
+  });
+
+  test.each(Object.entries(settings))(
+    "%s",
+    (name, resolution) => {
+      const files = [
+        ...typeTests.map((file) => file.replace(/ts$/, "mts")),
+        ...(name === "nodenext" ? ["required.cts"] : []),
+      ];
+      const config = `tsconfig.${name}.json`;
+      project.write(config, JSON.stringify({ compilerOptions: { ...options, ...resolution }, files }));
+      const { code, output } = project.run(bin("tsc"), ["-p", config]);
+      expect(output).toBe("");
+      expect(code).toBe(0);
+    },
+    120_000,
+  );
+});
+
+const use = (name: string, options = "{}") => `
+  const device = await openDevice("${name}", ${options});
+  const x = tensor([[1, 2], [3, 4]], { device });
+  console.log([...await matmul(x, x).data()].join(" "));
+  device.close();`;
+
+const ways: Readonly<Record<string, (use: string) => readonly string[]>> = {
+  import: (text) => [
+    "--input-type=module",
+    "-e",
+    `import { matmul, openDevice, tensor } from "consilium"; import { MissVqa } from "consilium/models"; MissVqa.load.call; ${text}`,
+  ],
+  require: (text) => [
+    "--input-type=commonjs",
+    "-e",
+    `const { matmul, openDevice, tensor } = require("consilium"); require("consilium/models").MissVqa.load.call; (async () => {${text}})();`,
+  ],
+  "a worker thread": (text) => {
+    const worker = `import("consilium").then(async ({ matmul, openDevice, tensor }) => {${text}});`;
+    return ["-e", `new (require("node:worker_threads").Worker)(${JSON.stringify(worker)}, { eval: true });`];
+  },
+};
+
+describe("without a compiler", () => {
+  /** A machine that has neither compiler nor CMake. */
+  const bare = { PATH: "/nowhere" };
+
+  test.each(Object.keys(ways))("reference runs by %s", (way) => {
+    expect(node(ways[way](use("reference")))).toEqual({ code: 0, output: expect.stringMatching(/^7 10 15 22\n$/m) });
+  });
+
+  test("cpu says what to do", () => {
+    const { code, output } = node(ways.import(use("cpu")));
+    expect(code).not.toBe(0);
+    expect(output).toMatch(/The native addon cannot be loaded \(.*\)\. Build it with: npx consilium setup/);
+  });
+
+  test("npm's install script says so in one line and lets the installation be", () => {
+    const { code, output } = node([join(project.installed, "scripts", "install.mjs")], bare);
+    expect(output).toMatch(/^consilium: without device "cpu" \(missing: .*cmake.*\); .* npx consilium setup\n$/);
+    expect(code).toBe(0);
+  });
+
+  test("`consilium setup` says what is missing and how to get it", () => {
+    const { code, output } = node([join(project.installed, "bin", "consilium.js"), "setup"], bare);
+    expect(output).toMatch(/^consilium: setup: the native addon cannot be built here: missing: .*cmake.*\. .+\n$/);
+    expect(code).toBe(1);
+  });
+});
+
+describe("the command", () => {
+  const consilium = (...args: string[]) => project.run("npx", ["--no", "consilium", ...args]);
+
+  test("helps, as `help` and as `--help`", () => {
+    const { code, output } = consilium("help");
+    expect(code, output).toBe(0);
+    expect(output).toContain("Usage: consilium");
+    expect(output).toContain("setup");
+  });
+
+  test.each(["demo --fast", "train miss --out run", "eval miss run"])("%s says where the images are", (words) => {
+    const { code, output } = consilium(...words.split(" "), "--device", "reference");
+    expect(output).toMatch(/^consilium: the images of VQA-RAD are not in the npm package\. .*clone.*data\/vqa-rad/m);
+    expect(code).toBe(2);
+    expect(readdirSync(project.folder)).not.toContain("run");
+  });
+
+  test("bench names the package that it needs more", () => {
+    const { code, output } = consilium("bench", "matmul", "--device", "reference");
+    expect(output).toBe("consilium: bench needs one more package: npm install --save-dev benchmark\n");
+    expect(code).toBe(2);
+  });
+});
+
+describe("with the addon", () => {
+  beforeAll(() => addAddon(project));
+
+  test.each(Object.keys(ways))("cpu runs by %s", (way) => {
+    const { code, output } = node(ways[way](use("cpu", "{ threads: 2 }")));
+    expect(output).toMatch(/^7 10 15 22\n$/m);
+    expect(code).toBe(0);
+  });
+});
