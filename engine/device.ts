@@ -21,7 +21,7 @@ export interface RandomState {
 
 /**
  * An open device: memory, random stream, faults. Ops find it through their tensors. It has one owner: close it (or hold
- * it with `using`) after the last read.
+ * it with `using`, which TypeScript and Node 24 know; on Node 20 and 22 JavaScript calls `close`) after the last read.
  */
 export class Device {
   /** The name that opened it. */
@@ -46,6 +46,7 @@ export class Device {
   #log: CaptureLog | null = null;
   #recording: Recording | null = null;
 
+  /** @internal Devices come from `openDevice`. */
   constructor(binding: Binding, memoryBudget: number, debug = false) {
     this.name = binding.name;
     this.description = binding.description;

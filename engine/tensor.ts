@@ -53,6 +53,7 @@ export class Tensor {
   readonly hold: Hold;
   #disposed = false;
 
+  /** @internal Tensors come from `tensor` and from ops. */
   constructor(storage: Storage, shape: Shape, dtype: DType, size = sizeOf(shape)) {
     this.hold = new Hold(storage);
     this.storage = storage;

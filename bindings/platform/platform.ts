@@ -14,9 +14,13 @@ export interface DecodedImage {
 
 /** Random access to a file that may be larger than memory. */
 export interface FileSource {
+  /** For messages: the path. */
   readonly name: string;
+  /** Bytes. */
   readonly size: number;
+  /** `length` bytes from `offset` on. Rejects with RangeError beyond the end. */
   read(offset: number, length: number): Promise<Uint8Array>;
+  /** Nothing can be read afterwards. */
   close(): Promise<void>;
 }
 

@@ -14,6 +14,7 @@ import { type CheckpointReader, createReader, type StoredTensor } from "./stored
 
 export type { CheckpointReader, StoredDType, StoredTensor, WritableTensor } from "./stored-tensor.js";
 
+/** What `openCheckpoint` takes besides the path. */
 export interface OpenOptions {
   /** PyTorch files only: where the state dict is, as in `flattenStateDict`. */
   readonly key?: string;

@@ -23,9 +23,11 @@ export type TreeValue =
   | TreeValue[]
   | Map<TreeValue, TreeValue>;
 
+/** An open PyTorch file. */
 export interface PytorchFile {
   /** What the file holds; tensors stay in it until they are read. */
   readonly tree: TreeValue;
+  /** Tensors cannot be read afterwards. */
   close(): Promise<void>;
 }
 

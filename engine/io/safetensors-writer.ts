@@ -7,11 +7,13 @@ import { FileFormatError } from "./errors.js";
 import { MAX_HEADER_BYTES } from "./safetensors.js";
 import { checkLength, elementCount, STORED_BYTES, type WritableTensor } from "./stored-tensor.js";
 
+/** What a file gets besides tensors. */
 export interface SafetensorsOptions {
   /** Goes into `__metadata__`, keys sorted. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** How tensors are spread over files. */
 export interface ShardedOptions extends SafetensorsOptions {
   /** Bytes of values per shard; a single larger tensor has a shard of its own. Default 5 GB, as on the model hubs. */
   readonly maxShardBytes?: number;

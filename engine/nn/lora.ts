@@ -23,7 +23,10 @@ export interface LoraOptions {
 /** Weights under the name of their adapter, as PEFT files have them: `lora_A.default.weight`. */
 export interface Adapter {
   /** The one adapter. */
-  default: { weight: Tensor };
+  default: {
+    /** A or B. */
+    weight: Tensor;
+  };
 }
 
 const ACTIVATION: Readonly<Record<Activation, (x: Tensor) => Tensor>> = {

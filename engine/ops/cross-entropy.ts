@@ -4,8 +4,10 @@ import { describe, OptionError, ShapeError } from "../errors.js";
 import { sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 
+/** What becomes of the losses: one each, their sum, or their mean. */
 export type Reduction = "none" | "sum" | "mean";
 
+/** What counts in `crossEntropy`, and how. */
 export interface CrossEntropyOptions {
   /** Targets of this value count neither in the loss nor in its mean. Default -100. */
   ignoreIndex?: number;

@@ -3,6 +3,7 @@ import { defineOp, float, int } from "../define-op.js";
 import { describe, OptionError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 
+/** What `embedding` takes besides tensors. */
 export interface EmbeddingOptions {
   /** This row gets no gradient from look-ups; negative counts from the end. */
   paddingIndex?: number;

@@ -7,10 +7,13 @@ import { checkShape, type Shape } from "../shape.js";
 import { setRequiresGrad, type Tensor } from "../tensor.js";
 import { empty } from "./moves.js";
 
+/** Where and how a new tensor is stored. */
 export interface FillOptions {
+  /** An open device. */
   device: Device;
   /** Default: f32. */
   dtype?: DType;
+  /** Makes it a leaf whose `grad` is filled by `backward`. Default false. */
   requiresGrad?: boolean;
 }
 
@@ -34,7 +37,9 @@ export function ones(shape: Shape, options: FillOptions): Tensor {
   return full(shape, 1, options);
 }
 
+/** Where a range is stored, and what it counts. */
 export interface RangeOptions {
+  /** An open device. */
   device: Device;
   /** Default: i32. */
   dtype?: Exclude<DType, "u32">;

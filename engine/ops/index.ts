@@ -3,7 +3,7 @@ export { add, div, maximum, minimum, mul, sub } from "./binary.js";
 export { cast } from "./cast.js";
 export { equal, greater, greaterEqual, less, lessEqual, notEqual } from "./compare.js";
 export { concat, stack } from "./concat.js";
-export { type CrossEntropyOptions, crossEntropy } from "./cross-entropy.js";
+export { type CrossEntropyOptions, crossEntropy, type Reduction } from "./cross-entropy.js";
 export { dropout, dropPath } from "./dropout.js";
 export { type EmbeddingOptions, embedding } from "./embedding.js";
 export { expand, repeatInterleave } from "./expand.js";

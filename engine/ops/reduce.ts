@@ -11,6 +11,7 @@ import { copyStrided, empty } from "./moves.js";
 import { reshape, viewAs } from "./reshape.js";
 import { broadcastStrides, contiguousStrides } from "./strides.js";
 
+/** Which dimensions a reduction goes over. */
 export interface ReduceOptions {
   /** One dimension or several, negative ones from the end. Default: all. */
   dim?: number | readonly number[];

@@ -3,6 +3,7 @@ import { defineOp, float, int, maybe } from "../define-op.js";
 import { describe, OptionError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 
+/** How `rotary` turns. */
 export interface RotaryOptions {
   /** Position of the first token; the others follow. Default 0. */
   start?: number;

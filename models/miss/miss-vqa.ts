@@ -21,8 +21,9 @@ export interface AnswerOptions {
 /**
  * A MISS model that answers questions about images.
  *
- *     using model = await MissVqa.load("runs/organ", { device });
+ *     const model = await MissVqa.load("runs/organ", { device });
  *     const { answer, probability } = await model.answer("chest.jpg", "Which part of the body does this image show?");
+ *     model.dispose();
  */
 export class MissVqa {
   /** The network, in `eval()` mode. */

@@ -75,6 +75,7 @@ const schema = z.strictObject({
 const NEEDED =
   "A model is a folder with config.json, vocab.txt and model.safetensors, as `consilium train miss --out` writes it: check the path";
 
+/** Reads config.json and vocab.txt of a model's folder. Throws FileError or FileFormatError with all that is wrong. */
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const path = `${folder}/config.json`;
   const { model, scaling, answering } = io.parseWith(schema, io.parseJson(await io.readText(path, NEEDED), path), path);

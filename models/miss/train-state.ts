@@ -5,7 +5,7 @@ import { writable } from "./checkpoint.js";
 import type { MissNetwork } from "./network.js";
 import { RunConfig } from "./run-config.js";
 
-const Validation = z.object({
+const validationSchema = z.object({
   /** Steps done. */
   step: z.int(),
   /** Epochs done. */
@@ -16,10 +16,9 @@ const Validation = z.object({
   loss: z.number(),
 });
 /** A measurement on held-back images. */
-export type Validation = z.infer<typeof Validation>;
+export type Validation = z.infer<typeof validationSchema>;
 
-/** Where a run stands, besides its tensors. */
-const State = z.object({
+const stateSchema = z.object({
   /** Of the file's layout. */
   version: z.literal(3),
   /** The settings that it was started with. */
@@ -45,14 +44,14 @@ const State = z.object({
     sequence: z.int(),
   }),
   /** That of the chosen weights. */
-  best: Validation.nullable(),
+  best: validationSchema.nullable(),
   /** In order. */
-  validations: z.array(Validation),
+  validations: z.array(validationSchema),
   /** Whether there is nothing left to do. */
   finished: z.boolean(),
 });
 /** Where a run stands, besides its tensors. */
-export type State = z.infer<typeof State>;
+export type State = z.infer<typeof stateSchema>;
 
 /** Losses and learning rates of the steps so far. */
 export interface History {
@@ -111,7 +110,7 @@ export async function openState(folder: string): Promise<SavedState> {
       "Resume from the folder that a training run wrote",
     );
   }
-  return { state: io.parseWith(State, io.parseJson(text, file), file), reader };
+  return { state: io.parseWith(stateSchema, io.parseJson(text, file), file), reader };
 }
 
 export async function restoreState(
