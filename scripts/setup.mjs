@@ -7,7 +7,7 @@
 // --yes      install system packages, and add a package source where one is needed, without asking
 // --lint     also clang-format
 // --webgpu   also a Vulkan driver for WebGPU on machines without a GPU (lavapipe of Mesa 24 or later)
-// --only-typescript   npm packages and dist/ alone: what a tarball takes (`prepack`)
+// --only-typescript   dist/ alone: what a tarball or an installation from git takes (`prepare`)
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -160,9 +160,12 @@ async function typescript() {
 }
 
 const started = Date.now();
-await npmPackages();
-if (flags.has("--only-typescript")) await typescript();
-else {
+if (flags.has("--only-typescript")) {
+  // npm may be at work here: its packages are its own business where they are there.
+  if (!existsSync(join(root, "node_modules/typescript/package.json"))) await npmPackages();
+  await typescript();
+} else {
+  await npmPackages();
   await systemPackages();
   await Promise.all([typescript(), addon()]);
 }

@@ -27,6 +27,13 @@ describe("help", () => {
       expect(stdout).toContain(expected);
   });
 
+  test("of all commands, also as a command", async () => {
+    const { code, stdout } = await consilium(["help"]);
+    expect({ code, stdout }).toEqual(await consilium(["--help"]).then(({ code, stdout }) => ({ code, stdout })));
+    for (const [word] of [...commands, ["setup"]]) expect(stdout).toMatch(new RegExp(`^  ${word}\\b`, "m"));
+    expect((await consilium(["help", "demo"])).stdout).toContain("Usage: consilium demo");
+  });
+
   test("every setting of a run has a flag", () => {
     const keys = Object.values(runFlags).flatMap((flags) => flags.map((flag) => flag.key));
     const config = RunConfig.parse({ data: { set: "organ", folder: "x" }, epochs: 1 });

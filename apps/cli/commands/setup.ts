@@ -15,7 +15,9 @@ interface Builder {
 
 const ABOUT = `
 The devices webgpu and reference need no addon. npm builds it when it installs the package, where install scripts may run
-and a C++ compiler, CMake and Google Highway are there; this does the same afterwards and says what is missing.`;
+and a C++ compiler, CMake and Google Highway are there; this does the same afterwards and says what is missing.
+
+CONSILIUM_TARGETS=all makes an addon that runs at full speed on other machines too (a container's image, say) and takes longer.`;
 
 export function addSetup(program: Command): void {
   program
