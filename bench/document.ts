@@ -5,6 +5,10 @@ const Timing = {
   medianUs: z.number().positive(),
   p10Us: z.number().positive(),
   p90Us: z.number().positive(),
+  /** Microseconds of the processor, over all threads of the process, the driver's too; absent where nobody could tell. */
+  cpu: z
+    .strictObject({ medianUs: z.number().positive(), p10Us: z.number().positive(), p90Us: z.number().positive() })
+    .optional(),
   /** Pieces timed; each is the mean of `calls` calls. */
   samples: z.int().positive(),
   calls: z.int().positive(),
@@ -15,12 +19,16 @@ export const TimedPeer = z.strictObject({
   version: z.string(),
   /** The peer's median by ours: above 1 the peer is slower. */
   ratio: z.number().positive(),
+  /** The same of the processor's time. */
+  cpuRatio: z.number().positive().optional(),
   /** Ours against the peer, by the Mann-Whitney test of the samples at 5 %. */
   ours: z.enum(["faster", "slower", "even"]),
   /** Largest difference of its results from ours, relative to the largest result (at least 1); null for other work. */
   difference: z.number().nonnegative().nullable(),
   /** By how much the resident memory of its process grew at most, inputs included. */
   peakBytes: z.number().optional(),
+  /** The fastest of several forms of it, which was timed. */
+  form: z.string().optional(),
   /** How it computes this, where that is not obvious. */
   note: z.string().optional(),
 });

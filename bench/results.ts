@@ -13,9 +13,14 @@ export interface CheckedCase {
 
 export const blank = (reason: string): MissingPeer => ({ medianUs: null, ratio: null, reason });
 
-export function timing({ seconds, calls }: Samples) {
+export function timing({ seconds, cpuSeconds, calls }: Samples) {
+  const cpu = cpuSeconds.length > 0 ? { cpu: microseconds(cpuSeconds) } : {};
+  return { ...microseconds(seconds), ...cpu, samples: seconds.length, calls };
+}
+
+function microseconds(seconds: readonly number[]) {
   const { median, p10, p90 } = summarize(seconds);
-  return { medianUs: 1e6 * median, p10Us: 1e6 * p10, p90Us: 1e6 * p90, samples: seconds.length, calls };
+  return { medianUs: 1e6 * median, p10Us: 1e6 * p10, p90Us: 1e6 * p90 };
 }
 
 /** What a row says about a peer; a blank where it failed while timed. */
@@ -29,9 +34,14 @@ export function peerResult(
     ...timing(theirs),
     version: peer.version,
     ratio: summarize(theirs.seconds).median / summarize(ours.seconds).median,
+    ...(theirs.cpuSeconds.length > 0 &&
+      ours.cpuSeconds.length > 0 && {
+        cpuRatio: summarize(theirs.cpuSeconds).median / summarize(ours.cpuSeconds).median,
+      }),
     ours: compare(ours.seconds, theirs.seconds),
     difference,
     ...(found.peakBytes?.() && { peakBytes: found.peakBytes() as number }),
+    ...(found.form && { form: found.form }),
     ...(found.note && { note: found.note }),
   };
 }

@@ -5,9 +5,9 @@ import { type OpenedPeer, openPeers } from "./contenders/index.js";
 import type { BenchDocument, BenchRow } from "./document.js";
 import { environment } from "./environment.js";
 import { blank, type CheckedCase, peerResult, timing } from "./results.js";
-import { interleave } from "./rounds.js";
+import { fastest, interleave } from "./rounds.js";
 import { type Suite, tasksOf } from "./suites/index.js";
-import type { Prepared, Task } from "./task.js";
+import type { PeerCase, Prepared, Task } from "./task.js";
 
 export type { BenchDocument, BenchRow } from "./document.js";
 
@@ -16,7 +16,7 @@ export interface BenchOptions {
   readonly shapes?: string;
   /** Of ours and of every peer. */
   readonly threads: number;
-  /** Of ort, ort-const, torch, frozen. */
+  /** Of those in contenders/index.ts. */
   readonly peers: readonly string[];
   /** For all rows together; every row gets at least five rounds. */
   readonly budgetSeconds: number;
@@ -33,7 +33,7 @@ export interface BenchOptions {
 export async function runBench(suite: Suite, options: BenchOptions): Promise<BenchDocument> {
   const { threads, onProgress } = options;
   const tasks = tasksOf(suite, options.shapes);
-  const peers = await openPeers(options.peers, threads);
+  const peers = await openPeers(options.peers, { threads, device: options.device });
   let device: Device | null = null;
   try {
     device = await openDevice(options.device, { threads, memoryBudget: options.memoryBudget });
@@ -85,6 +85,30 @@ async function measure(
   }
 }
 
+/** The fastest form of those that agree with ours; the others are released. Throws where none does. */
+async function chosen(
+  forms: readonly PeerCase[],
+  results: Readonly<Record<string, Float32Array>>,
+  tolerance: number,
+): Promise<{ found: PeerCase; difference: number | null }> {
+  const agreeing: { found: PeerCase; difference: number | null }[] = [];
+  const reasons: string[] = [];
+  for (const found of forms) {
+    const difference = found.results && differenceOf(found.results, results);
+    if (!found.error && (difference === null || difference <= tolerance)) {
+      agreeing.push({ found, difference });
+      continue;
+    }
+    await found.contender.release();
+    const reason = found.error ?? `its results differ from ours by ${difference?.toExponential(1)} of the largest`;
+    reasons.push(found.form ? `${found.form}: ${reason}` : reason);
+  }
+  if (agreeing.length === 0) throw new Error([...new Set(reasons)].join("; "));
+  const best = agreeing[await fastest(agreeing.map(({ found }) => found.contender))];
+  for (const { found } of agreeing) if (found !== best.found) await found.contender.release();
+  return best;
+}
+
 /** Peers that compute what we compute; the others with their reasons. */
 async function prepared(task: Task, ours: Prepared, peers: readonly OpenedPeer[]) {
   const cases: CheckedCase[] = [];
@@ -101,13 +125,8 @@ async function prepared(task: Task, ours: Prepared, peers: readonly OpenedPeer[]
       continue;
     }
     try {
-      const found = await peer.prepare(task, inputs);
-      const difference = found.results && differenceOf(found.results, results);
-      if (difference === null || difference <= 2 * task.tolerance) cases.push({ name, peer, found, difference });
-      else {
-        await found.contender.release();
-        blanks.set(name, `its results differ from ours by ${difference.toExponential(1)} of the largest`);
-      }
+      const { found, difference } = await chosen(await peer.prepare(task, inputs), results, 2 * task.tolerance);
+      cases.push({ name, peer, found, difference });
     } catch (error) {
       blanks.set(name, (error as Error).message);
     }

@@ -9,10 +9,17 @@ export interface HostTensor {
 
 export type HostTensors = Readonly<Record<string, HostTensor>>;
 
+/** What some calls took, from idle to idle. */
+export interface Taken {
+  readonly seconds: number;
+  /** Of the processor, over all threads of the process, the driver's too; null where nobody can tell, as in a page. */
+  readonly cpuSeconds: number | null;
+}
+
 /** Anything that can be timed. Idle before and after each call of `time`. */
 export interface Contender {
-  /** Seconds for `calls` calls back to back, from idle to idle. */
-  time(calls: number): Promise<number>;
+  /** `calls` calls back to back. */
+  time(calls: number): Promise<Taken>;
   release(): Promise<void> | void;
 }
 
@@ -47,15 +54,23 @@ export interface PeerCase {
   readonly contender: Contender;
   /** Null where it does other work than the task on purpose, as its note says. */
   readonly results: Readonly<Record<string, Float32Array>> | null;
+  /** Its name among several. */
+  readonly form?: string;
+  /** Why it does not run; it has no results then. */
+  readonly error?: string;
   readonly note?: string;
   /** By how much its memory grew at most, inputs included; null where that is not known. */
   peakBytes?(): number | null;
 }
 
-/** Another library. `prepare` throws Unsupported where it has no such operation. */
+/** Another library. */
 export interface Peer {
   readonly version: string;
-  prepare(task: Task, inputs: HostTensors): Promise<PeerCase>;
+  /**
+   * The ways it knows to compute the task: the fastest of those that agree with ours counts. Throws Unsupported where it
+   * has no such operation.
+   */
+  prepare(task: Task, inputs: HostTensors): Promise<readonly PeerCase[]>;
   close(): Promise<void> | void;
 }
 

@@ -1,6 +1,7 @@
 import type { Op } from "../../engine/define-op.js";
 import { type Device, noGrad, scope, type Tensor, tensor } from "../../engine/index.js";
 import { walk } from "../../engine/tape.js";
+import { taking } from "../clock.js";
 import type { Contender, HostTensor, HostTensors, Prepared } from "../task.js";
 
 export function upload(device: Device, { shape, values }: HostTensor): Tensor {
@@ -10,12 +11,11 @@ export function upload(device: Device, { shape, values }: HostTensor): Tensor {
 /** Times a function that enqueues `calls` calls: the clock stops when the device has run them all. */
 export function timed(device: Device, enqueue: (calls: number) => void, release: () => void): Contender {
   return {
-    async time(calls) {
-      const start = performance.now();
-      enqueue(calls);
-      await device.finish();
-      return (performance.now() - start) / 1000;
-    },
+    time: (calls) =>
+      taking(() => {
+        enqueue(calls);
+        return device.finish();
+      }),
     release,
   };
 }

@@ -5,16 +5,25 @@ import type { Peer } from "../task.js";
 import { openFrozen } from "./frozen.js";
 import { openOrt } from "./ort.js";
 import { openTorch } from "./torch.js";
+import { openWebgpuPeer } from "./webgpu.js";
 
-/** The package of the peers: onnxruntime-node when it is installed there, and the Python side of torch. */
+/** The package of the peers: JavaScript libraries when they are installed there, and the processes that run them. */
 export const peersFolder = join(root, "bench", "peers");
 
+interface Conditions {
+  readonly threads: number;
+  /** The device of ours. */
+  readonly device: string;
+}
+
 const known = {
-  ort: (threads) => openOrt(peersFolder, { threads, constants: false }),
-  "ort-const": (threads) => openOrt(peersFolder, { threads, constants: true }),
-  torch: (threads) => openTorch(peersFolder, threads),
-  frozen: openFrozen,
-} satisfies Record<string, (threads: number) => Promise<Peer>>;
+  ort: ({ threads, device }) => openOrt(peersFolder, { threads, device, constants: false }),
+  "ort-const": ({ threads, device }) => openOrt(peersFolder, { threads, device, constants: true }),
+  tfjs: ({ device }) => openWebgpuPeer(peersFolder, "tfjs", device),
+  jax: ({ device }) => openWebgpuPeer(peersFolder, "jax", device),
+  torch: ({ threads }) => openTorch(peersFolder, threads),
+  frozen: ({ threads }) => openFrozen(threads),
+} satisfies Record<string, (conditions: Conditions) => Promise<Peer>>;
 
 const peerNames: readonly string[] = Object.keys(known);
 
@@ -25,13 +34,13 @@ export interface OpenedPeer {
   readonly reason: string;
 }
 
-export async function openPeers(names: readonly string[], threads: number): Promise<OpenedPeer[]> {
+export async function openPeers(names: readonly string[], conditions: Conditions): Promise<OpenedPeer[]> {
   for (const name of names)
     if (!(name in known)) throw new OptionError(`bench: unknown peer "${name}". Known: ${peerNames.join(", ")}.`);
   const opened: OpenedPeer[] = [];
   for (const name of new Set(names)) {
     try {
-      opened.push({ name, peer: await known[name as keyof typeof known](threads), reason: "" });
+      opened.push({ name, peer: await known[name as keyof typeof known](conditions), reason: "" });
     } catch (error) {
       opened.push({ name, peer: null, reason: (error as Error).message });
     }

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { taking } from "../clock.js";
 import { sizeOf } from "../inputs.js";
 import { onnxModel } from "../onnx/model.js";
 import { type Peer, Unsupported } from "../task.js";
@@ -18,20 +19,28 @@ interface Session {
   release(): Promise<void>;
 }
 
+interface OrtOptions {
+  readonly threads: number;
+  /** The device of ours: on webgpu, the session's operations run by the WebGPU provider. */
+  readonly device: string;
+  readonly constants: boolean;
+}
+
 /**
  * onnxruntime-node in this process. `constants`: weights are part of the model, so the session may repack them once; a
  * task without weights is unsupported then. Outputs have memory of their own, given in advance.
  */
-export async function openOrt(folder: string, options: { threads: number; constants: boolean }): Promise<Peer> {
+export async function openOrt(folder: string, options: OrtOptions): Promise<Peer> {
   const ort = load(folder);
+  const version = ort.env.versions.node ?? ort.env.versions.common;
   return {
-    version: ort.env.versions.node ?? ort.env.versions.common,
+    version: options.device === "webgpu" ? `${version}, WebGPU provider` : version,
     async prepare(task, inputs) {
       const graph = graphOf(task, inputs);
       if (options.constants && graph.weights.length === 0)
         throw new Unsupported(`${task.op} has no weights to prepack`);
       const constant = (name: string) => options.constants && graph.weights.includes(name);
-      const session = await open(ort, graph, constant, options.threads);
+      const session = await open(ort, graph, constant, options);
       const feeds = tensors(
         ort,
         Object.entries(graph.inputs).filter(([name]) => !constant(name)),
@@ -41,17 +50,14 @@ export async function openOrt(folder: string, options: { threads: number; consta
       );
       const fetches = tensors(ort, results);
       await session.run(feeds, fetches);
-      return {
-        contender: {
-          async time(calls) {
-            const start = performance.now();
-            for (let i = 0; i < calls; i++) await session.run(feeds, fetches);
-            return (performance.now() - start) / 1000;
-          },
-          release: () => session.release(),
-        },
+      const run = async (calls: number) => {
+        for (let i = 0; i < calls; i++) await session.run(feeds, fetches);
+      };
+      const found = {
+        contender: { time: (calls: number) => taking(() => run(calls)), release: () => session.release() },
         results: Object.fromEntries(results.map(([name, { values }]) => [name, values.slice()])),
       };
+      return [found];
     },
     close() {},
   };
@@ -69,7 +75,12 @@ function load(folder: string): Ort {
   }
 }
 
-function open(ort: Ort, graph: OrtGraph, constant: (name: string) => boolean, threads: number): Promise<Session> {
+function open(
+  ort: Ort,
+  graph: OrtGraph,
+  constant: (name: string) => boolean,
+  { threads, device }: OrtOptions,
+): Promise<Session> {
   const entries = Object.entries(graph.inputs);
   const model = onnxModel({
     nodes: graph.nodes,
@@ -78,7 +89,7 @@ function open(ort: Ort, graph: OrtGraph, constant: (name: string) => boolean, th
     constants: Object.fromEntries(entries.filter(([name]) => constant(name))),
   });
   return ort.InferenceSession.create(model, {
-    executionProviders: ["cpu"],
+    executionProviders: [device === "webgpu" ? "webgpu" : "cpu"],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,

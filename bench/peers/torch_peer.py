@@ -1,12 +1,14 @@
 """PyTorch as a contender of the benchmarks.
 
-One JSON request a line on stdin, one JSON reply a line on stdout:
+One JSON request a line on stdin, one JSON reply a line on descriptor 3:
 
     hello    {threads}                               -> {version}
     prepare  {op, pass, options, trained, inputs, folder}
-                                                     -> {results: {name: file}, note}
-    time     {calls}                                 -> {seconds, peakBytes}
-    release  {}                                      -> {}
+                                                     -> {forms: [{results: {name: file}, note}]}
+    time     {form, calls}                           -> {seconds, cpuSeconds, peakBytes}
+    release  {form}                                  -> {}
+
+Forms are ways to compute the same; PyTorch has one of each task, number 0.
 
 An input is {name, file, shape, dtype}, the file raw little-endian f32 or i32; results are raw f32. They are computed
 without dropout, to be compared; timed calls have it. Written for PyTorch 2; runs on 1.13 where it says so in its note.
@@ -24,9 +26,8 @@ import torch
 from torch_miss import MissStep
 from torch_ops import OPS
 
-# Replies go to the real stdout; whatever a library prints goes to stderr.
-replies = os.fdopen(os.dup(1), "w", buffering=1)
-os.dup2(2, 1)
+# Not stdout: libraries print there.
+replies = os.fdopen(3, "w", buffering=1)
 
 DTYPES = {"f32": torch.float32, "i32": torch.int32}
 
@@ -107,14 +108,15 @@ class Peer:
         case = build(request["op"])(load(request["inputs"]), request["options"], request["trained"])
         results = case.results()
         self.case = case
-        return {"results": save(request["folder"], results), "note": case.note}
+        return {"forms": [{"results": save(request["folder"], results), "note": case.note}]}
 
     def time(self, request):
-        start = time.perf_counter()
+        before, start = time.process_time(), time.perf_counter()
         self.case.run(request["calls"])
-        seconds = time.perf_counter() - start
+        seconds, processor = time.perf_counter() - start, time.process_time() - before
         peak = resident("VmHWM")
-        return {"seconds": seconds, "peakBytes": None if peak is None else max(0, peak - self.before)}
+        grown = None if peak is None else max(0, peak - self.before)
+        return {"seconds": seconds, "cpuSeconds": processor, "peakBytes": grown}
 
     def release(self, _):
         self.case = None

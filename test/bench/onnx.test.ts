@@ -27,7 +27,7 @@ describe("protobuf", () => {
 
 describe("onnxruntime-node", () => {
   it("is missing with the command that installs it", async () => {
-    await expect(openOrt("/nowhere", { threads: 1, constants: false })).rejects.toThrow(
+    await expect(openOrt("/nowhere", { threads: 1, device: "cpu", constants: false })).rejects.toThrow(
       "onnxruntime-node: it is not installed. Install it with: npm i --prefix bench/peers --ignore-scripts",
     );
   });

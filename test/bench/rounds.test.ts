@@ -1,12 +1,18 @@
 import { describe, expect, it } from "vitest";
 import { differenceOf } from "../../bench/agreement.js";
 import { peerResult } from "../../bench/results.js";
-import { interleave, type Samples } from "../../bench/rounds.js";
+import { fastest, interleave, type Samples } from "../../bench/rounds.js";
 import { quantile } from "../../bench/statistics.js";
 import type { Contender } from "../../bench/task.js";
 
-const samples = (...seconds: number[]): Samples => ({ seconds, calls: 1, failure: null });
-const found = { contender: { time: async () => 0, release() {} }, results: {} };
+const samples = (...seconds: number[]): Samples => ({
+  seconds,
+  cpuSeconds: seconds.map((s) => 2 * s),
+  calls: 1,
+  failure: null,
+});
+const nothing = { seconds: 0, cpuSeconds: null };
+const found = { contender: { time: async () => nothing, release() {} }, results: {} };
 
 describe("a peer in a row", () => {
   it("has the ratio of its median to ours, and says whether that is more than noise", () => {
@@ -16,6 +22,8 @@ describe("a peer in a row", () => {
       ratio: 1.5,
       ours: "faster",
       medianUs: 3e6,
+      cpuRatio: 1.5,
+      cpu: { medianUs: 6e6 },
     });
     expect(peerResult(peer, samples(1, 1, 1, 1.1, 1.05), ours)).toMatchObject({ ratio: 0.5, ours: "slower" });
     expect(peerResult(peer, samples(1, 9, 2, 1.5, 3), ours)).toMatchObject({ ratio: 1, ours: "even" });
@@ -35,7 +43,7 @@ describe("interleave", () => {
       async time(calls) {
         if (pieces++ >= failsAt) throw new Error(`${name} broke`);
         log.push(name);
-        return calls * seconds;
+        return { seconds: calls * seconds, cpuSeconds: null };
       },
       release() {},
     };
@@ -48,6 +56,8 @@ describe("interleave", () => {
     // Two pieces each to warm up, then five rounds.
     expect(log.join("")).toBe("aabbccabcbaabbaab");
     expect([a.seconds, b.seconds]).toEqual([Array(5).fill(1), Array(5).fill(2)]);
+    // Nobody told the processor's time.
+    expect(a.cpuSeconds).toEqual([]);
     expect(c.failure).toBe("c broke");
   });
 
@@ -59,6 +69,18 @@ describe("interleave", () => {
     const [a] = await interleave([logged([], "a", 1e-3)], { seconds: 0 });
     expect(a.calls).toBe(10);
     for (const s of a.seconds) expect(s).toBeCloseTo(1e-3, 10);
+  });
+});
+
+describe("fastest", () => {
+  const steady = (seconds: number, cpuSeconds: number | null): Contender => ({
+    time: async (calls) => ({ seconds: calls * seconds, cpuSeconds: cpuSeconds && calls * cpuSeconds }),
+    release() {},
+  });
+
+  it("goes by the processor's time where it is known, else by the clock", async () => {
+    expect(await fastest([steady(1, 3), steady(2, 2), steady(3, 4)])).toBe(1);
+    expect(await fastest([steady(3, null), steady(2, null), steady(1, null)])).toBe(2);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { LineProcess } from "../../bench/contenders/torch-process.js";
+import { LineProcess } from "../../bench/contenders/line-process.js";
 import { tasksOf } from "../../bench/suites/index.js";
 import { stepTask } from "../../bench/suites/step.js";
 import { agrees } from "./support.js";
@@ -9,7 +9,9 @@ describe("LineProcess", () => {
   const echo = `require("readline").createInterface({ input: process.stdin }).on("line", (l) => {
     const m = JSON.parse(l);
     if (m.die) { console.error("first words\\nlast words"); process.exit(3); }
-    console.log(m.bad ? "not JSON" : JSON.stringify(m.fail ? { error: m.fail } : { got: m.n }));
+    console.log("a library says something");
+    const reply = m.bad ? "not JSON" : JSON.stringify(m.fail ? { error: m.fail } : { got: m.n });
+    require("fs").writeSync(3, reply + "\\n");
   })`;
 
   it("matches replies to requests in order, and turns errors into rejections", async () => {

@@ -9,7 +9,7 @@ import { say, writeJson } from "../output.js";
 import { table } from "../table.js";
 
 /** bench/contenders/index.ts has them; that folder is loaded only to measure. */
-const PEERS = ["ort", "ort-const", "torch", "frozen"] as const;
+const PEERS = ["ort", "ort-const", "tfjs", "jax", "torch", "frozen"] as const;
 const SUITES = ["matmul", "attention", "lora", "step", "launch", "all"] as const;
 
 interface Options extends CommonOptions {
@@ -23,6 +23,7 @@ const EXAMPLES = `
 Examples:
   consilium bench matmul --threads 1 --json matmul.json
   consilium bench matmul --shapes 512x768x768 --peers ort,torch
+  consilium bench attention --device webgpu --peers tfjs,jax,ort
   consilium bench all --budget 60s`;
 
 export function addBench(program: Command): void {
@@ -60,6 +61,7 @@ function summary({ rows, environment }: BenchDocument, peers: readonly string[])
     "shape",
     "median us",
     "10 % to 90 %",
+    "CPU us",
     "GFLOP/s",
     ...peers.map((p) => `${p} us (ratio)`),
   ];
@@ -69,6 +71,7 @@ function summary({ rows, environment }: BenchDocument, peers: readonly string[])
     row.shape,
     short(row.medianUs),
     `${short(row.p10Us)} to ${short(row.p90Us)}`,
+    row.cpu ? short(row.cpu.medianUs) : "",
     row.flops === null ? "" : short(row.flops / row.medianUs / 1000),
     ...peers.map((name) => peerCell(row.peers[name])),
   ]);
@@ -78,5 +81,6 @@ function summary({ rows, environment }: BenchDocument, peers: readonly string[])
 
 function peerCell(peer: BenchRow["peers"][string]): string {
   if (peer.medianUs === null) return `- (${peer.reason})`;
-  return `${short(peer.medianUs)} (${peer.ratio.toFixed(2)}, ours ${peer.ours})`;
+  const cpu = peer.cpu && peer.cpuRatio ? `, CPU ${short(peer.cpu.medianUs)} (${peer.cpuRatio.toFixed(2)})` : "";
+  return `${short(peer.medianUs)} (${peer.ratio.toFixed(2)}, ours ${peer.ours}${cpu})`;
 }

@@ -3,7 +3,10 @@ import { createInterface } from "node:readline";
 
 export type Reply = Readonly<Record<string, unknown>>;
 
-/** A child that answers each JSON line on its stdin with one on its stdout. Its last words on stderr explain its end. */
+/**
+ * A child that answers each JSON line on its stdin with one on descriptor 3: stdout is where libraries print. Its last words
+ * on stderr explain its end.
+ */
 export class LineProcess {
   readonly #child: ChildProcess;
   readonly #waiting: { resolve(reply: Reply): void; reject(error: Error): void }[] = [];
@@ -11,12 +14,12 @@ export class LineProcess {
   #end: string | null = null;
 
   constructor(command: string, args: readonly string[], env: NodeJS.ProcessEnv) {
-    const child = spawn(command, args, { env, stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawn(command, args, { env, stdio: ["pipe", "ignore", "pipe", "pipe"] });
     this.#child = child;
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#words = (this.#words + text).slice(-2000);
     });
-    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", (line) => this.#answer(line));
+    createInterface({ input: child.stdio[3] as NodeJS.ReadableStream }).on("line", (line) => this.#answer(line));
     // A write to a process that is gone; its "close" says why.
     child.stdin?.on("error", () => {});
     child.on("error", (error) => this.#stop(error.message));

@@ -1,0 +1,253 @@
+// TensorFlow.js on WebGPU as a contender: its operations, composed where it has none, and its own gradients.
+//
+// `prepare` gives the forms of a task; each runs `calls` calls from an idle device to an idle device.
+
+import * as tf from "@tensorflow/tfjs";
+import "@tensorflow/tfjs-backend-webgpu";
+
+export async function open() {
+  // Without checks of every result for NaN.
+  tf.env().set("PROD", true);
+  if (!(await tf.setBackend("webgpu"))) throw new Error("TensorFlow.js found no WebGPU");
+  await tf.ready();
+  return prepare;
+}
+
+function prepare({ op, options, trained }, inputs) {
+  if (op === "AdamW") return adamwForms(options, inputs);
+  if (!OPS[op]) throw new Error(`tfjs.mjs has no ${op}`);
+  const { tensors, forms } = OPS[op](options, inputs);
+  const constants = Object.keys(tensors).filter((name) => name !== "dy" && !trained.includes(name));
+  return forms.map(({ name, forward, flags = {} }) => {
+    const call = () => {
+      for (const [flag, value] of Object.entries(flags)) tf.env().set(flag, value);
+      if (trained.length === 0) return { y: forward(tensors) };
+      const f = (...values) => forward({ ...pick(tensors, constants), ...zip(trained, values) });
+      const of = trained.map((key) => tensors[key]);
+      const { value, grads } = tf.valueAndGrads(f)(of, tensors.dy);
+      return { y: value, ...Object.fromEntries(grads.map((gradient, i) => [`d${trained[i]}`, gradient])) };
+    };
+    return {
+      name,
+      run: (calls) => repeat(calls, () => tf.dispose(tf.tidy(call))),
+      results: async () => {
+        const found = tf.tidy(call);
+        const values = {};
+        for (const [key, tensor] of Object.entries(found)) values[key] = await tensor.data();
+        tf.dispose(found);
+        return values;
+      },
+      // Tensors are shared by the forms of a task: the last one frees them.
+      release: lastOf(forms.length, tensors),
+    };
+  });
+}
+
+const OPS = {
+  matmul({ transposeB = false, activation }, inputs) {
+    const tensors = upload(inputs);
+    if (activation) throw new Error(`tfjs.mjs has no matmul with ${activation}`);
+    const forward = ({ a, b, bias }) => {
+      const product = tf.matMul(a, b, false, transposeB);
+      return bias ? tf.add(product, bias) : product;
+    };
+    // Its own choice, and each of its programs that can compute this.
+    const programs = { "its choice": -1, reduce: 0, "split k": 1, "small output": 2, packed: 3 };
+    const forms = Object.entries(programs).map(([name, program]) => {
+      return { name, forward, flags: { WEBGPU_MATMUL_PROGRAM_TYPE: program } };
+    });
+    return { tensors, forms };
+  },
+
+  attention({ scale, causal }, inputs) {
+    const tensors = upload(inputs);
+    const [, L, , D] = inputs.q.shape;
+    const [, S, G] = inputs.k.shape;
+    if (G !== inputs.q.shape[2]) throw new Error("tfjs.mjs has no grouped queries");
+    const factor = scale ?? 1 / Math.sqrt(D);
+    const hidden = causal ? causalMask(L, S) : null;
+    const heads = (t) => tf.transpose(t, [0, 2, 1, 3]);
+    const forward = ({ q, k, v }) => {
+      let scores = tf.mul(tf.matMul(heads(q), heads(k), false, true), factor);
+      if (hidden) scores = tf.add(scores, hidden);
+      return heads(tf.matMul(tf.softmax(scores), heads(v)));
+    };
+    // Heads in front already: what a model written for it would keep.
+    const scaled = ({ q, k, v }) => {
+      let scores = tf.matMul(heads(tf.mul(q, factor)), heads(k), false, true);
+      if (hidden) scores = tf.add(scores, hidden);
+      return heads(tf.matMul(tf.softmax(scores), heads(v)));
+    };
+    const forms = [
+      { name: "composed", forward },
+      { name: "composed, queries scaled", forward: scaled },
+    ];
+    return { tensors: { ...tensors, ...(hidden && { hidden }) }, forms };
+  },
+
+  attentionPacked({ scale, causal }, inputs) {
+    const tensors = upload(inputs);
+    const [, L, , , D] = inputs.qkv.shape;
+    const factor = scale ?? 1 / Math.sqrt(D);
+    const hidden = causal ? causalMask(L, L) : null;
+    const attend = (q, k, v) => {
+      let scores = tf.matMul(tf.mul(q, factor), k, false, true);
+      if (hidden) scores = tf.add(scores, hidden);
+      return tf.transpose(tf.matMul(tf.softmax(scores), v), [0, 2, 1, 3]);
+    };
+    const [B, , , H] = inputs.qkv.shape;
+    const split = ({ qkv }) => {
+      const parts = tf.split(qkv, 3, 2).map((t) => tf.transpose(tf.reshape(t, [B, L, H, D]), [0, 2, 1, 3]));
+      return attend(...parts);
+    };
+    const transposed = ({ qkv }) => attend(...tf.unstack(tf.transpose(qkv, [2, 0, 3, 1, 4])));
+    const forms = [
+      { name: "split, then transposed", forward: split },
+      { name: "transposed, then unstacked", forward: transposed },
+    ];
+    return { tensors: { ...tensors, ...(hidden && { hidden }) }, forms };
+  },
+
+  layerNorm({ eps }, inputs) {
+    const tensors = upload(inputs);
+    const affine = (normal, { weight, bias }) => tf.add(tf.mul(normal, weight), bias);
+    const moments = (given) => {
+      const { mean, variance } = tf.moments(given.x, -1, true);
+      return affine(tf.mul(tf.sub(given.x, mean), tf.rsqrt(tf.add(variance, eps))), given);
+    };
+    const centred = (given) => {
+      const distance = tf.sub(given.x, tf.mean(given.x, -1, true));
+      const variance = tf.mean(tf.square(distance), -1, true);
+      return affine(tf.mul(distance, tf.rsqrt(tf.add(variance, eps))), given);
+    };
+    const forms = [
+      { name: "by moments", forward: moments },
+      { name: "by means", forward: centred },
+    ];
+    return { tensors, forms };
+  },
+
+  crossEntropy({ reduction, labelSmoothing, ignoreIndex }, inputs) {
+    if (reduction !== "mean" || labelSmoothing > 0 || inputs.target.values.includes(ignoreIndex))
+      throw new Error("tfjs.mjs has the mean over all targets only");
+    const tensors = upload(inputs);
+    const [, V] = inputs.logits.shape;
+    const ready = tf.tidy(() => tf.oneHot(tensors.target, V, 1, 0, "float32"));
+    const oneHot = (target) => tf.oneHot(target, V, 1, 0, "float32");
+    const composed = (labels) => (given) => {
+      return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(given.logits), labels(given.target)), -1)));
+    };
+    const loss = (labels) => (given) => {
+      return tf.losses.softmaxCrossEntropy(labels(given.target), given.logits, undefined, 0, tf.Reduction.MEAN);
+    };
+    const sum = (given) => {
+      const picked = tf.sum(tf.mul(given.logits, ready), -1);
+      return tf.mean(tf.sub(tf.logSumExp(given.logits, -1), picked));
+    };
+    const forms = [
+      { name: "logSoftmax × one-hot", forward: composed(oneHot) },
+      { name: "logSoftmax × one-hot made before", forward: composed(() => ready) },
+      { name: "softmaxCrossEntropy, one-hot made before", forward: loss(() => ready) },
+      { name: "logSumExp - logit, one-hot made before", forward: sum },
+    ];
+    return { tensors: { ...tensors, ready }, forms };
+  },
+};
+
+/** It has Adam, and no AdamW: the decay before it is what AdamW adds. */
+function adamwForms({ lr, betas, eps, weightDecay }, inputs) {
+  const count = Object.keys(inputs).length / 2;
+  const [beta1, beta2] = betas;
+  const names = Array.from({ length: count }, (_, i) => String(i));
+  const gradients = names.map((i) => toTensor(inputs[`gradient:${i}`]));
+  const start = () => names.map((i) => toTensor(inputs[`parameter:${i}`]));
+
+  const own = () => {
+    const variables = start().map((value, i) => tf.variable(value, true, `p${i}:${Math.random()}`));
+    const optimizer = tf.train.adam(lr, beta1, beta2, eps);
+    const named = Object.fromEntries(variables.map((v, i) => [v.name, gradients[i]]));
+    const step = () => {
+      tf.tidy(() => {
+        for (const v of variables) v.assign(tf.mul(v, 1 - lr * weightDecay));
+      });
+      optimizer.applyGradients(named);
+    };
+    const release = () => {
+      optimizer.dispose();
+      tf.dispose(variables);
+    };
+    return { step, parameters: () => variables, release };
+  };
+
+  const composed = () => {
+    let state = start().map((p) => ({ p, m: tf.zerosLike(p), v: tf.zerosLike(p) }));
+    let t = 0;
+    const step = () => {
+      t++;
+      const [c1, c2] = [1 - beta1 ** t, 1 - beta2 ** t];
+      state = state.map(({ p, m, v }, i) => {
+        const next = tf.tidy(() => {
+          const g = gradients[i];
+          const first = tf.add(tf.mul(m, beta1), tf.mul(g, 1 - beta1));
+          const second = tf.add(tf.mul(v, beta2), tf.mul(tf.square(g), 1 - beta2));
+          const move = tf.div(first, tf.add(tf.sqrt(tf.mul(second, 1 / c2)), eps));
+          return { p: tf.sub(tf.mul(p, 1 - lr * weightDecay), tf.mul(move, lr / c1)), m: first, v: second };
+        });
+        tf.dispose([p, m, v]);
+        return next;
+      });
+    };
+    return { step, parameters: () => state.map(({ p }) => p), release: () => tf.dispose(state) };
+  };
+
+  return [
+    ["decay, then train.adam", own],
+    ["composed", composed],
+  ].map(([name, make]) => {
+    const { step, parameters, release } = make();
+    return {
+      name,
+      run: (calls) => repeat(calls, step),
+      results: async () => {
+        step();
+        step();
+        const values = {};
+        for (const [i, p] of parameters().entries()) values[i] = await p.data();
+        return values;
+      },
+      release,
+    };
+  });
+}
+
+async function repeat(calls, call) {
+  for (let i = 0; i < calls; i++) call();
+  const backend = tf.backend();
+  // What `data()` does before it waits; there is no public way.
+  if (backend.commandEncoder) {
+    backend.endComputePassEncoder();
+    backend.submitQueue();
+  }
+  await backend.queue.onSubmittedWorkDone();
+}
+
+const toTensor = ({ shape, values }) => tf.tensor(values, shape, values instanceof Int32Array ? "int32" : "float32");
+const upload = (inputs) => Object.fromEntries(Object.entries(inputs).map(([name, host]) => [name, toTensor(host)]));
+const pick = (tensors, names) => Object.fromEntries(names.map((name) => [name, tensors[name]]));
+const zip = (names, values) => Object.fromEntries(names.map((name, i) => [name, values[i]]));
+
+function lastOf(count, tensors) {
+  tensors.left ??= { count };
+  return () => {
+    if (--tensors.left.count > 0) return;
+    const { left, ...rest } = tensors;
+    tf.dispose(rest);
+  };
+}
+
+/** -1e9 where key j is behind query i of the last L. */
+function causalMask(L, S) {
+  const values = new Float32Array(L * S);
+  for (let i = 0; i < L; i++) for (let j = i + S - L + 1; j < S; j++) values[i * S + j] = -1e9;
+  return tf.tensor(values, [L, S]);
+}
