@@ -34,9 +34,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
   // Not the sums themselves, which an index that varies would drive out of registers.
   var base = sums;
-  let column = tile_column(group, thread);
-  for (var i = 0u; i < ROWS; i++) {
+  for (var i = 0u; i < SUMS; i++) {
     let t = tile_row(group, thread, i);
+    let column = tile_column(group, thread, i);
     let result = base[i] + branch(t, column);
     if (t < params.T) {
       for (var j = 0u; j < min(4u, params.K - min(column, params.K)); j++) {

@@ -41,9 +41,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
   multiply(Product(params.M, params.N, params.K, left, right), group, thread);
 
-  let first = tile_column(group, thread);
-  for (var i = 0u; i < ROWS; i++) {
+  for (var i = 0u; i < SUMS; i++) {
     let row = tile_row(group, thread, i);
+    let first = tile_column(group, thread, i);
     if (row < params.M) {
       for (var j = 0u; j < min(4u, params.N - min(first, params.N)); j++) {
         store((batch * params.M + row) * params.N + first + j, first + j, sums[i][j]);

@@ -27,17 +27,17 @@ struct Product {
   right: Matrix,
 }
 
-const ROWS = TILE_ROWS;
+const SUMS = TILE_ROWS;
 
-// What this thread has of the tile: four columns of each row. multiply adds to it.
-var<private> sums: array<vec4<f32>, ROWS>;
+// What this thread has of the tile: fours of neighbouring columns, one of each row. multiply adds to them.
+var<private> sums: array<vec4<f32>, SUMS>;
 
 fn tile_row(group: vec3<u32>, thread: u32, i: u32) -> u32 {
-  return group.y * ROWS + i;
+  return group.y * TILE_ROWS + i;
 }
 
-// The first of the four columns.
-fn tile_column(group: vec3<u32>, thread: u32) -> u32 {
+// The first column of a four.
+fn tile_column(group: vec3<u32>, thread: u32, i: u32) -> u32 {
   return group.x * TILE_COLUMNS + 4u * thread;
 }
 
@@ -45,7 +45,7 @@ fn multiply(p: Product, group: vec3<u32>, thread: u32) {
   let lane = subgroupExclusiveAdd(1u) % 4u;
   let four = vec4(0u, 1u, 2u, 3u);
   var left_at = p.left.start + tile_row(group, thread, 0u) * p.left.step + lane * p.left.step_k;
-  var right_at = p.right.start + (tile_column(group, thread) + four) * p.right.step;
+  var right_at = p.right.start + (tile_column(group, thread, 0u) + four) * p.right.step;
 
   for (var k = 0u; k < p.K; k += 4u) {
     let inside = k + four < vec4(p.K);
@@ -55,7 +55,7 @@ fn multiply(p: Product, group: vec3<u32>, thread: u32) {
       select(vec4(0.0), right_steps(right_at.z, p.right.step_k), inside),
       select(vec4(0.0), right_steps(right_at.w, p.right.step_k), inside),
     );
-    for (var i = 0u; i < ROWS; i++) {
+    for (var i = 0u; i < SUMS; i++) {
       let own = select(0.0, left(left_at + i * p.left.step), k + lane < p.K);
       let row = vec4(
         subgroupBroadcast(own, 0u),

@@ -28,20 +28,20 @@ struct Product {
 
 const DEPTH = 16u;
 const FOURS = TILE_COLUMNS / 4u;
-const ROWS = 8u;
+const SUMS = 8u;
 
 var<workgroup> left_tile: array<vec4<f32>, DEPTH * FOURS>;   // [k][row / 4]
 var<workgroup> right_tile: array<vec4<f32>, DEPTH * FOURS>;  // [k][column / 4]
 
-// What this thread has of the tile: four columns of each row. multiply adds to it.
-var<private> sums: array<vec4<f32>, ROWS>;
+// What this thread has of the tile: fours of neighbouring columns, one of each row. multiply adds to them.
+var<private> sums: array<vec4<f32>, SUMS>;
 
 fn tile_row(group: vec3<u32>, thread: u32, i: u32) -> u32 {
   return group.y * TILE_ROWS + i / 4u * (TILE_ROWS / 2u) + thread / FOURS * 4u + i % 4u;
 }
 
-// The first of the four columns.
-fn tile_column(group: vec3<u32>, thread: u32) -> u32 {
+// The first column of a four.
+fn tile_column(group: vec3<u32>, thread: u32, i: u32) -> u32 {
   return group.x * TILE_COLUMNS + thread % FOURS * 4u;
 }
 
