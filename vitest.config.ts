@@ -9,7 +9,7 @@ export default defineConfig({
       { find: "#platform", replacement: fileURLToPath(new URL("./bindings/platform/node.ts", import.meta.url)) },
       // Examples import the package by its name, as their readers will.
       { find: /^consilium$/, replacement: fileURLToPath(new URL("./engine/index.ts", import.meta.url)) },
-      { find: /^consilium\/extend$/, replacement: fileURLToPath(new URL("./engine/extend.ts", import.meta.url)) },
+      { find: /^consilium\/(extend|wgsl)$/, replacement: fileURLToPath(new URL("./engine/$1.ts", import.meta.url)) },
     ],
   },
   test: {

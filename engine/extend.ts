@@ -1,3 +1,5 @@
+import type { WgslSource } from "../kernels/contract.js";
+
 /**
  * What an op outside this package is made of: passes (what a kernel reads, writes and takes), the launches that each device
  * makes of them, and `defineOp`, which joins passes and gradient to a function of tensors. docs/extending.md shows one.
@@ -31,6 +33,7 @@ export {
   type Tiles,
   update,
   type WgslLaunch,
+  type WgslSource,
   write,
 } from "../kernels/contract.js";
 export { type CheckableOp, CheckError, checkGradients, checkOp } from "./check/check-op.js";
@@ -51,3 +54,9 @@ export {
   type Outputs,
 } from "./define-op.js";
 export { type Arguments, type Numbers, type Results, run } from "./dispatch.js";
+
+/**
+ * The source of a WGSL launch: plain text, and the parts of `consilium/wgsl` that it refers to. The tiles of the launch are
+ * `const` lines to it, the storage type is `value`.
+ */
+export const wgsl = (text: string, common: readonly WgslSource[] = []): WgslSource => ({ text, common });

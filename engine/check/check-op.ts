@@ -31,7 +31,9 @@ const DERIVATIVE_LIMIT = 30_000;
 export async function checkOp(op: CheckableOp, table: CaseTable, devices: readonly Device[]): Promise<string[]> {
   const passed: string[] = [];
   const faults: string[] = [];
+  let checks = 0;
   const note = (title: string, found: readonly (string | null)[]) => {
+    checks++;
     const wrong = found.filter((text) => text !== null);
     if (wrong.length === 0) passed.push(title);
     else faults.push(...wrong.map((text) => `${title}: ${text}`));
@@ -65,7 +67,8 @@ export async function checkOp(op: CheckableOp, table: CaseTable, devices: readon
       }
     }
   });
-  if (faults.length) throw new CheckError(`${op.opName}: ${faults.length} checks failed:\n  ${faults.join("\n  ")}`);
+  const failed = checks - passed.length;
+  if (failed > 0) throw new CheckError(`${op.opName}: ${failed} of ${checks} checks failed:\n  ${faults.join("\n  ")}`);
   return passed;
 }
 

@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import type { Tensor } from "consilium";
-import { ALL_FLOATS, defineOp, float, pass, read, threads, write } from "consilium/extend";
+import { ALL_FLOATS, defineOp, float, pass, read, threads, wgsl, write } from "consilium/extend";
 
 const library = new URL("squared-relu.so", import.meta.url);
-const text = (name: string) => readFileSync(new URL(name, import.meta.url), "utf8");
+const source = (name: string) => wgsl(readFileSync(new URL(name, import.meta.url), "utf8"));
 const cells = ({ n }: { n: number }) => n;
 const launches = (stem: string) => ({
   cpu: { library, dtypes: ALL_FLOATS, launches: [{ symbol: `squared_relu_${stem}`, cells, grain: () => 16384 }] },
-  webgpu: { dtypes: ["f32", "f16"] as const, launches: [threads(text(`${stem}.wgsl`), cells)] },
+  webgpu: { dtypes: ["f32", "f16"] as const, launches: [threads(source(`${stem}.wgsl`), cells)] },
 });
 
 const forward = pass({
