@@ -51,6 +51,8 @@ export function run<B extends Buffers, P extends Params>(
       const spec = pass.buffers[name];
       const value = given[name];
       if (value instanceof Tensor) {
+        if (spec.dtype !== "value" && spec.dtype !== value.dtype && !(isInteger(spec.dtype) && isInteger(value.dtype)))
+          throw new DTypeError(`${pass.label}: ${name} is ${value.dtype}; ${spec.dtype} is needed.`);
         memories[i] = value.storage.memory;
         log?.use(value.storage, spec.use !== "in");
         if (spec.use !== "in") {
@@ -77,6 +79,9 @@ export function run<B extends Buffers, P extends Params>(
   }
   return results as Results<B>;
 }
+
+/** A kernel may take both; some have a param that tells them apart. */
+const isInteger = (dtype: DType) => dtype === "i32" || dtype === "u32";
 
 function valueType(pass: AnyPass, args: Record<string, Tensor | Shape | null>): FloatDType {
   let found: Tensor | null = null;

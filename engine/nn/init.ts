@@ -1,4 +1,6 @@
+import type { FloatDType } from "../../kernels/contract.js";
 import type { Device } from "../device.js";
+import { OptionError } from "../errors.js";
 import { HostRandom } from "../random.js";
 import { keep } from "../scope.js";
 import { type Shape, sizeOf } from "../shape.js";
@@ -33,18 +35,30 @@ export const kaimingUniform =
     (2 * random.uniform() - 1) / Math.sqrt(fanIn);
 
 /**
- * Makes parameters: which device they live on, and the seed of their values. The n-th parameter draws from stream n, so
- * the values depend on the order of construction only.
+ * Makes parameters: which device they live on, their storage type, and the seed of their values. The n-th parameter draws
+ * from stream n, so the values depend on the order of construction only.
+ *
+ * Half types are for models that only compute: optimisers keep f32 weights (mixed precision is `autocast`). Whatever type a
+ * checkpoint has, it is converted as it is loaded. Throws OptionError where the device does not compute in `dtype`.
  */
 export class Initializer {
   /** Where the parameters live. */
   readonly device: Device;
+  readonly dtype: FloatDType;
   readonly #seed: number;
   #streams = 0;
 
-  constructor(device: Device, seed = 0) {
+  constructor(device: Device, seed = 0, { dtype = "f32" }: { dtype?: FloatDType } = {}) {
     this.device = device;
+    this.dtype = dtype;
     this.#seed = seed;
+    if (device.name !== "webgpu" || dtype === "f32") return;
+    if (dtype === "bf16")
+      throw new OptionError(
+        "Initializer: webgpu computes in f32 and f16, not in bf16. Use one of these: a bf16 checkpoint is converted.",
+      );
+    if (!device.binding.limits?.f16)
+      throw new OptionError(`Initializer: this adapter (${device.description}) has no shader-f16. Use f32.`);
   }
 
   /** A new f32 parameter that asks for its gradient; its owner disposes it. */
@@ -52,6 +66,6 @@ export class Initializer {
     const random = new HostRandom(this.#seed, this.#streams++);
     const values = new Float32Array(sizeOf(shape));
     for (let i = 0; i < values.length; i++) values[i] = init(random);
-    return setRequiresGrad(keep(fromHost(this.device, values, shape, "f32")));
+    return setRequiresGrad(keep(fromHost(this.device, values, shape, this.dtype)));
   }
 }

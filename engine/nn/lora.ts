@@ -58,8 +58,6 @@ abstract class Lora<Base extends Linear | PatchEmbed> extends Module {
 
   constructor(base: Base, A: Tensor, B: Tensor, options: LoraOptions) {
     super();
-    if (!(Number.isInteger(options.r) && options.r > 0))
-      throw new OptionError(`LoRA: rank r is ${options.r}; a whole number above 0 is needed.`);
     base.requiresGrad(false);
     this.base_layer = base;
     this.lora_A = { default: { weight: A } };
@@ -103,19 +101,21 @@ abstract class Lora<Base extends Linear | PatchEmbed> extends Module {
   }
 }
 
+/** Before memory is taken for the adapter. */
+function rankOf({ r }: LoraOptions): number {
+  if (!(Number.isInteger(r) && r > 0)) throw new OptionError(`LoRA: rank r is ${r}; a whole number above 0 is needed.`);
+  return r;
+}
+
 /** A convolution's kernel [out, in, p, p] as a matrix [out, in p p]. */
 const rows = (w: Tensor) => (w.rank === 2 ? w : reshape(w, [w.shape[0], w.size / w.shape[0]]));
 
 /** A linear layer with an adapter. */
 export class LoraLinear extends Lora<Linear> {
   constructor(init: Initializer, base: Linear, options: LoraOptions) {
+    const r = rankOf(options);
     const [N, K] = base.weight.shape;
-    super(
-      base,
-      init.parameter([options.r, K], kaimingUniform(K)),
-      init.parameter([N, options.r], constant(0)),
-      options,
-    );
+    super(base, init.parameter([r, K], kaimingUniform(K)), init.parameter([N, r], constant(0)), options);
   }
 
   /** x [..., inFeatures] to [..., outFeatures]. */
@@ -128,9 +128,10 @@ export class LoraLinear extends Lora<Linear> {
 /** A patch embedding with an adapter. */
 export class LoraPatchEmbed extends Lora<PatchEmbed> {
   constructor(init: Initializer, base: PatchEmbed, options: LoraOptions) {
+    const r = rankOf(options);
     const [N, channels, p] = base.weight.shape;
-    const A = init.parameter([options.r, channels, p, p], kaimingUniform(channels * p * p));
-    super(base, A, init.parameter([N, options.r, 1, 1], constant(0)), options);
+    const A = init.parameter([r, channels, p, p], kaimingUniform(channels * p * p));
+    super(base, A, init.parameter([N, r, 1, 1], constant(0)), options);
   }
 
   /** image [B, channels, height, width] to [B, patches, width]. */

@@ -1,5 +1,5 @@
 import type { Device } from "../device.js";
-import { OptionError } from "../errors.js";
+import { DTypeError, OptionError } from "../errors.js";
 import { fill } from "../fill-memory.js";
 import { keep } from "../scope.js";
 import { fromHost, Tensor } from "../tensor.js";
@@ -35,6 +35,11 @@ export abstract class Optimizer {
     );
     if (this.parameters.size === 0)
       throw new OptionError("optimizer: there are no parameters. Pass model.parameters().");
+    for (const [name, { dtype }] of this.parameters)
+      if (dtype !== "f32")
+        throw new DTypeError(
+          `optimizer: parameter ${name} is ${dtype}; weights that are trained stay f32. Make them so, and compute in ${dtype} with autocast.`,
+        );
     if (!(lr >= 0)) throw new OptionError(`optimizer: lr ${lr} is not a number from 0 on.`);
     this.lr = lr;
     const [first] = this.parameters.values();

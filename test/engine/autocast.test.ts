@@ -6,7 +6,7 @@ import { runOp } from "../../engine/check/run-op.js";
 import { checkpoint } from "../../engine/checkpoint.js";
 import type { Op, Outputs } from "../../engine/define-op.js";
 import { isFloat } from "../../engine/dtype.js";
-import { DTypeError } from "../../engine/errors.js";
+import { DTypeError, OptionError } from "../../engine/errors.js";
 import { Initializer, LayerNorm, Linear, LoraLinear } from "../../engine/nn/index.js";
 import { add, mul } from "../../engine/ops/binary.js";
 import { cast } from "../../engine/ops/cast.js";
@@ -257,6 +257,12 @@ describe.each(["reference", "cpu"] as const)("autocast on %s", async (name) => {
     };
     expect(await run((g) => autocast("f32", g))).toEqual(await run((g) => g()));
     expect(launches(() => autocast("f32", () => matmul(w, w)))).toEqual({ "matmul/forward": 1 });
+  });
+
+  test.each(["f64", "i32", "float16"])("%s is no type to compute in", (dtype) => {
+    expect(() => autocast(dtype as FloatDType, () => 1)).toThrow(
+      new OptionError(`autocast: "${dtype}" is no floating type. Known: f32, bf16, f16.`),
+    );
   });
 
   test("an asynchronous function is an error", () => {

@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Device, openDevice } from "../../engine/index.js";
+import { type Device, OptionError, openDevice } from "../../engine/index.js";
 import {
   MissVqa,
   openState,
@@ -152,4 +152,31 @@ test("weights that a step has spoilt replace no checkpoint, though its own loss 
   const diverging = train("wild", { checkpointSeconds: 0, change: { lr: 1e30, schedule: "step" } });
   await expect(diverging).rejects.toThrow(/train: .* Use a smaller lr or clipNorm\./);
   expect(existsSync(join(path("wild"), "last.safetensors"))).toBe(false);
+});
+
+test("a start that saw other pixel values is said; one that saw the same is not", async () => {
+  const heard = async (name: string, scaling: "published" | "ordinary") => {
+    const warnings: string[] = [];
+    await train(name, {
+      change: { init: path("whole"), scaling, epochs: 1, validation: 0 },
+      stop: (event) => {
+        if (event.type === "warning") warnings.push(event.text);
+        return event.type === "ready";
+      },
+    });
+    return warnings;
+  };
+  expect(await heard("same-pixels", "ordinary")).toEqual([]);
+  expect(await heard("other-pixels", "published")).toEqual([
+    `${path("whole")} was trained with --scaling ordinary, this run has --scaling published: what it knows of images may not help.`,
+  ]);
+});
+
+test("bf16 on webgpu is refused, with what to use", async () => {
+  using webgpu = await openDevice("reference");
+  Object.defineProperty(webgpu, "name", { value: "webgpu" });
+  await expect(train("bf16", { on: webgpu, change: { precision: "bf16" } })).rejects.toThrow(
+    new OptionError("precision bf16: webgpu multiplies in f32 and f16 only. Use f16, or the cpu device."),
+  );
+  expect(existsSync(path("bf16"))).toBe(false);
 });

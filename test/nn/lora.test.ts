@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { OptionError } from "../../engine/errors.js";
 import { Initializer, Linear, LoraLinear, LoraPatchEmbed, PatchEmbed } from "../../engine/nn/index.js";
 import { noGrad } from "../../engine/recording.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
@@ -24,6 +25,18 @@ describe.each(["reference", "cpu", "webgpu"] as const)("an adapter on %s", async
       [patches, tensor(normal(2 * 3 * 64), { device, shape: [2, 3, 8, 8] })],
     ] as const;
   };
+
+  test.each([0, -1, 1.5, Number.NaN])("rank %d is refused before it takes memory", (r) => {
+    const init = new Initializer(device, 3);
+    using linear = new Linear(init, 4, 3);
+    using patches = new PatchEmbed(init, 3, 5, 2);
+    const { allocations } = device.memory();
+    const error = new OptionError(`LoRA: rank r is ${r}; a whole number above 0 is needed.`);
+    expect(() => new LoraLinear(init, linear, { r, alpha: 1 })).toThrow(error);
+    expect(() => new LoraPatchEmbed(init, patches, { r, alpha: 1 })).toThrow(error);
+    expect(device.memory().allocations).toBe(allocations);
+    expect(linear.weight.requiresGrad).toBe(true);
+  });
 
   test("merged gives the same output from one weight; unmerged the old weight within a rounding", async () => {
     for (const [layer, x] of layers()) {
