@@ -21,15 +21,17 @@ export class KernelMissing extends Error {
 }
 
 /**
- * The GPU process, driver or device went away, or `close` was called. Every call and every pending await of the device
- * fails with it; the engine turns it into a DeviceLostError.
+ * The GPU process, driver or device went away, or `close` was called (then `reason` is null). Every call and every pending
+ * await of the device fails with it; the engine turns it into a DeviceLostError.
  */
 export class DeviceLost extends Error {
   override readonly name = "DeviceLost";
-  readonly reason: string;
+  readonly device: DeviceName;
+  readonly reason: string | null;
 
-  constructor(device: DeviceName, reason: string) {
-    super(`${device}: the device was lost: ${reason}`);
+  constructor(device: DeviceName, reason: string | null) {
+    super(`${device}: the device was ${reason === null ? "closed" : `lost: ${reason}`}`);
+    this.device = device;
     this.reason = reason;
   }
 }

@@ -77,7 +77,7 @@ export class Captured<T> {
   /** Enqueues the step again: same launches, same memory; new random numbers, the next step of its optimisers. */
   replay(): T {
     if (this.#disposed) throw new DisposedError("replay: the captured step was disposed. Capture it again.");
-    this.#device.refuseInCapture("a replay");
+    this.#device.refuseInside("a replay");
     for (const prelude of this.#log.preludes) prelude();
     this.#device.replay(this.#recording, this.#random.first, this.#random.count);
     for (const storage of this.#log.written) storage.version++;
@@ -129,7 +129,7 @@ export class Captured<T> {
 export function capture<T>(device: Device, step: () => ScopeResult<T>): Captured<T> {
   if (!device.binding.newRecording)
     throw new DeviceError(`capture: the ${device.name} device cannot replay. Call the step itself.`);
-  device.refuseInCapture("another capture");
+  device.refuseInside("another capture");
   return new Captured(device, step);
 }
 

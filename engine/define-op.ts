@@ -134,6 +134,7 @@ export function defineOp<
     });
     if (!tracked) return y;
 
+    device.countRecorded();
     const outputs = (Array.isArray(y) ? y : [y]) as readonly Tensor[];
     const tensors = names.map((n) => given[n] ?? null);
     const context = { device, dims, run: bound, options, kept: kept as K };

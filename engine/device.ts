@@ -1,15 +1,39 @@
-import type { Binding, DeviceName, DeviceOptions, Recording } from "../bindings/device.js";
-import type { DType } from "../kernels/contract.js";
+import type { Binding, DeviceName, DeviceOptions, Memory, Recording, Timing } from "../bindings/device.js";
+import type { AnyPass, DType, FloatDType } from "../kernels/contract.js";
+import { bindingError, engineErrors } from "./binding-error.js";
 import type { CaptureLog } from "./capture.js";
 import { DeviceError, FaultError, ShapeError } from "./errors.js";
 import { type MemoryReport, Pool } from "./pool.js";
 import { Storage } from "./storage.js";
+import { type WarmUp, walkThrough } from "./warm-up.js";
 
 /** What a fault means, by the code a kernel writes. */
 const FAULTS: Readonly<Record<number, string>> = {
   1: "index {value} at position {position} is out of range",
   2: "value at position {position} is not finite",
 };
+
+/** Options of `warmUp`. */
+export interface WarmUpOptions {
+  /** Called with each kernel that is ready. */
+  onProgress?(done: number, of: number): void;
+}
+
+/** What a device has done since it was opened. */
+export interface Counters {
+  /** Passes that ops, gradients and optimisers ran; those of replays are not among them. */
+  readonly ops: number;
+  /** Ops on the tape: forward calls that a backward can go through. */
+  readonly recorded: number;
+  /** Kernels run, replays included; those not handed over yet are not among them. An op takes one or a few. */
+  readonly launches: number;
+  /** Times that launches were handed to the device. */
+  readonly submissions: number;
+  /** Kernels compiled, or looked up on the cpu. */
+  readonly programs: number;
+  /** Bytes of values copied to the device. */
+  readonly uploaded: number;
+}
 
 /** Where a device's random stream stands. */
 export interface RandomState {
@@ -45,6 +69,11 @@ export class Device {
   #closed = false;
   #log: CaptureLog | null = null;
   #recording: Recording | null = null;
+  #warming: WarmUp | null = null;
+  #ops = 0;
+  #recorded = 0;
+  /** What the last `ready` left under way. */
+  #mark: Promise<void> = Promise.resolve();
 
   /** @internal Devices come from `openDevice`. */
   constructor(binding: Binding, memoryBudget: number, debug = false) {
@@ -61,7 +90,7 @@ export class Device {
 
   /** Restarts the random stream: same seed, same device and SIMD target, same bits. */
   seed(seed: number): void {
-    this.refuseInCapture("seed()");
+    this.refuseInside("seed()");
     this.#seed = seed;
     this.#sequence = 0;
     this.#writeRandom(0);
@@ -69,7 +98,7 @@ export class Device {
 
   #writeRandom(offset: number): void {
     const words = new Uint32Array([this.#seed >>> 0, Math.floor(this.#seed / 2 ** 32) >>> 0, offset >>> 0, 0]);
-    this.binding.write(this.random.memory, words, "u32");
+    this.#write(this.random, words, "u32");
   }
 
   /** Where the random stream stands; restored by `restoreRandom` to resume exactly, or to recompute. */
@@ -97,10 +126,33 @@ export class Device {
     return new Storage(this, memory, bytes);
   }
 
+  /** Enqueues every launch of a pass; while warming up, only sees to it that they get compiled. @internal */
+  launch(
+    pass: AnyPass,
+    dtype: FloatDType,
+    memories: readonly (Memory | null)[],
+    params: Readonly<Record<string, number>>,
+  ): void {
+    if (this.#warming) {
+      this.binding.prepare?.(pass, dtype, params);
+      return;
+    }
+    this.#ops++;
+    this.binding.launch(pass, dtype, memories, params);
+  }
+
   /** Copies values in the storage format of `dtype`; the memory changes in the order of the device's work. @internal */
   write(storage: Storage, data: ArrayBufferView, dtype: DType): void {
     this.refuseInCapture("an upload");
-    this.binding.write(storage.memory, data, dtype);
+    if (!this.#warming) this.#write(storage, data, dtype);
+  }
+
+  #write(storage: Storage, data: ArrayBufferView, dtype: DType): void {
+    try {
+      this.binding.write(storage.memory, data, dtype);
+    } catch (error) {
+      throw bindingError(error);
+    }
   }
 
   /** The capture that is running; launches report to it what they use. @internal */
@@ -108,9 +160,32 @@ export class Device {
     return this.#log;
   }
 
+  /** The warm-up that is running. @internal */
+  get warming(): WarmUp | null {
+    return this.#warming;
+  }
+
+  /** Throws while launches are only recorded, or only compiled. @internal */
+  refuseInside(what: string): void {
+    this.refuseInCapture(what);
+    if (this.#warming)
+      throw new DeviceError(`warmUp: ${what} inside the step, of which nothing is computed. Do it outside.`);
+  }
+
   /** Throws CaptureError while a capture runs. @internal */
   refuseInCapture(what: string): void {
     this.#log?.refuse(what);
+  }
+
+  /** Runs `f` as part of a warm-up, or (null) not as part of it. @internal */
+  during<T>(warming: WarmUp | null, f: () => T): T {
+    const before = this.#warming;
+    this.#warming = warming;
+    try {
+      return f();
+    } finally {
+      this.#warming = before;
+    }
   }
 
   /** Runs `f`, keeping its launches in `recording` and its memory in `reserve`. @internal */
@@ -132,11 +207,13 @@ export class Device {
 
   /** Runs `f` as if no capture were running: for what belongs to the first run of a step alone, such as new state. @internal */
   once<T>(f: () => T): T {
-    return this.#log ? this.recordInto(null, null, null, f) : f();
+    const run = this.#log ? () => this.recordInto(null, null, null, f) : f;
+    return this.#warming ? this.during(null, run) : run();
   }
 
   /** Runs `f` now and, if a capture is running, before each replay: for what changes from step to step. @internal */
   eachTime(f: () => void): void {
+    if (this.#warming) return;
     this.#log?.preludes.push(f);
     this.once(f);
   }
@@ -144,28 +221,104 @@ export class Device {
   /** Enqueues a recording that drew `count` random numbers from `first` on, and draws the next ones instead. @internal */
   replay(recording: Recording, first: number, count: number): void {
     if (count > 0) this.#writeRandom(this.#sequence - first);
-    this.binding.replay?.(recording);
+    try {
+      this.binding.replay?.(recording);
+    } catch (error) {
+      throw bindingError(error);
+    }
     if (count > 0) this.#writeRandom(0);
     this.#sequence += count;
   }
 
   /** Bytes of a storage after all earlier work; a fault found on the way is thrown instead. @internal */
   async read(storage: Storage, byteLength: number, dtype: DType): Promise<ArrayBuffer> {
-    this.refuseInCapture("a read");
+    this.refuseInside("a read");
     if (this.#closed) throw new DeviceError(`read: the ${this.name} device is closed. Read before close().`);
-    const [, bytes] = await Promise.all([
-      this.#readFaults(),
-      byteLength === 0 ? new ArrayBuffer(0) : this.binding.read(storage.memory, byteLength, dtype),
-    ]);
+    const [, bytes] = await engineErrors(
+      Promise.all([
+        this.#readFaults(),
+        byteLength === 0 ? new ArrayBuffer(0) : this.binding.read(storage.memory, byteLength, dtype),
+      ]),
+    );
     return bytes;
   }
 
   /** Resolves when everything enqueued so far has run. */
   async finish(): Promise<void> {
-    this.refuseInCapture("finish()");
+    this.refuseInside("finish()");
     if (this.#closed) return;
-    await this.#readFaults();
-    await this.binding.finish();
+    await engineErrors(Promise.all([this.#mark, this.#readFaults()]));
+    await engineErrors(this.binding.finish());
+  }
+
+  /**
+   * Resolves when the device has done what was enqueued before the previous call of `ready`. Awaited once a step, it keeps
+   * at most two steps under way: enqueuing never waits, so a loop that reads nothing would run ahead without bound, and
+   * each launch that waits costs memory.
+   */
+  async ready(): Promise<void> {
+    this.refuseInside("ready()");
+    if (this.#closed) return;
+    const before = this.#mark;
+    this.#mark = engineErrors(this.binding.finish());
+    // An error is told by the call that waits for it.
+    this.#mark.catch(() => {});
+    await before;
+  }
+
+  /**
+   * Compiles what `step` launches, in the background and all at once, so that its first call need not wait for one kernel
+   * after the other. `step` is called, but nothing of it runs on the device: no upload, no random number, no step of an
+   * optimiser, and gradients are as before. State that an optimiser makes at its first step is made. A kernel depends on
+   * storage types and, in some ops, on sizes: give the step the shapes that will come. Resolves at once on devices that
+   * compile nothing (cpu, reference), without a call of `step`.
+   *
+   *     await device.warmUp(() => {
+   *       model.loss(batch).backward();
+   *       optimizer.step();
+   *     }, { onProgress: (done, of) => console.log(`${done} of ${of} kernels`) });
+   *
+   * Rejects with the op, pass and adapter of a kernel that does not compile, and the driver's text.
+   */
+  async warmUp(step: () => unknown, { onProgress }: WarmUpOptions = {}): Promise<void> {
+    this.refuseInside("warmUp()");
+    if (!this.binding.prepared) return;
+    walkThrough(this, step);
+    await engineErrors(this.binding.prepared(onProgress));
+  }
+
+  /** Whether `profile` can be had: webgpu, where the adapter has timestamps. */
+  get canProfile(): boolean {
+    return this.binding.profiler !== undefined;
+  }
+
+  /**
+   * What the device's own clock says of each launch that `f` enqueues, in order. Launches are timed one by one, so their sum
+   * may be more than they take together. Throws DeviceError where `canProfile` is false.
+   */
+  async profile(f: () => void): Promise<Timing[]> {
+    this.refuseInside("profile()");
+    const { profiler } = this.binding;
+    if (!profiler)
+      throw new DeviceError(`profile: the ${this.name} device has no clock of its own. Time from outside.`);
+    profiler.start();
+    let timings: Promise<Timing[]> | null = null;
+    try {
+      f();
+    } finally {
+      timings = engineErrors(profiler.stop());
+      timings.catch(() => {});
+    }
+    return timings;
+  }
+
+  counters(): Counters {
+    return { ops: this.#ops, recorded: this.#recorded, ...this.binding.counters };
+  }
+
+  /** Called for each op on the tape. @internal */
+  countRecorded(): void {
+    if (!this.#warming) this.#recorded++;
   }
 
   /** A number for `label` that a kernel writes into the fault words. @internal */
@@ -180,7 +333,7 @@ export class Device {
     if (!this.#faultsPossible) return;
     const [code, label, position, value] = new Uint32Array(await this.binding.read(this.faults.memory, 16, "u32"));
     if (code === 0) return;
-    this.binding.write(this.faults.memory, new Uint32Array(4), "u32");
+    this.#write(this.faults, new Uint32Array(4), "u32");
     const text = (FAULTS[code] ?? `fault ${code}`)
       .replace("{value}", String(value | 0))
       .replace("{position}", String(position));
@@ -210,4 +363,4 @@ export class Device {
   }
 }
 
-export type { DeviceName, DeviceOptions, MemoryReport };
+export type { DeviceName, DeviceOptions, MemoryReport, Timing };

@@ -1,8 +1,8 @@
 import type { Memory } from "../bindings/device.js";
-import { KernelMissing } from "../bindings/errors.js";
 import type { AnyPass, Buffers, DType, FloatDType, Params, Pass } from "../kernels/contract.js";
+import { bindingError } from "./binding-error.js";
 import type { Device } from "./device.js";
-import { DTypeError, KernelError } from "./errors.js";
+import { DTypeError } from "./errors.js";
 import { type Shape, sizeOf } from "./shape.js";
 import type { Storage } from "./storage.js";
 import { Tensor } from "./tensor.js";
@@ -72,10 +72,10 @@ export function run<B extends Buffers, P extends Params>(
     }
     let numbers = params as Record<string, number>;
     if ("faultLabel" in pass.params) numbers = { ...numbers, faultLabel: device.faultLabel(pass.label) };
-    device.binding.launch(pass, dtype, memories, numbers);
+    device.launch(pass, dtype, memories, numbers);
   } catch (error) {
     for (const name in results) if (results[name] !== given[name]) results[name].dispose();
-    throw error instanceof KernelMissing ? missing(error) : error;
+    throw bindingError(error);
   }
   return results as Results<B>;
 }
@@ -99,12 +99,4 @@ function valueType(pass: AnyPass, args: Record<string, Tensor | Shape | null>): 
     foundName ||= name;
   }
   return (found?.dtype ?? "f32") as FloatDType;
-}
-
-function missing({ pass, device, dtype, available, reason }: KernelMissing): KernelError {
-  if (reason) return new KernelError(`${pass.label}: ${reason}`);
-  const advice = available.length
-    ? `There is one for ${available.join(", ")}: cast first, or use another device.`
-    : "Use another device: see the op table in README.md.";
-  return new KernelError(`${pass.label}: no ${device} kernel for ${dtype}. ${advice}`);
 }

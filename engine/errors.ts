@@ -26,8 +26,13 @@ export class ConsiliumError extends Error {
 export class ShapeError extends ConsiliumError {}
 /** A storage type that an op does not take, or two that differ. */
 export class DTypeError extends ConsiliumError {}
-/** Tensors of different devices, a device that cannot be opened, a closed or lost device. */
+/** Tensors of different devices, a device that cannot be opened, a closed device. */
 export class DeviceError extends ConsiliumError {}
+/**
+ * The GPU's process, driver or device went away: pending awaits and all later calls of the device throw it. Its tensors are
+ * gone; disposing them and closing the device stay harmless. A new device can be opened.
+ */
+export class DeviceLostError extends DeviceError {}
 /** A tensor used after it was disposed. */
 export class DisposedError extends ConsiliumError {}
 /** No kernel for this op, pass, storage type and device. */

@@ -6,7 +6,14 @@ export type { DeviceName, DeviceOptions } from "../bindings/device.js";
 export { autocast } from "./autocast.js";
 export { Captured, capture } from "./capture.js";
 export { checkpoint } from "./checkpoint.js";
-export { Device, type MemoryReport, type RandomState } from "./device.js";
+export {
+  type Counters,
+  Device,
+  type MemoryReport,
+  type RandomState,
+  type Timing,
+  type WarmUpOptions,
+} from "./device.js";
 export type { DType, FloatDType } from "./dtype.js";
 export * from "./errors.js";
 export * as io from "./io/index.js";

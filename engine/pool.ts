@@ -1,5 +1,7 @@
 import { type Binding, BYTES, type Memory } from "../bindings/device.js";
+import { DeviceLost, TooLarge } from "../bindings/errors.js";
 import type { DType } from "../kernels/contract.js";
+import { bindingError } from "./binding-error.js";
 import { OutOfMemoryError } from "./errors.js";
 
 /** Memory of a device, in bytes. */
@@ -8,6 +10,8 @@ export interface MemoryReport {
   readonly live: number;
   /** Bytes kept for reuse. */
   readonly pooled: number;
+  /** Bytes that the device holds for itself: scratch of kernels, params, recordings, staging of reads. */
+  readonly own: number;
   /** Largest live bytes since the device was opened or `resetPeak`. */
   readonly peak: number;
   /** Upper bound of live plus pooled. */
@@ -24,27 +28,70 @@ export function sizeClass(bytes: number): number {
   return Math.ceil(bytes / step) * step;
 }
 
-function put(lists: Map<number, Memory[]>, memory: Memory, bytes: number): void {
-  const list = lists.get(bytes);
-  if (list) list.push(memory);
-  else lists.set(bytes, [memory]);
+const mib = (n: number) => `${(n / 2 ** 20).toFixed(1)} MiB`;
+
+function tooLarge(cause: TooLarge, bytes: number, label: string): OutOfMemoryError {
+  return new OutOfMemoryError(
+    `${label}: ${mib(bytes)} in one tensor; this device holds at most ${mib(cause.limit)} in one. ` +
+      "Use a smaller batch, split the tensor, or use the cpu device.",
+    { cause },
+  );
+}
+
+/** Free memory by size class. What was allocated first is taken first. */
+class FreeLists {
+  readonly #lists = new Map<number, { memory: Memory; order: number }[]>();
+
+  take(bytes: number): Memory | undefined {
+    return this.#lists.get(bytes)?.pop()?.memory;
+  }
+
+  put(memory: Memory, bytes: number, order: number): void {
+    let list = this.#lists.get(bytes);
+    if (!list) {
+      list = [];
+      this.#lists.set(bytes, list);
+    }
+    // Last is first: mostly it goes to the end, since scopes give back the youngest first.
+    let [low, high] = [0, list.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (list[middle].order > order) low = middle + 1;
+      else high = middle;
+    }
+    if (low === list.length) list.push({ memory, order });
+    else list.splice(low, 0, { memory, order });
+  }
+
+  *all(): Generator<[memory: Memory, bytes: number]> {
+    for (const [bytes, list] of this.#lists) for (const { memory } of list) yield [memory, bytes];
+  }
+
+  clear(): void {
+    this.#lists.clear();
+  }
 }
 
 /**
- * Reuses memory by size class. Launches run in the order they are enqueued, so memory given back can be taken again at
- * once. The budget covers live and pooled bytes: pooled ones are freed before an allocation is refused.
+ * Reuses memory by size class, the oldest first: steps that are alike get the same memory for the same tensors, so that
+ * what a device prepares for a launch and its memory (bind groups) is found again. Launches run in the order they are
+ * enqueued, so memory given back can be taken again at once. The budget covers live and pooled bytes and the device's own: pooled ones are freed before an allocation is
+ * refused.
  */
 export class Pool {
   #binding: Binding;
-  #free = new Map<number, Memory[]>();
+  #free = new FreeLists();
+  /** When each memory was allocated. */
+  #order = new Map<Memory, number>();
   #live = 0;
   #pooled = 0;
   #peak = 0;
   #allocations = 0;
   /** Free memory of each reserve, and the reserve of each memory that belongs to one. */
-  #reserves = new Map<number, Map<number, Memory[]>>();
+  #reserves = new Map<number, FreeLists>();
   #home = new Map<Memory, number>();
   #opened = 0;
+  #allocated = 0;
   /** The reserve that `take` takes from. */
   current: number | null = null;
   readonly budget: number;
@@ -63,9 +110,9 @@ export class Pool {
   take(length: number, dtype: DType, label: string): { memory: Memory; bytes: number } {
     const size = length * BYTES[dtype];
     const bytes = this.#debug ? size : sizeClass(size);
-    const own = this.current === null ? undefined : this.#reserves.get(this.current)?.get(bytes)?.pop();
+    const own = this.current === null ? undefined : this.#reserves.get(this.current)?.take(bytes);
     if (own) return { memory: own, bytes };
-    let memory = this.#debug ? undefined : this.#free.get(bytes)?.pop();
+    let memory = this.#debug ? undefined : this.#free.take(bytes);
     if (memory) this.#pooled -= bytes;
     else memory = this.#allocate(bytes, dtype, label);
     this.#live += bytes;
@@ -78,13 +125,13 @@ export class Pool {
   give(memory: Memory, bytes: number): void {
     const home = this.#home.get(memory);
     if (home !== undefined) {
-      put(this.#reserves.get(home) as Map<number, Memory[]>, memory, bytes);
+      this.#reserves.get(home)?.put(memory, bytes, this.#order.get(memory) as number);
       return;
     }
     this.#live -= bytes;
     this.#allocations--;
     this.#pooled += bytes;
-    put(this.#free, memory, bytes);
+    this.#free.put(memory, bytes, this.#order.get(memory) as number);
   }
 
   /**
@@ -92,7 +139,7 @@ export class Pool {
    * counts as live until it is closed.
    */
   openReserve(): number {
-    this.#reserves.set(++this.#opened, new Map());
+    this.#reserves.set(++this.#opened, new FreeLists());
     return this.#opened;
   }
 
@@ -100,7 +147,7 @@ export class Pool {
     const free = this.#reserves.get(reserve);
     this.#reserves.delete(reserve);
     for (const [memory, home] of this.#home) if (home === reserve) this.#home.delete(memory);
-    for (const [bytes, list] of free ?? []) for (const memory of list) this.give(memory, bytes);
+    for (const [memory, bytes] of free?.all() ?? []) this.give(memory, bytes);
   }
 
   /** Whether it belongs to the reserve that `take` takes from. */
@@ -109,14 +156,22 @@ export class Pool {
   }
 
   #allocate(bytes: number, dtype: DType, label: string): Memory {
-    if (this.#live + this.#pooled + bytes > this.budget) this.trim();
-    if (this.#live + bytes > this.budget) throw this.#exhausted(bytes, label);
+    const used = this.#live + this.#binding.ownBytes;
+    if (used + this.#pooled + bytes > this.budget) this.trim();
+    if (used + bytes > this.budget) throw this.#exhausted(bytes, label);
+    const allocate = () => {
+      const memory = this.#binding.allocate(bytes / BYTES[dtype], dtype);
+      this.#order.set(memory, this.#allocated++);
+      return memory;
+    };
     try {
-      return this.#binding.allocate(bytes / BYTES[dtype], dtype);
+      return allocate();
     } catch (cause) {
+      if (cause instanceof DeviceLost) throw bindingError(cause);
+      if (cause instanceof TooLarge) throw tooLarge(cause, bytes, label);
       this.trim();
       try {
-        return this.#binding.allocate(bytes / BYTES[dtype], dtype);
+        return allocate();
       } catch {
         throw this.#exhausted(bytes, label, cause);
       }
@@ -124,9 +179,8 @@ export class Pool {
   }
 
   #exhausted(bytes: number, label: string, cause?: unknown): OutOfMemoryError {
-    const mib = (n: number) => `${(n / 2 ** 20).toFixed(1)} MiB`;
     return new OutOfMemoryError(
-      `${label}: ${mib(bytes)} do not fit: ${mib(this.#live)} of ${mib(this.budget)} are in use. ` +
+      `${label}: ${mib(bytes)} do not fit: ${mib(this.#live + this.#binding.ownBytes)} of ${mib(this.budget)} are in use. ` +
         "Use a smaller batch, activation checkpointing, or a larger memoryBudget.",
       { cause },
     );
@@ -134,7 +188,10 @@ export class Pool {
 
   /** Frees what is pooled. */
   trim(): void {
-    for (const list of this.#free.values()) for (const memory of list) this.#binding.release(memory);
+    for (const [memory] of this.#free.all()) {
+      this.#order.delete(memory);
+      this.#binding.release(memory);
+    }
     this.#free.clear();
     this.#pooled = 0;
   }
@@ -143,6 +200,7 @@ export class Pool {
     return {
       live: this.#live,
       pooled: this.#pooled,
+      own: this.#binding.ownBytes,
       peak: this.#peak,
       budget: this.budget,
       allocations: this.#allocations,

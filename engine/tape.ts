@@ -243,7 +243,9 @@ function accumulate(tensor: Tensor, gradient: Tensor): void {
     return;
   }
   const before = tensor.grad;
-  tensor.grad = keep(before ? join(before, gradient) : owned(gradient));
+  const { warming } = tensor.device;
+  if (warming) warming.lend(tensor, keep(before ? add(gradient, before, exclusive(gradient)) : owned(gradient)));
+  else tensor.grad = keep(before ? join(before, gradient) : owned(gradient));
 }
 
 /** The gradient in memory of its own. */

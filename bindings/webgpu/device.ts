@@ -182,7 +182,7 @@ class WebGpuBinding implements Binding {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#faults.lose("it was closed");
+    this.#faults.lose(null);
     this.#commands.close();
     this.#groups.close();
     this.#readback.close();

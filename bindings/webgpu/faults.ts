@@ -81,7 +81,8 @@ export class Faults {
     if (first) throw first.error;
   }
 
-  lose(reason: string): void {
+  /** `reason` is null where the device is closed on purpose. */
+  lose(reason: string | null): void {
     this.#lost ??= new DeviceLost("webgpu", reason);
     for (const reject of this.#waiting) reject(this.#lost);
     this.#waiting.clear();

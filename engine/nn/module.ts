@@ -1,3 +1,4 @@
+import type { WarmUpOptions } from "../device.js";
 import { ConsiliumError, ShapeError } from "../errors.js";
 import { sameShape } from "../shape.js";
 import { Tensor } from "../tensor.js";
@@ -80,6 +81,15 @@ export abstract class Module {
   loadState(state: ReadonlyMap<string, { shape: readonly number[]; values: ArrayLike<number> }>): void {
     this.checkState(state, "loadState");
     for (const [name, p] of this.namedParameters()) p.write((state.get(name) as { values: ArrayLike<number> }).values);
+  }
+
+  /**
+   * Compiles what `step` launches before its first call: `warmUp` of the device that this module is on. `step` is a training
+   * step or a forward on tensors of the shapes that will come; nothing of it runs.
+   */
+  async warmUp(step: () => unknown, options?: WarmUpOptions): Promise<void> {
+    const [first] = this.parameters();
+    await first?.device.warmUp(step, options);
   }
 
   /** Frees every parameter. */

@@ -1,0 +1,37 @@
+import { DeviceLost, KernelMissing } from "../bindings/errors.js";
+import { DeviceError, DeviceLostError, KernelError } from "./errors.js";
+
+/** What a binding threw, as the engine says it. */
+export function bindingError(error: unknown): unknown {
+  if (error instanceof KernelMissing) return missing(error);
+  if (error instanceof DeviceLost) return lost(error);
+  return error;
+}
+
+/** `work`, whose errors are the engine's. */
+export const engineErrors = <T>(work: Promise<T>): Promise<T> =>
+  work.catch((error) => {
+    throw bindingError(error);
+  });
+
+function missing({ pass, device, dtype, available, reason }: KernelMissing): KernelError {
+  if (reason) return new KernelError(`${pass.label}: ${reason}`);
+  const advice = available.length
+    ? `There is one for ${available.join(", ")}: cast first, or use another device.`
+    : "Use another device: see the op table in README.md.";
+  return new KernelError(`${pass.label}: no ${device} kernel for ${dtype}. ${advice}`);
+}
+
+/** Drivers end their messages as they like. */
+const sentence = (text: string) => `${text.trim().replace(/\.*$/, "")}.`;
+
+function lost(cause: DeviceLost): DeviceError {
+  const { device, reason } = cause;
+  if (reason === null)
+    return new DeviceError(`the ${device} device was closed with work under way. Await it before close().`, { cause });
+  return new DeviceLostError(
+    `the ${device} device was lost: ${sentence(reason)} Its tensors are gone. Open it again with openDevice("${device}"), load the ` +
+      "model anew, and go on from the last checkpoint.",
+    { cause },
+  );
+}

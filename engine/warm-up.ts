@@ -1,0 +1,43 @@
+import { autocastType, inRegion } from "./autocast.js";
+import type { Device } from "./device.js";
+import { scope } from "./scope.js";
+import type { Tensor } from "./tensor.js";
+
+/** A step that is walked through for the sake of its kernels: nothing of it runs on the device. */
+export class WarmUp {
+  /** What the gradient of each leaf was before the step changed it: what it computes holds nothing. */
+  readonly #before = new Map<Tensor, Tensor | null>();
+
+  /** Sets the gradient of a leaf until the step is over. */
+  lend(leaf: Tensor, gradient: Tensor): void {
+    if (!this.#before.has(leaf)) this.#before.set(leaf, leaf.grad);
+    else leaf.grad?.dispose();
+    leaf.grad = gradient;
+  }
+
+  restore(): void {
+    for (const [leaf, before] of this.#before) {
+      if (leaf.grad !== before) leaf.grad?.dispose();
+      leaf.grad = before;
+    }
+  }
+}
+
+/** Calls `step` on `device` in a region and scope of its own. */
+export function walkThrough(device: Device, step: () => unknown): void {
+  const warming = new WarmUp();
+  const random = device.randomState;
+  try {
+    device.during(warming, () =>
+      scope(() =>
+        inRegion(autocastType(), () => {
+          if (step() instanceof Promise)
+            throw new TypeError("warmUp: the function returned a Promise. A step is synchronous; await outside of it.");
+        }),
+      ),
+    );
+  } finally {
+    warming.restore();
+    device.restoreRandom(random);
+  }
+}
