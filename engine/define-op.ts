@@ -11,14 +11,18 @@ import { Tensor, type Values, valuesOf, view } from "./tensor.js";
 // ---------------------------------------------------------------------------------------------------------------------
 // Schema
 
+/** What an op accepts as one of its inputs: made by `float`, `int`, `any` and `maybe`. */
 export interface InputSchema<Optional extends boolean = boolean> {
+  /** Types that it may have. */
   readonly kind: "float" | "i32" | "any";
   /** Letters that must agree between inputs, numbers, or a leading "..." for any dimensions in front. */
   readonly dims: readonly (string | number)[];
+  /** Whether it may be null. */
   readonly optional: Optional;
 }
 
-type Dims = readonly (string | number)[];
+/** Sizes of an input: letters, numbers, a leading "...". */
+export type Dims = readonly (string | number)[];
 /** An input of a floating type: `float("...", "C")`. Letters must agree between inputs, and `dims` of a run has their sizes. */
 export const float = (...dims: Dims): InputSchema<false> => ({ kind: "float", dims, optional: false });
 /** An input of i32: indices, targets. */
@@ -28,7 +32,9 @@ export const any = (...dims: Dims): InputSchema<false> => ({ kind: "any", dims, 
 /** An input that may be null: `maybe(float("C"))`. */
 export const maybe = (schema: InputSchema): InputSchema<true> => ({ ...schema, optional: true });
 
+/** The inputs of an op by name. */
 export type Inputs = Readonly<Record<string, InputSchema>>;
+/** What a call of an op gets. */
 export type InputTensors<I extends Inputs> = {
   readonly [K in keyof I]: I[K] extends InputSchema<true> ? Tensor | null : Tensor;
 };
@@ -36,12 +42,15 @@ export type InputTensors<I extends Inputs> = {
 // ---------------------------------------------------------------------------------------------------------------------
 // Definition
 
+/** What `forward` works with. */
 export interface ForwardContext {
+  /** That of the inputs. */
   readonly device: Device;
   /** Sizes of the letters of the schema. */
   readonly dims: Readonly<Record<string, number>>;
   /** Whether the tape will keep what is saved: optional outputs that only the gradient needs can be left out otherwise. */
   readonly recording: boolean;
+  /** Enqueues a pass: buffers and numbers by name, shapes for those that it makes. Returns what it wrote. */
   run<B extends Buffers, P extends Params>(
     pass: Pass<B, P>,
     args: Arguments<B>,
@@ -50,7 +59,9 @@ export interface ForwardContext {
   ): Results<B>;
 }
 
+/** What `gradient` works with. */
 export interface GradientContext<I extends Inputs, O, K> extends Omit<ForwardContext, "recording"> {
+  /** Those of the call. */
   readonly options: O;
   /** The plain values that the forward kept: sizes, a random sequence number. */
   readonly kept: K;
@@ -60,13 +71,26 @@ export interface GradientContext<I extends Inputs, O, K> extends Omit<ForwardCon
   readonly into: { readonly [N in keyof I]: Tensor | null };
 }
 
+/** What an op returns: one tensor or several. */
 export type Outputs = Tensor | readonly Tensor[];
 /** Gradients of the outputs, in their form; an output of several that nobody used gives null. */
 export type OutputGradients<Y extends Outputs> = Y extends Tensor ? Tensor : readonly (Tensor | null)[];
 
+/** What `forward` returns. */
+export interface Forward<Y, S, K> {
+  /** The result. */
+  y: Y;
+  /** Tensors for the gradient. */
+  saves?: S;
+  /** Plain values for the gradient. */
+  kept?: K;
+}
+
+/** What `defineOp` takes. */
 export interface OpSpec<I extends Inputs, O, Y extends Outputs, S extends Readonly<Record<string, Tensor | null>>, K> {
   /** The function's name: error prefix, test title, benchmark row. */
   readonly name: string;
+  /** In the order of error messages. */
   readonly inputs: I;
   /**
    * The type that `autocast` runs it in: "low" in the region's, "f32" where half types lose range or sums. Absent: in its
@@ -74,7 +98,7 @@ export interface OpSpec<I extends Inputs, O, Y extends Outputs, S extends Readon
    */
   readonly autocast?: AutocastRule;
   /** Enqueues the forward. `saves` is held until the gradient has run; `kept` are plain values for it. */
-  forward(inputs: InputTensors<I>, options: O, context: ForwardContext): { y: Y; saves?: S; kept?: K };
+  forward(inputs: InputTensors<I>, options: O, context: ForwardContext): Forward<Y, S, K>;
   /** Gradients of the inputs asked for. Absent where the op has none. */
   gradient?(
     saved: S,
@@ -83,10 +107,15 @@ export interface OpSpec<I extends Inputs, O, Y extends Outputs, S extends Readon
   ): { readonly [N in keyof I]?: Tensor | null };
 }
 
+/** An op: a function of tensors by name, and what it was declared with. */
 export interface Op<I extends Inputs = Inputs, O = unknown, Y extends Outputs = Outputs> {
+  /** Checks, enqueues and returns: nothing waits. */
   (inputs: InputTensors<I>, options: O): Y;
+  /** Its name in errors. */
   readonly opName: string;
+  /** As declared. */
   readonly inputs: I;
+  /** Whether it has a gradient. */
   readonly differentiable: boolean;
 }
 

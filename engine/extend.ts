@@ -5,24 +5,28 @@ import type { WgslSource } from "../kernels/contract.js";
  * makes of them, and `defineOp`, which joins passes and gradient to a function of tensors. docs/extending.md shows one.
  */
 
-export { foldGrid, threads, vectors } from "../kernels/common/wgsl/grid.js";
+export { type Elements, foldGrid, type ThreadLaunch, threads, vectors } from "../kernels/common/wgsl/grid.js";
 export {
   ALL_FLOATS,
   type BufferSpec,
   type Buffers,
   type CaseTable,
+  type Cost,
   type CpuLaunch,
   type CpuLaunches,
+  type CudaLaunch,
   ceilDiv,
   type DType,
   type FloatDType,
   type GpuLimits,
   type InputSpec,
   type Launches,
+  type NeededBuffer,
   type NumberArray,
   type OpCase,
   optional,
   type Params,
+  type ParamType,
   type ParamValues,
   type Pass,
   type PassSpec,
@@ -36,10 +40,13 @@ export {
   type WgslSource,
   write,
 } from "../kernels/contract.js";
+export type { AutocastRule } from "./autocast.js";
 export { type CheckableOp, CheckError, checkGradients, checkOp } from "./check/check-op.js";
 export {
   any,
+  type Dims,
   defineOp,
+  type Forward,
   type ForwardContext,
   float,
   type GradientContext,

@@ -73,6 +73,7 @@ export class Tensor {
     return this.hold.node;
   }
 
+  /** @internal */
   set node(node: Node | null) {
     this.hold.node = node;
   }

@@ -11,33 +11,61 @@ export type DType = FloatDType | "i32" | "u32";
 /** What a reference works on: any typed array, or a plain one in tests. */
 export type NumberArray = Float64Array | Float32Array | Int32Array | Uint32Array;
 
+/** A buffer of a pass, as `read`, `write`, `update` and `optional` declare it. */
 export interface BufferSpec {
+  /** Whether its values count, are overwritten, or both. */
   readonly use: "in" | "out" | "inout";
   /** "value" is the one floating-point storage type of the call; every other buffer has a fixed type. */
   readonly dtype: "value" | DType;
   /** Letters (kernels/README.md) or numbers, space-separated; each letter is a u32 param of the pass. */
   readonly shape: string;
+  /** Whether a call may leave it out. */
   readonly optional: boolean;
+}
+
+/** A buffer that every call has. */
+export interface NeededBuffer<Use extends BufferSpec["use"]> extends BufferSpec {
+  readonly use: Use;
+  readonly optional: false;
 }
 
 /**
  * A buffer that a pass reads, such as `read("T C")`. `dtype`: "value", the storage type of the call, unless said otherwise.
  */
-export const read = (shape: string, dtype: BufferSpec["dtype"] = "value") =>
-  ({ use: "in", dtype, shape, optional: false }) as const;
+export const read = (shape: string, dtype: BufferSpec["dtype"] = "value"): NeededBuffer<"in"> => ({
+  use: "in",
+  dtype,
+  shape,
+  optional: false,
+});
 /** A buffer that a pass overwrites: what was in it does not count. */
-export const write = (shape: string, dtype: BufferSpec["dtype"] = "value") =>
-  ({ use: "out", dtype, shape, optional: false }) as const;
+export const write = (shape: string, dtype: BufferSpec["dtype"] = "value"): NeededBuffer<"out"> => ({
+  use: "out",
+  dtype,
+  shape,
+  optional: false,
+});
 /** A buffer that a pass reads and changes in place. */
-export const update = (shape: string, dtype: BufferSpec["dtype"] = "value") =>
-  ({ use: "inout", dtype, shape, optional: false }) as const;
+export const update = (shape: string, dtype: BufferSpec["dtype"] = "value"): NeededBuffer<"inout"> => ({
+  use: "inout",
+  dtype,
+  shape,
+  optional: false,
+});
 /** One that a call may leave out: null in the reference, nullptr in C++, a dummy in WGSL; let a param say whether it is there. */
 export const optional = <S extends BufferSpec>(spec: S) =>
-  ({ ...spec, optional: true }) as Omit<S, "optional"> & { readonly optional: true };
+  ({ ...spec, optional: true }) as Omit<S, "optional"> & {
+    /** It may be null. */
+    readonly optional: true;
+  };
 
+/** Types of a pass's numbers. */
 export type ParamType = "u32" | "f32";
+/** Buffers of a pass by name, in the order of its kernels. */
 export type Buffers = Readonly<Record<string, BufferSpec>>;
+/** Numbers of a pass by name, in the order of its kernels. */
 export type Params = Readonly<Record<string, ParamType>>;
+/** Values for the numbers of a pass. */
 export type ParamValues<P extends Params> = { readonly [K in keyof P]: number };
 
 /** The buffers a reference receives: an absent optional one is null. */
@@ -50,32 +78,42 @@ export type ReferenceBuffers<B extends Buffers> = {
  * launch with cells <= grain stays on the queue thread. Neither may depend on the number of threads: a result must not.
  */
 export interface CpuLaunch<P extends Params> {
+  /** Its name without the storage type. */
   readonly symbol: string;
+  /** How many cells there are: a cell is the least that one thread does. */
   cells(params: ParamValues<P>): number;
+  /** Cells of a chunk. Default 1. */
   grain?(params: ParamValues<P>): number;
 }
 
 /** What `tiles` may choose by. Filled in from the adapter. */
 export interface GpuLimits {
+  /** Bytes. */
   readonly maxWorkgroupStorage: number;
+  /** Threads. */
   readonly maxWorkgroupInvocations: number;
+  /** Whether WGSL may use subgroup operations. */
   readonly subgroups: boolean;
   /** 0 where the adapter has no subgroups. */
   readonly subgroupSize: number;
+  /** Whether WGSL may use f16. */
   readonly f16: boolean;
   /** A software rasteriser: barriers and workgroup memory are dear there. */
   readonly software: boolean;
 }
 
+/** Constants of a WGSL launch by name, the workgroup's size among them. */
 export type Tiles = Readonly<Record<string, number>>;
 
 /** A .wgsl file as `import source from "./forward.wgsl.js"` gives it. */
 export interface WgslSource {
+  /** WGSL. */
   readonly text: string;
   /** The files of common/wgsl that its first line names. */
   readonly common: readonly WgslSource[];
 }
 
+/** One dispatch of a WGSL kernel. */
 export interface WgslLaunch<P extends Params> {
   /** `tiles` become `const` lines behind its text. */
   readonly source: WgslSource;
@@ -89,20 +127,29 @@ export interface WgslLaunch<P extends Params> {
   readonly buffers?: readonly string[];
 }
 
+/** One launch of a CUDA kernel. */
 export interface CudaLaunch<P extends Params> {
+  /** Its name without the storage type. */
   readonly symbol: string;
+  /** Blocks in x, y, z; an empty grid is skipped. */
   grid(params: ParamValues<P>): readonly [number, number, number];
+  /** Threads of a block in x, y, z. */
   block(params: ParamValues<P>): readonly [number, number, number];
+  /** Dynamic shared memory of a block. Default 0. */
   sharedBytes?(params: ParamValues<P>): number;
 }
 
 /** How one device carries out a pass. Scratch is memory that only its launches share; it follows the last buffer. */
 export interface Launches<P extends Params, L> {
+  /** Storage types that it is there for. */
   readonly dtypes: readonly FloatDType[];
+  /** Size of the scratch memory. Default 0: none. */
   scratchBytes?(params: ParamValues<P>): number;
+  /** In order. */
   readonly launches: readonly L[];
 }
 
+/** How the cpu device carries out a pass. */
 export interface CpuLaunches<P extends Params> extends Launches<P, CpuLaunch<P>> {
   /**
    * The shared library with its symbols, for a pass outside this package: a path or file URL. It is loaded at the first
@@ -111,20 +158,29 @@ export interface CpuLaunches<P extends Params> extends Launches<P, CpuLaunch<P>>
   readonly library?: string | URL;
 }
 
+/** What `pass` takes: a computation of buffers and numbers, and what each device runs for it. */
 export interface PassSpec<B extends Buffers, P extends Params> {
   /** `<folder>/<file stem>`: the pipeline label, test title, benchmark row and error prefix. */
   readonly label: string;
+  /** In the order of the kernels. */
   readonly buffers: B;
+  /** In the order of the kernels; the letters of the shapes are among them. */
   readonly params: P;
   /** The truth: plain loops, float64. */
   reference(buffers: ReferenceBuffers<B>, params: ParamValues<P>): void;
+  /** Absent where the cpu device has no kernel for it. */
   readonly cpu?: CpuLaunches<P>;
+  /** Absent where webgpu has no kernel for it. */
   readonly webgpu?: Launches<P, WgslLaunch<P>>;
+  /** Absent where cuda has no kernel for it. */
   readonly cuda?: Launches<P, CudaLaunch<P>>;
 }
 
+/** A declared pass: what `run` takes. */
 export interface Pass<B extends Buffers = Buffers, P extends Params = Params> extends PassSpec<B, P> {
+  /** Keys of `buffers`. */
   readonly bufferNames: readonly (keyof B & string)[];
+  /** Keys of `params`. */
   readonly paramNames: readonly (keyof P & string)[];
   /** Index into the tables that a device keeps per pass. */
   readonly id: number;
@@ -147,6 +203,7 @@ export const ALL_FLOATS: readonly FloatDType[] = ["f32", "bf16", "f16"];
 /** Rows per chunk so that a chunk touches about 16,384 elements, some ten microseconds of streaming. */
 export const rowGrain = (elementsPerRow: number) => Math.max(1, Math.ceil(16384 / Math.max(1, elementsPerRow)));
 
+/** ⌈a / b⌉. */
 export const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -156,20 +213,39 @@ export const ceilDiv = (a: number, b: number) => Math.ceil(a / b);
 export type InputSpec =
   | readonly number[]
   | {
+      /** Sizes. */
       readonly shape: readonly number[];
       /** normal: N(0, 1) · spiky: normal with rare values of 30 times the size · positive: uniform in [0.5, 1.5) */
       readonly fill?: "normal" | "spiky" | "positive";
+      /** Factor of the values. Default 1. */
       readonly scale?: number;
     }
-  /** Uniform integers in [low, high). */
-  | { readonly shape: readonly number[]; readonly dtype: "i32"; readonly low: number; readonly high: number }
-  /** Given values. */
-  | { readonly shape: readonly number[]; readonly dtype?: DType; readonly values: readonly number[] };
+  | {
+      /** Sizes. */
+      readonly shape: readonly number[];
+      /** Uniform integers in [low, high). */
+      readonly dtype: "i32";
+      /** The least. */
+      readonly low: number;
+      /** One above the largest. */
+      readonly high: number;
+    }
+  | {
+      /** Sizes. */
+      readonly shape: readonly number[];
+      /** Default: that of the case. */
+      readonly dtype?: DType;
+      /** All of them, row-major. */
+      readonly values: readonly number[];
+    };
 
+/** A problem that an op is tested, and may be timed, with. */
 export interface OpCase {
   /** Named after its edge: "one row", "tail smaller than a tile", "MISS-small qkv". */
   readonly name: string;
+  /** By the op's names; one that is absent is null. */
   readonly inputs: Readonly<Record<string, InputSpec>>;
+  /** What the op takes besides tensors. */
   readonly options?: Readonly<Record<string, unknown>>;
   /** Storage types it runs in; f32 when absent. */
   readonly dtypes?: readonly FloatDType[];
@@ -178,17 +254,34 @@ export interface OpCase {
   /** Inputs whose gradient is by definition not the derivative (a padding row): compared, but not with differences. */
   readonly notDerivative?: Readonly<Record<string, string>>;
   /** |difference| <= tolerance * max(1, largest reference magnitude); overrides the op's, with the reason. */
-  readonly tolerance?: { readonly value: Partial<Record<FloatDType, number>>; readonly reason: string };
+  readonly tolerance?: {
+    /** By storage type. */
+    readonly value: Partial<Record<FloatDType, number>>;
+    /** Why the op's does not do. */
+    readonly reason: string;
+  };
+  /** Timed by the benchmarks too. */
   readonly bench?: true;
 }
 
+/** The least work that a problem takes. */
+export interface Cost {
+  /** Floating-point operations. */
+  readonly flops: number;
+  /** Bytes that must move between memory and the chip. */
+  readonly bytes: number;
+}
+
+/** The cases of an op, and how exact it is. */
 export interface CaseTable {
   /** Name of the op in engine/ops (`OpDefinition.name`). */
   readonly op: string;
   /** By dtype and length of sum; `reason` says how it was chosen. */
   readonly tolerance: Readonly<Record<FloatDType, number>>;
+  /** How the tolerance was chosen. */
   readonly reason: string;
+  /** Edges first, then the layers of real models. */
   readonly cases: readonly OpCase[];
   /** Useful work of a case: floating-point operations and bytes that must move at least. */
-  cost?(c: OpCase, pass: "forward" | "backward"): { readonly flops: number; readonly bytes: number };
+  cost?(c: OpCase, pass: "forward" | "backward"): Cost;
 }

@@ -13,7 +13,9 @@ export class CheckError extends ConsiliumError {}
 
 /** Any op of `defineOp`. */
 export interface CheckableOp extends Computation {
+  /** Its name in errors. */
   readonly opName: string;
+  /** Whether it has a gradient. */
   readonly differentiable: boolean;
 }
 

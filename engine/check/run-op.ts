@@ -11,6 +11,7 @@ import { generator } from "./random.js";
 
 /** An op, or anything that is called like one. */
 export interface Computation {
+  /** By name; the values do not matter. */
   readonly inputs: Readonly<Record<string, unknown>>;
   // biome-ignore lint/suspicious/noExplicitAny: ops of any inputs and options.
   (inputs: any, options: any): Outputs;

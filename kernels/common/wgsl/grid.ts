@@ -9,15 +9,34 @@ export function foldGrid(count: number): readonly [number, number, number] {
   return [rows > 1 ? Math.ceil(count / rows) : count, Math.max(1, rows), 1];
 }
 
+/** A WGSL launch whose threads work each for itself. */
+export interface ThreadLaunch<P> {
+  /** The kernel. */
+  readonly source: WgslSource;
+  /** Constants put in front of it. */
+  tiles(): Tiles;
+  /** Workgroups in x, y, z. */
+  grid(params: P): readonly [number, number, number];
+}
+
 /** A launch of one thread for each of `count(params)` cells; no barriers, so the workgroup's size is of no account. */
-export const threads = <P = Readonly<Record<string, number>>>(source: WgslSource, count: (params: P) => number) => ({
+export const threads = <P = Readonly<Record<string, number>>>(
+  source: WgslSource,
+  count: (params: P) => number,
+): ThreadLaunch<P> => ({
   source,
   tiles: () => ({ WORKGROUP: 64 }),
   grid: (params: P) => foldGrid(Math.ceil(count(params) / 64)),
 });
 
+/** The number that elementwise passes have. */
+export interface Elements {
+  /** How many there are. */
+  readonly n: number;
+}
+
 /** A launch of one thread for every four neighbouring elements, which it moves as one vector. */
-export const vectors = (source: WgslSource) => threads<{ readonly n: number }>(source, ({ n }) => Math.ceil(n / 4));
+export const vectors = (source: WgslSource) => threads<Elements>(source, ({ n }) => Math.ceil(n / 4));
 
 /** The launch that fills the lists of lists.wgsl. Each thread walks over all positions: more of them share less work. */
 export const makeLists = (source: WgslSource, buffers: readonly string[]) => ({
