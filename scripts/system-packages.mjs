@@ -7,15 +7,12 @@ const works = (command, args = ["--version"]) => spawnSync(command, args, { stdi
 /** Debian packages that are missing, by the tool or file each brings. */
 export function missingPackages() {
   const missing = [];
-  if (!works("g++")) missing.push("g++");
+  // What CMake tries.
+  if (![process.env.CXX, "c++", "g++", "clang++"].some((compiler) => compiler && works(compiler))) missing.push("g++");
   if (!works("cmake")) missing.push("cmake");
   if (!works("make") && !works("ninja")) missing.push("ninja-build");
-  if (
-    !["/usr/include/hwy/highway.h", "/usr/local/include/hwy/highway.h", "/opt/homebrew/include/hwy/highway.h"].some(
-      existsSync,
-    )
-  )
-    missing.push("libhwy-dev");
+  const prefixes = ["/usr", "/usr/local", "/opt/homebrew", ...(process.env.CMAKE_PREFIX_PATH ?? "").split(":")];
+  if (!prefixes.some((prefix) => existsSync(`${prefix}/include/hwy/highway.h`))) missing.push("libhwy-dev");
   return missing;
 }
 
