@@ -36,6 +36,7 @@ export const noCounts = (): Counters => ({ launches: 0, submissions: 0, programs
 export interface Timing {
   /** Pass, storage type and tiles. */
   readonly label: string;
+  /** Milliseconds. */
   readonly ms: number;
 }
 

@@ -312,6 +312,7 @@ export class Device {
     return timings;
   }
 
+  /** What it has done since it was opened: read it twice and subtract. */
   counters(): Counters {
     return { ops: this.#ops, recorded: this.#recorded, ...this.binding.counters };
   }

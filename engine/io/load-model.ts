@@ -10,7 +10,13 @@ import { readFloat32 } from "./convert.js";
  * Rejects with a ShapeError that lists every parameter that the file lacks or has in another shape, before anything is
  * changed, and with a FileFormatError for a damaged file.
  */
-export async function loadModel(model: Module, path: string): Promise<{ readonly unused: readonly string[] }> {
+export async function loadModel(
+  model: Module,
+  path: string,
+): Promise<{
+  /** Names of the file that the model does not have. */
+  readonly unused: readonly string[];
+}> {
   const reader = await openCheckpoint(path);
   try {
     const parameters = new Map(model.namedParameters());

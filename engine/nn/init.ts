@@ -44,6 +44,7 @@ export const kaimingUniform =
 export class Initializer {
   /** Where the parameters live. */
   readonly device: Device;
+  /** Their storage type. */
   readonly dtype: FloatDType;
   readonly #seed: number;
   #streams = 0;
