@@ -11,7 +11,7 @@ import { addAddon, clone, installedProject, type Project } from "./support/insta
 let project: Project;
 beforeAll(() => {
   project = installedProject();
-}, 120_000);
+}, 300_000);
 afterAll(() => project?.remove());
 
 const node = (args: readonly string[], env?: NodeJS.ProcessEnv) => project.run(process.execPath, args, env);
@@ -85,7 +85,7 @@ describe("its types, in a strict project that checks libraries too", () => {
       expect(output).toBe("");
       expect(code).toBe(0);
     },
-    120_000,
+    300_000,
   );
 });
 
