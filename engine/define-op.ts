@@ -4,7 +4,7 @@ import type { Device } from "./device.js";
 import { type Arguments, type Numbers, type Results, run } from "./dispatch.js";
 import { isFloat } from "./dtype.js";
 import { DeviceError, DTypeError, describe, GradientError, ShapeError } from "./errors.js";
-import { recordingHistory } from "./recording.js";
+import { recordingHistory, unrecorded } from "./recording.js";
 import { attach, Node } from "./tape.js";
 import { Tensor, type Values, valuesOf, view } from "./tensor.js";
 
@@ -155,12 +155,10 @@ export function defineOp<
   ): Y => {
     const tracked = spec.gradient !== undefined && names.some((n) => given[n]?.tracked) && recordingHistory();
     const bound = runOn(device);
-    const { y, saves, kept } = spec.forward(given as InputTensors<I>, options, {
-      device,
-      dims,
-      recording: tracked,
-      run: bound,
-    });
+    const forward = () =>
+      spec.forward(given as InputTensors<I>, options, { device, dims, recording: tracked, run: bound });
+    // Ops that the forward itself is made of have no history: this op's gradient stands for them.
+    const { y, saves, kept } = tracked ? unrecorded(forward) : forward();
     if (!tracked) return y;
 
     device.countRecorded();

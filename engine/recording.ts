@@ -27,11 +27,14 @@ function inMode<T>(next: typeof mode, f: () => T): T {
  * mode would be the caller's again.
  */
 export function noGrad<T>(f: () => ScopeResult<T>): T {
-  const result = inMode("off", f);
+  const result = unrecorded(f);
   if (result instanceof Promise)
     throw new TypeError("noGrad: the function returned a Promise. It is synchronous; await outside of it.");
   return result as T;
 }
+
+/** `noGrad` for what is known to be synchronous. */
+export const unrecorded = <T>(f: () => T): T => inMode("off", f);
 
 /** Runs `f` with recording, inside a backward pass. */
 export function record<T>(f: () => T): T {

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const files = process.argv.slice(2);
-if (files.length === 0) files.push("README.md", "examples/stories260k/README.md");
+if (files.length === 0) files.push("README.md", "examples/stories260k/README.md", "docs/extending.md");
 
 /** Commands that CI runs in their short form, or elsewhere. */
 const SHORT = [

@@ -112,6 +112,26 @@ function* children(owner: object, prefix: string): Generator<[string, Tensor | M
   }
 }
 
+/**
+ * Walks the modules below `root`, through properties, arrays and plain objects: what `f` gives stands in the child's place,
+ * null keeps the child and goes on below it. For tuning methods that wrap layers; paths are those of `namedModules`.
+ */
+export function replaceModules(root: Module, f: (child: Module, path: string) => Module | null): void {
+  const visit = (owner: object, prefix: string) => {
+    for (const [name, child] of Object.entries(owner) as [string, Child][]) {
+      const path = prefix ? `${prefix}.${name}` : name;
+      if (child instanceof Module) {
+        const other = f(child, path);
+        if (other) (owner as Record<string, unknown>)[name] = other;
+        else visit(child, path);
+      } else if (Array.isArray(child) || (child && Object.getPrototypeOf(child) === Object.prototype)) {
+        visit(child, path);
+      }
+    }
+  };
+  visit(root, "");
+}
+
 /** Paths of modules, filled in when an error wants to name one. */
 const paths = new WeakMap<Module, string>();
 

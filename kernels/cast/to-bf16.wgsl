@@ -1,4 +1,4 @@
-// common: grid, storage
+// common: grid, storage-load
 // cast/to-bf16 (webgpu)
 // Math      y[i] = x[i] in bf16
 // Shapes    x [n] · y [n] bf16
@@ -25,15 +25,4 @@ fn main(
     return;
   }
   y[i] = pack_bf16(load(i));
-}
-
-// Elements 4i to 4i + 3.
-fn load(i: u32) -> vec4<f32> {
-  if (STORAGE == F32) {
-    return bitcast<vec4<f32>>(vec4(x[2u * i], x[2u * i + 1u]));
-  }
-  if (STORAGE == BF16) {
-    return unpack_bf16(x[i]);
-  }
-  return unpack_f16(x[i]);
 }

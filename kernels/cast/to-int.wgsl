@@ -1,4 +1,4 @@
-// common: grid, math, storage
+// common: grid, math, storage-load
 // cast/to-int (webgpu)
 // Math      y[i] = x[i] rounded towards zero; the nearest end of the range where that is outside, 0 for NaN
 // Shapes    x [n] · y [n] i32, or u32 where `isUnsigned`
@@ -37,15 +37,4 @@ fn to_signed(v: vec4<f32>) -> vec4<i32> {
 fn to_unsigned(v: vec4<f32>) -> vec4<u32> {
   let inside = vec4<u32>(clamp(v, vec4(0.0), vec4(4294967040.0)));
   return select(inside, vec4(0xffffffffu), v >= vec4(4294967296.0));
-}
-
-// Elements 4i to 4i + 3.
-fn load(i: u32) -> vec4<f32> {
-  if (STORAGE == F32) {
-    return bitcast<vec4<f32>>(vec4(x[2u * i], x[2u * i + 1u]));
-  }
-  if (STORAGE == BF16) {
-    return unpack_bf16(x[i]);
-  }
-  return unpack_f16(x[i]);
 }

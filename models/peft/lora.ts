@@ -15,7 +15,7 @@ export function applyLora(
 ): string[] {
   root.requiresGrad(false);
   const hit: string[] = [];
-  replace(root, "", (child, path) => {
+  nn.replaceModules(root, (child, path) => {
     if (!matches(path, targets)) return null;
     if (child instanceof nn.Linear) {
       hit.push(path);
@@ -33,18 +33,4 @@ export function applyLora(
 export function* loraLayers(root: nn.Module): Generator<[string, nn.LoraLinear | nn.LoraPatchEmbed]> {
   for (const [path, m] of root.namedModules())
     if (m instanceof nn.LoraLinear || m instanceof nn.LoraPatchEmbed) yield [path, m];
-}
-
-/** Walks properties, arrays and plain objects; `f` may give a module to stand in a child's place. */
-function replace(owner: object, prefix: string, f: (child: nn.Module, path: string) => nn.Module | null): void {
-  for (const [name, child] of Object.entries(owner)) {
-    const path = prefix ? `${prefix}.${name}` : name;
-    if (child instanceof nn.Module) {
-      const other = f(child, path);
-      if (other) (owner as Record<string, unknown>)[name] = other;
-      else replace(child, path, f);
-    } else if (Array.isArray(child) || (child && Object.getPrototypeOf(child) === Object.prototype)) {
-      replace(child, path, f);
-    }
-  }
 }

@@ -12,11 +12,14 @@ import {
   wgsl,
   write,
 } from "../../engine/extend.js";
+import { openDevice } from "../../engine/open-device.js";
 import { mul } from "../../engine/ops/binary.js";
 import { linear } from "../../engine/ops/matmul.js";
+import { sum } from "../../engine/ops/reduce.js";
 import { scale, square, tanh } from "../../engine/ops/unary.js";
 import { noGrad } from "../../engine/recording.js";
-import type { Tensor } from "../../engine/tensor.js";
+import { scope } from "../../engine/scope.js";
+import { type Tensor, tensor } from "../../engine/tensor.js";
 import { grid, reduce } from "../../engine/wgsl.js";
 import { tryOpen } from "../support/devices.js";
 
@@ -39,7 +42,7 @@ describe("checkGradients", () => {
     const wrong = defineOp({
       name: "wrong",
       inputs: { x: float("...") },
-      forward: ({ x }, _options: object) => ({ y: noGrad(() => square(x)), saves: { x } }),
+      forward: ({ x }, _options: object) => ({ y: square(x), saves: { x } }),
       gradient: ({ x }, dy) => ({ x: scale(mul(dy, x), 3) }),
     });
     expect(await failure(checkGradients(({ x, w }) => mul(wrong({ x }, {}), w), { x: [4], w: [4] }))).toMatch(
@@ -54,6 +57,25 @@ describe("checkGradients", () => {
       "checkGradients: dw: there is none. Say why in noGradient, or let the gradient give it.",
     );
   });
+});
+
+test("an op made of other ops: its own gradient stands for theirs, and nothing stays behind", async () => {
+  using device = await openDevice("reference");
+  const doubled = defineOp({
+    name: "doubled",
+    inputs: { x: float("...") },
+    forward: ({ x }, _options: object) => ({ y: square(scale(x, 2)), saves: { x } }),
+    gradient: ({ x }, dy) => ({ x: mul(dy, scale(x, 100)) }),
+  });
+  using x = tensor([1, 2], { device, requiresGrad: true });
+  const before = device.memory().allocations;
+  scope(() => {
+    const y = doubled({ x }, {});
+    expect(y.node?.name).toBe("doubled");
+    sum(y).backward();
+  });
+  expect(await x.grad?.data()).toEqual(Float32Array.of(100, 200));
+  expect(device.memory().allocations).toBe(before + 1);
 });
 
 /** y[t] = factor Σ_c x[t,c] in WGSL, Σ_c x[t,c] in the reference. */
