@@ -11,31 +11,38 @@ export interface HostInput {
 
 export const roundTo: Readonly<Record<DType, (v: number) => number>> = {
   f32: Math.fround,
-  bf16: (v) => decodeBf16(encodeBf16(Float32Array.of(v)))[0],
-  f16: (v) => decodeF16(encodeF16(Float32Array.of(v)))[0],
+  bf16: (v) => rounded(Float64Array.of(v), "bf16")[0],
+  f16: (v) => rounded(Float64Array.of(v), "f16")[0],
   i32: (v) => v,
   u32: (v) => v,
 };
+
+/** Values as they are after they were stored in `dtype`. */
+export function rounded(values: Float64Array, dtype: DType): Float64Array {
+  if (dtype === "i32" || dtype === "u32") return values;
+  const single = Float32Array.from(values);
+  if (dtype === "f32") return Float64Array.from(single);
+  return Float64Array.from(dtype === "bf16" ? decodeBf16(encodeBf16(single)) : decodeF16(encodeF16(single)));
+}
 
 export function hostInput(spec: InputSpec, dtype: FloatDType, seed: string): HostInput {
   const object = Array.isArray(spec)
     ? { shape: spec as readonly number[] }
     : (spec as Exclude<InputSpec, readonly number[]>);
   const type: DType = "dtype" in object && object.dtype ? object.dtype : dtype;
-  const size = object.shape.reduce((a, b) => a * b, 1);
+  const { shape } = object;
+  if ("values" in object) return { shape, dtype: type, values: Float64Array.from(object.values) };
   const random = generator(seed);
-  const values = new Float64Array(size);
-  const round = roundTo[type];
-  for (let i = 0; i < size; i++) {
-    if ("values" in object) values[i] = object.values[i];
-    else if ("low" in object) values[i] = random.integer(object.low, object.high);
+  const values = new Float64Array(shape.reduce((a, b) => a * b, 1));
+  const { fill = "normal", scale = 1 } = object as { fill?: string; scale?: number };
+  for (let i = 0; i < values.length; i++) {
+    if ("low" in object) values[i] = random.integer(object.low, object.high);
     else {
-      const { fill = "normal", scale = 1 } = object as { fill?: string; scale?: number };
       const v = fill === "positive" ? 0.5 + random.uniform() : random.normal();
-      values[i] = round(scale * (fill === "spiky" && random.uniform() < 0.02 ? 30 * v : v));
+      values[i] = scale * (fill === "spiky" && random.uniform() < 0.02 ? 30 * v : v);
     }
   }
-  return { shape: object.shape, dtype: type, values };
+  return { shape, dtype: type, values: rounded(values, type) };
 }
 
 export function hostInputs(c: OpCase, dtype: FloatDType): Record<string, HostInput> {

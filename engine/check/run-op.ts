@@ -6,7 +6,7 @@ import { isFloat } from "../dtype.js";
 import { scope } from "../scope.js";
 import { walk } from "../tape.js";
 import { fromHost, type Tensor } from "../tensor.js";
-import { type HostInput, roundTo } from "./fill.js";
+import { type HostInput, rounded } from "./fill.js";
 import { generator } from "./random.js";
 
 /** An op, or anything that is called like one. */
@@ -43,12 +43,8 @@ function upload(device: Device, input: HostInput): Tensor {
 /** The gradient that flows into output `i`: the same numbers on every device. */
 export function outputGradient(c: OpCase, y: Pick<Tensor, "shape" | "size" | "dtype">, i: number): HostInput {
   const random = generator(`${c.name}/dy${i}`);
-  const round = roundTo[y.dtype];
-  return {
-    shape: y.shape,
-    dtype: y.dtype,
-    values: Float64Array.from({ length: y.size }, () => round(random.normal())),
-  };
+  const values = Float64Array.from({ length: y.size }, () => random.normal());
+  return { shape: y.shape, dtype: y.dtype, values: rounded(values, y.dtype) };
 }
 
 /** Runs an op forward, and backward from the gradients of `dyOf`; frees everything it made. */
