@@ -3,7 +3,7 @@ export { type Numbers, readFloat32, readInt32, toBytes, toFloat32, toInt32, writ
 export { FileFormatError } from "./errors.js";
 export { type FileSource, memoryFile } from "./file-source.js";
 export { type JsonLine, type JsonOptions, parseJson, parseJsonLines } from "./json.js";
-export { loadModel } from "./load-model.js";
+export { type LoadedModel, loadModel } from "./load-model.js";
 export { didYouMean, nearest } from "./nearest.js";
 export { flattenStateDict, openPytorch, openPytorchCheckpoint, type PytorchFile, type TreeValue } from "./pytorch.js";
 export { readBytes, readText } from "./read-file.js";

@@ -62,7 +62,7 @@ export class Initializer {
       throw new OptionError(`Initializer: this adapter (${device.description}) has no shader-f16. Use f32.`);
   }
 
-  /** A new f32 parameter that asks for its gradient; its owner disposes it. */
+  /** A new parameter that asks for its gradient; its owner disposes it. */
   parameter(shape: Shape, init: Init): Tensor {
     const random = new HostRandom(this.#seed, this.#streams++);
     const values = new Float32Array(sizeOf(shape));
