@@ -37,7 +37,7 @@ export const TimedPeer = z.strictObject({
 export const MissingPeer = z.strictObject({ medianUs: z.null(), ratio: z.null(), reason: z.string() });
 
 export const BenchRow = z.strictObject({
-  suite: z.enum(["matmul", "attention", "lora", "step", "launch"]),
+  suite: z.enum(["matmul", "attention", "lora", "step", "launch", "replay"]),
   op: z.string(),
   pass: z.enum(["forward", "forward+backward", "step"]),
   /** The case's name in its table. */
@@ -53,6 +53,20 @@ export const BenchRow = z.strictObject({
   bytes: z.number().nullable(),
   /** Largest live device memory while timed, inputs included. */
   peakBytes: z.number(),
+  /** What one call is made of, of our own engine. */
+  call: z
+    .strictObject({
+      /** Microseconds of the host until all of a call is enqueued. */
+      enqueueUs: z.number().nonnegative(),
+      /** Microseconds by the device's own clock, launch by launch; null where it has none. */
+      deviceUs: z.number().nonnegative().nullable(),
+      /** Kernels run (dispatches of webgpu). */
+      launches: z.number(),
+      /** Passes that ops, gradients and optimisers ran, 0 in a replay; and how many ops of the forward are on the tape. */
+      ops: z.number(),
+      recorded: z.number(),
+    })
+    .optional(),
   peers: z.record(z.string(), z.union([TimedPeer, MissingPeer])),
 });
 

@@ -2,6 +2,7 @@ import { loadavg } from "node:os";
 import { type Device, openDevice } from "../engine/index.js";
 import { differenceOf } from "./agreement.js";
 import { type OpenedPeer, openPeers } from "./contenders/index.js";
+import { detailsOf } from "./details.js";
 import type { BenchDocument, BenchRow } from "./document.js";
 import { environment } from "./environment.js";
 import { blank, type CheckedCase, peerResult, timing } from "./results.js";
@@ -73,10 +74,11 @@ async function measure(
     }
     const { suite, op, pass, name, shape, flops, bytes } = task;
     const { peak } = device.memory();
+    const call = await detailsOf(device, ours.contender, own.calls);
     return {
       ...{ suite, op, pass, name, device: device.name, dtype: "f32", shape, threads },
       ...timing(own),
-      ...{ flops, bytes, peakBytes: peak, peers: found },
+      ...{ flops, bytes, peakBytes: peak, call, peers: found },
     };
   } finally {
     for (const { found } of cases) await found.contender.release();

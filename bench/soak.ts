@@ -1,15 +1,15 @@
 /**
- * Memory of many training steps: `node dist/bench/soak.js [STEPS]` trains MISS-tiny on random data and prints live bytes of
- * the device and the resident set of the process as it goes. Fails where live bytes change after a fifth of the steps, or
+ * Memory of many training steps: `node dist/bench/soak.js [STEPS] [DEVICE] [BATCH]` trains MISS-tiny on random data and prints
+ * live bytes of the device and the resident set of the process as it goes, and the peak. Fails where live bytes change after a fifth of the steps, or
  * where the resident set is more than 2 % larger in the second half of the rest than in the first, on average. Garbage is collected before each sample: left alone, V8 lets its heap grow for
  * some thousand steps (by 10 MiB here) before it looks, which says nothing about what a step keeps.
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { openDevice } from "../engine/index.js";
+import { type DeviceName, openDevice } from "../engine/index.js";
 import { stepTask } from "./suites/step.js";
 
-const steps = Number(process.argv[2] ?? 1000);
+const [steps = 1000, batch = 16] = [process.argv[2], process.argv[4]].map((text) => text && Number(text)) as number[];
 const pieces = 20;
 const piece = Math.ceil(steps / pieces);
 const MiB = 2 ** 20;
@@ -17,8 +17,8 @@ const MiB = 2 ** 20;
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-const device = await openDevice("cpu");
-const { contender } = await stepTask("tiny", { B: 16, Q: 24, A: 6 }).prepare(device);
+const device = await openDevice((process.argv[3] ?? "cpu") as DeviceName);
+const { contender } = await stepTask("tiny", { B: batch, Q: 24, A: 6 }).prepare(device);
 const samples: { live: number; resident: number }[] = [];
 for (let i = 1; i <= pieces; i++) {
   await contender.time(piece);
@@ -27,6 +27,10 @@ for (let i = 1; i <= pieces; i++) {
   samples.push(sample);
   console.log(`step ${i * piece}: ${sample.live} bytes live, ${(sample.resident / MiB).toFixed(1)} MiB resident`);
 }
+const { peak, own } = device.memory();
+console.log(
+  `${device.name}: peak ${(peak / MiB).toFixed(1)} MiB live, and ${(own / MiB).toFixed(1)} MiB of the device's own`,
+);
 await contender.release();
 device.close();
 

@@ -23,8 +23,13 @@ export interface Contender {
   release(): Promise<void> | void;
 }
 
+/** Our own: its work can be enqueued alone, to see what the host does. */
+export interface EngineContender extends Contender {
+  enqueue(calls: number): void;
+}
+
 export interface Prepared {
-  readonly contender: Contender;
+  readonly contender: EngineContender;
   /** What peers start from. Asked for before `results`, which may change it. */
   inputs(): Promise<HostTensors>;
   /** What one call computes, without dropout: peers must agree with it. */

@@ -2,15 +2,16 @@ import type { Op } from "../../engine/define-op.js";
 import { type Device, noGrad, scope, type Tensor, tensor } from "../../engine/index.js";
 import { walk } from "../../engine/tape.js";
 import { taking } from "../clock.js";
-import type { Contender, HostTensor, HostTensors, Prepared } from "../task.js";
+import type { EngineContender, HostTensor, HostTensors, Prepared } from "../task.js";
 
 export function upload(device: Device, { shape, values }: HostTensor): Tensor {
   return tensor(values, { device, shape, dtype: values instanceof Int32Array ? "i32" : "f32" });
 }
 
 /** Times a function that enqueues `calls` calls: the clock stops when the device has run them all. */
-export function timed(device: Device, enqueue: (calls: number) => void, release: () => void): Contender {
+export function timed(device: Device, enqueue: (calls: number) => void, release: () => void): EngineContender {
   return {
+    enqueue,
     time: (calls) =>
       taking(() => {
         enqueue(calls);

@@ -4,6 +4,7 @@ import { attentionTasks } from "./attention.js";
 import { launchTasks } from "./launch.js";
 import { loraTasks } from "./lora.js";
 import { matmulTasks } from "./matmul.js";
+import { replayTasks } from "./replay.js";
 import { stepTasks } from "./step.js";
 
 /** Default shapes of each: the cases marked `bench` in its table. */
@@ -13,6 +14,7 @@ const suites = {
   lora: loraTasks,
   step: stepTasks,
   launch: launchTasks,
+  replay: replayTasks,
 } satisfies Record<Task["suite"], (shapes?: string) => Task[]>;
 
 export type Suite = Task["suite"] | "all";

@@ -68,7 +68,14 @@ function hostBatch(config: MissConfig, { B, Q, A }: StepSizes): HostTensors {
   };
 }
 
-function prepareStep(device: Device, config: MissConfig, host: HostTensors): Prepared {
+/** A training step on random data, with what it holds. */
+export function trainingStep(device: Device, preset: keyof typeof presets, sizes: StepSizes) {
+  const config: MissConfig = presets[preset];
+  const { run, release } = makeStep(device, config, hostBatch(config, sizes));
+  return { run, release };
+}
+
+function makeStep(device: Device, config: MissConfig, host: HostTensors) {
   const network = new MissNetwork(new nn.Initializer(device, 3), config);
   const optimizer = new optim.AdamW([...network.namedParameters()], { lr: LEARNING_RATE, weightDecay: WEIGHT_DECAY });
   const batch = Object.fromEntries(
@@ -76,21 +83,26 @@ function prepareStep(device: Device, config: MissConfig, host: HostTensors): Pre
   ) as unknown as MissBatch;
   device.seed(4);
 
-  const step = (): Tensor =>
-    scope(() => {
-      const loss = network.loss(batch);
-      loss.backward();
-      optimizer.step();
-      optimizer.zeroGrad();
-      return loss;
-    });
-  const enqueue = (calls: number) => {
-    for (let i = 0; i < calls; i++) step().dispose();
+  const run = (): Tensor => {
+    const loss = network.loss(batch);
+    loss.backward();
+    optimizer.step();
+    optimizer.zeroGrad();
+    return loss;
   };
   const release = () => {
     for (const t of Object.values(batch as unknown as Record<string, Tensor>)) t.dispose();
     optimizer.dispose();
     network.dispose();
+  };
+  return { network, run, release };
+}
+
+function prepareStep(device: Device, config: MissConfig, host: HostTensors): Prepared {
+  const { network, run, release } = makeStep(device, config, host);
+  const step = () => scope(run);
+  const enqueue = (calls: number) => {
+    for (let i = 0; i < calls; i++) step().dispose();
   };
   return {
     contender: timed(device, enqueue, release),

@@ -10,7 +10,7 @@ import { table } from "../table.js";
 
 /** bench/contenders/index.ts has them; that folder is loaded only to measure. */
 const PEERS = ["ort", "ort-const", "tfjs", "jax", "torch", "frozen"] as const;
-const SUITES = ["matmul", "attention", "lora", "step", "launch", "all"] as const;
+const SUITES = ["matmul", "attention", "lora", "step", "launch", "replay", "all"] as const;
 
 interface Options extends CommonOptions {
   shapes?: string;
@@ -62,6 +62,10 @@ function summary({ rows, environment }: BenchDocument, peers: readonly string[])
     "median us",
     "10 % to 90 %",
     "CPU us",
+    "enqueue us",
+    "device us",
+    "launches",
+    "ops",
     "GFLOP/s",
     ...peers.map((p) => `${p} us (ratio)`),
   ];
@@ -72,6 +76,10 @@ function summary({ rows, environment }: BenchDocument, peers: readonly string[])
     short(row.medianUs),
     `${short(row.p10Us)} to ${short(row.p90Us)}`,
     row.cpu ? short(row.cpu.medianUs) : "",
+    row.call ? short(row.call.enqueueUs) : "",
+    row.call?.deviceUs ? short(row.call.deviceUs) : "",
+    row.call ? short(row.call.launches) : "",
+    row.call?.ops ? `${short(row.call.ops)}${row.call.recorded ? ` (${short(row.call.recorded)} taped)` : ""}` : "",
     row.flops === null ? "" : short(row.flops / row.medianUs / 1000),
     ...peers.map((name) => peerCell(row.peers[name])),
   ]);

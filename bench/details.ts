@@ -1,0 +1,38 @@
+import type { Device } from "../engine/index.js";
+import type { BenchRow } from "./document.js";
+import { summarize } from "./statistics.js";
+import type { EngineContender } from "./task.js";
+
+const PIECES = 7;
+/** Launches that are timed one by one: enough for a step, and no more than a browser's query sets hold in a moment. */
+const PROFILED_LAUNCHES = 4096;
+
+/** What one call of ours is made of. Idle before and after. */
+export async function detailsOf(device: Device, contender: EngineContender, calls: number): Promise<BenchRow["call"]> {
+  const seconds: number[] = [];
+  const before = device.counters();
+  for (let piece = 0; piece < PIECES; piece++) {
+    const start = performance.now();
+    contender.enqueue(calls);
+    seconds.push((performance.now() - start) / 1000 / calls);
+    await device.finish();
+  }
+  const after = device.counters();
+  const each = (name: "launches" | "ops" | "recorded") => (after[name] - before[name]) / PIECES / calls;
+  const launches = each("launches");
+  return {
+    enqueueUs: 1e6 * summarize(seconds).median,
+    deviceUs: await deviceUs(device, contender, Math.min(calls, Math.floor(PROFILED_LAUNCHES / Math.max(1, launches)))),
+    launches,
+    ops: each("ops"),
+    recorded: each("recorded"),
+  };
+}
+
+async function deviceUs(device: Device, contender: EngineContender, calls: number): Promise<number | null> {
+  if (!device.canProfile) return null;
+  const count = Math.max(1, calls);
+  const timings = await device.profile(() => contender.enqueue(count));
+  await device.finish();
+  return (1000 * timings.reduce((sum, { ms }) => sum + ms, 0)) / count;
+}
