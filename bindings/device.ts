@@ -74,6 +74,8 @@ export interface Binding {
   readonly counters: Readonly<Counters>;
   /** Bytes of device memory that it holds for itself: scratch, params, recordings, staging. They count in the budget. */
   readonly ownBytes: number;
+  /** Those of them that are uploads the device has not come to yet, where it does not wait for room by itself. */
+  readonly waitingUploads?: number;
 
   /** Raw memory for `length` elements; pooling and the budget are the engine's. Throws when the system refuses. */
   allocate(length: number, dtype: DType): Memory;

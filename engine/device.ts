@@ -144,7 +144,9 @@ export class Device {
   /** Copies values in the storage format of `dtype`; the memory changes in the order of the device's work. @internal */
   write(storage: Storage, data: ArrayBufferView, dtype: DType): void {
     this.refuseInCapture("an upload");
-    if (!this.#warming) this.#write(storage, data, dtype);
+    if (this.#warming) return;
+    this.pool.admit(data.byteLength);
+    this.#write(storage, data, dtype);
   }
 
   #write(storage: Storage, data: ArrayBufferView, dtype: DType): void {

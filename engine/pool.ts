@@ -155,6 +155,19 @@ export class Pool {
     return this.current !== null && this.#home.get(memory) === this.current;
   }
 
+  /**
+   * Throws OutOfMemoryError for an upload that does not fit beside what is in use and the uploads that wait for the device.
+   * Where none waits it always fits: the memory that it goes to is there.
+   */
+  admit(bytes: number): void {
+    const waiting = this.#binding.waitingUploads ?? 0;
+    if (waiting === 0 || this.#live + this.#binding.ownBytes + bytes <= this.budget) return;
+    throw new OutOfMemoryError(
+      `upload: ${mib(bytes)} do not fit: ${mib(waiting)} of uploads wait for the device already, with ${mib(this.#live)} ` +
+        `of tensors, in a budget of ${mib(this.budget)}. Await device.ready() once a step.`,
+    );
+  }
+
   #allocate(bytes: number, dtype: DType, label: string): Memory {
     const used = this.#live + this.#binding.ownBytes;
     if (used + this.#pooled + bytes > this.budget) this.trim();

@@ -18,6 +18,7 @@ import { Profile } from "./profile.js";
 import { type Program, Programs } from "./program.js";
 import { Readback } from "./readback.js";
 import { WebGpuRecording } from "./recording.js";
+import { Uploads } from "./uploads.js";
 
 const NO_TILES: Tiles = {};
 
@@ -46,6 +47,7 @@ class WebGpuBinding implements Binding {
   #programs: Programs;
   #groups: BindGroups;
   #readback: Readback;
+  #uploads: Uploads;
   /** Grown to the largest need of any pass: launches run in order, so all passes share it. */
   #scratch: WebGpuMemory | null = null;
   /** When debugging each pass has scratch of its own, which `finish` checks and frees. */
@@ -73,11 +75,16 @@ class WebGpuBinding implements Binding {
     this.#programs = new Programs(device, this.#faults, this.counters);
     this.#groups = new BindGroups(device, this.#faults);
     this.#readback = new Readback(device, this.#faults);
+    this.#uploads = new Uploads(device.queue);
     if (device.features.has("timestamp-query")) this.profiler = this.#newProfiler();
   }
 
   get ownBytes(): number {
-    return this.#commands.ownBytes + this.#readback.ownBytes + this.#extraBytes;
+    return this.#commands.ownBytes + this.#readback.ownBytes + this.#extraBytes + this.waitingUploads;
+  }
+
+  get waitingUploads(): number {
+    return this.#uploads.waiting;
   }
 
   allocate(length: number, dtype: DType): Memory {
@@ -95,6 +102,7 @@ class WebGpuBinding implements Binding {
     if (data.byteLength > own.bytes) throw new RangeError(`webgpu: ${data.byteLength} bytes into ${own.bytes}`);
     if (own.batch === this.#commands.batch) this.#commands.flush();
     this.#device.queue.writeBuffer(own.buffer, 0, ...wholeWords(data));
+    this.#uploads.add(data.byteLength);
     this.counters.uploaded += data.byteLength;
   }
 

@@ -37,21 +37,10 @@ export async function generate(
   const { dec: start, sep: eos, pad } = network.config;
   const { device } = question;
   const count = question.shape[0];
-  const context = noGrad(() =>
-    scope(() => ({
-      cross: repeatInterleave(question, beams, 0),
-      crossMask: maskQuestionPads ? repeatInterleave(questionMask, beams, 0) : null,
-    })),
-  );
+  const context = noGrad(() => scope(() => beamContext(question, questionMask, { beams, maskQuestionPads })));
   const next = async (rows: readonly (readonly number[])[]): Promise<Candidates[]> => {
     const { values: logProbs, indices: ids } = noGrad(() =>
-      scope(() => {
-        const tokens = idTensor(device, rows);
-        const states = network.text_decoder.states(tokens, { mask: null, ...context });
-        const [B, L, C] = states.shape;
-        const last = reshape(slice(states, { dim: 1, start: L - 1, length: 1 }), [B, C]);
-        return topK(logSoftmax(network.text_decoder.logits(last)), 2 * beams);
-      }),
+      scope(() => nextTokens(network, idTensor(device, rows), context, beams)),
     );
     const [p, i] = await Promise.all([logProbs.data(), ids.data()]);
     logProbs.dispose();
@@ -68,6 +57,31 @@ export async function generate(
     context.cross.dispose();
     context.crossMask?.dispose();
   }
+}
+
+/** What the sequences of all beams read of their questions. */
+export function beamContext(
+  question: Tensor,
+  questionMask: Tensor,
+  { beams, maskQuestionPads }: { readonly beams: number; readonly maskQuestionPads: boolean },
+) {
+  return {
+    cross: repeatInterleave(question, beams, 0),
+    crossMask: maskQuestionPads ? repeatInterleave(questionMask, beams, 0) : null,
+  };
+}
+
+/** The most likely tokens after each row of `ids`, twice as many as beams: log-probabilities and ids. */
+export function nextTokens(
+  network: MissNetwork,
+  ids: Tensor,
+  context: ReturnType<typeof beamContext>,
+  beams: number,
+): { values: Tensor; indices: Tensor } {
+  const states = network.text_decoder.states(ids, { mask: null, ...context });
+  const [B, L, C] = states.shape;
+  const last = reshape(slice(states, { dim: 1, start: L - 1, length: 1 }), [B, C]);
+  return topK(logSoftmax(network.text_decoder.logits(last)), 2 * beams);
 }
 
 export function idTensor(device: Device, rows: readonly ArrayLike<number>[]): Tensor {

@@ -1,12 +1,12 @@
 import { platform } from "#platform";
-import { type Device, io, nn } from "../../engine/index.js";
+import { type Device, io, nn, type WarmUpOptions } from "../../engine/index.js";
 import { ImageStore } from "../data/image-store.js";
 import type { VqaRecord } from "../data/record.js";
 import type { RgbImage } from "../images/resize.js";
 import { type LoadReport, loadNetwork } from "./checkpoint.js";
 import { type ModelFolder, readModelFolder, scalings } from "./model-folder.js";
 import { MissNetwork } from "./network.js";
-import { type Answering, type Prediction, predict } from "./predict.js";
+import { type Answering, type Prediction, predict, walkAnswer } from "./predict.js";
 import { MissTokenizer } from "./tokenizer.js";
 import { stateFile } from "./train-state.js";
 
@@ -63,6 +63,15 @@ export class MissVqa {
     } finally {
       await reader.close();
     }
+  }
+
+  /**
+   * Compiles what answering a question takes, in the background and all at once; without it the first answer compiles one
+   * kernel after the other. Resolves at once on devices that compile nothing (cpu).
+   */
+  async warmUp(options: WarmUpOptions & Pick<AnswerOptions, "answering"> = {}): Promise<void> {
+    const { answering = this.folder.answering } = options;
+    await this.network.warmUp(() => walkAnswer(this.network, this.tokenizer, answering), options);
   }
 
   /** Answers one question about an image: a path, the bytes of an image file, or RGB pixels. */

@@ -1,11 +1,11 @@
-import { concat, type Device, noGrad, OptionError, scope, type Tensor } from "../../engine/index.js";
+import { concat, type Device, noGrad, OptionError, scope, type Tensor, tensor } from "../../engine/index.js";
 import type { ImageStore } from "../data/image-store.js";
 import type { VqaRecord } from "../data/record.js";
 import { imageTensor, tokenTensors } from "./batch.js";
 import type { MissConfig } from "./config.js";
-import { generate } from "./generate.js";
+import { beamContext, generate, idTensor, nextTokens } from "./generate.js";
 import type { MissNetwork } from "./network.js";
-import { type AnswerList, rank } from "./rank.js";
+import { type AnswerList, rank, walkRank } from "./rank.js";
 import type { MissTokenizer, TokenBatch } from "./tokenizer.js";
 
 /** How answers are found: written freely by beam search, or chosen from a closed list. */
@@ -140,6 +140,29 @@ async function answer(
   if (answering.method !== "generate") throw new Error("unreachable");
   const { ids, scores } = await generate(network, states, mask, { ...answering, signal });
   return ids.map((row, i) => ({ answer: tokenizer.decode(row), probability: Math.exp(scores[i]) }));
+}
+
+/** What answering one question launches, with values of no account: for a warm-up. */
+export function walkAnswer(network: MissNetwork, tokenizer: MissTokenizer, answering: Answering): void {
+  const device = [...network.parameters()][0].device;
+  const { imageSize, pad } = network.config;
+  noGrad(() => {
+    const pixels = tensor(new Float32Array(3 * imageSize ** 2), { device, shape: [1, 3, imageSize, imageSize] });
+    const image = concat([network.visual_encoder.forward(pixels)], 0);
+    const { ids, mask } = tokenTensors(device, tokenizer.encodeQuestions(["What does this image show?"]));
+    const states = network.encode(image, ids, mask);
+    if (answering.method === "rank") {
+      const list = answerList(tokenizer, answering.answers);
+      walkRank(network, states, mask, list, Math.min(answering.k, list.ids.length));
+      return;
+    }
+    const { beams, maxLength } = answering;
+    const context = beamContext(states, mask, answering);
+    for (let length = 1; length < maxLength; length++) {
+      const rows = Array.from({ length: beams }, () => new Int32Array(length).fill(pad));
+      nextTokens(network, idTensor(device, rows), context, beams);
+    }
+  });
 }
 
 /** Rows of a padded batch as separate arrays. */

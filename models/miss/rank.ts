@@ -40,26 +40,13 @@ export async function rank(
   answers: AnswerList,
   { k, signal }: RankOptions,
 ): Promise<Ranking> {
-  const { device } = question;
-  const { dec } = network.config;
   const count = question.shape[0];
   if (k < 1 || k > answers.ids.length)
     throw new RangeError(
       `rank: k is ${k}, but there are ${answers.ids.length} candidates. Use 1 to ${answers.ids.length}.`,
     );
 
-  const probs = noGrad(() =>
-    scope(() => {
-      const start = tensor(new Int32Array(count).fill(dec), { device, shape: [count, 1], dtype: "i32" });
-      const states = network.text_decoder.states(start, { mask: null, cross: question, crossMask: questionMask });
-      const p = softmax(network.text_decoder.logits(reshape(states, [count, states.shape[2]])));
-      const firsts = tensor(
-        Int32Array.from(answers.ids, (row) => row[1]),
-        { device, dtype: "i32" },
-      );
-      return indexSelect(p, 1, firsts);
-    }),
-  );
+  const probs = noGrad(() => scope(() => firstTokens(network, question, questionMask, answers)));
   const flat = (await probs.data()) as Float32Array;
   probs.dispose();
   const firstTokenProbs = Array.from({ length: count }, (_, b) =>
@@ -74,7 +61,7 @@ export async function rank(
   );
 
   const scores = topK.map((row) => new Float32Array(row.length));
-  for (const pairs of byLength(topK, answers).flatMap((group) => chunks(group, answers, network.config.vocab))) {
+  for (const pairs of parts(topK, answers, network.config.vocab)) {
     signal?.throwIfAborted();
     const losses = await pairLosses(network, question, questionMask, answers, pairs);
     pairs.forEach(({ b, j }, i) => {
@@ -83,6 +70,34 @@ export async function rank(
   }
   const best = scores.map((row, b) => topK[b][row.indexOf(Math.max(...row))]);
   return { firstTokenProbs, topK, scores, best };
+}
+
+/** Probability of each candidate's first token, [B, candidates]. */
+function firstTokens(network: MissNetwork, question: Tensor, questionMask: Tensor, answers: AnswerList): Tensor {
+  const { device } = question;
+  const count = question.shape[0];
+  const start = tensor(new Int32Array(count).fill(network.config.dec), { device, shape: [count, 1], dtype: "i32" });
+  const states = network.text_decoder.states(start, { mask: null, cross: question, crossMask: questionMask });
+  const p = softmax(network.text_decoder.logits(reshape(states, [count, states.shape[2]])));
+  const firsts = tensor(
+    Int32Array.from(answers.ids, (row) => row[1]),
+    { device, dtype: "i32" },
+  );
+  return indexSelect(p, 1, firsts);
+}
+
+/** What ranking the first k candidates launches: for a warm-up. */
+export function walkRank(
+  network: MissNetwork,
+  question: Tensor,
+  questionMask: Tensor,
+  answers: AnswerList,
+  k: number,
+): void {
+  firstTokens(network, question, questionMask, answers);
+  const first = Int32Array.from({ length: k }, (_, i) => i);
+  for (const pairs of parts([first], answers, network.config.vocab))
+    tokenLosses(network, question, questionMask, answers, pairs);
 }
 
 /** Candidate `candidate` of question `b`, the j-th of its k. */
@@ -109,6 +124,10 @@ function byLength(topK: readonly Int32Array[], answers: AnswerList): Pair[][] {
   return [...groups.values()];
 }
 
+/** All pairs, in the parts that are scored together. */
+const parts = (topK: readonly Int32Array[], answers: AnswerList, vocab: number): Pair[][] =>
+  byLength(topK, answers).flatMap((group) => chunks(group, answers, vocab));
+
 const lengthOf = (mask: Int32Array) => mask.reduce((sum, m) => sum + m, 0);
 
 /** A group in parts of at most LOGITS logits each, at least one pair. */
@@ -129,31 +148,36 @@ async function pairLosses(
   answers: AnswerList,
   pairs: readonly Pair[],
 ): Promise<number[]> {
+  const losses = noGrad(() => scope(() => tokenLosses(network, question, questionMask, answers, pairs)));
+  const perToken = (await losses.data()) as Float32Array;
+  const [, width] = losses.shape;
+  losses.dispose();
+  return pairs.map((_, i) => perToken.subarray(i * width, (i + 1) * width).reduce((sum, x) => sum + x, 0));
+}
+
+/** Label-smoothed loss of each token of each pair, padded to the longest. */
+function tokenLosses(
+  network: MissNetwork,
+  question: Tensor,
+  questionMask: Tensor,
+  answers: AnswerList,
+  pairs: readonly Pair[],
+): Tensor {
   const { device } = question;
   const { pad } = network.config;
   const longest = longestOf(pairs, answers);
   const ids = pairs.map(({ candidate }) => answers.ids[candidate].subarray(0, longest));
+  const masks = pairs.map(({ candidate }) => answers.mask[candidate].subarray(0, longest));
   const targets = ids.map((row) => shiftTargets(row, 1, longest, pad));
-  const losses = noGrad(() =>
-    scope(() => {
-      const rows = tensor(
-        Int32Array.from(pairs, ({ b }) => b),
-        { device },
-      );
-      return network.answerLoss(
-        indexSelect(question, 0, rows),
-        indexSelect(questionMask, 0, rows),
-        idTensor(device, ids),
-        idTensor(
-          device,
-          pairs.map(({ candidate }) => answers.mask[candidate].subarray(0, longest)),
-        ),
-        idTensor(device, targets),
-      );
-    }),
+  const rows = tensor(
+    Int32Array.from(pairs, ({ b }) => b),
+    { device },
   );
-  const perToken = (await losses.data()) as Float32Array;
-  losses.dispose();
-  const width = longest - 1;
-  return pairs.map((_, i) => perToken.subarray(i * width, (i + 1) * width).reduce((sum, x) => sum + x, 0));
+  return network.answerLoss(
+    indexSelect(question, 0, rows),
+    indexSelect(questionMask, 0, rows),
+    idTensor(device, ids),
+    idTensor(device, masks),
+    idTensor(device, targets),
+  );
 }

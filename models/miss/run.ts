@@ -122,6 +122,8 @@ export class Run {
     const { seed, batch } = this.#config;
     const { train } = this.#splits;
     const cursor: Cursor = { epoch: this.state.epoch, position: this.state.position };
+    const first = train.slice(0, batch);
+    await this.#options.device.warmUp(() => this.#step(first));
     let pending: Promise<void> = Promise.resolve();
     for (const { rows, next } of batches({ seed, n: train.length, batchSize: batch }, cursor)) {
       const loss = this.#step(Array.from(rows, (i) => train[i]));
@@ -136,6 +138,8 @@ export class Run {
         if (!Number.isFinite(value) && !this.scaler) throw diverged(`the loss of step ${step + 1} is ${value}`);
         onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss: value, lr });
       });
+      // Awaited above; a step that throws before must not leave its error unheard.
+      pending.catch(() => {});
       Object.assign(this.state, { step: step + 1, epoch: next.epoch, position: next.position });
       if (signal?.aborted || Date.now() - this.#savedAt > checkpointSeconds * 1000) {
         await pending;

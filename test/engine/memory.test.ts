@@ -3,9 +3,12 @@ import { OutOfMemoryError } from "../../engine/errors.js";
 import { openDevice } from "../../engine/open-device.js";
 import { zeros } from "../../engine/ops/fill.js";
 import { layerNorm } from "../../engine/ops/layer-norm.js";
+import { sum } from "../../engine/ops/reduce.js";
 import { scale } from "../../engine/ops/unary.js";
 import { sizeClass } from "../../engine/pool.js";
 import { keep, scope } from "../../engine/scope.js";
+import { tensor } from "../../engine/tensor.js";
+import { tryOpen } from "../support/devices.js";
 
 const MIB = 2 ** 20;
 
@@ -53,6 +56,16 @@ describe.each(["reference", "cpu"] as const)("memory of %s", (name) => {
     expect(device.memory().live).toBeGreaterThan(large.size * 4);
   });
 
+  test("what was allocated first is taken first, in whichever order it came back", async () => {
+    using device = await openDevice(name);
+    const all = Array.from({ length: 6 }, () => zeros([1000], { device }));
+    const order = all.map((t) => t.storage.memory);
+    for (const i of [3, 0, 5, 1, 4, 2]) all[i].dispose();
+    const again = Array.from({ length: 6 }, () => zeros([1000], { device }));
+    expect(again.map((t) => order.indexOf(t.storage.memory))).toEqual([0, 1, 2, 3, 4, 5]);
+    for (const t of again) t.dispose();
+  });
+
   test("memory is used again", async () => {
     using device = await openDevice(name);
     const first = zeros([1000], { device });
@@ -81,4 +94,20 @@ test("size classes waste at most an eighth, above 512 bytes", () => {
     expect(sizeClass(size)).toBe(size);
   }
   expect([0, 1, 64, 65, 511].map(sizeClass)).toEqual([64, 64, 64, 128, 512]);
+});
+
+test("webgpu: a tensor beyond what one buffer holds says so; scratch and staging count", async (context) => {
+  const opened = await tryOpen("webgpu", { memoryBudget: 2 ** 50 });
+  if (!opened.device) return context.skip(opened.reason);
+  using device = opened.device;
+  expect(() => zeros([2 ** 31], { device })).toThrow(OutOfMemoryError);
+  expect(() => zeros([2 ** 31], { device })).toThrow(
+    /^full: 8192\.0 MiB in one tensor; this device holds at most \d+\.\d MiB in one\. Use a smaller batch, split the tensor, or use the cpu device\.$/,
+  );
+  const { own } = device.memory();
+  using x = zeros([4096, 64], { device });
+  const trained = tensor(new Float32Array(64).fill(1), { device, requiresGrad: true });
+  scope(() => sum(layerNorm(x, trained, trained)).backward());
+  await device.finish();
+  expect(device.memory().own).toBeGreaterThan(own);
 });

@@ -1,0 +1,129 @@
+import { describe, expect, test } from "vitest";
+import { OutOfMemoryError } from "../../engine/errors.js";
+import { openDevice } from "../../engine/open-device.js";
+import { zeros } from "../../engine/ops/fill.js";
+import { matmul } from "../../engine/ops/matmul.js";
+import { scale } from "../../engine/ops/unary.js";
+import { scope } from "../../engine/scope.js";
+import { tensor } from "../../engine/tensor.js";
+import { tryOpen } from "../support/devices.js";
+
+const MIB = 2 ** 20;
+const { device: probe, reason } = await tryOpen("webgpu");
+probe?.close();
+
+describe.skipIf(!probe)(`running ahead of webgpu ${reason}`, () => {
+  test("uploads that pile up are an error before the memory is gone; with ready() they go on", async () => {
+    using device = await openDevice("webgpu", { memoryBudget: 128 * MIB });
+    using x = tensor(new Float32Array(MIB).fill(1), { device });
+    const values = new Float32Array(MIB).fill(1);
+    const step = () => x.write(values);
+    let uploads = 0;
+    const piling = () => {
+      for (; uploads < 100; uploads++) step();
+    };
+    expect(piling).toThrow(OutOfMemoryError);
+    expect(piling).toThrow(
+      /^upload: 4\.0 MiB do not fit: \d+\.0 MiB of uploads wait for the device already, with \d+\.\d MiB of tensors, in a budget of 128\.0 MiB\. Await device\.ready\(\) once a step\.$/,
+    );
+    expect(uploads).toBeGreaterThan(16);
+    expect(uploads).toBeLessThan(32);
+    await device.finish();
+    // Nothing but an await tells that the device has taken them.
+    for (let i = 0; i < 40; i++) {
+      step();
+      await device.ready();
+      expect(device.memory().own).toBeLessThan(64 * MIB);
+    }
+  });
+
+  test("ready() waits for what the call before it left, and for no more", async () => {
+    using device = await openDevice("webgpu");
+    using a = zeros([128, 128], { device });
+    const done: string[] = [];
+    const work = () => scope(() => void matmul(a, a));
+    await device.finish();
+    await device.ready();
+    work();
+    const first = device.ready().then(() => done.push("first"));
+    await first;
+    for (let i = 0; i < 4; i++) work();
+    const all = device.finish().then(() => done.push("all"));
+    const second = device.ready().then(() => done.push("second"));
+    await Promise.all([second, all]);
+    expect(done).toEqual(["first", "second", "all"]);
+  });
+});
+
+describe.each(["cpu", "reference", "webgpu"] as const)("counters of %s", async (name) => {
+  const opened = await tryOpen(name);
+  opened.device?.close();
+  if (!opened.device) return test.skip(`opens: ${opened.reason}`, () => {});
+
+  test("ops, launches, uploads and what is on the tape", async () => {
+    using device = await openDevice(name);
+    using x = tensor([1, 2, 3, 4], { device, requiresGrad: true });
+    await device.finish();
+    const before = device.counters();
+    expect(before.uploaded).toBeGreaterThanOrEqual(16);
+    scope(() => {
+      const y = scale(x, 2);
+      scale(y, 3);
+    });
+    await device.finish();
+    const after = device.counters();
+    expect(after.ops - before.ops).toBe(2);
+    expect(after.recorded - before.recorded).toBe(2);
+    expect(after.launches - before.launches).toBe(2);
+    expect(after.uploaded).toBe(before.uploaded);
+    expect(after.submissions - before.submissions).toBe(name === "reference" ? 0 : 1);
+    expect(after.programs - before.programs).toBe(name === "reference" ? 0 : 1);
+  });
+});
+
+describe.skipIf(!probe)(`profile on webgpu ${reason}`, () => {
+  test("each launch by the device's clock, in order; afterwards nothing is timed", async () => {
+    using device = await openDevice("webgpu");
+    if (!device.canProfile) return expect(device.profile(() => {})).rejects.toThrow(/has no clock of its own/);
+    using a = zeros([64, 64], { device });
+    using x = zeros([16], { device });
+    const { ops, launches } = device.counters();
+    const timings = await device.profile(() =>
+      scope(() => {
+        scale(x, 2);
+        matmul(a, a);
+        // More than one submission holds.
+        for (let i = 0; i < 300; i++) scale(x, i);
+      }),
+    );
+    expect(timings).toHaveLength(302);
+    expect(timings[0].label).toMatch(/^elementwise\/unary f32/);
+    expect(timings[1].label).toMatch(/^matmul\/forward f32/);
+    expect(timings.every(({ ms }) => ms >= 0)).toBe(true);
+    expect(timings.reduce((sum, { ms }) => sum + ms, 0)).toBeGreaterThan(0);
+    expect(device.counters().ops - ops).toBe(302);
+    expect(device.counters().launches - launches).toBeGreaterThanOrEqual(302);
+    using y = scope(() => scale(x, 2));
+    expect([...(await y.data())]).toEqual(new Array(16).fill(0));
+  });
+
+  test("a function that throws leaves no profile behind", async () => {
+    using device = await openDevice("webgpu");
+    if (!device.canProfile) return;
+    using x = zeros([16], { device });
+    await expect(
+      device.profile(() => {
+        throw new Error("stop");
+      }),
+    ).rejects.toThrow("stop");
+    expect(await device.profile(() => scope(() => void scale(x, 2)))).toHaveLength(1);
+  });
+});
+
+test("profile says where there is no clock", async () => {
+  using device = await openDevice("reference");
+  expect(device.canProfile).toBe(false);
+  await expect(device.profile(() => {})).rejects.toThrow(
+    "profile: the reference device has no clock of its own. Time from outside.",
+  );
+});
