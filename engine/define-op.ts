@@ -24,13 +24,28 @@ export interface InputSchema<Optional extends boolean = boolean> {
 /** Sizes of an input: letters, numbers, a leading "...". */
 export type Dims = readonly (string | number)[];
 /** An input of a floating type: `float("...", "C")`. Letters must agree between inputs, and `dims` of a run has their sizes. */
-export const float = (...dims: Dims): InputSchema<false> => ({ kind: "float", dims, optional: false });
+export const float = /* @__NO_SIDE_EFFECTS__ */ (...dims: Dims): InputSchema<false> => ({
+  kind: "float",
+  dims,
+  optional: false,
+});
 /** An input of i32: indices, targets. */
-export const int = (...dims: Dims): InputSchema<false> => ({ kind: "i32", dims, optional: false });
+export const int = /* @__NO_SIDE_EFFECTS__ */ (...dims: Dims): InputSchema<false> => ({
+  kind: "i32",
+  dims,
+  optional: false,
+});
 /** An input of any type. */
-export const any = (...dims: Dims): InputSchema<false> => ({ kind: "any", dims, optional: false });
+export const any = /* @__NO_SIDE_EFFECTS__ */ (...dims: Dims): InputSchema<false> => ({
+  kind: "any",
+  dims,
+  optional: false,
+});
 /** An input that may be null: `maybe(float("C"))`. */
-export const maybe = (schema: InputSchema): InputSchema<true> => ({ ...schema, optional: true });
+export const maybe = /* @__NO_SIDE_EFFECTS__ */ (schema: InputSchema): InputSchema<true> => ({
+  ...schema,
+  optional: true,
+});
 
 /** The inputs of an op by name. */
 export type Inputs = Readonly<Record<string, InputSchema>>;
@@ -129,6 +144,7 @@ interface Saved {
  * Makes an op of its declaration: checks dtype, rank, shape and device in this order, casts as `autocast` asks, runs the
  * forward, and records the gradient when an input asks for one.
  */
+/* @__NO_SIDE_EFFECTS__ */
 export function defineOp<
   const I extends Inputs,
   O,

@@ -39,8 +39,9 @@ async function openBinding(name: DeviceName, options: DeviceOptions, byName = tr
       return new ReferenceBinding(options);
     }
     case "cpu": {
+      const addon = platform.native();
       const { openCpu } = await import("../bindings/native/device.js");
-      return openCpu(platform.native(), { threads: platform.cores, ...options });
+      return openCpu(addon, { threads: platform.cores, ...options });
     }
     case "webgpu": {
       const { openWebGpu } = await import("../bindings/webgpu/device.js");

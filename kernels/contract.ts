@@ -32,28 +32,37 @@ export interface NeededBuffer<Use extends BufferSpec["use"]> extends BufferSpec 
 /**
  * A buffer that a pass reads, such as `read("T C")`. `dtype`: "value", the storage type of the call, unless said otherwise.
  */
-export const read = (shape: string, dtype: BufferSpec["dtype"] = "value"): NeededBuffer<"in"> => ({
+export const read = /* @__NO_SIDE_EFFECTS__ */ (
+  shape: string,
+  dtype: BufferSpec["dtype"] = "value",
+): NeededBuffer<"in"> => ({
   use: "in",
   dtype,
   shape,
   optional: false,
 });
 /** A buffer that a pass overwrites: what was in it does not count. */
-export const write = (shape: string, dtype: BufferSpec["dtype"] = "value"): NeededBuffer<"out"> => ({
+export const write = /* @__NO_SIDE_EFFECTS__ */ (
+  shape: string,
+  dtype: BufferSpec["dtype"] = "value",
+): NeededBuffer<"out"> => ({
   use: "out",
   dtype,
   shape,
   optional: false,
 });
 /** A buffer that a pass reads and changes in place. */
-export const update = (shape: string, dtype: BufferSpec["dtype"] = "value"): NeededBuffer<"inout"> => ({
+export const update = /* @__NO_SIDE_EFFECTS__ */ (
+  shape: string,
+  dtype: BufferSpec["dtype"] = "value",
+): NeededBuffer<"inout"> => ({
   use: "inout",
   dtype,
   shape,
   optional: false,
 });
 /** One that a call may leave out: null in the reference, nullptr in C++, a dummy in WGSL; let a param say whether it is there. */
-export const optional = <S extends BufferSpec>(spec: S) =>
+export const optional = /* @__NO_SIDE_EFFECTS__ */ <S extends BufferSpec>(spec: S) =>
   ({ ...spec, optional: true }) as Omit<S, "optional"> & {
     /** It may be null. */
     readonly optional: true;
@@ -193,6 +202,7 @@ export type AnyPass = Pass<any, any>;
 let passes = 0;
 
 /** Declares a pass, with all its launches. Once, at the top of a module: devices keep what they compile by its identity. */
+/* @__NO_SIDE_EFFECTS__ */
 export function pass<const B extends Buffers, const P extends Params>(spec: PassSpec<B, P>): Pass<B, P> {
   return { ...spec, bufferNames: Object.keys(spec.buffers), paramNames: Object.keys(spec.params), id: passes++ };
 }

@@ -2,11 +2,12 @@
 // Everything a fresh machine needs, each step skipped when up to date: npm packages, system packages, the native addon,
 // the TypeScript build. Only Node's own modules, since nothing else is there yet.
 //
-//   node scripts/setup.mjs [--yes] [--webgpu] [--lint] [--only-typescript] [--quiet]
+//   node scripts/setup.mjs [--yes] [--webgpu] [--browser] [--lint] [--only-typescript] [--quiet]
 //
 // --yes      install system packages, and add a package source where one is needed, without asking
 // --lint     also clang-format
 // --webgpu   also a Vulkan driver for WebGPU on machines without a GPU (lavapipe of Mesa 24 or later)
+// --browser  also Chromium, for the tests of pages
 // --only-typescript   dist/ alone: what a tarball or an installation from git takes (`prepare`)
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -14,7 +15,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { fileURLToPath } from "node:url";
 import { quietly } from "./command.mjs";
-import { missingFormatter, missingPackages, missingVulkan } from "./system-packages.mjs";
+import { missingBrowser, missingFormatter, missingPackages, missingVulkan } from "./system-packages.mjs";
 import { wgslModule } from "./wgsl-module.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -103,6 +104,17 @@ async function systemPackages() {
     await install(missing, [], "system packages");
   }
   if (flags.has("--webgpu")) await vulkanDriver();
+  if (flags.has("--browser")) await browser();
+}
+
+/** Optional, like the Vulkan driver: without it the tests of pages skip, unless CONSILIUM_REQUIRE names browser. */
+async function browser() {
+  const packages = missingBrowser();
+  if (packages.length === 0) return;
+  const able = existsSync("/usr/bin/apt-get") && process.getuid?.() === 0;
+  if (able && (consent || !process.stdin.isTTY || (await mayInstall(`install ${packages.join(", ")}?`))))
+    await install(packages, [], "browser");
+  else say("there is no Chromium, and its tests are left out. As root: node scripts/setup.mjs --browser --yes");
 }
 
 /** Optional: without it the WebGPU tests skip with their reason, unless CONSILIUM_REQUIRE names webgpu. */

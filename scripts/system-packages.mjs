@@ -19,6 +19,10 @@ export function missingPackages() {
 /** clang-format, for `npm run lint`. */
 export const missingFormatter = () => (works("clang-format") ? [] : ["clang-format"]);
 
+/** A browser for the tests of pages. */
+export const missingBrowser = () =>
+  ["/usr/bin/chromium", "/usr/bin/chromium-browser"].some(existsSync) || process.env.CHROMIUM ? [] : ["chromium"];
+
 const icdFolders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
 
 /**

@@ -1,10 +1,11 @@
 import type { DecodedImage } from "./platform.js";
 
-/** JPEG, PNG, WebP, TIFF, ... to 8-bit sRGB through sharp, which loads with the first image. Alpha is dropped. */
+/** JPEG, PNG, WebP, TIFF, ... to 8-bit sRGB, upright, through sharp, which loads with the first image. Alpha is dropped. */
 export async function decodeImage(bytes: Uint8Array, label: string): Promise<DecodedImage> {
   const { default: sharp } = await import("sharp");
   try {
     const { data, info } = await sharp(bytes, { failOn: "truncated" })
+      .autoOrient()
       .removeAlpha()
       .toColourspace("srgb")
       .raw({ depth: "uchar" })

@@ -44,6 +44,7 @@ export const platform: Platform = {
   writeFile,
   readText,
   exists,
+  onDownload: () => () => {},
   decodeImage,
   get memoryLimit() {
     return memoryLimit();

@@ -24,6 +24,13 @@ export interface FileSource {
   close(): Promise<void>;
 }
 
+/** How far a file of the network has come; `total` is null while the server has not said. */
+export interface Download {
+  readonly url: string;
+  readonly loaded: number;
+  readonly total: number | null;
+}
+
 export interface Platform {
   /** Loads the native addon; throws with what to do where it is not built. */
   native(): NativeAddon;
@@ -38,7 +45,9 @@ export interface Platform {
   /** Writes to a temporary file beside it, flushes, then renames: a reader sees the old file or the new one. */
   writeFile(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
   exists(path: string): Promise<boolean>;
-  /** JPEG, PNG, WebP, ... to RGB; grey is repeated. `label` names the image in errors. */
+  /** Calls `listener` while files come over the network, which in Node none do; returns what ends that. */
+  onDownload(listener: (download: Download) => void): () => void;
+  /** JPEG, PNG, WebP, ... to RGB, upright as its metadata says; grey is repeated. `label` names the image in errors. */
   decodeImage(bytes: Uint8Array, label: string): Promise<DecodedImage>;
   /** Bytes this process may use, cores it may use (cgroup limits respected). */
   readonly memoryLimit: number;

@@ -34,7 +34,8 @@ export async function chooseAdapter(gpu: GPU, allowSoftware: boolean): Promise<G
   });
   if (!adapter) {
     throw new Error(
-      "webgpu: no adapter. Install the GPU's Vulkan driver, or Mesa 24 or newer (mesa-vulkan-drivers) to run on the CPU.",
+      "webgpu: no adapter. In Node, install the GPU's Vulkan driver, or Mesa 24 or newer (mesa-vulkan-drivers) to run on the " +
+        "CPU; in a browser, turn hardware acceleration on (chrome://gpu says why it is off).",
     );
   }
   if (isSoftware(adapter.info) && !allowSoftware) {

@@ -29,6 +29,8 @@ const FOLDER_FILES = [
   "pytorch_model.bin.index.json",
   "adapter_model.bin",
 ];
+/** Not looked into as a folder: in a page each look is a request. */
+const A_FILE = /\.(safetensors|bin|pth?|ckpt|json)$/;
 const INDEX_SUFFIX = ".index.json";
 const HEAD_BYTES = 16;
 
@@ -45,7 +47,7 @@ const OTHER_FORMATS: readonly (readonly [start: string, what: string, advice: st
  * holds one of those. Throws FileFormatError for anything else and for damaged files.
  */
 export async function openCheckpoint(path: string, options: OpenOptions = {}): Promise<CheckpointReader> {
-  for (const name of FOLDER_FILES) {
+  for (const name of A_FILE.test(path) ? [] : FOLDER_FILES) {
     const file = join(path, name);
     if (await platform.exists(file)) return openAny(file, options);
   }

@@ -1,5 +1,6 @@
 export { type OpenOptions, openCheckpoint } from "./checkpoint.js";
 export { type Numbers, readFloat32, readInt32, toBytes, toFloat32, toInt32, writable } from "./convert.js";
+export { type Download, onDownload } from "./downloads.js";
 export { FileFormatError } from "./errors.js";
 export { type FileSource, memoryFile } from "./file-source.js";
 export { type JsonLine, type JsonOptions, parseJson, parseJsonLines } from "./json.js";

@@ -120,4 +120,4 @@ export class MissVqa {
 
 /** A run that was stopped before it chose its weights. */
 const isUnfinished = async (folder: string) =>
-  (await platform.exists(stateFile(folder))) && !(await platform.exists(`${folder}/model.safetensors`));
+  !(await platform.exists(`${folder}/model.safetensors`)) && (await platform.exists(stateFile(folder)));

@@ -20,7 +20,7 @@ export interface ThreadLaunch<P> {
 }
 
 /** A launch of one thread for each of `count(params)` cells; no barriers, so the workgroup's size is of no account. */
-export const threads = <P = Readonly<Record<string, number>>>(
+export const threads = /* @__NO_SIDE_EFFECTS__ */ <P = Readonly<Record<string, number>>>(
   source: WgslSource,
   count: (params: P) => number,
 ): ThreadLaunch<P> => ({
@@ -36,10 +36,11 @@ export interface Elements {
 }
 
 /** A launch of one thread for every four neighbouring elements, which it moves as one vector. */
-export const vectors = (source: WgslSource) => threads<Elements>(source, ({ n }) => Math.ceil(n / 4));
+export const vectors = /* @__NO_SIDE_EFFECTS__ */ (source: WgslSource) =>
+  threads<Elements>(source, ({ n }) => Math.ceil(n / 4));
 
 /** The launch that fills the lists of lists.wgsl. Each thread walks over all positions: more of them share less work. */
-export const makeLists = (source: WgslSource, buffers: readonly string[]) => ({
+export const makeLists = /* @__NO_SIDE_EFFECTS__ */ (source: WgslSource, buffers: readonly string[]) => ({
   source,
   tiles: (_: unknown, { software }: GpuLimits): Tiles =>
     software ? { GROUPS: 8, WORKGROUP: 8 } : { GROUPS: 64, WORKGROUP: 64 },

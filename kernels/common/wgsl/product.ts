@@ -36,7 +36,11 @@ export function productTile(variant: ProductVariant, limits: GpuLimits): Product
 }
 
 /** The two launches of a kernel over the tiles of product-*.wgsl. One of them runs, as the adapter decides. */
-export const productLaunches = <P>(source: WgslSource, size: (params: P) => ProductSize, buffers?: readonly string[]) =>
+export const productLaunches = /* @__NO_SIDE_EFFECTS__ */ <P>(
+  source: WgslSource,
+  size: (params: P) => ProductSize,
+  buffers?: readonly string[],
+) =>
   (Object.keys(VARIANTS) as ProductVariant[]).map((variant) => ({
     source,
     common: [VARIANTS[variant]],

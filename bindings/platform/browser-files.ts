@@ -1,0 +1,21 @@
+/** Files of a page: those of servers by their URL, and its own, `opfs:runs/first/config.json`, which it may write. */
+import * as downloads from "./browser-downloads.js";
+import * as storage from "./browser-storage.js";
+import { FileError } from "./file-error.js";
+import type { Platform } from "./platform.js";
+
+const homeOf = (path: string) => (path.startsWith(storage.SCHEME) ? storage : downloads);
+
+export const openFile: Platform["openFile"] = (path) => homeOf(path).openFile(path);
+export const readText: Platform["readText"] = (path) => homeOf(path).readText(path);
+export const exists: Platform["exists"] = (path) => homeOf(path).exists(path);
+
+export async function writeFile(path: string, chunks: Parameters<Platform["writeFile"]>[1]): Promise<void> {
+  if (!path.startsWith(storage.SCHEME))
+    throw new FileError(
+      path,
+      `a page cannot write to a server. Give it a name in the page's own storage, ${storage.SCHEME}NAME, or offer the ` +
+        "bytes as a download (new Blob(chunks))",
+    );
+  await storage.writeFile(path, chunks);
+}

@@ -1,0 +1,28 @@
+/** The platform in a page or a worker of one: WebGPU of the browser, files by URL or of its own storage, images as the browser decodes them. */
+import { onDownload } from "./browser-downloads.js";
+import { exists, openFile, readText, writeFile } from "./browser-files.js";
+import { gpu } from "./browser-gpu.js";
+import { decodeImage } from "./browser-image.js";
+import type { Platform } from "./platform.js";
+
+function native(): never {
+  throw new Error("the cpu device is native code, which a page cannot load. Use webgpu, or reference, slowly");
+}
+
+export const platform: Platform = {
+  native,
+  gpu,
+  openFile,
+  writeFile,
+  readText,
+  exists,
+  onDownload,
+  decodeImage,
+  /** Of the machine, as far as the browser tells (Chromium, in steps up to 8 GiB and more); 0 where it does not. */
+  get memoryLimit() {
+    return ((navigator as { deviceMemory?: number }).deviceMemory ?? 0) * 2 ** 30;
+  },
+  get cores() {
+    return navigator.hardwareConcurrency || 1;
+  },
+};

@@ -1,0 +1,2 @@
+/** Everything that the engine exports, and all kernels with it. */
+export * from "consilium";
