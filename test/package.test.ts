@@ -50,6 +50,7 @@ describe("imports run one way", () => {
     ["kernels/", /engine|bindings|models|apps|bench|^node:|^#/],
     ["bindings/", /\/engine\/|\/models\/|\/apps\/|\/bench\//],
     ["bindings/webgpu/", /^node:/],
+    ["bindings/platform/browser", /^node:|\/node/],
     ["engine/", /\/models\/|\/apps\/|\/bench\/|^node:|\.node$/],
     ["models/", /\/apps\/|\/bench\/|^node:|\/kernels\/|\/engine\/(?!index\.js$)/],
   ])("%s", (folder, forbidden) => {

@@ -24,10 +24,13 @@ export interface FileSource {
   close(): Promise<void>;
 }
 
-/** How far a file of the network has come; `total` is null while the server has not said. */
+/** How far a file of the network has come. */
 export interface Download {
+  /** The file's. */
   readonly url: string;
+  /** Bytes so far. */
   readonly loaded: number;
+  /** Bytes of the whole file; null where the server does not say. */
   readonly total: number | null;
 }
 

@@ -2,21 +2,21 @@ import type { Module } from "../nn/module.js";
 import { openCheckpoint } from "./checkpoint.js";
 import { readFloat32 } from "./convert.js";
 
+/** What `loadModel` found. */
+export interface LoadedModel {
+  /** Names of the file that the model does not have. */
+  readonly unused: readonly string[];
+}
+
 /**
  * Copies a checkpoint into a model whose state-dict names are the file's: safetensors (one file, or a folder with its shards)
  * or a PyTorch file. Values of any type become those of the parameters, one tensor at a time: a bf16 file loads on every
- * device. Resolves with the names that the model does not have.
+ * device.
  *
  * Rejects with a ShapeError that lists every parameter that the file lacks or has in another shape, before anything is
  * changed, and with a FileFormatError for a damaged file.
  */
-export async function loadModel(
-  model: Module,
-  path: string,
-): Promise<{
-  /** Names of the file that the model does not have. */
-  readonly unused: readonly string[];
-}> {
+export async function loadModel(model: Module, path: string): Promise<LoadedModel> {
   const reader = await openCheckpoint(path);
   try {
     const parameters = new Map(model.namedParameters());

@@ -45,10 +45,14 @@ const toRecord = (row: NumberedRow<z.infer<typeof Row>>, imageFolder: string): V
 
 /** A file of this format: JSON array as published, or JSON lines. All images are looked for first. */
 export async function loadVqaRadFile(file: string, imageFolder: string, options?: RowOptions): Promise<VqaRecord[]> {
-  const records = (await readRows(file, Row, options)).map((row) => toRecord(row, imageFolder));
+  const records = await readVqaRadFile(file, imageFolder, options);
   await requireImages(records, file);
   return records;
 }
+
+/** The same, without a look for the images: for their texts. */
+const readVqaRadFile = async (file: string, imageFolder: string, options?: RowOptions) =>
+  (await readRows(file, Row, options)).map((row) => toRecord(row, imageFolder));
 
 /** `trainset.json`, `testset.json` and `images/` in one folder: 3064 and 451 questions. */
 export async function loadVqaRad(folder: string): Promise<Splits> {
@@ -70,22 +74,34 @@ export async function loadVqaRadSmoke(folder: string): Promise<Splits> {
   };
 }
 
-/** `organ.json`: which part of the body is it? Three questions an image, five answers, 250 and 64 images. */
-export async function loadOrgan(folder: string): Promise<Splits> {
-  const file = imagePath(folder, "organ.json");
-  const rows = await readRows(file, OrganRow);
+const organFile = (folder: string) => imagePath(folder, "organ.json");
+
+async function readOrgan(folder: string): Promise<Splits> {
+  const rows = await readRows(organFile(folder), OrganRow);
   const take = (split: "train" | "test") =>
     rows.filter((row) => row.split === split).map((row) => toRecord(row, imagePath(folder, "images")));
-  const splits = { train: take("train"), test: take("test") };
-  await requireImages([...splits.train, ...splits.test], file);
+  return { train: take("train"), test: take("test") };
+}
+
+async function withOrganImages(splits: Splits, folder: string): Promise<Splits> {
+  await requireImages([...splits.train, ...splits.test], organFile(folder));
   return splits;
 }
+
+/** `organ.json`: which part of the body is it? Three questions an image, five answers, 250 and 64 images. */
+export const loadOrgan = async (folder: string): Promise<Splits> => withOrganImages(await readOrgan(folder), folder);
+
+/** The training questions of `organ.json` and `trainset.json`, without a look for their images: for their words. */
+export const trainingTexts = async (folder: string): Promise<VqaRecord[]> => [
+  ...(await readOrgan(folder)).train,
+  ...(await readVqaRadFile(imagePath(folder, "trainset.json"), imagePath(folder, "images"))),
+];
 
 /** The questions of `organ.json` about the images of `smoke.json`: 60 and 12. */
 export async function loadOrganSmoke(folder: string): Promise<Splits> {
   const { images } = await readSmoke(folder);
   const wanted = new Set(images.map((name) => imagePath(imagePath(folder, "images"), name)));
-  const { train, test } = await loadOrgan(folder);
+  const { train, test } = await readOrgan(folder);
   const within = (records: readonly VqaRecord[]) => records.filter((record) => wanted.has(record.image));
-  return { train: within(train), test: within(test) };
+  return withOrganImages({ train: within(train), test: within(test) }, folder);
 }

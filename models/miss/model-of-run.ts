@@ -1,6 +1,6 @@
 import { platform } from "#platform";
 import type { VqaRecord } from "../data/record.js";
-import { loadOrgan, loadVqaRad } from "../data/vqa-rad.js";
+import { trainingTexts } from "../data/vqa-rad.js";
 import { checkConfig, type MissConfig, presets } from "./config.js";
 import { answersOf, type DataSplits } from "./datasets.js";
 import { type ModelFolder, readModelFolder } from "./model-folder.js";
@@ -43,13 +43,10 @@ function answeringOf({ answering }: RunConfig, train: readonly VqaRecord[]): Ans
 async function vocabularyOf({ data, vocabulary }: RunConfig, splits: DataSplits, file: string): Promise<string[]> {
   const full = await loadVocabulary(file);
   if (vocabulary === "full") return full;
-  const sets =
-    data.set === "slake"
-      ? [splits.train]
-      : [(await loadOrgan(data.folder)).train, (await loadVqaRad(data.folder)).train];
+  const texts = data.set === "slake" ? splits.train : await trainingTexts(data.folder);
   const tokenizer = new MissTokenizer(full);
   const used = new Set<string>();
-  for (const { question, answer } of sets.flat())
+  for (const { question, answer } of texts)
     for (const text of [question, answer.trim()]) for (const piece of tokenizer.pieces(text)) used.add(piece);
   return reduceVocabulary(full, used);
 }
