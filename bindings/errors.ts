@@ -36,6 +36,18 @@ export class DeviceLost extends Error {
   }
 }
 
+/** A buffer that is larger than one binding of a launch may be, where the launch cannot be cut. */
+export class BindingTooLarge extends RangeError {
+  override readonly name = "BindingTooLarge";
+
+  constructor(pass: AnyPass, buffer: string, bytes: number, limit: number) {
+    super(
+      `${pass.label}: ${buffer} would take a binding of ${bytes} bytes; this adapter's hold ${limit}, and this launch ` +
+        "cannot be cut into smaller ones. Give it fewer rows at a time, or use the cpu device.",
+    );
+  }
+}
+
 /** An allocation that no state of this device could hold. The engine turns it into an OutOfMemoryError. */
 export class TooLarge extends RangeError {
   override readonly name = "TooLarge";

@@ -107,6 +107,8 @@ export interface GpuLimits {
   readonly subgroupSize: number;
   /** Whether WGSL may use f16. */
   readonly f16: boolean;
+  /** Bytes that one binding may hold: a larger buffer is bound in parts (WgslLaunch.cut). */
+  readonly maxBinding: number;
   /** A software rasteriser: barriers and workgroup memory are dear there. */
   readonly software: boolean;
 }
@@ -122,6 +124,23 @@ export interface WgslSource {
   readonly common: readonly WgslSource[];
 }
 
+/** How a launch is cut into parts, each a launch of its own, where a buffer is larger than one binding may be. */
+export interface Cut<P extends Params> {
+  /** The u32 param that the parts share out. */
+  readonly over: keyof P & string;
+  /**
+   * Elements for each of `over` in the buffers that are bound from where a part begins; the others are bound whole.
+   * Where absent: of all buffers whose shape begins with that letter.
+   */
+  readonly along?: Readonly<Record<string, number>>;
+  /** A part begins at a multiple of it. */
+  readonly unit?: number;
+  /** By how much a param grows with each of `over`. */
+  readonly advance?: { readonly [K in keyof P]?: number };
+  /** Params that the parts after the first have. */
+  readonly later?: { readonly [K in keyof P]?: number };
+}
+
 /** One dispatch of a WGSL kernel. */
 export interface WgslLaunch<P extends Params> {
   /** `tiles` become `const` lines behind its text. */
@@ -132,6 +151,8 @@ export interface WgslLaunch<P extends Params> {
   tiles?(params: ParamValues<P>, limits: GpuLimits): Tiles | null;
   /** Workgroups in x, y, z. */
   grid(params: ParamValues<P>, tiles: Tiles): readonly [number, number, number];
+  /** Absent, or null, where the parts of the result depend on more than their own part of the inputs. */
+  cut?(params: ParamValues<P>): Cut<P> | null;
   /** The buffers this launch binds, where it does not bind all of the pass's (WebGPU allows 8 to 10). */
   readonly buffers?: readonly string[];
 }

@@ -65,6 +65,7 @@ export function gpuLimits(device: GPUDevice, info: GPUAdapterInfo): GpuLimits {
     // The smallest size that a compiler may choose: safe for sizing partial results.
     subgroupSize: subgroups ? (info.subgroupMinSize ?? 0) : 0,
     f16: device.features.has("shader-f16"),
+    maxBinding: device.limits.maxStorageBufferBindingSize,
     software: isSoftware(info),
   };
 }

@@ -50,9 +50,12 @@ export class BindGroups {
     params: GPUBufferBinding,
   ): GPUBindGroup {
     refuseAliases(pass, program, buffers);
-    const resources: GPUBufferBinding[] = program.bound.map((index) => ({
-      buffer: buffers[index]?.buffer ?? this.#standIn(index),
-    }));
+    const resources: GPUBufferBinding[] = program.bound.map((index) => {
+      const memory = buffers[index];
+      return memory
+        ? { buffer: memory.buffer, offset: memory.offset, size: memory.size }
+        : { buffer: this.#standIn(index) };
+    });
     if (scratch) resources.push({ buffer: scratch.buffer });
     if (program.paramBytes > 0) resources.push(params);
     const { label, pipeline } = program;

@@ -12,6 +12,9 @@ const FLAGS = BufferUsage.STORAGE | BufferUsage.UNIFORM | BufferUsage.COPY_SRC |
 
 export interface WebGpuMemory extends Memory {
   readonly buffer: GPUBuffer;
+  /** What of the buffer is bound. */
+  readonly offset: number;
+  readonly size: number;
   /** Unique for the life of the process: part of the key of bind groups. */
   readonly key: string;
   /** Number of the batch of launches that used it last. */
@@ -44,13 +47,12 @@ export class Buffers {
   allocate(byteLength: number): WebGpuMemory {
     const bytes = Math.max(16, align(byteLength, 16));
     const size = bytes + (this.#debug ? GUARD_BYTES : 0);
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
-    const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    const most = this.#device.limits.maxBufferSize;
     if (size > most) throw new TooLarge("webgpu", byteLength, most);
     const buffer = this.#faults.watch(`an allocation of ${byteLength} bytes`, () =>
       this.#device.createBuffer({ size, usage: FLAGS }),
     );
-    const memory = { buffer, bytes, key: `,${memories++}`, batch: -1, recordings: 0 };
+    const memory = { buffer, bytes, offset: 0, size, key: `,${memories++}`, batch: -1, recordings: 0 };
     this.#live.add(memory);
     if (this.#debug) {
       const words = new Uint32Array(size / 4).fill(POISON, 0, bytes / 4).fill(GUARD_WORD, bytes / 4);
@@ -72,6 +74,11 @@ export class Buffers {
   guardZone(memory: WebGpuMemory): { offset: number; bytes: number } {
     return { offset: memory.bytes, bytes: this.#debug ? GUARD_BYTES : 0 };
   }
+}
+
+/** The same memory, of which a part is bound. */
+export function windowOf(memory: WebGpuMemory, offset: number, size: number): WebGpuMemory {
+  return { ...memory, offset, size, key: `${memory.key}[${offset}+${size}]` };
 }
 
 /** The first damaged word of a guard zone in words, or null. */

@@ -14,6 +14,7 @@ import { BindGroups } from "./bind-groups.js";
 import { Buffers, guardDamage, type WebGpuMemory } from "./buffer.js";
 import { Commands } from "./commands.js";
 import { Faults } from "./faults.js";
+import { type Part, partsOf } from "./parts.js";
 import { Profile } from "./profile.js";
 import { type Program, Programs } from "./program.js";
 import { Readback } from "./readback.js";
@@ -123,24 +124,24 @@ class WebGpuBinding implements Binding {
     const { webgpu } = pass;
     const scratch = webgpu?.scratchBytes ? this.#scratchOf(webgpu.scratchBytes(params)) : null;
     const commands = this.#commands;
-    this.#eachProgram(pass, dtype, params, (program, grid) => {
+    this.#eachProgram(pass, dtype, { params, buffers: own }, (program, grid, part) => {
       this.#checkGrid(pass, grid);
-      const group = this.#groups.get(pass, program, own, scratch, commands.paramBinding(program));
+      const group = this.#groups.get(pass, program, part.buffers, scratch, commands.paramBinding(program));
       for (const index of program.bound) {
         const memory = own[index];
         if (memory) memory.batch = commands.batch;
       }
       const at = commands.reserve(program);
-      writeParams(pass, params, commands.params, at);
+      writeParams(pass, part.params, commands.params, at);
       const from = { view: commands.params, from: at, stride: commands.stride(program.paramBytes) };
-      this.#recording?.add(pass, program, own, scratch, grid, from);
+      this.#recording?.add(pass, program, part.buffers, scratch, grid, from);
       commands.dispatch(program, group, at, grid[0], grid[1], grid[2]);
     });
   }
 
   prepare(pass: AnyPass, dtype: FloatDType, params: Readonly<Record<string, number>>): void {
     this.#faults.check();
-    this.#eachProgram(pass, dtype, params, ({ pipeline }) => this.#preparing.add(pipeline.prepare()));
+    this.#eachProgram(pass, dtype, { params, buffers: [] }, ({ pipeline }) => this.#preparing.add(pipeline.prepare()));
   }
 
   async prepared(onProgress?: (done: number, of: number) => void): Promise<void> {
@@ -213,22 +214,27 @@ class WebGpuBinding implements Binding {
     return result.value;
   }
 
-  /** What `visit` is told: each program of a pass with its grid; launches for other adapters, and empty ones, are left out. */
+  /**
+   * What `visit` is told: each program of a pass with its grid, for each part of a launch that must be cut; launches for
+   * other adapters, and empty ones, are left out.
+   */
   #eachProgram(
     pass: AnyPass,
     dtype: FloatDType,
-    params: Readonly<Record<string, number>>,
-    visit: (program: Program, grid: readonly [number, number, number]) => void,
+    whole: Part,
+    visit: (program: Program, grid: readonly [number, number, number], part: Part) => void,
   ): void {
     const { webgpu } = pass;
     const has = (type: FloatDType) => type !== "f16" || this.limits.f16;
     if (!webgpu?.dtypes.includes(dtype) || !has(dtype))
       throw new KernelMissing(pass, this.name, dtype, webgpu?.dtypes.filter(has) ?? []);
     for (const launch of webgpu.launches) {
-      const tiles = launch.tiles ? launch.tiles(params, this.limits) : NO_TILES;
-      if (!tiles) continue;
-      const grid = launch.grid(params, tiles);
-      if (!grid.includes(0)) visit(this.#programs.get(pass, launch, dtype, tiles), grid);
+      for (const part of partsOf(pass, launch, dtype, whole, this.limits.maxBinding)) {
+        const tiles = launch.tiles ? launch.tiles(part.params, this.limits) : NO_TILES;
+        if (!tiles) continue;
+        const grid = launch.grid(part.params, tiles);
+        if (!grid.includes(0)) visit(this.#programs.get(pass, launch, dtype, tiles), grid, part);
+      }
     }
   }
 

@@ -1,4 +1,4 @@
-import { foldGrid, threads } from "../common/wgsl/grid.js";
+import { foldGrid, over, threads } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, ceilDiv, optional, pass, read, rowGrain, update } from "../contract.js";
 import advanceWgsl from "./advance.wgsl.js";
 import * as reference from "./reference.js";
@@ -73,6 +73,7 @@ export const step = pass({
         source: stepWgsl,
         tiles: () => ({ WORKGROUP: 256 }),
         grid: ({ n }, { WORKGROUP }) => foldGrid(ceilDiv(n, WORKGROUP)),
+        cut: over("n"),
       },
     ],
   },

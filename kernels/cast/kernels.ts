@@ -1,4 +1,4 @@
-import { vectors } from "../common/wgsl/grid.js";
+import { perElement } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, pass, read, write } from "../contract.js";
 import fromIntWgsl from "./from-int.wgsl.js";
 import * as reference from "./reference.js";
@@ -16,7 +16,7 @@ export const toF32 = pass({
   params: { n: "u32" },
   reference: reference.toFloat,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_to_f32", cells: elements, grain }] },
-  webgpu: { dtypes: ALL_FLOATS, launches: [vectors(toF32Wgsl)] },
+  webgpu: { dtypes: ALL_FLOATS, launches: [perElement(toF32Wgsl)] },
 });
 
 export const toBf16 = pass({
@@ -25,7 +25,7 @@ export const toBf16 = pass({
   params: { n: "u32" },
   reference: reference.toFloat,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_to_bf16", cells: elements, grain }] },
-  webgpu: { dtypes: ALL_FLOATS, launches: [vectors(toBf16Wgsl)] },
+  webgpu: { dtypes: ALL_FLOATS, launches: [perElement(toBf16Wgsl)] },
 });
 
 export const toF16 = pass({
@@ -34,7 +34,7 @@ export const toF16 = pass({
   params: { n: "u32" },
   reference: reference.toFloat,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_to_f16", cells: elements, grain }] },
-  webgpu: { dtypes: ALL_FLOATS, launches: [vectors(toF16Wgsl)] },
+  webgpu: { dtypes: ALL_FLOATS, launches: [perElement(toF16Wgsl)] },
 });
 
 /** y is u32 where `isUnsigned`. */
@@ -44,7 +44,7 @@ export const toInt = pass({
   params: { n: "u32", isUnsigned: "u32" },
   reference: reference.toInt,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_to_int", cells: elements, grain }] },
-  webgpu: { dtypes: ALL_FLOATS, launches: [vectors(toIntWgsl)] },
+  webgpu: { dtypes: ALL_FLOATS, launches: [perElement(toIntWgsl)] },
 });
 
 /** x is u32 where `isUnsigned`. */
@@ -54,5 +54,5 @@ export const fromInt = pass({
   params: { n: "u32", isUnsigned: "u32" },
   reference: reference.fromInt,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_from_int", cells: elements, grain }] },
-  webgpu: { dtypes: ALL_FLOATS, launches: [vectors(fromIntWgsl)] },
+  webgpu: { dtypes: ALL_FLOATS, launches: [perElement(fromIntWgsl)] },
 });

@@ -3,7 +3,7 @@
  * or out of range are not read: their loss, statistics and dlogits are 0. The maximum and the logarithm of the sum are
  * kept apart: added up, the first would swallow the second where logits are large.
  */
-import { foldGrid } from "../common/wgsl/grid.js";
+import { foldGrid, over } from "../common/wgsl/grid.js";
 import { rowThreads } from "../common/wgsl/rows.js";
 import { ALL_FLOATS, ceilDiv, optional, type ParamValues, pass, read, rowGrain, update, write } from "../contract.js";
 import backwardWgsl from "./backward.wgsl.js";
@@ -24,6 +24,11 @@ const grain = ({ V }: Sizes) => rowGrain(Math.min(V, COLUMNS));
 
 /** Fewer columns than a cell's: a GPU wants workgroups even for the one row of a decoded token. */
 const GRADIENT_TILES = { WORKGROUP: 64, COLUMNS: 1024 };
+/** One gradient of the loss for all tokens, or one for each. */
+const gradientCut = ({ V, perToken }: Sizes & { perToken: number }) => ({
+  over: "T" as const,
+  along: { logits: V, dlogits: V, target: 1, maximum: 1, logSum: 1, ...(perToken === 1 && { dy: 1 }) },
+});
 const gradientGrid = ({ T, V }: Sizes) => foldGrid(T * ceilDiv(V, GRADIENT_TILES.COLUMNS));
 
 export const forward = pass({
@@ -54,6 +59,7 @@ export const forward = pass({
         source: forwardWgsl,
         tiles: ({ V }, limits) => ({ WORKGROUP: rowThreads(V, limits) }),
         grid: ({ T }) => foldGrid(T),
+        cut: over("T"),
       },
     ],
   },
@@ -99,7 +105,7 @@ export const backward = pass({
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cross_entropy_backward", cells, grain }] },
   webgpu: {
     dtypes: ["f32", "f16"],
-    launches: [{ source: backwardWgsl, tiles: () => GRADIENT_TILES, grid: gradientGrid }],
+    launches: [{ source: backwardWgsl, tiles: () => GRADIENT_TILES, grid: gradientGrid, cut: gradientCut }],
   },
 });
 
@@ -112,6 +118,6 @@ export const backwardInPlace = pass({
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cross_entropy_backward_in_place", cells, grain }] },
   webgpu: {
     dtypes: ["f32", "f16"],
-    launches: [{ source: backwardInPlaceWgsl, tiles: () => GRADIENT_TILES, grid: gradientGrid }],
+    launches: [{ source: backwardInPlaceWgsl, tiles: () => GRADIENT_TILES, grid: gradientGrid, cut: gradientCut }],
   },
 });

@@ -2,7 +2,7 @@
  * One pass per arity; the function is the param `f` (functions.ts). Cells are elements: a chunk is a run of them, whole
  * vectors but for the last.
  */
-import { vectors } from "../common/wgsl/grid.js";
+import { perElement, vectors } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, type BufferSpec, pass, read, update, write } from "../contract.js";
 import accumulateWgsl from "./accumulate.wgsl.js";
 import binaryWgsl from "./binary.wgsl.js";
@@ -29,7 +29,7 @@ export const unary = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "elementwise_unary", cells: elements, grain: () => EVALUATE }],
   },
-  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(unaryWgsl)] },
+  webgpu: { dtypes: ["f32", "f16"], launches: [perElement(unaryWgsl)] },
 });
 
 export const unaryBackwardInput = pass({
@@ -42,7 +42,7 @@ export const unaryBackwardInput = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "elementwise_unary_backward_input", cells: elements, grain: () => EVALUATE }],
   },
-  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(unaryBackwardInputWgsl)] },
+  webgpu: { dtypes: ["f32", "f16"], launches: [perElement(unaryBackwardInputWgsl)] },
 });
 
 export const binary = pass({
@@ -54,7 +54,7 @@ export const binary = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "elementwise_binary", cells: elements, grain: () => STREAM }],
   },
-  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(binaryWgsl)] },
+  webgpu: { dtypes: ["f32", "f16"], launches: [perElement(binaryWgsl)] },
 });
 
 /** y += x: a pass of its own, since WebGPU refuses a buffer that one launch reads and writes through two bindings. */
@@ -67,7 +67,7 @@ export const accumulate = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "elementwise_accumulate", cells: elements, grain: () => STREAM }],
   },
-  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(accumulateWgsl)] },
+  webgpu: { dtypes: ["f32", "f16"], launches: [perElement(accumulateWgsl)] },
 });
 
 /** Six dimensions, outermost first: sizes d0..d5 (unused ones 1), strides in elements a0..a5 and b0..b5. */
@@ -113,7 +113,7 @@ export const compare = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "elementwise_compare", cells: elements, grain: () => STREAM }],
   },
-  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(compareWgsl)] },
+  webgpu: { dtypes: ["f32", "f16"], launches: [perElement(compareWgsl)] },
 });
 
 export const compareInt = pass({
@@ -125,7 +125,7 @@ export const compareInt = pass({
     dtypes: ["f32"],
     launches: [{ symbol: "elementwise_compare_int", cells: elements, grain: () => STREAM }],
   },
-  webgpu: { dtypes: ["f32"], launches: [vectors(compareIntWgsl)] },
+  webgpu: { dtypes: ["f32"], launches: [perElement(compareIntWgsl)] },
 });
 
 const whereOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
@@ -138,7 +138,7 @@ const whereOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
       dtypes: ALL_FLOATS,
       launches: [{ symbol: "elementwise_where", cells: elements, grain: () => STREAM }],
     },
-    webgpu: { dtypes: ["f32", "f16"], launches: [vectors(whereWgsl)] },
+    webgpu: { dtypes: ["f32", "f16"], launches: [perElement(whereWgsl)] },
   });
 
 /** y = a where the condition is not 0, else b. */

@@ -1,4 +1,4 @@
-import { makeLists, threads } from "../common/wgsl/grid.js";
+import { makeLists, over, threads } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, ceilDiv, pass, read, rowGrain, update, write } from "../contract.js";
 import backwardWeightWgsl from "./backward-weight.wgsl.js";
 import backwardWeightListsWgsl from "./backward-weight-lists.wgsl.js";
@@ -14,7 +14,7 @@ export const forward = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "embedding_forward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
   },
-  webgpu: { dtypes: ["f32", "f16"], launches: [threads(forwardWgsl, ({ T, C }) => T * C)] },
+  webgpu: { dtypes: ["f32", "f16"], launches: [{ ...threads(forwardWgsl, ({ T, C }) => T * C), cut: over("T") }] },
 });
 
 /** Columns of a cell of the weight gradient, so that several share an id that most positions have (token types, padding). */

@@ -1,4 +1,4 @@
-import { vectors } from "../common/wgsl/grid.js";
+import { perElement, vectors } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, pass, write } from "../contract.js";
 import rangeWgsl from "./range.wgsl.js";
 import rangeIntWgsl from "./range-int.wgsl.js";
@@ -15,7 +15,7 @@ export const value = pass({
   params: { n: "u32", value: "f32" },
   reference: reference.value,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "fill_value", cells: elements, grain }] },
-  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(valueWgsl)] },
+  webgpu: { dtypes: ["f32", "f16"], launches: [perElement(valueWgsl)] },
 });
 
 /** `value` is the 32 bits of an i32 or u32. */
@@ -25,7 +25,7 @@ export const valueInt = pass({
   params: { n: "u32", value: "u32" },
   reference: reference.value,
   cpu: { dtypes: ["f32"], launches: [{ symbol: "fill_value_int", cells: elements, grain }] },
-  webgpu: { dtypes: ["f32"], launches: [vectors(valueIntWgsl)] },
+  webgpu: { dtypes: ["f32"], launches: [perElement(valueIntWgsl)] },
 });
 
 /** y[i] = start + i step */
@@ -35,7 +35,10 @@ export const range = pass({
   params: { n: "u32", start: "f32", step: "f32" },
   reference: reference.range,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "fill_range", cells: elements, grain }] },
-  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(rangeWgsl)] },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [{ ...vectors(rangeWgsl), cut: ({ step }) => ({ over: "n", advance: { start: step } }) }],
+  },
 });
 
 /** `start` and `step` are the 32 bits of i32 values; the result wraps. */

@@ -20,7 +20,12 @@ export const partial = pass({
   webgpu: {
     dtypes: ["f32", "f16"],
     launches: [
-      { source: partialWgsl, tiles: () => ({ WORKGROUP: 256, BLOCK }), grid: ({ n }) => foldGrid(ceilDiv(n, BLOCK)) },
+      {
+        source: partialWgsl,
+        tiles: () => ({ WORKGROUP: 256, BLOCK }),
+        grid: ({ n }) => foldGrid(ceilDiv(n, BLOCK)),
+        cut: () => ({ over: "n", unit: BLOCK, advance: { offset: 1 / BLOCK } }),
+      },
     ],
   },
 });

@@ -1,4 +1,4 @@
-import { foldGrid } from "../common/wgsl/grid.js";
+import { foldGrid, over } from "../common/wgsl/grid.js";
 import { rowThreads } from "../common/wgsl/rows.js";
 import { ALL_FLOATS, pass, read, rowGrain, write } from "../contract.js";
 import backwardWgsl from "./backward.wgsl.js";
@@ -21,6 +21,7 @@ export const forward = pass({
         source: forwardWgsl,
         tiles: ({ C }, limits) => ({ WORKGROUP: rowThreads(C, limits) }),
         grid: ({ T }) => foldGrid(T),
+        cut: over("T"),
       },
     ],
   },
@@ -42,6 +43,7 @@ export const backward = pass({
         source: backwardWgsl,
         tiles: ({ C }, limits) => ({ WORKGROUP: rowThreads(C, limits) }),
         grid: ({ T }) => foldGrid(T),
+        cut: over("T"),
       },
     ],
   },

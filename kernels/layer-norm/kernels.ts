@@ -1,4 +1,4 @@
-import { foldGrid } from "../common/wgsl/grid.js";
+import { foldGrid, over } from "../common/wgsl/grid.js";
 import { rowThreads } from "../common/wgsl/rows.js";
 import { ALL_FLOATS, ceilDiv, pass, read, rowGrain, write } from "../contract.js";
 import backwardInputWgsl from "./backward-input.wgsl.js";
@@ -30,6 +30,7 @@ export const forward = pass({
         source: forwardWgsl,
         tiles: ({ C }, limits) => ({ WORKGROUP: rowThreads(C, limits) }),
         grid: ({ T }) => foldGrid(T),
+        cut: over("T"),
       },
     ],
   },
@@ -62,6 +63,7 @@ export const backwardInput = pass({
         source: backwardInputWgsl,
         tiles: ({ C }, limits) => ({ WORKGROUP: rowThreads(C, limits) }),
         grid: ({ T }) => foldGrid(T),
+        cut: over("T"),
       },
     ],
   },

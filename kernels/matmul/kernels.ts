@@ -1,6 +1,17 @@
 import { foldGrid } from "../common/wgsl/grid.js";
 import { productLaunches } from "../common/wgsl/product.js";
-import { ALL_FLOATS, ceilDiv, optional, pass, read, rowGrain, update, write } from "../contract.js";
+import {
+  ALL_FLOATS,
+  type Cut,
+  ceilDiv,
+  optional,
+  type ParamValues,
+  pass,
+  read,
+  rowGrain,
+  update,
+  write,
+} from "../contract.js";
 import backwardActivationWgsl from "./backward-activation.wgsl.js";
 import backwardActivationJoinWgsl from "./backward-activation-join.wgsl.js";
 import backwardBiasWgsl from "./backward-bias.wgsl.js";
@@ -9,11 +20,50 @@ import forwardWgsl from "./forward.wgsl.js";
 import { type GemmShape, gemmPlan, joinCells, packCells, SKINNY_COLS, SKINNY_ROWS, scratchFloats } from "./plan.js";
 import * as reference from "./reference.js";
 
+const forwardParams = {
+  B: "u32",
+  M: "u32",
+  N: "u32",
+  K: "u32",
+  transposeA: "u32",
+  transposeB: "u32",
+  /** 1: the operand has a matrix for each batch; 0: all share one. */
+  batchedA: "u32",
+  batchedB: "u32",
+  /** kernels/matmul/activation.ts */
+  activation: "u32",
+  /** 1: adds to y; then without an activation. */
+  accumulate: "u32",
+  hasBias: "u32",
+  hasPreactivation: "u32",
+} as const;
+
+type ForwardParams = ParamValues<typeof forwardParams>;
 type ForwardShape = GemmShape & { batchedA: number; batchedB: number };
 
 const skinny = ({ M }: GemmShape) => M <= SKINNY_ROWS;
 /** Matrices that are packed: an operand shared by all batches is packed once. */
 const batches = ({ B, batchedA, batchedB }: ForwardShape) => ({ a: batchedA ? B : 1, b: batchedB ? B : 1 });
+
+const forwardSize = (p: ForwardParams) => ({
+  ...p,
+  aligned: (p.transposeA ? p.M : p.K) % 4 === 0 && (p.transposeB ? p.K : p.N) % 4 === 0,
+});
+
+/**
+ * By batches, else by rows of a and y. Where those are columns of a, by what is summed over: the parts add up in y, whose
+ * epilogue must come with the last of them, and so there may be none.
+ */
+function forwardCut(p: ForwardParams): Cut<typeof forwardParams> | null {
+  const { B, M, N, K } = p;
+  if (B > 1) {
+    const operands = { ...(p.batchedA && { a: M * K }), ...(p.batchedB && { b: K * N }) };
+    return { over: "B", along: { ...operands, y: M * N, preactivation: M * N } };
+  }
+  if (!p.transposeA) return { over: "M", along: { a: K, y: N, preactivation: N } };
+  if (p.transposeB || p.activation !== 0 || p.hasPreactivation) return null;
+  return { over: "K", along: { a: M, b: N }, later: { accumulate: 1, hasBias: 0 } };
+}
 
 /** y[b] = act(op(a[b]) op(b[b]) + bias), row-major and contiguous; op transposes. dX and dW are this pass, too. */
 export const forward = pass({
@@ -29,23 +79,7 @@ export const forward = pass({
     /** The value before the activation, which the backward pass needs. */
     preactivation: optional(write("B M N")),
   },
-  params: {
-    B: "u32",
-    M: "u32",
-    N: "u32",
-    K: "u32",
-    transposeA: "u32",
-    transposeB: "u32",
-    /** 1: the operand has a matrix for each batch; 0: all share one. */
-    batchedA: "u32",
-    batchedB: "u32",
-    /** kernels/matmul/activation.ts */
-    activation: "u32",
-    /** 1: adds to y; then without an activation. */
-    accumulate: "u32",
-    hasBias: "u32",
-    hasPreactivation: "u32",
-  },
+  params: forwardParams,
   reference: reference.forward,
   cpu: {
     dtypes: ALL_FLOATS,
@@ -70,7 +104,7 @@ export const forward = pass({
   },
   webgpu: {
     dtypes: ["f32", "f16"],
-    launches: productLaunches(forwardWgsl, (p: ForwardShape) => p),
+    launches: productLaunches(forwardWgsl, forwardSize).map((launch) => ({ ...launch, cut: forwardCut })),
   },
   cuda: {
     dtypes: ["f32"],

@@ -1,4 +1,4 @@
-import { foldGrid } from "../common/wgsl/grid.js";
+import { foldGrid, over } from "../common/wgsl/grid.js";
 import { ceilDiv, optional, pass, read, rowGrain, update } from "../contract.js";
 import * as reference from "./reference.js";
 import stepWgsl from "./step.wgsl.js";
@@ -28,6 +28,7 @@ export const step = pass({
         source: stepWgsl,
         tiles: () => ({ WORKGROUP: 256 }),
         grid: ({ n }, { WORKGROUP }) => foldGrid(ceilDiv(n, WORKGROUP)),
+        cut: over("n"),
       },
     ],
   },
