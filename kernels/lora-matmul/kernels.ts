@@ -54,6 +54,14 @@ const launches = <P>(symbol: string, product: (params: P) => Product, whole: (pa
 ];
 
 type Sizes = { T: number; N: number; K: number; R: number };
+/** How WebGPU cuts the product: a row of x, dy or the weight as it is stored is N or K elements. */
+const forwardSize = (p: Sizes) => ({ ...forwardProduct(p), aligned: p.K % 4 === 0 });
+/** No rows, no launch: where dx is not wanted. */
+const backwardSize = (p: Sizes & { hasDx: number }) => ({
+  ...backwardProduct(p),
+  M: p.hasDx ? p.T : 0,
+  aligned: p.N % 4 === 0 && p.K % 4 === 0,
+});
 const forwardProduct = ({ T, N, K, R }: Sizes): Product => ({ M: T, N, K, R });
 const backwardProduct = ({ T, N, K, R }: Sizes): Product => ({ M: T, N: K, K: N, R });
 
@@ -94,7 +102,7 @@ export const forward = pass({
         tiles: rankTiles,
         grid: ({ T, R }) => (R > 0 ? foldGrid(T) : [0, 0, 0]),
       },
-      ...productLaunches(forwardWgsl, forwardProduct, ["x", "weight", "b", "bias", "h", "y"]),
+      ...productLaunches(forwardWgsl, forwardSize, ["x", "weight", "b", "bias", "h", "y"]),
     ],
   },
 });
@@ -132,12 +140,7 @@ export const backwardInput = pass({
         tiles: rankTiles,
         grid: ({ T, R }) => (R > 0 ? foldGrid(T) : [0, 0, 0]),
       },
-      ...productLaunches<Sizes & { hasDx: number }>(
-        backwardInputWgsl,
-        // No rows, no launch: where dx is not wanted.
-        (p) => ({ ...backwardProduct(p), M: p.hasDx ? p.T : 0 }),
-        ["dy", "weight", "a", "random", "g", "dx"],
-      ),
+      ...productLaunches(backwardInputWgsl, backwardSize, ["dy", "weight", "a", "random", "g", "dx"]),
     ],
   },
 });

@@ -1,7 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { productLaunches, productTile, productVariant } from "../../kernels/common/wgsl/product.js";
-import productRegister from "../../kernels/common/wgsl/product-register.wgsl.js";
-import productTiled from "../../kernels/common/wgsl/product-tiled.wgsl.js";
 import type { GpuLimits } from "../../kernels/contract.js";
 
 /** What every WebGPU adapter grants. */
@@ -11,8 +9,10 @@ const LEAST: GpuLimits = {
   subgroups: false,
   subgroupSize: 0,
   f16: false,
+  maxBinding: 2 ** 27,
   software: false,
 };
+const LARGE: GpuLimits = { ...LEAST, maxWorkgroupStorage: 49152, maxWorkgroupInvocations: 1024 };
 
 describe("the variant of a product", () => {
   const adapters: [string, Partial<GpuLimits>, string][] = [
@@ -29,24 +29,22 @@ describe("the variant of a product", () => {
 
 describe("the launches of a product", () => {
   const sizes = [
-    { M: 1, N: 1 },
-    { M: 64, N: 64 },
-    { M: 65, N: 129, B: 3 },
-    { M: 0, N: 5 },
+    { M: 1, N: 1, aligned: false },
+    { M: 64, N: 64, aligned: true },
+    { M: 65, N: 129, B: 3, aligned: false },
+    { M: 0, N: 5, aligned: true },
+    { M: 4096, N: 4096, aligned: true },
   ];
-  const launches = productLaunches(
-    { text: "source", common: [] },
-    (size: { M: number; N: number; B?: number }) => size,
-    ["a", "b"],
-  );
+  const launches = productLaunches("source" as never, (size: (typeof sizes)[number]) => size, ["a", "b"]);
 
   test.each([true, false])("one runs, and its grid covers the product (software: %s)", (software) => {
-    const limits = { ...LEAST, software, subgroups: true, subgroupSize: 8 };
+    const limits = { ...LARGE, software, subgroups: true, subgroupSize: 8 };
     for (const size of sizes) {
       const chosen = launches.filter((launch) => launch.tiles(size, limits));
-      expect(chosen.map(({ common }) => common)).toEqual([[software ? productRegister : productTiled]]);
-      const tile = productTile(productVariant(limits), limits);
+      expect(chosen).toHaveLength(1);
+      const tile = productTile(productVariant(limits), size, limits);
       if (!tile) throw new Error("the chosen variant has no tile");
+      expect(chosen[0].tiles(size, limits)).toEqual(tile);
       const [x, y, z] = chosen[0].grid(size, tile);
       for (const [groups, side, tileSide] of [
         [x, size.N, tile.TILE_COLUMNS],
@@ -59,9 +57,34 @@ describe("the launches of a product", () => {
       expect(chosen[0].buffers).toEqual(["a", "b"]);
     }
   });
+});
 
-  test("the workgroup is within what every adapter grants", () => {
-    const tile = productTile("product-tiled", LEAST);
-    expect(tile?.THREADS).toBeLessThanOrEqual(LEAST.maxWorkgroupInvocations);
+describe("the tile of a GPU", () => {
+  const side = (limits: GpuLimits, size: { B?: number; M: number; N: number }) =>
+    productTile("product-tiled", { ...size, aligned: true }, limits)?.TILE_ROWS;
+
+  test("is large where the product fills the chip with large ones, and the adapter has room for them", () => {
+    expect(side(LARGE, { M: 4096, N: 4096 })).toBe(128);
+    expect(side(LARGE, { B: 64, M: 256, N: 256 })).toBe(128);
+    expect(side(LARGE, { M: 1024, N: 1024 })).toBe(64);
+    expect(side(LARGE, { M: 512, N: 512 })).toBe(32);
+    expect(side(LEAST, { M: 4096, N: 4096 })).toBe(64);
+    expect(side({ ...LARGE, maxWorkgroupInvocations: 64 }, { M: 4096, N: 4096 })).toBe(32);
+  });
+
+  test("is within the limits of the adapter", () => {
+    for (const limits of [LEAST, LARGE])
+      for (const M of [1, 100, 5000]) {
+        const tile = productTile("product-tiled", { M, N: M, aligned: false }, limits);
+        if (!tile) throw new Error("no tile");
+        expect(tile.THREADS).toBeLessThanOrEqual(limits.maxWorkgroupInvocations);
+        const fours = (tile.TILE_ROWS + tile.TILE_COLUMNS) / 4 + 1;
+        expect(16 * tile.BUFFERS * tile.DEPTH * fours).toBeLessThanOrEqual(limits.maxWorkgroupStorage);
+      }
+  });
+
+  test("moves four elements at a time only where all rows begin at a multiple of four", () => {
+    for (const aligned of [true, false])
+      expect(productTile("product-tiled", { M: 64, N: 64, aligned }, LEAST)?.ALIGNED).toBe(aligned ? 1 : 0);
   });
 });

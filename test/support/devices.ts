@@ -19,9 +19,10 @@ export async function tryOpen(name: DeviceName, options: DeviceOptions = {}): Pr
   }
 }
 
-/** What kernels choose their tiles by on the smallest GPU there may be, and on a software adapter. */
+/** What kernels choose their tiles by on the smallest GPU there may be, on a large one, and on a software adapter. */
 export const ADAPTERS = {
   hardware: { software: false, maxWorkgroupStorage: 16384, maxWorkgroupInvocations: 256 },
+  large: { software: false, maxWorkgroupStorage: 49152, maxWorkgroupInvocations: 1024 },
   software: { software: true, maxWorkgroupStorage: 32768, maxWorkgroupInvocations: 1024 },
 } as const satisfies Record<string, Partial<GpuLimits>>;
 

@@ -1,16 +1,18 @@
 // A tile of a product through workgroup memory: for real GPUs. The kernel defines left(at), left_four(at), right(at) and
 // right_four(at): an element of an operand, and four from a multiple of four on.
 //
-// Method    per 16 steps of k: each thread loads a 4 × 4 block, threads 0 to 63 of the left operand, the others of the
-//           right one, and stores it by k; barrier; 16 outer products of 8 by 4; barrier. A block that lies inside and
-//           aligned is four loads of four elements, transposed in registers where they run along k; any other, one by one
-// Tiling    a workgroup of 128 threads, 16 × 8, owns 64 rows × 64 columns; a thread owns rows 4 y to 4 y + 3, the same 32
-//           further down, and columns 4 x to 4 x + 3. Workgroup memory 2 · 16 · 64 · 4 = 8 KiB
-// Numerics  f32, in the order of k
-// Limits    none: the default limits of WebGPU suffice
+// Method    per DEPTH steps of k: each thread has loaded LOADS blocks of 4 items (rows of the left, columns of the right
+//           operand) by 4 steps of k; it stores them by k, transposed in registers where they were read along k; barrier;
+//           the next blocks are loaded, which takes as long as DEPTH outer products of 8 by 8; barrier
+// Tiling    a workgroup owns TILE_ROWS rows × TILE_COLUMNS columns; a thread owns 8 × 8 outputs: rows 4 y to 4 y + 3 and
+//           the same half a tile further down, columns alike. Workgroup memory 16 DEPTH (FOURS + 1) bytes
+// Numerics  f32, in the order of k. Past the last k both operands are 0: no Inf · 0 there. Past the last row or column a
+//           thread loads what lies there, and its sums go nowhere
+// Limits    THREADS = TILE_ROWS TILE_COLUMNS / 64, a multiple of 32; ALIGNED: rows of both operands as they are stored, and
+//           so their starts, are multiples of four elements
 //
-// Not yet measured on a GPU. On lavapipe, where barriers are dear, 512³ takes 120 ms of CPU; compiling, 4.2 s with an
-// inner loop of constant length and each load guarded, takes 1.7 s as it is.
+// Bounds checks cost little this way: `tile[k][x]` is checked for x once, as x does not change, and for k at compile time
+// where the loop is unrolled. The odd pitch keeps the four rows that a quarter of a warp stores in different banks.
 
 struct Matrix {
   start: u32,      // place of the element (0, 0)
@@ -26,127 +28,209 @@ struct Product {
   right: Matrix,
 }
 
-const DEPTH = 16u;
-const FOURS = TILE_COLUMNS / 4u;
-const SUMS = 8u;
+const SUMS = THREAD_ROWS * THREAD_COLUMNS / 4u;
+const SUM_FOURS = THREAD_COLUMNS / 4u;
+const DOWN = TILE_ROWS / THREAD_ROWS;            // threads one below the other, a multiple of 4
+const ACROSS = TILE_COLUMNS / THREAD_COLUMNS;    // threads side by side, a multiple of 8
+const LEFT_FOURS = TILE_ROWS / 4u;
+const FOURS = LEFT_FOURS + TILE_COLUMNS / 4u;
+const LOADS = FOURS * (DEPTH / 4u) / THREADS;
 
-var<workgroup> left_tile: array<vec4<f32>, DEPTH * FOURS>;   // [k][row / 4]
-var<workgroup> right_tile: array<vec4<f32>, DEPTH * FOURS>;  // [k][column / 4]
+// By k: four rows of the left operand each, then four columns of the right one.
+var<workgroup> tile: array<array<array<vec4<f32>, FOURS + 1u>, DEPTH>, BUFFERS>;
 
 // What this thread has of the tile: fours of neighbouring columns, one of each row. multiply adds to them.
 var<private> sums: array<vec4<f32>, SUMS>;
 
+// The same while it multiplies, 4 × 4 each. Not an array: some drivers keep one in memory.
+var<private> upper_left: mat4x4<f32>;
+var<private> upper_right: mat4x4<f32>;
+var<private> lower_left: mat4x4<f32>;
+var<private> lower_right: mat4x4<f32>;
+
+// A subgroup of 32 owns 4 × 8 places, so that few of its threads read different fours.
+fn place_of(thread: u32) -> vec2<u32> {
+  let subgroup = thread / 32u;
+  let lane = thread % 32u;
+  return vec2(subgroup % (ACROSS / 8u) * 8u + lane % 8u, subgroup / (ACROSS / 8u) * 4u + lane / 8u);
+}
+
 fn tile_row(group: vec3<u32>, thread: u32, i: u32) -> u32 {
-  return group.y * TILE_ROWS + i / 4u * (TILE_ROWS / 2u) + thread / FOURS * 4u + i % 4u;
+  let row = i / SUM_FOURS;
+  return group.y * TILE_ROWS + row / 4u * (TILE_ROWS / 2u) + place_of(thread).y * 4u + row % 4u;
 }
 
 // The first column of a four.
 fn tile_column(group: vec3<u32>, thread: u32, i: u32) -> u32 {
-  return group.x * TILE_COLUMNS + thread % FOURS * 4u;
+  return group.x * TILE_COLUMNS + i % SUM_FOURS * (TILE_COLUMNS / 2u) + place_of(thread).x * 4u;
+}
+
+// A block that a thread loads again and again, DEPTH steps of k further each time.
+struct Block {
+  is_left: bool,
+  along_k: bool,   // its four runs of four elements are of one item each, else of one k
+  at: u32,         // place of its first element
+  step: u32,       // from a run to the next
+  advance: u32,
+  k: u32,          // first of its four, in the tile
+  four: u32,       // in the rows of the tile
+}
+
+fn block_of(p: Product, group: vec3<u32>, number: u32) -> Block {
+  const left_blocks = LEFT_FOURS * (DEPTH / 4u);
+  let is_left = number < left_blocks;
+  var m = p.right;
+  var n = number - left_blocks;
+  var fours = FOURS - LEFT_FOURS;
+  var first = group.x * TILE_COLUMNS;
+  var base = LEFT_FOURS;
+  if (is_left) {
+    m = p.left;
+    n = number;
+    fours = LEFT_FOURS;
+    first = group.y * TILE_ROWS;
+    base = 0u;
+  }
+  // Neighbouring threads load what lies side by side: 8 k of an item, or four items after four items.
+  let along_k = m.step_k == 1u;
+  var four = n % fours;
+  var k = n / fours * 4u;
+  if (along_k) {
+    four = n / 2u % fours;
+    k = (n / (2u * fours) * 2u + n % 2u) * 4u;
+  }
+  let at = m.start + (first + 4u * four) * m.step + k * m.step_k;
+  return Block(is_left, along_k, at, select(m.step_k, m.step, along_k), DEPTH * m.step_k, k, base + four);
+}
+
+fn load_block(b: Block) -> mat4x4<f32> {
+  return mat4x4(
+    load_run(b.is_left, b.at),
+    load_run(b.is_left, b.at + b.step),
+    load_run(b.is_left, b.at + 2u * b.step),
+    load_run(b.is_left, b.at + 3u * b.step),
+  );
+}
+
+fn load_run(is_left: bool, at: u32) -> vec4<f32> {
+  if (is_left) {
+    if (ALIGNED == 1u) {
+      return left_four(at);
+    }
+    return vec4(left(at), left(at + 1u), left(at + 2u), left(at + 3u));
+  }
+  if (ALIGNED == 1u) {
+    return right_four(at);
+  }
+  return vec4(right(at), right(at + 1u), right(at + 2u), right(at + 3u));
+}
+
+// `inside` says how many steps of k there are from the tile's first one on.
+fn store_block(b: Block, runs: mat4x4<f32>, buffer: u32, inside: u32) {
+  var by_k = runs;
+  if (b.along_k) {
+    by_k = transpose(runs);
+  }
+  if (inside < DEPTH) {
+    by_k = mat4x4(
+      select(vec4(0.0), by_k[0], b.k < inside),
+      select(vec4(0.0), by_k[1], b.k + 1u < inside),
+      select(vec4(0.0), by_k[2], b.k + 2u < inside),
+      select(vec4(0.0), by_k[3], b.k + 3u < inside),
+    );
+  }
+  tile[buffer][b.k][b.four] = by_k[0];
+  tile[buffer][b.k + 1u][b.four] = by_k[1];
+  tile[buffer][b.k + 2u][b.four] = by_k[2];
+  tile[buffer][b.k + 3u][b.four] = by_k[3];
 }
 
 fn multiply(p: Product, group: vec3<u32>, thread: u32) {
-  let is_left = thread < THREADS / 2u;
-  var matrix = p.right;
-  var items = p.N;
-  var first = group.x * TILE_COLUMNS;
-  if (is_left) {
-    matrix = p.left;
-    items = p.M;
-    first = group.y * TILE_ROWS;
+  let place = place_of(thread);
+  var blocks: array<Block, LOADS>;
+  var next: array<mat4x4<f32>, LOADS>;
+  for (var i = 0u; i < LOADS; i++) {
+    blocks[i] = block_of(p, group, thread + i * THREADS);
+    next[i] = load_block(blocks[i]);
   }
-  // Neighbouring threads load along the contiguous direction.
-  let along_k = matrix.step_k == 1u;
-  let number = thread % (THREADS / 2u);
-  let item = select(number % FOURS, number / (DEPTH / 4u), along_k);
-  let step = 4u * select(number / FOURS, number % (DEPTH / 4u), along_k);
-  let x = thread % FOURS;
-  let y = thread / FOURS;
+  var buffer = 0u;
+  if (BUFFERS == 2u) {
+    for (var i = 0u; i < LOADS; i++) {
+      store_block(blocks[i], next[i], 0u, p.K);
+    }
+    workgroupBarrier();
+  }
 
-  // Variables, not elements of an array: some drivers keep an array in memory.
-  var s0 = vec4<f32>();
-  var s1 = vec4<f32>();
-  var s2 = vec4<f32>();
-  var s3 = vec4<f32>();
-  var s4 = vec4<f32>();
-  var s5 = vec4<f32>();
-  var s6 = vec4<f32>();
-  var s7 = vec4<f32>();
   for (var k0 = 0u; k0 < p.K; k0 += DEPTH) {
-    let block = load_block(is_left, matrix, first + 4u * item, items, k0 + step, p.K);
-    for (var c = 0u; c < 4u; c++) {
-      let at = (step + c) * FOURS + item;
-      if (is_left) {
-        left_tile[at] = block[c];
-      } else {
-        right_tile[at] = block[c];
+    if (BUFFERS == 1u) {
+      workgroupBarrier();
+      for (var i = 0u; i < LOADS; i++) {
+        store_block(blocks[i], next[i], 0u, p.K - k0);
       }
+      workgroupBarrier();
     }
-    workgroupBarrier();
-
-    for (var k = 0u; k < min(DEPTH, p.K - k0); k++) {
-      let right_row = right_tile[k * FOURS + x];
-      let upper = left_tile[k * FOURS + y];
-      let lower = left_tile[k * FOURS + FOURS / 2u + y];
-      s0 += upper.x * right_row;
-      s1 += upper.y * right_row;
-      s2 += upper.z * right_row;
-      s3 += upper.w * right_row;
-      s4 += lower.x * right_row;
-      s5 += lower.y * right_row;
-      s6 += lower.z * right_row;
-      s7 += lower.w * right_row;
+    for (var i = 0u; i < LOADS; i++) {
+      blocks[i].at += blocks[i].advance;
+      next[i] = load_block(blocks[i]);
     }
-    workgroupBarrier();
+    for (var k = 0u; k < DEPTH; k += 16u) {
+      four_steps(buffer, k, place);
+      four_steps(buffer, k + 4u, place);
+      four_steps(buffer, k + 8u, place);
+      four_steps(buffer, k + 12u, place);
+    }
+    if (BUFFERS == 2u) {
+      buffer = 1u - buffer;
+      for (var i = 0u; i < LOADS; i++) {
+        store_block(blocks[i], next[i], buffer, max(p.K, k0 + DEPTH) - k0 - DEPTH);
+      }
+      workgroupBarrier();
+    }
   }
-  sums[0] += s0;
-  sums[1] += s1;
-  sums[2] += s2;
-  sums[3] += s3;
-  sums[4] += s4;
-  sums[5] += s5;
-  sums[6] += s6;
-  sums[7] += s7;
+
+  add_rows(0u, upper_left);
+  if (THREAD_COLUMNS == 8u) {
+    add_rows(1u, upper_right);
+  }
+  if (THREAD_ROWS == 8u) {
+    add_rows(4u * SUM_FOURS, lower_left);
+    if (THREAD_COLUMNS == 8u) {
+      add_rows(4u * SUM_FOURS + 1u, lower_right);
+    }
+  }
 }
 
-// Items `item` to `item` + 3 at k to k + 3, zeros past the edges: a column for each k.
-fn load_block(is_left: bool, m: Matrix, item: u32, items: u32, k: u32, K: u32) -> mat4x4<f32> {
-  let along_k = m.step_k == 1u;
-  let at = m.start + item * m.step + k * m.step_k;
-  let step = select(m.step_k, m.step, along_k);
-  if (item + 4u <= items && k + 4u <= K && (at | step) % 4u == 0u) {
-    // Along k, one run for each item; else along the items, one for each k.
-    let runs = mat4x4(
-      load_four(is_left, at),
-      load_four(is_left, at + step),
-      load_four(is_left, at + 2u * step),
-      load_four(is_left, at + 3u * step),
-    );
-    if (along_k) {
-      return transpose(runs);
-    }
-    return runs;
-  }
-
-  var block = mat4x4<f32>();
-  for (var i = item; i < min(item + 4u, items); i++) {
-    for (var j = k; j < min(k + 4u, K); j++) {
-      block[j - k][i - item] = load_one(is_left, m.start + i * m.step + j * m.step_k);
-    }
-  }
-  return block;
+// Written out: as a loop they take a sixth longer.
+fn four_steps(buffer: u32, k: u32, place: vec2<u32>) {
+  multiply_step(buffer, k, place);
+  multiply_step(buffer, k + 1u, place);
+  multiply_step(buffer, k + 2u, place);
+  multiply_step(buffer, k + 3u, place);
 }
 
-fn load_four(is_left: bool, at: u32) -> vec4<f32> {
-  if (is_left) {
-    return left_four(at);
+fn multiply_step(buffer: u32, k: u32, place: vec2<u32>) {
+  let upper = tile[buffer][k][place.y];
+  let left_columns = tile[buffer][k][LEFT_FOURS + place.x];
+  upper_left += outer_product(upper, left_columns);
+  if (THREAD_COLUMNS == 8u) {
+    upper_right += outer_product(upper, tile[buffer][k][LEFT_FOURS + place.x + ACROSS]);
   }
-  return right_four(at);
+  if (THREAD_ROWS == 8u) {
+    let lower = tile[buffer][k][place.y + DOWN];
+    lower_left += outer_product(lower, left_columns);
+    if (THREAD_COLUMNS == 8u) {
+      lower_right += outer_product(lower, tile[buffer][k][LEFT_FOURS + place.x + ACROSS]);
+    }
+  }
 }
 
-fn load_one(is_left: bool, at: u32) -> f32 {
-  if (is_left) {
-    return left(at);
-  }
-  return right(at);
+fn outer_product(column: vec4<f32>, row: vec4<f32>) -> mat4x4<f32> {
+  return mat4x4(column.x * row, column.y * row, column.z * row, column.w * row);
+}
+
+fn add_rows(first: u32, rows: mat4x4<f32>) {
+  sums[first] += rows[0];
+  sums[first + SUM_FOURS] += rows[1];
+  sums[first + 2u * SUM_FOURS] += rows[2];
+  sums[first + 3u * SUM_FOURS] += rows[3];
 }

@@ -7,6 +7,8 @@ export interface ProductSize {
   readonly B?: number;
   readonly M: number;
   readonly N: number;
+  /** Whether rows of both operands, as they are stored, are multiples of four elements. */
+  readonly aligned: boolean;
 }
 
 const VARIANTS = { "product-register": productRegister, "product-tiled": productTiled } as const;
@@ -26,13 +28,51 @@ export interface ProductTile extends Tiles {
 
 /** Constants of product-register.wgsl: more rows spill, fewer load more; more threads waste them on a narrow product. */
 const REGISTER: ProductTile = { THREADS: 16, TILE_ROWS: 16, TILE_COLUMNS: 64 };
-/** Constants of product-tiled.wgsl: within the limits that every WebGPU adapter grants. */
-const TILED: ProductTile = { THREADS: 128, TILE_ROWS: 64, TILE_COLUMNS: 64 };
+/** A tile of product-tiled.wgsl: its side, and what a thread has of it. */
+interface Tiling {
+  readonly side: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  readonly buffers: number;
+}
+
+/** Largest first. The last is within what every adapter grants. */
+const TILINGS: readonly Tiling[] = [
+  { side: 128, rows: 8, columns: 8, depth: 16, buffers: 2 },
+  { side: 64, rows: 8, columns: 4, depth: 16, buffers: 1 },
+  { side: 32, rows: 4, columns: 4, depth: 32, buffers: 1 },
+];
+/** Workgroups that keep a large GPU busy: a larger tile must leave as many. */
+const ENOUGH_GROUPS = 256;
+
+/** Bytes of workgroup memory of product-tiled.wgsl. */
+const tileBytes = ({ side, depth, buffers }: Tiling) => 16 * buffers * depth * (side / 2 + 1);
+
+function tiled({ B = 1, M, N, aligned }: ProductSize, limits: GpuLimits): ProductTile {
+  const { side, rows, columns, depth, buffers } =
+    TILINGS.find((tiling) => {
+      const { side, rows, columns } = tiling;
+      const fits =
+        tileBytes(tiling) <= limits.maxWorkgroupStorage && side ** 2 <= rows * columns * limits.maxWorkgroupInvocations;
+      return fits && B * ceilDiv(M, side) * ceilDiv(N, side) >= ENOUGH_GROUPS;
+    }) ?? TILINGS[TILINGS.length - 1];
+  return {
+    THREADS: side ** 2 / rows / columns,
+    TILE_ROWS: side,
+    TILE_COLUMNS: side,
+    THREAD_ROWS: rows,
+    THREAD_COLUMNS: columns,
+    DEPTH: depth,
+    BUFFERS: buffers,
+    ALIGNED: aligned ? 1 : 0,
+  };
+}
 
 /** Null where the adapter takes the other variant. */
-export function productTile(variant: ProductVariant, limits: GpuLimits): ProductTile | null {
+export function productTile(variant: ProductVariant, size: ProductSize, limits: GpuLimits): ProductTile | null {
   if (productVariant(limits) !== variant) return null;
-  return variant === "product-register" ? REGISTER : TILED;
+  return variant === "product-register" ? REGISTER : tiled(size, limits);
 }
 
 /** The two launches of a kernel over the tiles of product-*.wgsl. One of them runs, as the adapter decides. */
@@ -44,7 +84,7 @@ export const productLaunches = /* @__NO_SIDE_EFFECTS__ */ <P>(
   (Object.keys(VARIANTS) as ProductVariant[]).map((variant) => ({
     source,
     common: [VARIANTS[variant]],
-    tiles: (_: P, limits: GpuLimits) => productTile(variant, limits),
+    tiles: (params: P, limits: GpuLimits) => productTile(variant, size(params), limits),
     grid: (params: P, { TILE_ROWS, TILE_COLUMNS }: Tiles) => {
       const { B = 1, M, N } = size(params);
       return [ceilDiv(N, TILE_COLUMNS), ceilDiv(M, TILE_ROWS), B] as const;
