@@ -18,10 +18,17 @@ export function normals(shape: readonly number[], stream: number, scale = 1): Ho
   return { shape, values };
 }
 
-/** The inputs of a case that is benchmarked: normal values, scaled where the case says so. */
+/** Whole numbers from `low` up to below `high`, each as likely. */
+function integers(shape: readonly number[], stream: number, low: number, high: number): HostTensor {
+  const random = new HostRandom(1, stream);
+  return { shape, values: Int32Array.from({ length: sizeOf(shape) }, () => low + random.below(high - low)) };
+}
+
+/** The inputs of a case that is benchmarked: normal values, scaled where the case says so; indices over their range. */
 export function hostInputs(c: OpCase): Record<string, HostTensor> {
   return Object.fromEntries(
     Object.entries(c.inputs).map(([name, spec], i) => {
+      if ("low" in spec) return [name, integers(spec.shape, i, spec.low, spec.high)];
       const { shape, scale } = normal(c, name, spec);
       return [name, normals(shape, i, scale)];
     }),

@@ -109,4 +109,18 @@ const loraMatmul: Build = ({ scale, dropout }, inputs) => {
   };
 };
 
-const graphs: Readonly<Record<string, Build>> = { matmul, attention, attentionPacked, loraMatmul };
+const layerNorm: Build = ({ eps }, inputs) => ({
+  nodes: [
+    {
+      op: "LayerNormalization",
+      inputs: ["x", "weight", "bias"],
+      outputs: ["y"],
+      attributes: { axis: inputs.x.shape.length - 1, epsilon: { float: eps as number } },
+    },
+  ],
+  inputs: f32s(inputs),
+  outputs: { y: inputs.x.shape },
+  weights: ["weight", "bias"],
+});
+
+const graphs: Readonly<Record<string, Build>> = { matmul, attention, attentionPacked, loraMatmul, layerNorm };

@@ -1,7 +1,10 @@
 import { OptionError } from "../../engine/index.js";
 import type { Task } from "../task.js";
+import { adamwTasks } from "./adamw.js";
 import { attentionTasks } from "./attention.js";
+import { crossEntropyTasks } from "./cross-entropy.js";
 import { launchTasks } from "./launch.js";
+import { layerNormTasks } from "./layer-norm.js";
 import { loraTasks } from "./lora.js";
 import { matmulTasks } from "./matmul.js";
 import { replayTasks } from "./replay.js";
@@ -12,6 +15,9 @@ const suites = {
   matmul: matmulTasks,
   attention: attentionTasks,
   lora: loraTasks,
+  "layer-norm": layerNormTasks,
+  "cross-entropy": crossEntropyTasks,
+  adamw: adamwTasks,
   step: stepTasks,
   launch: launchTasks,
   replay: replayTasks,

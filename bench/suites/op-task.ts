@@ -2,7 +2,7 @@ import type { Op } from "../../engine/define-op.js";
 import type { CaseTable, OpCase } from "../../kernels/contract.js";
 import { prepareOp } from "../contenders/engine.js";
 import { hostInputs, normals } from "../inputs.js";
-import type { Task } from "../task.js";
+import type { HostTensor, Task } from "../task.js";
 
 /** What the rows of one op have in common. */
 export interface OpRows {
@@ -13,6 +13,8 @@ export interface OpRows {
   shapeText(c: OpCase): string;
   /** Shape of y, hence of dy. */
   output(c: OpCase): readonly number[];
+  /** dy of a backward row: normal values where absent. */
+  dy?(c: OpCase, stream: number): HostTensor;
   /** Inputs whose gradients a backward row computes. */
   readonly trained: readonly string[];
 }
@@ -39,7 +41,8 @@ export function opTask(rows: OpRows, c: OpCase, pass: "forward" | "forward+backw
     tolerance: table.tolerance.f32,
     prepare: async (device) => {
       const inputs = hostInputs(c);
-      if (backward) inputs.dy = normals(rows.output(c), Object.keys(c.inputs).length);
+      const stream = Object.keys(c.inputs).length;
+      if (backward) inputs.dy = rows.dy?.(c, stream) ?? normals(rows.output(c), stream);
       return prepareOp(device, { op, options, trained }, inputs);
     },
   };

@@ -22,6 +22,5 @@ export function parseShapes<T>(text: string, { suite, form, pattern, make }: Sha
 }
 
 export function refuseShapes(suite: string, shapes: string | undefined): void {
-  if (shapes !== undefined)
-    throw new OptionError(`bench ${suite}: it takes no --shapes; matmul, attention and lora do.`);
+  if (shapes !== undefined) throw new OptionError(`bench ${suite}: it takes no --shapes; the suites of one op do.`);
 }

@@ -37,6 +37,7 @@ describe("onnxruntime-node", () => {
     ["ort-const", "matmul", "5x7x33,5x7x33:linear,5x7x33:linear:gelu"],
     ["ort", "attention", "B2H3S17D16,B2H3S17D16:causal,B2H3L5S17D16,B1H3L1S17D16:causal,B2H3S17D16:packed"],
     ["ort-const", "lora", "6x33x17x4"],
+    ["ort", "layer-norm", "7x33"],
   ] as const)("%s computes what we compute: %s %s", async ([name, suite, shapes], { skip }) => {
     const forwards = tasksOf(suite, shapes).filter((task) => task.pass === "forward");
     await agrees(name, forwards, skip);

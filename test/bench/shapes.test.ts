@@ -18,7 +18,7 @@ describe("--shapes", () => {
     ["matmul", "64x64x64:gelu", "with :linear or :linear:gelu"],
     ["attention", "B2H12D64", 'bench attention: shape "B2H12D64" is not of the form B2H12S577D64'],
     ["lora", "8x8x8x2:dropout=1.5", "is not of the form TxKxNxR"],
-    ["step", "8", "bench step: it takes no --shapes; matmul, attention and lora do."],
+    ["step", "8", "bench step: it takes no --shapes; the suites of one op do."],
     ["all", "8x8x8", "bench all: --shapes belong to one suite. Name it."],
   ] as const)("%s refuses %s", (suite, shapes, message) => {
     expect(() => tasksOf(suite, shapes)).toThrow(message);

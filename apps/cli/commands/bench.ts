@@ -10,7 +10,18 @@ import { table } from "../table.js";
 
 /** bench/contenders/index.ts has them; that folder is loaded only to measure. */
 const PEERS = ["ort", "ort-const", "tfjs", "jax", "torch", "frozen"] as const;
-const SUITES = ["matmul", "attention", "lora", "step", "launch", "replay", "all"] as const;
+const SUITES = [
+  "matmul",
+  "attention",
+  "lora",
+  "layer-norm",
+  "cross-entropy",
+  "adamw",
+  "step",
+  "launch",
+  "replay",
+  "all",
+] as const;
 
 interface Options extends CommonOptions {
   shapes?: string;

@@ -76,9 +76,10 @@ const OPS = {
   },
 
   attentionPacked({ scale, causal }, inputs) {
-    const [B, L, , H, D] = inputs.qkv.shape;
+    const D = inputs.qkv.shape[4];
     const factor = scale ?? 1 / Math.sqrt(D);
-    const parts = (qkv) => np.split(qkv, 3, 2).map((part) => part.reshape([B, L, H, D]));
+    // Not split: the compiler did not finish the gradient of that.
+    const parts = (qkv) => [0, 1, 2].map((i) => (i < 2 ? qkv.ref : qkv).slice([], [], i));
     const fused = ({ qkv }) => nn.dotProductAttention(...parts(qkv), { scale: factor, isCausal: causal ?? false });
     const forms = { dotProductAttention: { forward: fused } };
     if (!causal) forms.composed = { forward: ({ qkv }) => attend(...parts(qkv).map(heads), factor) };
@@ -103,15 +104,20 @@ const OPS = {
     if (reduction !== "mean" || labelSmoothing > 0 || inputs.target.values.includes(ignoreIndex))
       throw new Error("jax.mjs has the mean over all targets only");
     const [T, V] = inputs.logits.shape;
+    // Not nn.oneHot: that takes rows of a [V, V] identity, which no buffer holds.
+    const oneHot = (target) => {
+      const classes = np.arange(V).astype(np.int32).reshape([1, V]);
+      return np.equal(target.reshape([T, 1]), classes).astype(np.float32);
+    };
     const logSoftmax = ({ logits, target }) => {
       return nn
         .logSoftmax(logits, -1)
-        .mul(nn.oneHot(target, V))
+        .mul(oneHot(target))
         .sum()
         .mul(-1 / T);
     };
     const logSumExp = ({ logits, target }) => {
-      const picked = logits.ref.mul(nn.oneHot(target, V)).sum(-1);
+      const picked = logits.ref.mul(oneHot(target)).sum(-1);
       return np.mean(nn.logsumexp(logits, -1).sub(picked));
     };
     return {

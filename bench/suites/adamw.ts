@@ -1,0 +1,80 @@
+import { type Device, optim, type Tensor } from "../../engine/index.js";
+import { timed, upload } from "../contenders/engine.js";
+import { normals } from "../inputs.js";
+import type { HostTensors, Prepared, Task } from "../task.js";
+import { parseShapes, type ShapeForm } from "./shapes.js";
+
+interface Sizes {
+  readonly count: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+const form: ShapeForm<Sizes> = {
+  suite: "adamw",
+  form: "NxRxC, N parameters [R, C] (16x512x512)",
+  pattern: /^(?<count>\d+)x(?<rows>\d+)x(?<columns>\d+)$/,
+  make: ({ count, rows, columns }) => ({ count: Number(count), rows: Number(rows), columns: Number(columns) }),
+};
+
+const OPTIONS = { lr: 1e-3, betas: [0.9, 0.999] as const, eps: 1e-8, weightDecay: 0.01 };
+
+/** A step of AdamW on gradients that are there: what training adds to forward and backward. */
+export function adamwTasks(shapes = "16x512x512"): Task[] {
+  return parseShapes(shapes, form).map(({ count, rows, columns }) => {
+    const n = count * rows * columns;
+    return {
+      suite: "adamw",
+      op: "AdamW",
+      pass: "step",
+      name: `${count} parameters of ${rows} × ${columns}`,
+      shape: `${count}x${rows}x${columns}`,
+      options: OPTIONS,
+      trained: [],
+      flops: 16 * n,
+      // Parameter, gradient and both moments read, all but the gradient written.
+      bytes: 28 * n,
+      // Two steps of some lr beside parameters of 1: their rounding, and that of one division and one root.
+      tolerance: 5e-7,
+      prepare: async (device) => prepareStep(device, hostInputs({ count, rows, columns })),
+    };
+  });
+}
+
+function hostInputs({ count, rows, columns }: Sizes): HostTensors {
+  const pairs = Array.from({ length: count }, (_, i) => [
+    [`parameter:${i}`, normals([rows, columns], 2 * i)],
+    [`gradient:${i}`, normals([rows, columns], 2 * i + 1)],
+  ]);
+  return Object.fromEntries(pairs.flat());
+}
+
+function prepareStep(device: Device, host: HostTensors): Prepared {
+  const parameters: Tensor[] = [];
+  for (let i = 0; host[`parameter:${i}`]; i++) {
+    const parameter = upload(device, host[`parameter:${i}`]);
+    parameter.grad = upload(device, host[`gradient:${i}`]);
+    parameters.push(parameter);
+  }
+  const optimizer = new optim.AdamW(parameters, OPTIONS);
+  const enqueue = (calls: number) => {
+    for (let i = 0; i < calls; i++) optimizer.step();
+  };
+  const release = () => {
+    optimizer.dispose();
+    for (const parameter of parameters) {
+      parameter.grad?.dispose();
+      parameter.dispose();
+    }
+  };
+  return {
+    contender: timed(device, enqueue, release),
+    inputs: async () => host,
+    /** Every parameter after two steps: the second has moments of both. */
+    results: async () => {
+      enqueue(2);
+      const values = parameters.map(async (p, i) => [String(i), (await p.data()) as Float32Array] as const);
+      return Object.fromEntries(await Promise.all(values));
+    },
+  };
+}

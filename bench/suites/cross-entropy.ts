@@ -1,0 +1,40 @@
+import type { Op } from "../../engine/define-op.js";
+import { crossEntropyOp } from "../../engine/ops/cross-entropy.js";
+import type { OpCase } from "../../kernels/contract.js";
+import { table } from "../../kernels/cross-entropy/cases.js";
+import { normals, shapeOf } from "../inputs.js";
+import type { Task } from "../task.js";
+import { benched, type OpRows, opTask } from "./op-task.js";
+import { parseShapes, type ShapeForm } from "./shapes.js";
+
+/** The mean loss of T tokens of a vocabulary of V; no target is ignored. */
+const form: ShapeForm<OpCase> = {
+  suite: "cross-entropy",
+  form: "TxV (320x30522)",
+  pattern: /^(?<T>\d+)x(?<V>\d+)$/,
+  make({ T, V }) {
+    const [t, v] = [Number(T), Number(V)];
+    return {
+      name: `${T} tokens of ${V}`,
+      inputs: { logits: [t, v], target: { shape: [t], dtype: "i32", low: 0, high: v } },
+      options: { reduction: "mean", labelSmoothing: 0, ignoreIndex: -100 },
+    };
+  },
+};
+
+const shapeText = (c: OpCase) => shapeOf(c, "logits").join("x");
+
+const rows: OpRows = {
+  suite: "cross-entropy",
+  table,
+  op: crossEntropyOp as unknown as Op,
+  shapeText,
+  output: () => [],
+  // A mean over T shrinks gradients below what a comparison with the largest result would notice.
+  dy: (c, stream) => normals([], stream, shapeOf(c, "logits")[0]),
+  trained: ["logits"],
+};
+
+export function crossEntropyTasks(shapes = benched(table).map(shapeText).join(",")): Task[] {
+  return parseShapes(shapes, form).map((c) => opTask(rows, c, "forward+backward"));
+}
