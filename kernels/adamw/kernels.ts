@@ -1,5 +1,5 @@
-import { foldGrid, over, threads } from "../common/wgsl/grid.js";
-import { ALL_FLOATS, ceilDiv, optional, pass, read, rowGrain, update } from "../contract.js";
+import { perElement, threads } from "../common/wgsl/grid.js";
+import { ALL_FLOATS, optional, pass, read, rowGrain, update } from "../contract.js";
 import advanceWgsl from "./advance.wgsl.js";
 import * as reference from "./reference.js";
 import stepWgsl from "./step.wgsl.js";
@@ -68,13 +68,6 @@ export const step = pass({
   },
   webgpu: {
     dtypes: ["f32", "f16"],
-    launches: [
-      {
-        source: stepWgsl,
-        tiles: () => ({ WORKGROUP: 256 }),
-        grid: ({ n }, { WORKGROUP }) => foldGrid(ceilDiv(n, WORKGROUP)),
-        cut: over("n"),
-      },
-    ],
+    launches: [perElement(stepWgsl)],
   },
 });

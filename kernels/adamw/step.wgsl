@@ -3,8 +3,8 @@
 // Math      m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g²;  p = p (1 - lr wd) - lr/c1 · m / (√(v/c2) + eps)
 // Shapes    parameter, m, v [n] f32 · gradient [n] · schedule [parameters,4], row `slot` = lr, c1, c2, unused
 //           clip [2] = norm, factor of g
-// Tiling    a thread owns an element
-// Launch    grid (n / WORKGROUP) folded, WORKGROUP threads
+// Tiling    a thread owns four neighbouring elements; those past the end fall into the padding of the buffers
+// Launch    grid (ceil(n / 4 WORKGROUP)) folded, WORKGROUP threads
 // Numerics  f32
 
 struct Params {
@@ -20,12 +20,12 @@ struct Params {
   hasClip: u32,
 }
 
-@group(0) @binding(0) var<storage, read_write> parameter: array<f32>;  // [n]
-@group(0) @binding(1) var<storage, read> gradient: array<value>;       // [n]
-@group(0) @binding(2) var<storage, read_write> m: array<f32>;          // [n]
-@group(0) @binding(3) var<storage, read_write> v: array<f32>;          // [n]
-@group(0) @binding(4) var<storage, read> schedule: array<vec4<f32>>;   // [parameters,4]
-@group(0) @binding(5) var<uniform> clip: vec2<f32>;                    // [2]
+@group(0) @binding(0) var<storage, read_write> parameter: array<vec4<f32>>;  // [n]
+@group(0) @binding(1) var<storage, read> gradient: array<vec4<value>>;       // [n]
+@group(0) @binding(2) var<storage, read_write> m: array<vec4<f32>>;          // [n]
+@group(0) @binding(3) var<storage, read_write> v: array<vec4<f32>>;          // [n]
+@group(0) @binding(4) var<storage, read> schedule: array<vec4<f32>>;         // [parameters,4]
+@group(0) @binding(5) var<uniform> clip: vec2<f32>;                          // [2]
 @group(0) @binding(6) var<uniform> params: Params;
 
 @compute @workgroup_size(WORKGROUP)
@@ -36,13 +36,13 @@ fn main(
 ) {
   let i = folded_index(group, groups) * WORKGROUP + lane;
   // A clip factor below 0: the step is skipped (loss-scale/unscale).
-  if (i >= params.n || (params.hasClip == 1u && clip[1] < 0.0)) {
+  if (i >= (params.n + 3u) / 4u || (params.hasClip == 1u && clip[1] < 0.0)) {
     return;
   }
   let schedule = schedule[params.slot];
   let lr = schedule[0];
 
-  let g = f32(gradient[i]) * select(1.0, clip[1], params.hasClip == 1u);
+  let g = vec4<f32>(gradient[i]) * select(1.0, clip[1], params.hasClip == 1u);
   let first = params.beta1 * m[i] + params.rest1 * g;
   let second = params.beta2 * v[i] + params.rest2 * (g * g);
   m[i] = first;

@@ -41,11 +41,12 @@ export const vectors = /* @__NO_SIDE_EFFECTS__ */ (source: WgslSource) =>
 
 /** A launch may be cut over this letter: what it computes for one depends on nothing of the others. */
 export const over =
-  <const K extends string>(letter: K) =>
-  () => ({ over: letter });
+  /* @__NO_SIDE_EFFECTS__ */
+    <const K extends string>(letter: K) =>
+    () => ({ over: letter });
 
 /** The same, of elements that depend on nothing but their own place. */
-export const perElement = (source: WgslSource) => ({ ...vectors(source), cut: over("n") });
+export const perElement = /* @__NO_SIDE_EFFECTS__ */ (source: WgslSource) => ({ ...vectors(source), cut: over("n") });
 
 /** The launch that fills the lists of lists.wgsl. Each thread walks over all positions: more of them share less work. */
 export const makeLists = /* @__NO_SIDE_EFFECTS__ */ (source: WgslSource, buffers: readonly string[]) => ({
