@@ -1,17 +1,18 @@
-// common: attention, attention-keys, grid, philox
+// common: attention, attention-keys, grid, lanes, philox
 // attention/backward dk, or dv, of the keys or of the prefix (webgpu), from storage: for adapters that run on the CPU
 // Math      dv[n,:] = sum_i w r dy[i,:];  dk[n,:] = scale sum_i dscore[i,n] q[i,:], dscore[i,n] = w (r dy[i]·v[n] - delta[i]);
 //           w = exp(scale q·k[n] - lse[i]) where i sees n, r the dropout factor; sums over the heads of a group, and for
 //           the prefix over the batch
 // Shapes    dy, q [B,L,H,D] · k, v, dkv [B,S,G,D], layouts in kernels.ts, or [P,G,D] · mask [B,kvCapacity] i32 · random [4] u32
 //           lse [B,H,L] f32 · scratch: behind the prefix delta [B,H,L] f32
-// Method    per batch row and head, per tile of queries: k·q (and v·dy), four queries at a time; w r or dscore; then
-//           dkv += that times dy or q, eight columns at a time over all queries of the tile.
+// Method    per batch row and head, per tile of queries: k·q, sixteen queries at a time; weights; v·dy likewise; w r or
+//           dscore; then dkv += that times dy or q, sixteen columns at a time over all queries of the tile.
 //           Each gradient is a launch of its own: dk and dv may be one packed buffer, which WebGPU lets a dispatch bind
 //           once only. The price is one product in eight, q·k again; together they would need the registers of both.
-// Tiling    as forward.wgsl: a thread owns four keys, dkv and a tile of weights in private memory
-// Launch    grid (B G ceil(S / 4) / WORKGROUP), or (G ceil(P / 4) / WORKGROUP) for the PREFIX, folded; WORKGROUP threads;
-//           OF = 0 for dv, 1 for dk; HEAD >= D
+// Tiling    as forward.wgsl: a thread owns four keys of the workgroup's group, dkv and a tile of weights in private memory,
+//           and shares elements of q and dy with its subgroup
+// Launch    grid (B G ceil(S / (4 WORKGROUP))), or (G ceil(P / (4 WORKGROUP))) for the PREFIX, folded; WORKGROUP threads;
+//           OF = 0 for dv, 1 for dk; HEAD >= D, a multiple of 16; TILE one of 16
 // Numerics  f32, in the order of batch rows, heads, queries; a key that nothing sees gets 0
 // Limits    each tensor below 2^32 elements
 
@@ -51,6 +52,8 @@ struct Params {
 // Of the thread's four keys: dkv, dk not yet scaled, and the weights of a tile of queries.
 var<private> result: array<vec4<f32>, HEAD>;
 var<private> weights: array<vec4<f32>, TILE>;
+// For dk, the weights while v·dy takes their place.
+var<private> shares: array<vec4<f32>, TILE>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -59,17 +62,20 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let keys = select(params.S, params.P, PREFIX == 1u);
-  let blocks = (keys + 3u) / 4u;
-  let thread = folded_index(group, groups) * WORKGROUP + lane;
-  let own_batch = thread / blocks / params.G;
-  let g = thread / blocks % params.G;
-  let first = 4u * (thread % blocks);
+  let blocks = (keys + 4u * WORKGROUP - 1u) / (4u * WORKGROUP);
+  let index = folded_index(group, groups);
+  let own_batch = index / blocks / params.G;
+  let g = index / blocks % params.G;
+  let block = 4u * WORKGROUP * (index % blocks);
   if (own_batch >= select(params.B, 1u, PREFIX == 1u)) {
     return;
   }
-  // Keys past the end repeat the last one.
+  // Keys past the end repeat the last one. All lanes walk over the queries that see the first key of the workgroup.
+  let first = block + 4u * lane;
   let key = min(first + FOUR, vec4(keys - 1u));
-  let n = key + select(params.P, 0u, PREFIX == 1u);
+  let before = select(params.P, 0u, PREFIX == 1u);
+  let n = key + before;
+  let sharing = lane_of_four();
 
   for (var d = 0u; d < params.D; d++) {
     result[d] = vec4(0.0);
@@ -81,46 +87,57 @@ fn main(
     let batch = own_batch + r / heads;
     let h = g * heads + r % heads;
     let shown = vec4(mask_shows(batch, n.x), mask_shows(batch, n.y), mask_shows(batch, n.z), mask_shows(batch, n.w));
-    for (var tile = first_query(n.x); tile < params.L; tile += TILE) {
+    for (var tile = first_query(before + block); tile < params.L; tile += TILE) {
       let count = min(TILE, params.L - tile);
 
-      for (var j = 0u; j < count; j += 4u) {
-        let products = multiply(batch, h, g, key, tile + j);
-        for (var c = 0u; c < min(4u, count - j); c++) {
-          let i = tile + j + c;
-          let row = lse_row(batch, i, h);
-          let seen = shown & (n < vec4(keys_seen(i)));
-          let weight = exp(select(vec4(HIDDEN), params.scale * products.score[c] - lse[row], seen));
-          var factor = vec4(1.0);
-          if (params.dropout > 0.0) {
-            let position = row * (params.P + params.S) + n.x;
-            factor = dropout_factors(position, params.sequence, random, params.dropout);
-          }
-          if (OF == 0u) {
-            weights[j + c] = weight * factor;
-          } else {
-            weights[j + c] = weight * (factor * products.dweight[c] - scratch[delta_row(row)]);
-          }
+      for (var j = 0u; j < count; j += 16u) {
+        multiply(batch, h, g, key, tile, j, sharing, 0u);
+      }
+      for (var j = 0u; j < count; j++) {
+        let row = lse_row(batch, tile + j, h);
+        let seen = shown & (n < vec4(keys_seen(tile + j)));
+        weights[j] = exp(select(vec4(HIDDEN), params.scale * weights[j] - lse[row], seen));
+      }
+      if (OF == 1u) {
+        for (var j = 0u; j < count; j++) {
+          shares[j] = weights[j];
+        }
+        for (var j = 0u; j < count; j += 16u) {
+          multiply(batch, h, g, key, tile, j, sharing, 1u);
+        }
+      }
+      for (var j = 0u; j < count; j++) {
+        let row = lse_row(batch, tile + j, h);
+        var factor = vec4(1.0);
+        if (params.dropout > 0.0) {
+          let position = row * (params.P + params.S) + n.x;
+          factor = dropout_factors(position, params.sequence, random, params.dropout);
+        }
+        if (OF == 0u) {
+          weights[j] *= factor;
+        } else {
+          weights[j] = shares[j] * (factor * weights[j] - scratch[delta_row(row)]);
         }
       }
 
-      for (var d = 0u; d < params.D; d += 8u) {
-        var a = mat4x4<f32>();
-        var b = mat4x4<f32>();
+      for (var d = 0u; d < params.D; d += 16u) {
+        var columns = array<mat4x4<f32>, 4>();
         for (var j = 0u; j < count; j++) {
           let weight = weights[j];
-          a += outer(weight, row_at(batch, tile + j, h, d));
-          b += outer(weight, row_at(batch, tile + j, h, d + 4u));
+          for (var s = 0u; s < 4u; s++) {
+            columns[s] += outer(weight, of_four_lanes(row_at(batch, tile + j, h, d + 4u * s + sharing)));
+          }
         }
-        let columns = array(a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]);
-        for (var c = 0u; c < min(8u, params.D - d); c++) {
-          result[d + c] += columns[c];
+        for (var s = 0u; s < 4u; s++) {
+          for (var c = 0u; c < 4u; c++) {
+            result[d + 4u * s + c] += columns[s][c];
+          }
         }
       }
     }
   }
 
-  for (var r = 0u; r < min(4u, keys - first); r++) {
+  for (var r = 0u; r < four_below(first, keys); r++) {
     var at = prefix_row(first + r, g);
     if (PREFIX == 0u) {
       at = key_row(own_batch, params.P + first + r, g) + select(params.kOffset, params.vOffset, OF == 0u);
@@ -131,43 +148,40 @@ fn main(
   }
 }
 
-// Of four keys and four queries, queries in columns: k·q, v·dy.
-struct Products {
-  score: mat4x4<f32>,
-  dweight: mat4x4<f32>,
-}
-
-// For queries i .. i + 3; past the last one that again.
-fn multiply(batch: u32, h: u32, g: u32, key: vec4<u32>, i: u32) -> Products {
-  let queries = min(i + FOUR, vec4(params.L - 1u));
-  let q_at = query_row(batch, 0u, h) + queries * params.qPitch;
-  let dy_at = result_row(batch, 0u, h) + queries * params.H * params.D;
-  var k_at = (key * params.G + g) * params.D;
-  var v_at = k_at;
+// Four keys times queries tile + j .. tile + j + 15 (`side` = 0), or their values times dy (1), into their places in
+// `weights`; past the last query that one again.
+fn multiply(batch: u32, h: u32, g: u32, key: vec4<u32>, tile: u32, j: u32, sharing: u32, side: u32) {
+  let queries = min(tile + j + sharing + 4u * FOUR, vec4(params.L - 1u));
+  var at = (key * params.G + g) * params.D;
   if (PREFIX == 0u) {
-    let at = (batch * params.kvCapacity + key) * params.kvPitch + g * params.D;
-    k_at = params.kOffset + at;
-    v_at = params.vOffset + at;
+    let offset = select(params.kOffset, params.vOffset, side == 1u);
+    at = offset + (batch * params.kvCapacity + key) * params.kvPitch + g * params.D;
   }
-  var score = mat4x4<f32>();
-  var dweight = mat4x4<f32>();
+  var sums = array<mat4x4<f32>, 4>();
   for (var d = 0u; d < params.D; d++) {
-    let k_d = vec4<f32>(vec4(k[k_at.x + d], k[k_at.y + d], k[k_at.z + d], k[k_at.w + d]));
-    score += outer(k_d, vec4<f32>(vec4(q[q_at.x + d], q[q_at.y + d], q[q_at.z + d], q[q_at.w + d])));
-    if (OF == 1u) {
-      let v_d = vec4<f32>(vec4(v[v_at.x + d], v[v_at.y + d], v[v_at.z + d], v[v_at.w + d]));
-      dweight += outer(v_d, vec4<f32>(vec4(dy[dy_at.x + d], dy[dy_at.y + d], dy[dy_at.z + d], dy[dy_at.w + d])));
+    if (side == 0u) {
+      let own = vec4<f32>(vec4(k[at.x + d], k[at.y + d], k[at.z + d], k[at.w + d]));
+      for (var s = 0u; s < 4u; s++) {
+        sums[s] += outer(own, of_four_lanes(f32(q[query_row(batch, queries[s], h) + d])));
+      }
+    } else {
+      let own = vec4<f32>(vec4(v[at.x + d], v[at.y + d], v[at.z + d], v[at.w + d]));
+      for (var s = 0u; s < 4u; s++) {
+        sums[s] += outer(own, of_four_lanes(f32(dy[result_row(batch, queries[s], h) + d])));
+      }
     }
   }
-  return Products(score, dweight);
+  for (var s = 0u; s < 4u; s++) {
+    for (var c = 0u; c < 4u; c++) {
+      weights[j + 4u * s + c] = sums[s][c];
+    }
+  }
 }
 
-// Columns d .. d + 3 of query i: of dy for dv, of q for dk.
-fn row_at(batch: u32, i: u32, h: u32, d: u32) -> vec4<f32> {
+// Column d of query i: of dy for dv, of q for dk.
+fn row_at(batch: u32, i: u32, h: u32, d: u32) -> f32 {
   if (OF == 0u) {
-    let at = result_row(batch, i, h) + d;
-    return vec4<f32>(vec4(dy[at], dy[at + 1u], dy[at + 2u], dy[at + 3u]));
+    return f32(dy[result_row(batch, i, h) + d]);
   }
-  let at = query_row(batch, i, h) + d;
-  return vec4<f32>(vec4(q[at], q[at + 1u], q[at + 2u], q[at + 3u]));
+  return f32(q[query_row(batch, i, h) + d]);
 }

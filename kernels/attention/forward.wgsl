@@ -1,16 +1,18 @@
-// common: attention, attention-keys, grid, philox
+// common: attention, attention-keys, grid, lanes, philox
 // attention/forward (webgpu), from storage: for adapters that run on the CPU
 // Math      y[b,i,h,:] = sum_n p[i,n] r[i,n] v[n,:];  p[i,n] = exp(scale q·k[n] - lse[i]) over the keys that i sees,
 //           r the dropout factor, g = h / (H / G);  lse = log sum_n exp(scale q·k[n])
 // Shapes    q, y [B,L,H,D] · k, v [B,S,G,D], layouts in kernels.ts · mask [B,kvCapacity] i32 · random [4] u32 · lse [B,H,L] f32
 //           scratch: prefix keys, prefix values [P,G,D] f32 (prefix.wgsl)
 // Method    per tile of keys, the prefix first:
-//             scores, eight keys at a time, an outer product per d; new maximum; weights exp(score - maximum); dropout;
-//             y = y exp(old - new maximum) + weights V, eight columns at a time over all keys of the tile
-// Tiling    a thread owns four query rows of a head; y and a tile of weights lie in its private memory, sums in
-//           registers. Such an adapter runs a private or storage access lane by lane, so each one serves four or eight
-//           multiply-adds; barriers are dearer still, so there is no workgroup memory.
-// Launch    grid (B H ceil(L / 4) / WORKGROUP) folded, WORKGROUP threads; HEAD >= D + 7; PREFIX = 1 where P > 0
+//             scores, sixteen keys at a time, an outer product per d; new maximum; weights exp(score - maximum); dropout;
+//             y = y exp(old - new maximum) + weights V, sixteen columns at a time over all keys of the tile
+// Tiling    a thread owns four query rows of the workgroup's head; y and a tile of weights lie in its private memory, sums
+//           in registers. Such an adapter runs a private or storage access lane by lane, so the lanes of a subgroup share
+//           the elements of k and v that all of them need (lanes.wgsl): eight accesses for 64 multiply-adds. Barriers are
+//           dearer still, so there is no workgroup memory.
+// Launch    grid (B H ceil(L / (4 WORKGROUP))) folded, WORKGROUP threads; HEAD >= D, a multiple of 16; TILE one of 16;
+//           PREFIX = 1 where P > 0
 // Numerics  f32; a row that sees no key: y = 0, lse = 1e30 (NO_KEYS)
 // Limits    each tensor below 2^32 elements
 
@@ -56,18 +58,21 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let blocks = (params.L + 3u) / 4u;
-  let thread = folded_index(group, groups) * WORKGROUP + lane;
-  let batch = thread / blocks / params.H;
-  let h = thread / blocks % params.H;
-  let first = 4u * (thread % blocks);
+  let blocks = (params.L + 4u * WORKGROUP - 1u) / (4u * WORKGROUP);
+  let index = folded_index(group, groups);
+  let batch = index / blocks / params.H;
+  let h = index / blocks % params.H;
+  let block = 4u * WORKGROUP * (index % blocks);
   if (batch >= params.B) {
     return;
   }
-  // Rows past the end repeat the last one.
+  // Rows past the end repeat the last one. All lanes walk over the keys that the last row of the workgroup sees.
   let g = h / (params.H / params.G);
+  let first = block + 4u * lane;
   let i = min(first + FOUR, vec4(params.L - 1u));
   let ends = vec4(keys_seen(i.x), keys_seen(i.y), keys_seen(i.z), keys_seen(i.w));
+  let end = keys_seen(min(block + 4u * WORKGROUP, params.L) - 1u);
+  let sharing = lane_of_four();
   let positions = (lse_row(batch, 0u, h) + i) * (params.P + params.S);
 
   for (var d = 0u; d < params.D; d++) {
@@ -76,19 +81,19 @@ fn main(
   var highest = vec4(FLOOR);
   var sum = vec4(0.0);
 
-  for (var tile = 0u; tile < ends.w; tile += TILE) {
-    let count = min(TILE, ends.w - tile);
+  for (var tile = 0u; tile < end; tile += TILE) {
+    let count = min(TILE, end - tile);
 
+    for (var j = 0u; j < count; j += 16u) {
+      score(batch, h, g, i, tile, j, sharing);
+    }
     var raised = highest;
-    for (var j = 0u; j < count; j += 8u) {
-      let scores = score(batch, h, g, i, tile + j);
-      for (var c = 0u; c < min(8u, count - j); c++) {
-        let n = tile + j + c;
-        let seen = (vec4(n) < ends) & vec4(mask_shows(batch, n));
-        let visible = select(vec4(HIDDEN), params.scale * scores[c], seen);
-        weights[j + c] = visible;
-        raised = max(raised, visible);
-      }
+    for (var j = 0u; j < count; j++) {
+      let n = tile + j;
+      let seen = (vec4(n) < ends) & vec4(mask_shows(batch, n));
+      let visible = select(vec4(HIDDEN), params.scale * weights[j], seen);
+      weights[j] = visible;
+      raised = max(raised, visible);
     }
 
     let correction = exp(highest - raised);
@@ -100,27 +105,28 @@ fn main(
       sum += weight;
     }
     if (params.dropout > 0.0) {
-      drop(positions + tile, min(4u, params.L - first), count);
+      drop(positions + tile, count);
     }
 
-    for (var d = 0u; d < params.D; d += 8u) {
-      var a = mat4x4<f32>();
-      var b = mat4x4<f32>();
+    for (var d = 0u; d < params.D; d += 16u) {
+      var columns = array<mat4x4<f32>, 4>();
       for (var j = 0u; j < count; j++) {
         let weight = weights[j];
-        a += outer(weight, values_at(batch, tile + j, g, d));
-        b += outer(weight, values_at(batch, tile + j, g, d + 4u));
+        for (var s = 0u; s < 4u; s++) {
+          columns[s] += outer(weight, of_four_lanes(value_at(batch, tile + j, g, d + 4u * s + sharing)));
+        }
       }
-      let columns = array(a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]);
-      for (var c = 0u; c < min(8u, params.D - d); c++) {
-        result[d + c] = result[d + c] * correction + columns[c];
+      for (var s = 0u; s < 4u; s++) {
+        for (var c = 0u; c < 4u; c++) {
+          result[d + 4u * s + c] = result[d + 4u * s + c] * correction + columns[s][c];
+        }
       }
     }
   }
 
   let inverse = select(1.0 / sum, vec4(0.0), sum == vec4(0.0));
   let logarithm = select(highest + log(sum), vec4(NO_KEYS), sum == vec4(0.0));
-  for (var r = 0u; r < min(4u, params.L - first); r++) {
+  for (var r = 0u; r < four_below(first, params.L); r++) {
     let y_at = result_row(batch, first + r, h);
     for (var d = 0u; d < params.D; d++) {
       y[y_at + d] = value(result[d][r] * inverse[r]);
@@ -129,52 +135,48 @@ fn main(
   }
 }
 
-// q·k of four queries and keys n .. n + 7; past the last key that one again.
-fn score(batch: u32, h: u32, g: u32, i: vec4<u32>, n: u32) -> array<vec4<f32>, 8> {
+// q·k of four queries and keys tile + j .. tile + j + 15 into their places in `weights`; past the last key that one again.
+fn score(batch: u32, h: u32, g: u32, i: vec4<u32>, tile: u32, j: u32, sharing: u32) {
   let q_at = query_row(batch, 0u, h) + i * params.qPitch;
-  let last = params.P + params.S - 1u;
-  let keys_a = min(n + FOUR, vec4(last));
-  let keys_b = min(n + 4u + FOUR, vec4(last));
+  let keys = min(tile + j + sharing + 4u * FOUR, vec4(params.P + params.S - 1u));
   // Initial values said: without, variables of a loop have kept those of the iteration before (Dawn on lavapipe).
-  var a = mat4x4<f32>();
-  var b = mat4x4<f32>();
+  var sums = array<mat4x4<f32>, 4>();
   for (var d = 0u; d < params.D; d++) {
     let q_d = vec4<f32>(vec4(q[q_at.x + d], q[q_at.y + d], q[q_at.z + d], q[q_at.w + d]));
-    a += outer(q_d, keys_at(batch, keys_a, g, d));
-    b += outer(q_d, keys_at(batch, keys_b, g, d));
+    for (var s = 0u; s < 4u; s++) {
+      sums[s] += outer(q_d, of_four_lanes(key_at(batch, keys[s], g, d)));
+    }
   }
-  return array(a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]);
+  for (var s = 0u; s < 4u; s++) {
+    for (var c = 0u; c < 4u; c++) {
+      weights[j + 4u * s + c] = sums[s][c];
+    }
+  }
 }
 
-// Column d of four keys.
-fn keys_at(batch: u32, n: vec4<u32>, g: u32, d: u32) -> vec4<f32> {
-  let at = params.kOffset + d + (batch * params.kvCapacity + n - params.P) * params.kvPitch + g * params.D;
-  let own = vec4<f32>(vec4(k[at.x], k[at.y], k[at.z], k[at.w]));
+// Column d of key n.
+fn key_at(batch: u32, n: u32, g: u32, d: u32) -> f32 {
+  let own = f32(k[params.kOffset + key_row(batch, n, g) + d]);
   if (PREFIX == 0u) {
     return own;
   }
-  let prefix = (n * params.G + g) * params.D + d;
-  let other = vec4(scratch[prefix.x], scratch[prefix.y], scratch[prefix.z], scratch[prefix.w]);
-  return select(own, other, n < vec4(params.P));
+  return select(own, scratch[prefix_row(n, g) + d], n < params.P);
 }
 
-// Columns d .. d + 3 of the value of key n.
-fn values_at(batch: u32, n: u32, g: u32, d: u32) -> vec4<f32> {
-  let at = params.vOffset + key_row(batch, n, g) + d;
-  let own = vec4<f32>(vec4(v[at], v[at + 1u], v[at + 2u], v[at + 3u]));
+// Column d of the value of key n.
+fn value_at(batch: u32, n: u32, g: u32, d: u32) -> f32 {
+  let own = f32(v[params.vOffset + key_row(batch, n, g) + d]);
   if (PREFIX == 0u) {
     return own;
   }
-  let prefix = prefix_row(params.P + n, g) + d;
-  let other = vec4(scratch[prefix], scratch[prefix + 1u], scratch[prefix + 2u], scratch[prefix + 3u]);
-  return select(own, other, n < params.P);
+  return select(own, scratch[prefix_row(params.P + n, g) + d], n < params.P);
 }
 
-// Dropout of a tile of weights of `rows` rows; `positions`: of each at the tile's first key.
-fn drop(positions: vec4<u32>, rows: u32, count: u32) {
+// Dropout of a tile of weights; `positions`: of each row at the tile's first key.
+fn drop(positions: vec4<u32>, count: u32) {
   for (var j = 0u; j < count; j += 4u) {
     var factors = mat4x4<f32>();
-    for (var r = 0u; r < rows; r++) {
+    for (var r = 0u; r < 4u; r++) {
       factors[r] = dropout_factors(positions[r] + j, params.sequence, random, params.dropout);
     }
     let columns = transpose(factors);

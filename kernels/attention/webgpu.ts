@@ -3,7 +3,8 @@
  * So each binds what it needs; the prefix is copied into scratch, where it takes no binding of its own; and dk and dv,
  * which one packed buffer may hold, are launches of their own.
  *
- * Two variants of each kernel: from storage for adapters that run on the CPU, in tiles of workgroup memory for GPUs.
+ * Two variants of each kernel: from storage for adapters that run on the CPU, whose subgroups share loads; in tiles of
+ * workgroup memory for GPUs.
  */
 import { foldGrid } from "../common/wgsl/grid.js";
 import { ceilDiv, type GpuLimits, type Launches, type Tiles, type WgslLaunch, type WgslSource } from "../contract.js";
@@ -23,21 +24,25 @@ type Launch = WgslLaunch<typeof params>;
 type Pass = Launches<typeof params, Launch>;
 
 const NONE = [0, 0, 0] as const;
-/** Sides of the tiles: of a thread from storage, of a workgroup in tiles. */
+/** Rows of a thread from storage; side of a workgroup's tile in workgroup memory. */
 const FOUR = 4;
 const TILE = 32;
+
+/** A load of four lanes serves all: a subgroup must have four. Its rows are of one head, so more threads idle on few rows. */
+const fromStorage = ({ software, subgroupSize }: GpuLimits) => software && subgroupSize >= 4;
 
 /**
  * From storage. TILE, the rows whose weights a thread keeps in private memory, is long enough to make the update of its
  * result cheap. In both variants head widths share a pipeline in steps of 64: compiling one takes a second or more.
  */
-export function storageTiles({ D, P }: Sizes, { software }: GpuLimits): Tiles | null {
-  return software ? { WORKGROUP: 16, HEAD: 64 * ceilDiv(D, 64), TILE: 64, PREFIX: P > 0 ? 1 : 0 } : null;
+export function storageTiles({ D, P }: Sizes, limits: GpuLimits): Tiles | null {
+  return fromStorage(limits) ? { WORKGROUP: 8, HEAD: 64 * ceilDiv(D, 64), TILE: 64, PREFIX: P > 0 ? 1 : 0 } : null;
 }
 
 /** In workgroup memory: CHUNK columns of both operands at a time, 14,336 bytes with 16, 18,944 with 32. */
-export function workgroupTiles({ D }: Sizes, { software, maxWorkgroupStorage }: GpuLimits): Tiles | null {
-  return software ? null : { HEAD: 64 * ceilDiv(D, 64), CHUNK: maxWorkgroupStorage >= 32768 ? 32 : 16 };
+export function workgroupTiles({ D }: Sizes, limits: GpuLimits): Tiles | null {
+  if (fromStorage(limits)) return null;
+  return { HEAD: 64 * ceilDiv(D, 64), CHUNK: limits.maxWorkgroupStorage >= 32768 ? 32 : 16 };
 }
 
 /** Up to so many rows per key/value head, attention is bound by reading k and v: the keys are split over workgroups. */
@@ -57,7 +62,7 @@ const packPrefix = (): Launch => ({
   grid: ({ P, G, D }, { WORKGROUP }) => (P === 0 ? NONE : foldGrid(ceilDiv(P * G * D, WORKGROUP))),
 });
 
-/** Both variants of a kernel whose rows are `count` times `length`: a thread or workgroup owns rows of one length. */
+/** Both variants of a kernel whose rows are `count` times `length`: a workgroup owns rows of one length. */
 const variants = (
   [storage, tiled]: readonly [WgslSource, WgslSource],
   buffers: readonly string[],
@@ -70,7 +75,7 @@ const variants = (
     tiles: (p, limits) => withMore(storageTiles(p, limits), more),
     grid: (p, { WORKGROUP }) => {
       const [count, length] = size(p);
-      return foldGrid(ceilDiv(count * ceilDiv(length, FOUR), WORKGROUP));
+      return foldGrid(count * ceilDiv(length, FOUR * WORKGROUP));
     },
   },
   {

@@ -107,12 +107,16 @@ for (const [adapter, limits] of Object.entries(ADAPTERS)) {
 describe("the tiles of attention", () => {
   const limits = { subgroups: false, subgroupSize: 0, f16: false, maxBinding: 2 ** 27, maxWorkgroupInvocations: 256 };
   const gpu = { ...limits, software: false, maxWorkgroupStorage: 16384 };
-  const cpu = { ...limits, software: true, maxWorkgroupStorage: 32768 };
+  const cpu = { ...limits, subgroups: true, subgroupSize: 4, software: true, maxWorkgroupStorage: 32768 };
   const widths = (D: number, P = 0) => problem("", { D, P }).params;
 
   test("an adapter gets one variant", () => {
     expect(storageTiles(widths(64), gpu)).toBeNull();
     expect(workgroupTiles(widths(64), cpu)).toBeNull();
+    // Loads cannot be shared there.
+    const alone = { ...cpu, subgroups: false, subgroupSize: 0 };
+    expect(storageTiles(widths(64), alone)).toBeNull();
+    expect(workgroupTiles(widths(64), alone)).not.toBeNull();
   });
 
   test("head widths share a pipeline in steps of 64", () => {

@@ -30,11 +30,6 @@ fn multiply_tile(thread: vec2<u32>, count: u32) -> mat4x4<f32> {
   return sum;
 }
 
-// How many of the four rows or columns from `at` lie below `end`.
-fn four_below(at: u32, end: u32) -> u32 {
-  return min(4u, max(at, end) - at);
-}
-
 // Hands columns 4 x .. 4 x + 3 of the result to all as the left side of `multiply_tile`.
 fn store_inner(thread: vec2<u32>, tile: mat4x4<f32>) {
   for (var c = 0u; c < 4u; c++) {

@@ -35,6 +35,11 @@ fn delta_row(row: u32) -> u32 {
   return 2u * params.P * params.G * params.D + row;
 }
 
+// How many of the four rows or columns from `at` lie below `end`.
+fn four_below(at: u32, end: u32) -> u32 {
+  return min(4u, max(at, end) - at);
+}
+
 // Columns times rows: column c of the result is a times b[c].
 fn outer(a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
   return mat4x4(a * b.x, a * b.y, a * b.z, a * b.w);
