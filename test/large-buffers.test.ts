@@ -1,11 +1,11 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { BindingTooLarge } from "../bindings/errors.js";
+import { hostInputs } from "../engine/check/fill.js";
+import { runOp } from "../engine/check/run-op.js";
 import { openDevice } from "../engine/open-device.js";
 import { expectClose } from "./support/compare.js";
 import { tryOpen, watchGuards } from "./support/devices.js";
-import { hostInputs } from "./support/fill.js";
 import { elements, ops, tables, toleranceOf } from "./support/ops.js";
-import { runOp } from "./support/run-op.js";
 
 /** As if the adapter's bindings held 20 KiB: every case above that runs in parts, or is refused by name. */
 const MOST = 20 * 1024;
