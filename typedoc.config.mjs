@@ -7,7 +7,7 @@ const declared = Object.values(exports).flatMap(({ types }) => types ?? []);
 export default {
   entryPoints: declared.map((path) => path.replace("./dist/", "").replace(/\.d\.ts$/, ".ts")),
   out: "docs/api",
-  tsconfig: "tsconfig.json",
+  tsconfig: "tsconfig.build.json",
   readme: "README.md",
   excludeInternal: true,
   excludePrivate: true,

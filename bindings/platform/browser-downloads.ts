@@ -1,6 +1,6 @@
 /** Files by URL: whole where they are small or the server knows no ranges, else in the pieces that are asked for. */
 import { FileError } from "./file-error.js";
-import type { Download, FileSource } from "./platform.js";
+import type { Download, FileSource } from "./files.js";
 
 /** Files up to this size come whole, in one request. */
 const WHOLE = 64 << 20;

@@ -1,6 +1,6 @@
 /** The origin private file system: files that a browser keeps for pages of one origin, until the user clears them. */
 import { FileError } from "./file-error.js";
-import type { FileSource } from "./platform.js";
+import type { FileSource } from "./files.js";
 
 export const SCHEME = "opfs:";
 

@@ -3,8 +3,8 @@ import { randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { FileError } from "./file-error.js";
+import type { FileSource } from "./files.js";
 import { fileError, onFile } from "./node-file-error.js";
-import type { FileSource } from "./platform.js";
 
 export const readText = (path: string): Promise<string> => onFile(path, readFile(path, "utf8"));
 

@@ -3,6 +3,7 @@
  * browser.ts in a page, so that engine/, models/ and bindings/webgpu/ import no `node:` module.
  */
 import type { NativeAddon } from "../native/addon.js";
+import type { Download, FileSource } from "./files.js";
 
 /** Pixels. */
 export interface DecodedImage {
@@ -10,28 +11,6 @@ export interface DecodedImage {
   readonly height: number;
   /** Red, green, blue, 8 bits each, row by row. */
   readonly rgb: Uint8Array;
-}
-
-/** Random access to a file that may be larger than memory. */
-export interface FileSource {
-  /** For messages: the path. */
-  readonly name: string;
-  /** Bytes. */
-  readonly size: number;
-  /** `length` bytes from `offset` on. Rejects with RangeError beyond the end. */
-  read(offset: number, length: number): Promise<Uint8Array>;
-  /** Nothing can be read afterwards. */
-  close(): Promise<void>;
-}
-
-/** How far a file of the network has come. */
-export interface Download {
-  /** The file's. */
-  readonly url: string;
-  /** Bytes so far. */
-  readonly loaded: number;
-  /** Bytes of the whole file; null where the server does not say. */
-  readonly total: number | null;
 }
 
 export interface Platform {

@@ -93,9 +93,11 @@ export function writable(name: string, shape: readonly number[], values: Numbers
 }
 
 /** The values of a stored tensor as float32. */
-export const readFloat32 = async (tensor: StoredTensor) => toFloat32(await tensor.read(), tensor.dtype);
+export const readFloat32 = async (tensor: StoredTensor): Promise<Float32Array> =>
+  toFloat32(await tensor.read(), tensor.dtype);
 /** The values of a stored tensor as int32. Throws FileFormatError where one does not fit. */
-export const readInt32 = async (tensor: StoredTensor) => toInt32(await tensor.read(), tensor.dtype, tensor.name);
+export const readInt32 = async (tensor: StoredTensor): Promise<Int32Array> =>
+  toInt32(await tensor.read(), tensor.dtype, tensor.name);
 
 const isInteger = (dtype: StoredDType): dtype is IntegerDType => Object.hasOwn(INTEGER_RANGE, dtype);
 const bytesOf = (array: ArrayBufferView) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);

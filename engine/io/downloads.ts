@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import type { Download } from "../../bindings/platform/platform.js";
+import type { Download } from "../../bindings/platform/files.js";
 
 export type { Download };
 

@@ -1,4 +1,4 @@
-import type { FileSource } from "../../bindings/platform/platform.js";
+import type { FileSource } from "../../bindings/platform/files.js";
 import { DAMAGED, FileFormatError } from "./errors.js";
 
 export type { FileSource };

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import * as downloads from "../../bindings/platform/browser-downloads.js";
 import { writeFile } from "../../bindings/platform/browser-files.js";
 import { FileError } from "../../bindings/platform/file-error.js";
-import type { Download } from "../../bindings/platform/platform.js";
+import type { Download } from "../../bindings/platform/files.js";
 
 /** What the page's file functions do is the same under Node, which has fetch; the browser's part is in test/browser. */
 let origin = "";
