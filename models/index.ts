@@ -1,6 +1,20 @@
 /** The public API of the models. */
+
+export type { CheckOptions, DataSummary } from "./data/check.js";
 export { ImageStore } from "./data/image-store.js";
+export { countsOf, type Leak, type LeakedRow, leakedRows, leakText } from "./data/leak.js";
+export type { Problem } from "./data/problem.js";
 export type { AnswerType, VqaRecord } from "./data/record.js";
+export {
+  isTableFile,
+  loadTable,
+  parseTable,
+  type Table,
+  TableColumns,
+  type TableOptions,
+  type TableRow,
+  tableRoles,
+} from "./data/table.js";
 export type { Interval } from "./eval/intervals.js";
 export { type Baseline, type MajorityBaselines, majorityBaselines } from "./eval/majority.js";
 export { type Accuracy, marks, type PublishedScores, type Scores, score, type TypeScores } from "./eval/metrics.js";
@@ -9,13 +23,15 @@ export { formatResults } from "./eval/results.js";
 export type { RgbImage } from "./images/resize.js";
 export type { Scaling } from "./images/scaling.js";
 export { countParameters, type ParameterCounts } from "./miss/adaptation.js";
+export { checkData, type DataCheck } from "./miss/check-data.js";
 export type { LoadReport } from "./miss/checkpoint.js";
 export { type MissConfig, type Preset, presets } from "./miss/config.js";
 export { answersOf, type DataSplits, loadSplits } from "./miss/datasets.js";
 export { type AnswerOptions, MissVqa } from "./miss/miss-vqa.js";
 export { type ModelFolder, readModelFolder, type ScalingName } from "./miss/model-folder.js";
 export type { Answering, Prediction } from "./miss/predict.js";
-export { RunConfig, type RunConfigInput } from "./miss/run-config.js";
+export { loadQuestions, type Questions } from "./miss/questions.js";
+export { type FolderData, folderSets, RunConfig, type RunConfigInput, type TableData } from "./miss/run-config.js";
 export { train as trainMiss } from "./miss/train.js";
 export type { TrainEvent, TrainOptions, TrainResult } from "./miss/train-options.js";
 export {

@@ -9,9 +9,10 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const files = process.argv.slice(2);
 if (files.length === 0) files.push("README.md", "examples/stories260k/README.md", "docs/extending.md");
 
-/** Commands that CI runs in their short form, or elsewhere. */
+/** Parts of commands that CI runs in another form, or null for what it runs elsewhere. */
 const SHORT = [
   [/^npm run demo$/, "npm run demo -- --fast --out runs/readme"],
+  [/ --out runs\/own$/, ' --out "$(mktemp -d)"'],
   [/^npm test$/, null],
   [/^git clone/, null],
   [/^cd /, null],
@@ -33,7 +34,7 @@ for (const file of files) {
       for (const line of block.split("\n").map((l) => l.replace(/\s+#.*$/, "").trim())) {
         if (!line || line.startsWith("#")) continue;
         const rule = SHORT.find(([pattern]) => pattern.test(line));
-        const command = rule ? rule[1] : line;
+        const command = rule ? rule[1] && line.replace(...rule) : line;
         if (command) run(command, "bash", ["-c", command]);
         else console.log(`not here: ${line}`);
       }

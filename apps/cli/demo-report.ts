@@ -1,49 +1,51 @@
-import { readFile } from "node:fs/promises";
-import { arch, cpus, release, totalmem, type } from "node:os";
-import { type DeviceName, HostRandom } from "../../engine/index.js";
+import type { DeviceName } from "../../engine/index.js";
 import { comparePaired, type Scores } from "../../models/index.js";
-import type { Bar, BarGroup, Fact, GalleryItem, ReportData, StageData } from "../report/data.js";
+import type { Bar, BarGroup, ReportData, StageData } from "../report/data.js";
 import { departures } from "./demo-settings.js";
 import { type StageResult, sinceResume } from "./demo-stage.js";
-import { type Evaluation, marksOf } from "./evaluation.js";
+import { environment } from "./environment.js";
+import { marksOf } from "./evaluation.js";
 import { bytes, clock, count, percent, short } from "./format.js";
-import { packageVersion } from "./package-files.js";
-
-const GALLERY = 12;
+import { gallery } from "./gallery.js";
+import { leakNotice } from "./leak.js";
 
 export interface DemoRun {
   readonly fast: boolean;
   readonly seconds: number;
   readonly device: { readonly name: DeviceName; readonly description: string };
   readonly stages: readonly StageResult[];
+  /** Thumbnails of test images in the report. */
+  readonly images: boolean;
 }
 
-/** The demo's results as the report shows them, images included. */
-export async function demoReport({ fast, seconds, device, stages }: DemoRun): Promise<ReportData> {
+const SMOKE = {
+  head: "Smoke run (--fast):",
+  text: "24 images and a few steps, to show that the parts work together. Its numbers mean nothing.",
+};
+const SOURCES =
+  "Images and questions: VQA-RAD (Lau, Gayen, Ben Abacha, Demner-Fushman, Scientific Data 5, 180251, 2018), CC0 1.0; images " +
+  "from MedPix. The questions about the part of the body come from a template over its labels and are not part of VQA-RAD.";
+
+/** The demo's results as the report shows them. */
+export async function demoReport({ fast, seconds, device, stages, images }: DemoRun): Promise<ReportData> {
   return {
     title: "consilium: demo on VQA-RAD",
-    fast,
-    seconds,
-    environment: environment(device, seconds, stages.some(sinceResume)),
+    lede: "Medical visual question answering, trained on this machine from nothing but the data below.",
+    notices: fast ? [SMOKE] : [],
+    environment: [
+      ...environment(device),
+      {
+        name: stages.some(sinceResume) ? "the last part of the demo took" : "the whole demo took",
+        value: clock(seconds),
+      },
+    ],
     departures: departures(stages.map((stage) => stage.settings)),
-    stages: await Promise.all(stages.map(stageData)),
+    stages: await Promise.all(stages.map((stage) => stageData(stage, images))),
+    sources: SOURCES,
   };
 }
 
-function environment(device: DemoRun["device"], seconds: number, resumed: boolean): Fact[] {
-  return [
-    { name: "device", value: device.name },
-    { name: "what it is", value: device.description },
-    { name: "chip", value: cpus()[0]?.model ?? arch() },
-    { name: "memory", value: bytes(totalmem()) },
-    { name: "system", value: `${type()} ${release()}, ${arch()}` },
-    { name: "versions", value: `consilium ${packageVersion}, Node.js ${process.versions.node}` },
-    { name: resumed ? "the last part of the demo took" : "the whole demo took", value: clock(seconds) },
-    { name: "finished", value: new Date().toISOString().replace("T", " ").slice(0, 16) },
-  ];
-}
-
-async function stageData(stage: StageResult): Promise<StageData> {
+async function stageData(stage: StageResult, images: boolean): Promise<StageData> {
   const { settings, training, train, evaluation, config } = stage;
   const { trainable, total } = training.parameters;
   const since = sinceResume(stage);
@@ -59,10 +61,11 @@ async function stageData(stage: StageResult): Promise<StageData> {
       { name: "training and test took", value: `${clock(stage.seconds)}${since}` },
       { name: "largest memory on the device", value: `${bytes(stage.peakBytes)}${since}` },
     ],
+    leak: leakNotice(training.leak, config.data),
     history: training.history,
     groups: groupsOf(stage),
     comparison: comparison(stage),
-    gallery: await gallery(evaluation, config.seed),
+    gallery: await gallery(evaluation, config.seed, images),
   };
 }
 
@@ -103,31 +106,5 @@ function comparison({ evaluation, questionOnly }: StageResult): string {
     `Question by question, its accuracy is ${points(Math.abs(difference))} points ${sign} than that of the same model trained on grey ` +
     `squares instead of images, from the same start and as long (95 % interval of the difference ` +
     `${points(interval.low)} to ${points(interval.high)} points; McNemar's exact test p = ${short(pValue)}).`
-  );
-}
-
-/** Test questions about different images, drawn by chance: neither the best nor the worst. */
-async function gallery(evaluation: Evaluation, seed: number): Promise<GalleryItem[]> {
-  const { records, predictions } = evaluation;
-  const random = new HostRandom(seed, 0xf1);
-  const left = records.map((_, i) => i);
-  const chosen: number[] = [];
-  const seen = new Set<string>();
-  while (left.length > 0 && chosen.length < GALLERY) {
-    const [i] = left.splice(random.below(left.length), 1);
-    if (seen.has(records[i].image)) continue;
-    seen.add(records[i].image);
-    chosen.push(i);
-  }
-  const right = marksOf(evaluation);
-  return Promise.all(
-    chosen.map(async (i) => ({
-      image: `data:image/jpeg;base64,${(await readFile(records[i].image)).toString("base64")}`,
-      question: records[i].question,
-      answer: records[i].answer,
-      prediction: predictions[i].answer,
-      probability: predictions[i].probability,
-      correct: right[i],
-    })),
   );
 }

@@ -68,16 +68,18 @@ export const marksOf = ({ records, predictions }: Pick<Evaluation, "records" | "
 type Accuracy = Scores["published"]["global"];
 
 /** The parts of a result, in the order that they are shown. */
-function parts({ published, byType, byGroup }: Scores): [key: string, label: string, accuracy: Accuracy][] {
+function parts({ published, byType, byCategory }: Scores): [key: string, label: string, accuracy: Accuracy][] {
   return [
     ["opened", "opened (not yes/no)", published.opened],
     ["closed", "closed (yes/no)", published.closed],
     ["global", "global", published.global],
     ["typeOpen", "OPEN, as the data set says", byType.open],
     ["typeClosed", "CLOSED, as the data set says", byType.closed],
-    ...Object.entries(byGroup)
-      .filter(([name]) => name !== "")
-      .map(([name, accuracy]): [string, string, Accuracy] => [`group:${name}`, name.toLowerCase(), accuracy]),
+    ...Object.entries(byCategory).map(([name, accuracy]): [string, string, Accuracy] => [
+      `category:${name}`,
+      name.toLowerCase(),
+      accuracy,
+    ]),
   ];
 }
 
@@ -108,15 +110,26 @@ export function majorityOf(train: readonly VqaRecord[], test: readonly VqaRecord
 export type Majority = ReturnType<typeof majorityOf>;
 
 /** The table that train and eval print: accuracy beside the baselines. */
-export function scoreTable(scores: Scores, majority: Majority, others: Readonly<Record<string, Scores>> = {}): string {
+export function scoreTable(
+  scores: Scores,
+  majority: Majority | null,
+  others: Readonly<Record<string, Scores>> = {},
+): string {
   const others_ = Object.entries(others).map(([name, s]) => ({ name, rows: parts(s) }));
-  const head = ["", "accuracy", "95 % interval", "questions", "majority", ...others_.map(({ name }) => name)];
+  const head = [
+    "",
+    "accuracy",
+    "95 % interval",
+    "questions",
+    ...(majority ? ["majority"] : []),
+    ...others_.map(({ name }) => name),
+  ];
   const rows = parts(scores).map(([key, label, { accuracy, interval, total }], i) => [
     label,
     percent(accuracy),
     total === 0 ? "" : `${percent(interval.low)} to ${percent(interval.high)}`,
     String(total),
-    key in majority ? percent(majority[key as keyof Majority].accuracy) : "",
+    ...(majority ? [key in majority ? percent(majority[key as keyof Majority].accuracy) : ""] : []),
     ...others_.map((other) => percent(other.rows[i][2].accuracy)),
   ]);
   return table([head, ...rows]);

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { OutOfMemoryError } from "../../engine/index.js";
 import { addBench } from "./commands/bench.js";
+import { addDataCheck } from "./commands/data-check.js";
 import { addDemo } from "./commands/demo.js";
 import { addDevices } from "./commands/devices.js";
 import { addEvalMiss } from "./commands/eval-miss.js";
@@ -24,6 +25,7 @@ function program(): Command {
   addDevices(root);
   addTrainMiss(root.command("train").description("train a model"));
   addEvalMiss(root.command("eval").description("measure a model on a test set"));
+  addDataCheck(root.command("data").description("look at a data set"));
   addInfo(root);
   addInclude(root);
   addVerify(root);

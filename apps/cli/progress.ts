@@ -29,7 +29,7 @@ export function loadNotes(file: string, { interpolated, unused, disagreeing }: L
 
 /** Reports training on standard error: one line that changes on a terminal, a line every few seconds elsewhere. */
 export class Progress {
-  readonly #device: Device;
+  readonly #device: Device | null;
   readonly #stream: WriteStream;
   #shownAt = Number.NEGATIVE_INFINITY;
   #started = performance.now();
@@ -37,7 +37,8 @@ export class Progress {
   #loss = Number.NaN;
   #lineOpen = false;
 
-  constructor(device: Device, stream: WriteStream = process.stderr) {
+  /** `device`: whose memory is shown; null where nothing is computed. */
+  constructor(device: Device | null, stream: WriteStream = process.stderr) {
     this.#device = device;
     this.#stream = stream;
   }
@@ -75,9 +76,13 @@ export class Progress {
     }
   };
 
-  /** For answering questions: `label 200/451`. */
+  /** For answering questions: `label: 200/451 questions`. */
   answering(label: string): (done: number, total: number) => void {
-    return (done, total) => this.#show(`${label}: ${count(done)}/${count(total)} questions`, done === total);
+    return this.counting(label, "questions");
+  }
+
+  counting(label: string, unit: string): (done: number, total: number) => void {
+    return (done, total) => this.#show(`${label}: ${count(done)}/${count(total)} ${unit}`, done === total);
   }
 
   /** A line that stays. */
@@ -96,7 +101,7 @@ export class Progress {
       `lr ${short(lr)}`,
       `${rate.toFixed(1)} steps/s`,
       `${clock((steps - step) / rate)} left`,
-      bytes(this.#device.memory().live),
+      ...(this.#device ? [bytes(this.#device.memory().live)] : []),
     ];
     this.#show(parts.join("  "), step === steps);
   }

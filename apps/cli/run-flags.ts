@@ -1,6 +1,13 @@
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { io } from "../../engine/index.js";
-import { RunConfig, type RunConfigInput } from "../../models/index.js";
+import {
+  folderSets,
+  isTableFile,
+  RunConfig,
+  type RunConfigInput,
+  type TableColumns,
+  tableRoles,
+} from "../../models/index.js";
 import { finiteNumber } from "./common-options.js";
 import { UsageError } from "./exit.js";
 import { checkVqaRad, vqaRadFolder } from "./package-files.js";
@@ -12,6 +19,8 @@ interface RunFlag {
   readonly key: string;
   readonly text: string;
   readonly choices?: readonly string[];
+  /** Reads the value, where it is neither text nor a number. Throws InvalidArgumentError. */
+  readonly parse?: (text: string) => unknown;
 }
 
 const text = (flag: string, key: string, about: string, choices?: readonly string[]): RunFlag => ({
@@ -24,14 +33,73 @@ const number = (flag: string, key: string, about: string): RunFlag => ({ flag: `
 
 const MODES = ["frozen", "train", "lora"];
 
+/** `image=file,question=q`: the names of columns by what they are. */
+function columnNames(given: string): TableColumns {
+  const columns: Record<string, string> = {};
+  for (const part of given.split(",")) {
+    const [, role, name] = /^\s*(\w+)\s*=\s*(.*?)\s*$/.exec(part) ?? [];
+    if (!name) throw new InvalidArgumentError("It is a list as image=file,question=text,answer=label,group=patient.");
+    if (!tableRoles.includes(role as keyof TableColumns))
+      throw new InvalidArgumentError(
+        `${io.didYouMean(role, tableRoles)}A column is one of ${tableRoles.join(", ")}; "${role}" is none.`,
+      );
+    if (Object.hasOwn(columns, role)) throw new InvalidArgumentError(`It names the column of ${role} twice.`);
+    columns[role] = name;
+  }
+  return columns;
+}
+
+/** `80,10,10`, or `80,20` without validation. */
+function shares(given: string): number[] {
+  const numbers = given.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  const [train, second, third] = numbers;
+  const three = numbers.length === 2 ? [train, 0, second] : [train, second, third];
+  const sound = [2, 3].includes(numbers.length) && three.every((n) => n >= 0) && train > 0 && three[2] > 0;
+  if (!sound || Math.abs(three[0] + three[1] + three[2] - 100) > 1e-6)
+    throw new InvalidArgumentError(
+      "It is the percent of the groups that train, validate and test, as 80,10,10 or 80,20.",
+    );
+  return three;
+}
+
+/** The group of the flags for a table of one's own. */
+export const TABLE = "A table of your own (--data FILE.csv):";
+
+/** The group of the flag for rows that training and evaluation share. */
+export const LEAK = "Overlap of training and evaluation:";
+
 /** Every key of RunConfig as a flag, in the groups of the help. */
 export const runFlags: Readonly<Record<string, readonly RunFlag[]>> = {
   "Data:": [
-    text("--set", "data.set", "which questions", RunConfig.shape.data.shape.set.options),
-    text("--data", "data.folder", "folder in the layout of data/vqa-rad, or of SLAKE"),
+    text("--set", "data.set", "which questions", folderSets),
+    text("--data", "data.folder", "folder in the layout of data/vqa-rad or of SLAKE, or a table: .csv, .tsv, .jsonl"),
     text("--images", "images", "blank or shuffled images, for a baseline", ["real", "blank", "shuffled"]),
     number("--validation", "validation", "share of the training images held back to choose the checkpoint"),
     number("--validate-every", "validateEvery", "epochs between validations"),
+  ],
+  [TABLE]: [
+    {
+      flag: "--columns <names>",
+      key: "data.columns",
+      text: `names of the columns, as image=file,group=patient: ${tableRoles.join(", ")} (default: these names)`,
+      parse: columnNames,
+    },
+    text("--image-folder", "data.images", "folder of the images (default: that of the table)"),
+  ],
+  [LEAK]: [
+    {
+      flag: "--allow-leak",
+      key: "data.allowLeak",
+      text: "go on though evaluation shares rows with training; reports say it",
+    },
+  ],
+  "How a table without a column for it is split:": [
+    {
+      flag: "--split <shares>",
+      key: "data.split",
+      text: "percent of the groups (without groups: images) that train, validate and test (default: 80,10,10)",
+      parse: shares,
+    },
   ],
   "Model:": [
     text("--preset", "preset", "sizes", ["tiny", "small", "base"]),
@@ -86,9 +154,10 @@ export const runFlags: Readonly<Record<string, readonly RunFlag[]>> = {
 /** What `train` starts from where neither a config file nor a flag says otherwise. */
 const BASE = { data: { set: "organ", folder: vqaRadFolder }, epochs: 30 } satisfies RunConfigInput;
 
-const optionOf = ({ flag, text: about, choices }: RunFlag): Option => {
+const optionOf = ({ flag, text: about, choices, parse }: RunFlag): Option => {
   const option = new Option(flag, about);
-  if (choices) option.choices(choices);
+  if (parse) option.argParser(parse);
+  else if (choices) option.choices(choices);
   else if (flag.endsWith("<n>")) option.argParser(finiteNumber);
   return option;
 };
@@ -107,12 +176,20 @@ export function addRunFlags(command: Command, groups: readonly string[] = Object
   return command;
 }
 
-/** The values of the flags that were given, as a partial RunConfig. */
-export function givenFlags(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+/** The values of the flags that were given, of some groups, as a partial RunConfig. */
+export function givenFlags(
+  options: Readonly<Record<string, unknown>>,
+  groups: readonly string[] = Object.keys(runFlags),
+): Record<string, unknown> {
   const given: Record<string, unknown> = {};
-  for (const flag of Object.values(runFlags).flat()) {
+  for (const flag of groups.flatMap((group) => runFlags[group])) {
     const value = options[optionOf(flag).attributeName()];
     if (value !== undefined) setAt(given, flag.key, value);
+  }
+  const { folder, ...data } = (given.data ?? {}) as Tree;
+  if (typeof folder === "string" && isTableFile(folder)) {
+    if (data.set) throw new UsageError(`--set is for a folder; ${folder} is a table. Leave it out.`);
+    given.data = { ...data, set: "table", file: folder };
   }
   return given;
 }
@@ -130,7 +207,10 @@ export function runConfig(
   from?: { values: object; file: string },
 ): RunConfig {
   const given = givenFlags(options);
-  const flags = RunConfig.safeParse(merge(BASE, given));
+  const data = merge(from ? merge(BASE, from.values) : BASE, given).data as Tree;
+  if (data?.set !== "table") refuseTableFlags(given);
+  // What flags change of a saved table is nothing without it.
+  const flags = RunConfig.safeParse({ ...merge(BASE, given), ...(data?.set === "table" && { data }) });
   if (!flags.success)
     throw new UsageError(
       flags.error.issues
@@ -140,15 +220,23 @@ export function runConfig(
   const config = from ? io.parseWith(RunConfig, merge(merge(BASE, from.values), given), from.file) : flags.data;
   if (config.data.set === "slake" && config.data.folder === vqaRadFolder)
     throw new UsageError("--set slake needs --data, the folder with train.json, test.json and imgs/ of SLAKE.");
-  checkVqaRad(config.data.folder);
+  if (config.data.set !== "table") checkVqaRad(config.data.folder);
   return config;
+}
+
+/** Throws where a flag for tables was given without one. */
+function refuseTableFlags(given: Tree): void {
+  const [key] = Object.keys((given.data ?? {}) as Tree).filter((name) => name !== "set" && name !== "folder");
+  if (key)
+    throw new UsageError(`${flagOf(["data", key])} is for a table: name it with --data FILE.csv (.tsv, .jsonl).`);
 }
 
 /** The flag that sets a key. */
 function flagOf(path: readonly PropertyKey[]): string {
+  const key_ = path.join(".") === "data.file" ? "data.folder" : path.join(".");
   const known = Object.values(runFlags)
     .flat()
-    .find(({ key }) => key === path.join("."));
+    .find(({ key }) => key === key_);
   return known?.flag.replace(/ <.*/, "") ?? path.join(".");
 }
 
@@ -159,10 +247,14 @@ function merge(below: object, above: object): Tree {
   const merged: Tree = { ...below };
   for (const [key, value] of Object.entries(above)) {
     const old = merged[key];
-    merged[key] = isTree(old) && isTree(value) ? merge(old, value) : value;
+    merged[key] = isTree(old) && isTree(value) && !isOtherData(old, value) ? merge(old, value) : value;
   }
   return merged;
 }
+
+/** A table in the place of a folder, or the other way round: nothing of the old one stays. */
+const isOtherData = (old: Tree, value: Tree) =>
+  value.set !== undefined && (old.set === "table") !== (value.set === "table");
 
 const valueAt = (tree: unknown, key: string): unknown =>
   key.split(".").reduce<unknown>((value, part) => (isTree(value) ? value[part] : undefined), tree);

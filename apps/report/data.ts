@@ -1,12 +1,20 @@
 /** What a report shows: plain data, so that it can be written from a run or from its JSON. Shares are from 0 to 1. */
 export interface ReportData {
   readonly title: string;
-  /** A smoke run: the page says that its numbers mean nothing. */
-  readonly fast: boolean;
-  readonly seconds: number;
+  readonly lede: string;
+  /** What a reader has to know before any number: a smoke run, a leak. */
+  readonly notices: readonly Notice[];
   readonly environment: readonly Fact[];
+  /** Where the run leaves the published pipeline; the section is left out where nothing is listed. */
   readonly departures: readonly (readonly [setting: string, why: string])[];
   readonly stages: readonly StageData[];
+  /** Where images and questions come from. */
+  readonly sources: string;
+}
+
+export interface Notice {
+  readonly head: string;
+  readonly text: string;
 }
 
 export interface Fact {
@@ -19,7 +27,10 @@ export interface StageData {
   readonly title: string;
   readonly about: string;
   readonly facts: readonly Fact[];
-  readonly history: { readonly loss: readonly number[]; readonly lr: readonly number[] };
+  /** What the test shares with training, in words; null where that is nothing. */
+  readonly leak: string | null;
+  /** Of a training run; null of an evaluation. */
+  readonly history: { readonly loss: readonly number[]; readonly lr: readonly number[] } | null;
   readonly groups: readonly BarGroup[];
   /** How the model compares with the one that sees no image, in words. */
   readonly comparison: string;
@@ -44,8 +55,8 @@ export interface Bar {
 }
 
 export interface GalleryItem {
-  /** data: URI of the image file as the data set has it. */
-  readonly image: string;
+  /** data: URI of a thumbnail; null where the report was asked for without images. */
+  readonly image: string | null;
   readonly question: string;
   readonly answer: string;
   readonly prediction: string;

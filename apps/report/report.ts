@@ -1,6 +1,6 @@
 import { bars } from "./bars.js";
 import { curve } from "./curve.js";
-import type { Fact, GalleryItem, ReportData, StageData } from "./data.js";
+import type { Fact, GalleryItem, Notice, ReportData, StageData } from "./data.js";
 import { html, Markup } from "./html.js";
 import { style } from "./style.js";
 
@@ -10,7 +10,7 @@ const SMOOTH = 20;
 
 /** The report as one HTML page that needs nothing else: no script, no network. */
 export function renderReport(data: ReportData): string {
-  const { title, fast, environment, departures, stages } = data;
+  const { title, lede, notices, environment, departures, stages, sources } = data;
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -22,20 +22,17 @@ export function renderReport(data: ReportData): string {
 <body>
 <header>
 <h1>${title}</h1>
-<p class="quiet">Medical visual question answering, trained on this machine from nothing but the data below.</p>
+<p class="quiet">${lede}</p>
 <p class="notice"><strong>A research demonstration, not for clinical use.</strong> A very small model that answers often wrongly. Its probabilities are not calibrated.</p>
-${fast ? html`<p class="notice"><strong>Smoke run (--fast):</strong> 24 images and a few steps, to show that the parts work together. Its numbers mean nothing.</p>` : ""}
+${notices.map(notice)}
 </header>
 <main>
 ${stages.map(section)}
-<section>
-<h2>How this differs from the published pipeline</h2>
-<table><thead><tr><th scope="col">setting</th><th scope="col">why</th></tr></thead><tbody>${departures.map(([setting, why]) => html`<tr><th scope="row"><code>${setting}</code></th><td>${why}</td></tr>`)}</tbody></table>
-</section>
+${departures.length > 0 ? differences(departures) : ""}
 <section>
 <h2>Environment</h2>
 ${facts(environment)}
-<p class="quiet">Images and questions: VQA-RAD (Lau, Gayen, Ben Abacha, Demner-Fushman, Scientific Data 5, 180251, 2018), CC0 1.0; images from MedPix. The questions about the part of the body come from a template over its labels and are not part of VQA-RAD.</p>
+<p class="quiet">${sources}</p>
 </section>
 </main>
 </body>
@@ -43,26 +40,40 @@ ${facts(environment)}
 `.text;
 }
 
-function section({ id, title, about, facts: list, history, groups, comparison, gallery }: StageData): Markup {
-  const smooth = Math.max(1, Math.min(SMOOTH, Math.floor(history.loss.length / 5)));
+const notice = ({ head, text }: Notice): Markup => html`<p class="notice"><strong>${head}</strong> ${text}</p>`;
+
+const differences = (departures: ReportData["departures"]): Markup => html`<section>
+<h2>How this differs from the published pipeline</h2>
+<table><thead><tr><th scope="col">setting</th><th scope="col">why</th></tr></thead><tbody>${departures.map(([setting, why]) => html`<tr><th scope="row"><code>${setting}</code></th><td>${why}</td></tr>`)}</tbody></table>
+</section>`;
+
+function section({ id, title, about, facts: list, leak, history, groups, comparison, gallery }: StageData): Markup {
   return html`<section>
 <h2>${title}</h2>
 <p>${about}</p>
 ${facts(list)}
+${leak ? notice({ head: "The test shares rows with training.", text: leak }) : ""}
 ${bars(`${id}-bars`, "Accuracy, with 95 % intervals", groups)}
 ${comparison ? html`<p>${comparison}</p>` : ""}
-${curve({ id: `${id}-loss`, title: smooth > 1 ? `Training loss (mean of ${smooth} steps in front of single steps)` : "Training loss", values: history.loss, height: 240, smooth, format: short })}
-${curve({ id: `${id}-lr`, title: "Learning rate", values: history.lr, height: 150, format: short })}
+${history ? curves(id, history) : ""}
 <h3>Test questions, drawn by chance</h3>
+${gallery.some(({ image }) => image) ? "" : html`<p class="quiet">Their images are left out; --report-images puts thumbnails here.</p>`}
 <ul class="gallery">${gallery.map(item)}</ul>
 </section>`;
+}
+
+function curves(id: string, { loss, lr }: NonNullable<StageData["history"]>): Markup {
+  const smooth = Math.max(1, Math.min(SMOOTH, Math.floor(loss.length / 5)));
+  const title = smooth > 1 ? `Training loss (mean of ${smooth} steps in front of single steps)` : "Training loss";
+  return html`${curve({ id: `${id}-loss`, title, values: loss, height: 240, smooth, format: short })}
+${curve({ id: `${id}-lr`, title: "Learning rate", values: lr, height: 150, format: short })}`;
 }
 
 const facts = (list: readonly Fact[]): Markup =>
   html`<dl>${list.map(({ name, value }) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
 const item = ({ image, question, answer, prediction, probability, correct }: GalleryItem): Markup =>
-  html`<li><img src="${image}" alt="Radiology image of this question"><div>${question}<br>
+  html`<li>${image ? html`<img src="${image}" alt="Radiology image of this question">` : ""}<div>${question}<br>
 <span class="quiet">Answer:</span> ${answer}<br>
 <span class="quiet">Model:</span> <span class="${correct ? "right" : "wrong"}">${prediction}</span> <span class="quiet">(${(100 * probability).toFixed(0)} %, ${correct ? "right" : "wrong"})</span></div></li>`;
 

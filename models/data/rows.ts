@@ -10,6 +10,11 @@ export interface RowOptions {
   readonly dropFirstLine?: boolean;
 }
 
+export interface LoadOptions extends RowOptions {
+  /** False: images are not looked for, as by a check that lists those that are missing itself. */
+  readonly requireImages?: boolean;
+}
+
 export type NumberedRow<T> = T & { readonly row: number };
 
 const NEEDED = "It holds the questions of the data set: name the folder that has it";

@@ -5,9 +5,9 @@
 import { z } from "zod";
 import { requireImages } from "./images-present.js";
 import { answerTypeField, imagePath, textField, type VqaRecord } from "./record.js";
-import { type RowOptions, readRows } from "./rows.js";
+import { type LoadOptions, readRows } from "./rows.js";
 
-export interface SlakeOptions extends RowOptions {
+export interface SlakeOptions extends LoadOptions {
   /** Only questions in this language; all by default. A file without `q_lang` has to be read without it. */
   readonly language?: "en" | "zh";
   /** `folders`: `xmlab7/source.jpg` as published (default). `flat`: `slake_7.png`, as MISS renames them for testing. */
@@ -34,12 +34,12 @@ export async function loadSlake(file: string, imageFolder: string, options: Slak
       question: row.question,
       answer: row.answer,
       answerType: row.answer_type,
-      group: row.location ?? "",
+      category: row.location || undefined,
       qid: row.qid ?? String(row.row),
       row: row.row,
     }),
   );
-  await requireImages(records, file);
+  if (options.requireImages ?? true) await requireImages(records, file);
   return records;
 }
 

@@ -46,8 +46,8 @@ export interface Scores {
   readonly published: PublishedScores;
   /** As the data set says. */
   readonly byType: TypeScores;
-  /** By part of the body, names sorted. */
-  readonly byGroup: Readonly<Record<string, Accuracy>>;
+  /** By category (the part of the body, or what a table names), names sorted. */
+  readonly byCategory: Readonly<Record<string, Accuracy>>;
 }
 
 export const isPublishedClosed = (record: VqaRecord) => publishedYesNo(record.answer) !== undefined;
@@ -62,7 +62,7 @@ export function isCorrect(record: VqaRecord, prediction: string): boolean {
 export function score(records: readonly VqaRecord[], predictions: readonly string[]): Scores {
   const right = marks(records, predictions);
   const where = (belongs: (record: VqaRecord) => boolean) => accuracy(right.filter((_, i) => belongs(records[i])));
-  const groups = [...new Set(records.map((record) => record.group))].sort();
+  const categories = [...new Set(records.flatMap((record) => record.category ?? []))].sort();
   return {
     published: {
       closed: where(isPublishedClosed),
@@ -73,7 +73,7 @@ export function score(records: readonly VqaRecord[], predictions: readonly strin
       closed: where((record) => record.answerType === "CLOSED"),
       open: where((record) => record.answerType === "OPEN"),
     },
-    byGroup: Object.fromEntries(groups.map((group) => [group, where((record) => record.group === group)])),
+    byCategory: Object.fromEntries(categories.map((name) => [name, where((record) => record.category === name)])),
   };
 }
 

@@ -84,11 +84,7 @@ export class MissVqa {
     const name = typeof image === "string" ? image : "image";
     if (typeof image === "string") await store.load([image], options.signal);
     else store.add(name, image instanceof Uint8Array ? await platform.decodeImage(image, name) : image);
-    const [found] = await this.answerAll(
-      [{ image: name, question, answer: "", group: "", qid: "", row: 0 }],
-      store,
-      options,
-    );
+    const [found] = await this.answerAll([{ image: name, question, answer: "", qid: "", row: 0 }], store, options);
     return found;
   }
 

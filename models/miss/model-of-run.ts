@@ -43,7 +43,7 @@ function answeringOf({ answering }: RunConfig, train: readonly VqaRecord[]): Ans
 async function vocabularyOf({ data, vocabulary }: RunConfig, splits: DataSplits, file: string): Promise<string[]> {
   const full = await loadVocabulary(file);
   if (vocabulary === "full") return full;
-  const texts = data.set === "slake" ? splits.train : await trainingTexts(data.folder);
+  const texts = data.set === "slake" || data.set === "table" ? splits.train : await trainingTexts(data.folder);
   const tokenizer = new MissTokenizer(full);
   const used = new Set<string>();
   for (const { question, answer } of texts)

@@ -1,18 +1,42 @@
 import { z } from "zod";
+import { TableColumns } from "../data/table.js";
 import { presets } from "./config.js";
+
+/** A folder in the layout of data/vqa-rad (or of SLAKE), and which questions of it. smoke: those about 24 images. */
+const FolderData = z.strictObject({
+  set: z.enum(["organ", "vqa-rad", "slake", "organ-smoke", "vqa-rad-smoke"]),
+  folder: z.string(),
+});
+export type FolderData = z.infer<typeof FolderData>;
+export const folderSets = FolderData.shape.set.options;
+
+/** Questions of your own: a .csv, .tsv or .jsonl with a row for each. */
+const TableData = z.strictObject({
+  set: z.literal("table"),
+  file: z.string(),
+  columns: TableColumns.prefault({}),
+  /** Folder of the images; that of the file where absent. */
+  images: z.string().optional(),
+  /** Percent of the groups that train, validate and test, where no column says it; 80, 10, 10 where absent. */
+  split: z
+    .tuple([z.number().positive(), z.number().min(0), z.number().positive()])
+    .refine((shares) => Math.abs(shares[0] + shares[1] + shares[2] - 100) < 1e-6, {
+      error: "the shares are not 100 together",
+    })
+    .optional(),
+  /** The hash of the file when the run began: a run goes on, and is measured, with the same file only. */
+  sha256: z.string().optional(),
+  /** Train though evaluation rows share group, image or question with training; every report says so. */
+  allowLeak: z.boolean().default(false),
+});
+export type TableData = z.infer<typeof TableData>;
 
 const mode = z.enum(["frozen", "train", "lora"]);
 
 const schema = z.strictObject({
   /** Sizes of the model. */
   preset: z.enum(Object.keys(presets) as [keyof typeof presets]).default("tiny"),
-  /** A folder in the layout of data/vqa-rad (or of SLAKE), and which questions of it. smoke: those about 24 images. */
-  data: z.strictObject({
-    /** Which questions. */
-    set: z.enum(["organ", "vqa-rad", "slake", "organ-smoke", "vqa-rad-smoke"]),
-    /** Where they are. */
-    folder: z.string(),
-  }),
+  data: z.discriminatedUnion("set", [FolderData, TableData]),
   /** blank: a grey square instead of every image, for a baseline that knows the question only. shuffled: wrong images. */
   images: z.enum(["real", "blank", "shuffled"]).default("real"),
   /** full: the tokenizer's 30,524 pieces. reduced: only those the training texts use. */
@@ -80,7 +104,7 @@ const schema = z.strictObject({
       maskQuestionPads: z.boolean().default(false),
     })
     .prefault({}),
-  /** Share of the training images held back to choose the checkpoint; 0 keeps the last one. */
+  /** Share of the training images (of a table: its groups) held back to choose the checkpoint; 0 keeps the last one. */
   validation: z.number().min(0).max(0.9).default(0),
   /** Epochs between validations. */
   validateEvery: z.int().positive().default(5),

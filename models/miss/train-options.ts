@@ -1,6 +1,8 @@
 import type { Device } from "../../engine/index.js";
+import type { Leak } from "../data/leak.js";
 import type { ParameterCounts } from "./adaptation.js";
 import type { LoadReport } from "./checkpoint.js";
+import type { RunConfig } from "./run-config.js";
 import type { History, Validation } from "./train-state.js";
 
 /** What a run reports while it goes on, by `type`. */
@@ -87,6 +89,10 @@ export interface TrainOptions {
 
 /** What came of a run. */
 export interface TrainResult {
+  /** The settings as recorded in run.json: those given, and the hash of a table. */
+  readonly config: RunConfig;
+  /** What validation and test share with training; null where that is nothing. */
+  readonly leak: Leak | null;
   /** Whether `signal` stopped it. */
   readonly interrupted: boolean;
   /** Of all steps, those before a resume included. */

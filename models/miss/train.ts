@@ -1,6 +1,7 @@
 import { platform } from "#platform";
 import { io, nn, OptionError } from "../../engine/index.js";
 import { ImageStore } from "../data/image-store.js";
+import { leakText } from "../data/leak.js";
 import { countParameters } from "./adaptation.js";
 import { loadNetwork, writeText } from "./checkpoint.js";
 import { loadSplits } from "./datasets.js";
@@ -8,16 +9,17 @@ import { type ModelFolder, readModelFolder, scalings, writeModelFolder } from ".
 import { modelOf } from "./model-of-run.js";
 import { MissNetwork } from "./network.js";
 import { Run } from "./run.js";
-import type { RunConfig } from "./run-config.js";
+import { RunConfig } from "./run-config.js";
 import type { TrainOptions, TrainResult } from "./train-options.js";
 import { openState, RUN_FILE, sameConfig, stateFile } from "./train-state.js";
 
 /** Trains MISS on a data set. Same config, device and SIMD target give the same bits, also across a stop and a resume. */
-export async function train(config: RunConfig, options: TrainOptions): Promise<TrainResult> {
+export async function train(given: RunConfig, options: TrainOptions): Promise<TrainResult> {
   const { device, out, onEvent } = options;
-  if (config.precision === "bf16" && device.name === "webgpu")
+  if (given.precision === "bf16" && device.name === "webgpu")
     throw new OptionError("precision bf16: webgpu multiplies in f32 and f16 only. Use f16, or the cpu device.");
-  const splits = await loadSplits(config);
+  const splits = await loadSplits(given, options.signal);
+  const config = RunConfig.parse({ ...given, data: splits.data });
   const folder = await modelOf(config, splits, options.bertVocabulary);
   if (config.checkpointBlocks > folder.config.visionDepth)
     throw new OptionError(
@@ -37,6 +39,7 @@ export async function train(config: RunConfig, options: TrainOptions): Promise<T
     await writeModelFolder(out, folder);
   }
 
+  if (splits.leak) onEvent?.({ type: "warning", text: leakText(splits.leak) });
   const init = new nn.Initializer(device, config.seed);
   const network = await startingNetwork(config, folder, init, saved !== null, onEvent);
   network.visual_encoder.checkpointBlocks = config.checkpointBlocks;
@@ -53,6 +56,8 @@ export async function train(config: RunConfig, options: TrainOptions): Promise<T
     });
     const interrupted = await run.loop();
     return {
+      config,
+      leak: splits.leak,
       interrupted,
       history: run.history,
       validations: run.state.validations,

@@ -5,7 +5,7 @@ import type { Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, beforeAll, describe, expect } from "vitest";
 import { io, openDevice } from "../../engine/index.js";
-import { MissVqa, openState, RunConfig, trainMiss } from "../../models/index.js";
+import { type FolderData, MissVqa, openState, RunConfig, trainMiss } from "../../models/index.js";
 import { bertVocabulary } from "../models/support.js";
 import { pageTest, root, serve } from "./support.js";
 
@@ -122,7 +122,7 @@ describe("the page of Vite", () => {
       const device = await openDevice("webgpu");
       const folder = join(out, "node");
       await trainMiss(
-        { ...config, data: { ...config.data, folder: join(root, "data/vqa-rad") } },
+        { ...config, data: { ...(config.data as FolderData), folder: join(root, "data/vqa-rad") } },
         {
           device,
           out: folder,

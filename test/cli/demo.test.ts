@@ -35,6 +35,10 @@ describe.skipIf(!device)(`demo on cpu${reason}`, () => {
     const report = readFileSync(join(out, "report.html"), "utf8");
     expect(report).toContain("not for clinical use");
     expect(report).toContain("Smoke run");
+    // VQA-RAD's own split is by question. Images of patients are in a page only where that is asked for.
+    expect(report).toMatch(/107 of 107 test questions share with training: 107 the image/);
+    expect(stages.map((s: { leak: unknown }) => s.leak)).toMatchObject([null, { totals: { test: 107 }, image: 107 }]);
+    expect(report).not.toMatch(/<img|data:image/);
     expect(report).not.toMatch(/<script|(?:src|href)="(?!data:)/);
     expect(report.match(/<svg[^>]*role="img"/g)).toHaveLength(6);
   }, 600_000);

@@ -10,7 +10,16 @@ const folder = temporaryFolder();
 const bad = await badFiles(folder);
 
 describe("help", () => {
-  const commands = [["devices"], ["train", "miss"], ["eval", "miss"], ["info"], ["verify"], ["bench"], ["demo"]];
+  const commands = [
+    ["devices"],
+    ["train", "miss"],
+    ["eval", "miss"],
+    ["data", "check"],
+    ["info"],
+    ["verify"],
+    ["bench"],
+    ["demo"],
+  ];
   test.each(commands.map((words) => words.join(" ")))("%s", async (words) => {
     const { code, stdout } = await consilium([...words.split(" "), "--help"]);
     expect(code).toBe(0);
@@ -42,7 +51,8 @@ describe("help", () => {
       Object.entries(tree).flatMap(([key, value]) =>
         typeof value === "object" && value !== null ? leaves(value, `${path}${key}.`) : [`${path}${key}`],
       );
-    expect(keys.toSorted()).toEqual([...leaves(config, ""), ...optional].toSorted());
+    const ofTables = ["columns", "images", "split", "allowLeak"].map((key) => `data.${key}`);
+    expect(keys.toSorted()).toEqual([...leaves(config, ""), ...optional, ...ofTables].toSorted());
     for (const key of optional) expect(Object.keys(RunConfig.shape)).toContain(key);
   });
 });

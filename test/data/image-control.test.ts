@@ -5,7 +5,7 @@ import type { VqaRecord } from "../../models/data/record.js";
 import { scalings } from "../../models/miss/model-folder.js";
 
 const records: VqaRecord[] = Array.from({ length: 50 }, (_, i) => ({
-  ...{ image: `image-${i}`, question: `question ${i}`, answer: "yes", group: "", qid: String(i), row: i },
+  ...{ image: `image-${i}`, question: `question ${i}`, answer: "yes", qid: String(i), row: i },
 }));
 const images = (list: readonly VqaRecord[]) => list.map((record) => record.image);
 const questions = (list: readonly VqaRecord[]) => list.map((record) => record.question);

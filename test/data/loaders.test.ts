@@ -18,7 +18,7 @@ describe("VQA-RAD", () => {
       question: "Are regions of the brain infarcted?",
       answer: "Yes",
       answerType: "CLOSED",
-      group: "HEAD",
+      category: "HEAD",
       qid: "1",
       row: 0,
     });
@@ -76,9 +76,9 @@ describe("files of a user", () => {
 
   test("JSON lines, blank lines between them, the least a row has to hold, keys we do not know", async () => {
     const records = await load(`${row({ extra: 1 })}\n\n${row({ answer: 3, answer_type: "open " })}\r\n`);
-    expect(records.map((r) => [r.answer, r.answerType, r.qid, r.group, r.row])).toEqual([
-      ["x", undefined, "0", "", 0],
-      ["3", "OPEN", "1", "", 1],
+    expect(records.map((r) => [r.answer, r.answerType, r.qid, r.category, r.row])).toEqual([
+      ["x", undefined, "0", undefined, 0],
+      ["3", "OPEN", "1", undefined, 1],
     ]);
     expect(await load(`${row({})}\n${row({ qid: 9 })}`, { dropFirstLine: true })).toMatchObject([{ qid: "9", row: 1 }]);
   });
@@ -120,7 +120,7 @@ describe("files of a user", () => {
         question: "What modality?",
         answer: "MRI",
         answerType: "OPEN",
-        group: "Head",
+        category: "Head",
         qid: "41",
         row: 1,
       },

@@ -9,12 +9,12 @@ import { marks, score } from "../../models/eval/metrics.js";
 import { comparePaired, mcnemar } from "../../models/eval/paired.js";
 import { formatResults } from "../../models/eval/results.js";
 
-const question = (answer: string, answerType?: AnswerType, group = ""): VqaRecord => ({
+const question = (answer: string, answerType?: AnswerType, category?: string): VqaRecord => ({
   image: "a.png",
   question: "?",
   answer,
   answerType,
-  group,
+  category,
   qid: "",
   row: 0,
 });
@@ -45,11 +45,11 @@ describe("score", () => {
   ];
 
   test("a hand-made list, both ways of counting", () => {
-    const { published, byType, byGroup } = score(records, ["yes", "yes", "yes", "left", "coronal", "No"]);
+    const { published, byType, byCategory } = score(records, ["yes", "yes", "yes", "left", "coronal", "No"]);
     const fraction = ({ correct, total }: { correct: number; total: number }) => `${correct}/${total}`;
     expect(Object.values(published).map(fraction)).toEqual(["2/3", "2/3", "4/6"]);
     expect(Object.values(byType).map(fraction)).toEqual(["3/4", "1/2"]);
-    expect(Object.entries(byGroup).map(([name, value]) => `${name} ${fraction(value)}`)).toEqual([
+    expect(Object.entries(byCategory).map(([name, value]) => `${name} ${fraction(value)}`)).toEqual([
       "ABD 1/1",
       "CHEST 2/2",
       "HEAD 1/3",

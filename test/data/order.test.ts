@@ -109,7 +109,6 @@ describe("splitByImage", () => {
     image,
     question: "",
     answer: "",
-    group: "",
     qid: "",
     row,
   });

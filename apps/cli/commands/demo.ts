@@ -12,6 +12,7 @@ import { scoreTable } from "../evaluation.js";
 import { UsageError } from "../exit.js";
 import { bytes, clock } from "../format.js";
 import { Interruption } from "../interruption.js";
+import { leakNotice } from "../leak.js";
 import { say, writeFileIn, writeJson } from "../output.js";
 import { checkVqaRad } from "../package-files.js";
 import { exists } from "../run-folder.js";
@@ -21,6 +22,7 @@ interface Options extends CommonOptions {
   resume?: boolean;
   fast?: boolean;
   seed?: number;
+  reportImages?: boolean;
 }
 
 const EXAMPLES = `
@@ -39,6 +41,7 @@ export function addDemo(program: Command): void {
     .option("--out <folder>", "where models and report go", "runs/demo")
     .option("--resume", "measure and report a finished demo again; one that was stopped goes on without it")
     .option("--seed <n>", "of the weights, the order and the split of training images (default: 42)", wholeNumber)
+    .option("--report-images", "put thumbnails of test images into the report (default: no image leaves the data set)")
     .option("--fast", "a smoke run of seconds on 24 images; its numbers mean nothing");
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
@@ -65,11 +68,13 @@ async function run(options: Options): Promise<void> {
     const result = await runStage(stage, given);
     results.push(result);
     const { scores } = result.evaluation;
+    const notice = leakNotice(result.training.leak, result.config.data);
     const others = {
       "shuffled images": result.shuffled.scores,
       "question only": result.questionOnly.scores,
     };
     say(options, `\n${stage.title}\n\n${scoreTable(scores, result.majority, others)}`);
+    if (notice) say(options, notice);
     say(
       options,
       `${clock(result.seconds)}, ${bytes(result.peakBytes)} on the device at most, ${bytes(result.peakRss)} in the process${sinceResume(result)}\n`,
@@ -85,7 +90,9 @@ async function run(options: Options): Promise<void> {
     departures: departures(stages),
     stages: results.map(stageDocument),
   };
-  const report = renderReport(await demoReport({ fast, seconds, device, stages: results }));
+  const report = renderReport(
+    await demoReport({ fast, seconds, device, stages: results, images: options.reportImages ?? false }),
+  );
   await writeFileIn(join(out, REPORT), report);
   // The last file: where it is, the demo is finished.
   await writeFileIn(join(out, DOCUMENT), `${JSON.stringify(document, null, 2)}\n`);

@@ -1,16 +1,23 @@
+import { basename, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import {
   type Answering,
   answersOf,
   type Comparison,
   comparePaired,
+  folderSets,
   formatResults,
-  loadSplits,
+  isTableFile,
+  loadQuestions,
   RunConfig,
+  type RunConfigInput,
   readModelFolder,
+  type TableData,
   type VqaRecord,
 } from "../../../models/index.js";
+import { renderReport } from "../../report/report.js";
 import { addCommonOptions, type CommonOptions, openChosenDevice } from "../common-options.js";
+import { evaluationReport } from "../eval-report.js";
 import {
   type EvaluateOptions,
   type Evaluation,
@@ -23,18 +30,24 @@ import {
 import { UsageError } from "../exit.js";
 import { percent, short } from "../format.js";
 import { Interruption } from "../interruption.js";
+import { leakDocument, leakNotice } from "../leak.js";
 import { memoryUsed, prepareFile, say, writeFileIn, writeJson } from "../output.js";
 import { checkVqaRad, vqaRadFolder } from "../package-files.js";
 import { loadNotes, Progress } from "../progress.js";
-import { addRunFlags, givenFlags } from "../run-flags.js";
+import { addRunFlags, givenFlags, LEAK, TABLE } from "../run-flags.js";
 import { readRun } from "../run-folder.js";
 
+/** Of a data set, as the flag names them. */
+const PARTS = { test: "test", val: "validation", train: "train" } as const;
+
 interface Options extends CommonOptions {
-  set?: RunConfig["data"]["set"];
+  set?: (typeof folderSets)[number];
   data?: string;
-  split: "train" | "test";
+  split: keyof typeof PARTS;
   baseline?: string;
   predictions?: string;
+  report?: string;
+  reportImages?: boolean;
   shuffleImages?: boolean;
   blankImages?: boolean;
 }
@@ -43,7 +56,8 @@ const EXAMPLES = `
 Examples:
   consilium eval miss runs/organ
   consilium eval miss runs/lora --set vqa-rad --baseline runs/question-only --predictions answers.json
-  consilium eval miss runs/organ --shuffle-images`;
+  consilium eval miss runs/organ --shuffle-images
+  consilium eval miss runs/own --data other-hospital.csv --columns image=file,group=patient`;
 
 export function addEvalMiss(program: Command): void {
   const command = program
@@ -52,33 +66,43 @@ export function addEvalMiss(program: Command): void {
     .argument("<folder>", "folder of a model: config.json, vocab.txt, model.safetensors")
     .optionsGroup("Questions:")
     .addOption(
-      new Option("--set <choice>", "which questions (default: those the model was trained on)").choices(
-        RunConfig.shape.data.shape.set.options,
-      ),
+      new Option("--set <choice>", "which questions (default: those the model was trained on)").choices(folderSets),
     )
-    .option("--data <folder>", "folder of the data set (default: that of the training, else the package's VQA-RAD)")
-    .addOption(new Option("--split <choice>", "part of the data set").choices(["test", "train"]).default("test"))
+    .option(
+      "--data <path>",
+      "folder of the data set, or a table (default: that of the training, else the package's VQA-RAD)",
+    )
+    .addOption(
+      new Option("--split <choice>", "part of the data set; a table that nothing splits is taken as a whole")
+        .choices(Object.keys(PARTS))
+        .default("test"),
+    )
     .option("--shuffle-images", "a control: give each question the image of another")
     .option("--blank-images", "a control: give each question a grey square")
     .optionsGroup("Comparison and results:")
     .option("--baseline <folder>", "another model to compare with, question by question")
-    .option("--predictions <file>", "write the answers as the published scripts do");
-  addRunFlags(command, ["Answers:"]);
+    .option("--predictions <file>", "write the answers as the published scripts do")
+    .option("--report <file>", "write a page with the results: one HTML file that needs nothing else")
+    .option("--report-images", "with thumbnails of some images (default: no image leaves the data set)");
+  addRunFlags(command, [TABLE, LEAK, "Answers:"]);
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
 async function run(folder: string, options: Options): Promise<void> {
   const started = performance.now();
-  const config = await configOf(folder, options);
+  const run = await readRun(folder);
+  const config = configOf(run, options);
   // What is missing shows now, not after minutes of answering.
   for (const model of [folder, options.baseline]) if (model) await readModelFolder(model);
-  if (options.predictions) await prepareFile(options.predictions);
-  const { train, questions } = await questionsOf(config, options);
+  if (options.reportImages && !options.report) throw new UsageError("--report-images needs --report FILE.");
+  for (const file of [options.predictions, options.report]) if (file) await prepareFile(file);
+  const asked = await loadQuestions(config, PARTS[options.split], run);
+  const { train, questions, leak, unchecked } = asked;
   using device = await openChosenDevice(options);
   using interruption = new Interruption();
   const progress = new Progress(device);
   const { signal } = interruption;
-  const { answering } = givenFlags({ ...options }) as { answering?: Partial<RunConfig["answering"]> };
+  const { answering } = givenFlags({ ...options }, ["Answers:"]) as GivenAnswers;
   const settings: EvaluateOptions = {
     device,
     signal,
@@ -89,24 +113,48 @@ async function run(folder: string, options: Options): Promise<void> {
     answering: (saved) => changed(saved, answering ?? {}, train),
   };
   const found = await interruption.guard(evaluate(folder, questions, settings), "stopped; nothing was written.");
-  const majority = majorityOf(train, questions);
+  const majority = train.length > 0 ? majorityOf(train, questions) : null;
 
-  const other = options.baseline ? baseline(options.baseline, options, config, found, settings) : null;
+  const other = options.baseline ? baseline(options.baseline, options, config, run, found, settings) : null;
   const compared = other ? await interruption.guard(other, "stopped; nothing was written.") : null;
+  if (unchecked) progress.note(`not compared with what the model was trained on: ${unchecked}`);
+  const control = config.images === "real" ? null : CONTROLS[config.images];
+  if (control) say(options, `${control}\n`);
   say(options, scoreTable(found.scores, majority, compared ? { baseline: compared.scores } : {}));
+  const notice = leakNotice(leak, config.data);
+  if (notice) say(options, notice);
   if (compared) say(options, sentence(compared.comparison));
   const answers = found.predictions.map((p) => p.answer);
   if (options.predictions) await writeFileIn(options.predictions, formatResults(questions, answers));
+  if (options.report) {
+    const { set } = config.data;
+    const report = await evaluationReport({
+      model: folder,
+      data: `${set === "table" ? basename(config.data.file) : set} (${asked.part})`,
+      device,
+      evaluation: found,
+      majority,
+      baseline: compared?.scores ?? null,
+      comparison: compared ? sentence(compared.comparison) : "",
+      leak: notice,
+      control,
+      seed: config.seed,
+      images: (options.reportImages ?? false) && config.images !== "blank",
+    });
+    await writeFileIn(options.report, renderReport(report));
+  }
   await writeJson(options, {
     version: 1,
     command: "eval miss",
     device: { name: device.name, description: device.description },
-    config: { model: folder, data: config.data, split: options.split, images: config.images },
+    config: { model: folder, data: config.data, split: asked.part, images: config.images },
+    leak: leakDocument(leak),
+    leakChecked: unchecked === null,
     seconds: (performance.now() - started) / 1000,
     ...memoryUsed(device),
     metrics: metricsOf(found.scores),
     baselines: {
-      majority,
+      ...(majority && { majority }),
       ...(compared && {
         model: { folder: options.baseline, ...metricsOf(compared.scores), paired: compared.comparison },
       }),
@@ -114,22 +162,40 @@ async function run(folder: string, options: Options): Promise<void> {
   });
 }
 
+type GivenAnswers = { answering?: Partial<RunConfig["answering"]> };
+
+const CONTROLS = {
+  shuffled: "A control (--shuffle-images): each question has the image of another.",
+  blank: "A control (--blank-images): each question has a grey square instead of its image.",
+} as const;
+
 /** What the model was trained on, as far as its folder knows, changed by the flags. */
-async function configOf(folder: string, { set, data, shuffleImages, blankImages }: Options): Promise<RunConfig> {
+function configOf(run: RunConfig | null, options: Options): RunConfig {
+  const { shuffleImages, blankImages } = options;
   if (shuffleImages && blankImages) throw new UsageError("--shuffle-images and --blank-images exclude each other.");
-  const run = await readRun(folder);
-  const of = set ?? run?.data.set ?? "vqa-rad";
-  if (of === "slake" && !data && run?.data.set !== "slake")
-    throw new UsageError("--set slake needs --data, the folder of SLAKE.");
   const images = shuffleImages ? "shuffled" : blankImages ? "blank" : (run?.images ?? "real");
-  const known = run?.data.folder ?? vqaRadFolder;
-  checkVqaRad(data ?? known);
-  return RunConfig.parse({ data: { set: of, folder: data ?? known }, images, epochs: 1, seed: run?.seed });
+  const data = dataOf(run?.data, options);
+  if (data.set !== "table") checkVqaRad(data.folder);
+  const validation = JSON.stringify(data) === JSON.stringify(run?.data) ? run?.validation : undefined;
+  return RunConfig.parse({ data, images, epochs: 1, seed: run?.seed, validation });
 }
 
-async function questionsOf(config: RunConfig, { split }: Options) {
-  const { train, test } = await loadSplits(config);
-  return { train, questions: split === "train" ? train : test };
+function dataOf(trained: RunConfig["data"] | undefined, options: Options): RunConfigInput["data"] {
+  const { set, data: path } = options;
+  const given = (givenFlags({ ...options }, [TABLE, LEAK]).data ?? {}) as Partial<TableData>;
+  const isOwn = trained?.set === "table" && !set && (path === undefined || resolve(path) === resolve(trained.file));
+  if (isOwn) return { ...trained, ...given };
+  if (path !== undefined && isTableFile(path)) {
+    if (set) throw new UsageError(`--set is for a folder; ${path} is a table. Leave it out.`);
+    return { ...given, set: "table", file: path };
+  }
+  if (Object.keys(given).length > 0)
+    throw new UsageError("--columns, --image-folder and --allow-leak are for a table: name it with --data FILE.csv.");
+  const folder = trained?.set === "table" ? undefined : trained?.folder;
+  const of = set ?? (trained?.set === "table" ? undefined : trained?.set) ?? "vqa-rad";
+  if (of === "slake" && !path && trained?.set !== "slake")
+    throw new UsageError("--set slake needs --data, the folder of SLAKE.");
+  return { set: of, folder: path ?? folder ?? vqaRadFolder };
 }
 
 /** The other model on the same questions, with the images that it was trained to see. */
@@ -137,11 +203,12 @@ async function baseline(
   folder: string,
   options: Options,
   config: RunConfig,
+  run: RunConfig | null,
   found: Evaluation,
   settings: EvaluateOptions,
 ) {
-  const { images } = await configOf(folder, { ...options, shuffleImages: false, blankImages: false });
-  const { questions } = await questionsOf({ ...config, images }, options);
+  const { images } = configOf(await readRun(folder), { ...options, shuffleImages: false, blankImages: false });
+  const { questions } = await loadQuestions({ ...config, images }, PARTS[options.split], run);
   const { scores, records, predictions } = await evaluate(folder, questions, { ...settings, answering: undefined });
   return { scores, comparison: comparePaired(marksOf({ records, predictions }), marksOf(found)) };
 }

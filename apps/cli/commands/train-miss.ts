@@ -6,6 +6,7 @@ import { evaluate, majorityOf, metricsOf, scoreTable } from "../evaluation.js";
 import { Interrupted, UsageError } from "../exit.js";
 import { clock, count } from "../format.js";
 import { Interruption } from "../interruption.js";
+import { leakDocument, leakNotice } from "../leak.js";
 import { memoryUsed, say, writeJson } from "../output.js";
 import { bertVocabulary } from "../package-files.js";
 import { Progress } from "../progress.js";
@@ -27,6 +28,7 @@ Examples:
       --batch 32 --lr 1e-3 --warmup-steps 50 --answering rank
   consilium train miss --set vqa-rad --init runs/organ --scaling ordinary --vocabulary reduced --out runs/lora \\
       --vision lora --answering rank
+  consilium train miss --data rows.csv --columns image=file,group=patient --out runs/own --vocabulary reduced
   consilium train miss --config my-run.json --out runs/mine --seed 7
   consilium train miss --out runs/mine --resume`;
 
@@ -75,7 +77,7 @@ async function run(options: Options): Promise<void> {
     `trained ${count(result.steps - result.resumedAt)} steps in ${clock((performance.now() - started) / 1000)}`,
   );
 
-  const { train, test } = await loadSplits(config);
+  const { train, test } = await loadSplits(result.config);
   const onProgress = progress.answering("test");
   const evaluation = evaluate(out, test, { device, signal, onProgress });
   const { scores } = await interruption.guard(
@@ -83,13 +85,16 @@ async function run(options: Options): Promise<void> {
     `stopped while testing. The model is in ${out}; test it with: ${commandLine("eval", "miss", out, ...flags)}`,
   );
   const majority = majorityOf(train, test);
+  const notice = leakNotice(result.leak, result.config.data);
   say(options, scoreTable(scores, majority));
+  if (notice) say(options, notice);
   say(options, `model: ${out}`);
   await writeJson(options, {
     version: 1,
     command: "train miss",
     device: { name: device.name, description: device.description },
-    config,
+    config: result.config,
+    leak: leakDocument(result.leak),
     seconds: (performance.now() - started) / 1000,
     ...memoryUsed(device),
     parameters: result.parameters,

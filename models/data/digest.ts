@@ -1,0 +1,69 @@
+import { platform } from "#platform";
+
+/** SHA-256 of bytes, hexadecimal. */
+export async function sha256(bytes: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Files at a time. */
+const AT_ONCE = 8;
+
+/** Which images are the same picture: two paths with one identity have the same bytes. */
+export type ImageIdentity = (image: string) => string;
+
+/**
+ * Compares image files by content. Only files of the same size are read: others cannot be the same. One that cannot be
+ * opened is itself.
+ */
+export async function imageIdentity(images: Iterable<string>, signal?: AbortSignal): Promise<ImageIdentity> {
+  const paths = [...new Set(images)].sort();
+  const sizes = new Map<string, number>();
+  await each(paths, signal, async (path) => {
+    const size = await sizeOf(path);
+    if (size !== null) sizes.set(path, size);
+  });
+  const shared = new Map<number, number>();
+  for (const size of sizes.values()) shared.set(size, (shared.get(size) ?? 0) + 1);
+  const alike = paths.filter((path) => (shared.get(sizes.get(path) ?? -1) ?? 0) > 1);
+  const contents = new Map<string, string>();
+  await each(alike, signal, async (path) => {
+    const file = await platform.openFile(path);
+    try {
+      contents.set(path, await sha256(await file.read(0, file.size)));
+    } finally {
+      await file.close();
+    }
+  });
+  // The first path, in the order of names, stands for all with its content.
+  const first = new Map<string, string>();
+  for (const path of [...contents.keys()].sort())
+    if (!first.has(contents.get(path) as string)) first.set(contents.get(path) as string, path);
+  return (image) => first.get(contents.get(image) ?? "") ?? image;
+}
+
+async function sizeOf(path: string): Promise<number | null> {
+  try {
+    const file = await platform.openFile(path);
+    await file.close();
+    return file.size;
+  } catch {
+    return null;
+  }
+}
+
+/** Runs `work` on every item, some at a time. */
+export async function each<T>(
+  items: readonly T[],
+  signal: AbortSignal | undefined,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    while (next < items.length) {
+      signal?.throwIfAborted();
+      await work(items[next++]);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}

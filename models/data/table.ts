@@ -1,0 +1,253 @@
+/**
+ * Questions of your own: a table with a row for each, as CSV, TSV or JSON lines, and images beside it. Which column is
+ * what, `TableColumns` says.
+ */
+import { z } from "zod";
+import { io } from "../../engine/index.js";
+import { normaliseAnswer } from "../eval/answers.js";
+import { csvRows, type TextRow, type TextRows } from "./csv.js";
+import { sha256 } from "./digest.js";
+import { requireImages } from "./images-present.js";
+import { jsonRows } from "./json-rows.js";
+import { type Problem, placesText, refuse } from "./problem.js";
+import { type AnswerType, imagePath, type Part, type VqaRecord } from "./record.js";
+
+const name = z.string().min(1);
+
+/** The names of the columns. A role that is not named takes the column of its own name, if there is one. */
+export const TableColumns = z.strictObject({
+  /** Path of the image, relative to the file or to the folder of the images. */
+  image: name.optional(),
+  question: name.optional(),
+  answer: name.optional(),
+  /** Patient or study: a split never has one group in two parts. */
+  group: name.optional(),
+  /** open or closed; without it an answer is closed where it is yes or no. */
+  answer_type: name.optional(),
+  /** train, val or test; without it the rows are split by group. */
+  split: name.optional(),
+  id: name.optional(),
+  /** Results are also given by these: the part of the body, the kind of question. */
+  category: name.optional(),
+});
+export type TableColumns = z.infer<typeof TableColumns>;
+export type TableRole = keyof TableColumns;
+
+export const tableRoles = Object.keys(TableColumns.shape) as TableRole[];
+const REQUIRED: readonly TableRole[] = ["image", "question", "answer"];
+
+export interface TableRow extends VqaRecord {
+  /** What the column `split` says. */
+  readonly part?: Part;
+}
+
+export interface TableOptions {
+  readonly columns?: TableColumns;
+  /** Where the images are; default: the folder of the file. */
+  readonly imageFolder?: string;
+}
+
+export interface Table {
+  readonly rows: TableRow[];
+  /** Of the file's bytes, hexadecimal: whether it is still the same. */
+  readonly sha256: string;
+}
+
+const DELIMITERS: Readonly<Record<string, string | null>> = { csv: ",", tsv: "\t", jsonl: null, ndjson: null };
+const extensionOf = (file: string) => /\.([a-z]+)$/i.exec(file)?.[1].toLowerCase() ?? "";
+
+/** Whether a path names a table, by its extension: .csv, .tsv, .jsonl or .ndjson. */
+export const isTableFile = (file: string) => Object.hasOwn(DELIMITERS, extensionOf(file));
+
+/** Bytes of a file at most: its rows are held in memory, several times while they are read. */
+export const LARGEST_TABLE = 64e6;
+
+/**
+ * Reads a table from a file. Throws one FileFormatError that lists every problem with its lines: columns that are not
+ * there, ragged rows, empty cells, values that mean nothing, ids given twice, images that are missing.
+ */
+export async function loadTable(file: string, options: TableOptions = {}): Promise<Table> {
+  const { text, sha256 } = await readTableFile(file);
+  const { rows, problems } = await parseTable(text, file, options);
+  refuse(problems, file);
+  await requireImages(rows, file);
+  return { rows, sha256 };
+}
+
+/**
+ * Reads a table from text, without looking for its images: for pages, and for checks. `fileName` names it in errors and
+ * decides by its extension how it is read. What is wrong with single rows comes back as `problems`, without these rows;
+ * throws FileFormatError where the text as a whole cannot be read.
+ */
+export async function parseTable(
+  text: string,
+  fileName: string,
+  { columns = {}, imageFolder }: TableOptions = {},
+): Promise<{ rows: TableRow[]; problems: Problem[] }> {
+  if (!isTableFile(fileName))
+    throw new io.FileFormatError(fileName, "it is no table by its name", "A table is a .csv, .tsv, .jsonl or .ndjson");
+  const names = tableRoles.map((role) => columns[role] ?? role);
+  const delimiter = DELIMITERS[extensionOf(fileName)];
+  if (text.trim() === "") throw new io.FileFormatError(fileName, "it is empty", EMPTY);
+  const found = delimiter === null ? jsonRows(text, fileName, names) : await csvRows(text, fileName, names, delimiter);
+  const missing = columnProblems(found, columns, delimiter);
+  if (missing.length > 0) return { rows: [], problems: [...found.problems, ...missing] };
+  const faults = new Faults();
+  const folder = imageFolder ?? folderOf(fileName);
+  const asRow = rowOf(folder, isUrl(fileName), columns, faults);
+  const rows = found.rows.flatMap((row, i) => asRow(row, i) ?? []);
+  if (found.rows.length + found.problems.length === 0)
+    throw new io.FileFormatError(fileName, "it has no rows below its header", EMPTY);
+  return { rows, problems: [...found.problems, ...faults.problems(found.rows.length)] };
+}
+
+const EMPTY = "A table has a row for each question, with at least the columns image, question and answer";
+
+export async function readTableFile(file: string): Promise<{ text: string; sha256: string }> {
+  const bytes = await io.readBytes(file, EMPTY, LARGEST_TABLE);
+  try {
+    return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes), sha256: await sha256(bytes) };
+  } catch (cause) {
+    throw new io.FileFormatError(file, "it is not UTF-8 text", "Save it as CSV UTF-8", { cause });
+  }
+}
+
+/** Columns that were named or are needed and are not there, or are there twice. */
+function columnProblems({ header, rows }: TextRows, columns: TableColumns, delimiter: string | null): Problem[] {
+  // JSON lines that could not be read have no columns to complain about.
+  if (delimiter === null && rows.length === 0) return [];
+  const other = delimiter !== null && header.length === 1 ? [";", "\t", "|"].find((d) => header[0].includes(d)) : null;
+  if (other)
+    return [
+      fileProblem(
+        `its header is one column, ${JSON.stringify(header[0])}`,
+        `Separate columns by ${delimiter === "\t" ? "tabs" : "commas"}, not by ${JSON.stringify(other)}`,
+      ),
+    ];
+  const has = `it has ${header.map((column) => JSON.stringify(column)).join(", ")}`;
+  return tableRoles.flatMap((role) => {
+    const column = columns[role] ?? role;
+    const times = header.filter((name) => name === column).length;
+    const needed = columns[role] !== undefined || REQUIRED.includes(role);
+    if (times > 1) return [fileProblem(`two columns are named "${column}"`, "Rename one of them")];
+    if (times === 1 || !needed) return [];
+    return [
+      fileProblem(
+        `there is no column "${column}" for ${role === "image" ? "the image" : `the ${role}`}: ${has}`,
+        `${io.didYouMean(column, header)}Name it with --columns ${role}=NAME`,
+      ),
+    ];
+  });
+}
+
+const fileProblem = (text: string, advice: string): Problem => ({ kind: "file", text, advice, places: [] });
+
+/** Faults of single cells, gathered by what they are. */
+class Faults {
+  readonly #found = new Map<string, { problem: Omit<Problem, "text" | "places">; places: string[] }>();
+
+  add(kind: Problem["kind"], what: string, advice: string, line: number): null {
+    const found = this.#found.get(what) ?? { problem: { kind, advice }, places: [] };
+    found.places.push(`line ${line}`);
+    this.#found.set(what, found);
+    return null;
+  }
+
+  problems(rows: number): Problem[] {
+    return [...this.#found].map(([what, { problem, places }]) => ({
+      ...problem,
+      text: places.length === rows && rows > 1 ? `${what} in all ${rows} rows` : `${what} (${placesText(places)})`,
+      places,
+    }));
+  }
+}
+
+/** Makes records of rows; null for a row with a fault. */
+function rowOf(folder: string, urls: boolean, columns: TableColumns, faults: Faults) {
+  const idLines = new Map<string, number>();
+  return ({ line, cells }: TextRow, row: number): TableRow | null => {
+    const values = Object.fromEntries(tableRoles.map((role, i) => [role, cells[i]])) as Record<
+      TableRole,
+      string | undefined
+    >;
+    const label = (role: TableRole) => `"${columns[role] ?? role}"`;
+    let sound = true;
+    const fault = (kind: Problem["kind"], what: string, advice: string) => {
+      faults.add(kind, what, advice, line);
+      sound = false;
+    };
+    const advice = { group: "Fill it for every row, or leave the column out", split: "Write train, val or test" };
+    for (const role of [...REQUIRED, "group", "split"] as const)
+      if (values[role]?.trim() === "")
+        fault("empty value", `${label(role)} is empty`, advice[role as never] ?? "Fill it, or take these rows out");
+
+    const image = values.image?.trim() ?? "";
+    if (isUrl(image) && !urls)
+      fault("bad value", `${label("image")} is a URL`, "Download the images and name the files");
+    const part = values.split?.trim() ? partOf(values.split) : undefined;
+    if (part === null)
+      fault("split value", `${label("split")} is ${JSON.stringify(values.split)}`, "Write train, val or test");
+    const answerType = answerTypeOf(values.answer_type, values.answer ?? "");
+    if (answerType === null)
+      fault(
+        "answer type",
+        `${label("answer_type")} is ${JSON.stringify(values.answer_type)}`,
+        "Write open or closed, or leave it empty",
+      );
+    const id = values.id?.trim();
+    if (id !== undefined && id !== "") {
+      const first = idLines.get(id);
+      if (first !== undefined)
+        fault("duplicate id", `${label("id")} is that of an earlier row`, "Give each row its own");
+      else idLines.set(id, line);
+    }
+    if (!sound) return null;
+    return {
+      image: isAbsolute(image) ? image : folder === "" ? image : imagePath(folder, image),
+      question: values.question as string,
+      answer: values.answer as string,
+      answerType: answerType ?? undefined,
+      category: values.category?.trim() || undefined,
+      group: values.group?.trim(),
+      qid: id || String(row),
+      row,
+      line,
+      ...(part && { part }),
+    };
+  };
+}
+
+const PARTS: Readonly<Record<string, Part>> = {
+  ...{ train: "train", training: "train" },
+  ...{ val: "validation", valid: "validation", validate: "validation", validation: "validation", dev: "validation" },
+  ...{ test: "test", testing: "test" },
+};
+
+const partOf = (text: string): Part | null => {
+  const key = text.trim().toLowerCase();
+  return Object.hasOwn(PARTS, key) ? PARTS[key] : null;
+};
+
+/** As the column says; without one, yes and no are closed. Null for a word that is neither. */
+function answerTypeOf(given: string | undefined, answer: string): AnswerType | null {
+  const word = given?.trim().toUpperCase();
+  if (word === "CLOSED" || word === "OPEN") return word;
+  if (word) return null;
+  return ["yes", "no"].includes(normaliseAnswer(answer)) ? "CLOSED" : "OPEN";
+}
+
+const isUrl = (path: string) => /^(?:[a-z][a-z0-9+.-]+:\/\/|data:)/i.test(path);
+const isAbsolute = (path: string) => isUrl(path) || /^(?:\/|[a-z]:[\\/]|\\\\)/i.test(path);
+
+/** The folder of a path, "" where it has none. */
+const folderOf = (path: string) => path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"), 0));
+
+/** The same file as it was, by its hash; throws FileFormatError where it has changed. */
+export function sameTable(file: string, now: string, before: string | undefined): void {
+  if (before === undefined || before === now) return;
+  throw new io.FileFormatError(
+    file,
+    `it has changed since the run began (SHA-256 ${before.slice(0, 12)}... then, ${now.slice(0, 12)}... now)`,
+    "Put the file back as it was, or start another run from the new one",
+  );
+}

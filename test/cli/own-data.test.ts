@@ -1,0 +1,194 @@
+import { appendFileSync, cpSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { tryOpen } from "../support/devices.js";
+import { consilium, temporaryFolder, vqaRad } from "./support.js";
+
+const { device, reason } = await tryOpen("cpu", {});
+device?.close();
+
+const folder = temporaryFolder();
+const run = (out: string) => join(folder, out);
+const example = fileURLToPath(new URL("../../examples/own-data/rows.csv", import.meta.url));
+const columns = ["--columns", "image=file,answer=label,group=patient", "--image-folder", join(vqaRad, "images")];
+const rows = readFileSync(example, "utf8").trim().split("\n");
+
+/** A table of its own name with these lines below the example's header. */
+const table = (name: string, lines: readonly string[], head = rows[0]) => {
+  const file = join(folder, name);
+  writeFileSync(file, `${[head, ...lines].join("\n")}\n`);
+  return file;
+};
+const train = (out: string, file: string, ...more: string[]) => [
+  ...["train", "miss", "--out", run(out), "--data", file, ...columns, "--vocabulary", "reduced"],
+  ...["--scaling", "ordinary", "--epochs", "1", "--batch", "20", "--answering", "rank", "--device", "cpu"],
+  ...["--json", "-", ...more],
+];
+const evaluate = (out: string, ...more: string[]) => [
+  "eval",
+  "miss",
+  run(out),
+  "--device",
+  "cpu",
+  "--json",
+  "-",
+  ...more,
+];
+
+describe.skipIf(!device)(`data of one's own on cpu${reason}`, () => {
+  test("trained for two steps, split by patient, and evaluated on the same split again", async () => {
+    const file = run("rows.csv");
+    cpSync(example, file);
+    const { code, stdout, stderr } = await consilium(train("own", file));
+    expect(code, stderr).toBe(0);
+    const report = JSON.parse(stdout);
+    expect(report).toMatchObject({ steps: 2, leak: null, config: { data: { set: "table", file } } });
+    expect(report.config.data.sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect(JSON.parse(readFileSync(join(run("own"), "run.json"), "utf8"))).toEqual(report.config);
+    expect(Object.keys(report.metrics.details)).toContain("category:chest");
+
+    const evaluated = await consilium(evaluate("own"));
+    expect(evaluated.code, evaluated.stderr).toBe(0);
+    const again = JSON.parse(evaluated.stdout);
+    expect(again).toMatchObject({ metrics: report.metrics, leak: null, leakChecked: true, config: { split: "test" } });
+
+    const val = await consilium(evaluate("own", "--split", "val", "--shuffle-images"));
+    expect(val.code, val.stderr).toBe(0);
+    expect(JSON.parse(val.stdout).config).toMatchObject({ split: "validation", images: "shuffled" });
+    expect(val.stderr).toContain("A control (--shuffle-images)");
+  }, 120_000);
+
+  test("a report of the evaluation: with thumbnails only where they are asked for", async () => {
+    const [plain, pictures] = [run("plain.html"), run("pictures.html")];
+    const first = await consilium(evaluate("own", "--report", plain));
+    expect(first.code, first.stderr).toBe(0);
+    const page = readFileSync(plain, "utf8");
+    expect(page).toContain("rows.csv (test)");
+    expect(page).not.toMatch(/<img|data:image|<script|LEAK/);
+    const second = await consilium(evaluate("own", "--report", pictures, "--report-images"));
+    expect(second.code, second.stderr).toBe(0);
+    const thumbnails = readFileSync(pictures, "utf8").match(/<img src="data:image\/jpeg;base64,[^"]+"/g) ?? [];
+    expect(thumbnails).toHaveLength(2);
+    for (const thumbnail of thumbnails) expect(thumbnail.length).toBeLessThan(20_000);
+  }, 120_000);
+
+  test("a changed table is refused by --resume and by eval; the same one goes on", async () => {
+    const same = await consilium(["train", "miss", "--out", run("own"), "--resume", "--device", "cpu"]);
+    expect(same.code, same.stderr).toBe(0);
+    appendFileSync(run("rows.csv"), "synpic17738.jpg,Is it new?,yes,p99,chest\n");
+    for (const args of [["train", "miss", "--out", run("own"), "--resume", "--device", "cpu"], evaluate("own")]) {
+      const { code, stderr } = await consilium(args);
+      expect({ code, stderr }).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining("it has changed since the run"),
+      });
+    }
+    cpSync(example, run("rows.csv"));
+  }, 120_000);
+
+  test("another table is compared with what the model was trained on, by picture too", async () => {
+    const trained = table(
+      "seen.csv",
+      rows.slice(1).map((row) => row.replace(/p\d\d/, "new")),
+    );
+    const refused = await consilium(evaluate("own", "--data", trained, ...columns));
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(
+      /evaluation rows overlap with training.*--allow-leak.*line \d+ \(test\) has the question about/s,
+    );
+    const report = run("leak.html");
+    const allowed = await consilium(evaluate("own", "--data", trained, ...columns, "--allow-leak", "--report", report));
+    expect(allowed.code, allowed.stderr).toBe(0);
+    expect(JSON.parse(allowed.stdout)).toMatchObject({ config: { split: "all" }, leak: { totals: { test: 48 } } });
+    expect(allowed.stderr).toContain("LEAK (allowed by --allow-leak): ");
+    expect(readFileSync(report, "utf8")).toContain("LEAK (allowed by --allow-leak): ");
+
+    const unseen = table("unseen.csv", ["synpic100132.jpg,Is the heart enlarged?,no,q1,chest"]);
+    const sound = await consilium(evaluate("own", "--data", unseen, ...columns));
+    expect(sound.code, sound.stderr).toBe(0);
+    expect(JSON.parse(sound.stdout)).toMatchObject({ leak: null, leakChecked: true });
+  }, 120_000);
+
+  test("a leak in the table's own split: refused before anything is written, allowed and said everywhere", async () => {
+    const split = rows.slice(1, 9).map((row, i) => `${row},${i < 4 ? "train" : "test"}`);
+    const file = table("leak.csv", split, `${rows[0]},split`);
+    const refused = await consilium(train("leak", file));
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(
+      /leak\.csv: 2 evaluation rows overlap with training.*line 6 \(test\) has the image of line 5/s,
+    );
+    const { code, stdout, stderr } = await consilium(train("leak", file, "--allow-leak"));
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout).leak).toMatchObject({
+      questions: 2,
+      group: 2,
+      image: 2,
+      question: 0,
+      totals: { test: 4 },
+    });
+    expect(stderr).toMatch(/warning: 2 of 4 test questions.*\n/);
+    expect(stderr).toMatch(
+      /LEAK \(allowed by --allow-leak\): 2 of 4 test questions share with training: 2 the group, 2 the image\./,
+    );
+    const evaluated = await consilium(evaluate("leak"));
+    expect(JSON.parse(evaluated.stdout).leak).toEqual(JSON.parse(stdout).leak);
+  }, 120_000);
+});
+
+describe("data check", () => {
+  test("a sound table: what it is, and exit 0", async () => {
+    const { code, stdout, stderr } = await consilium(["data", "check", example, ...columns]);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toContain("48 questions (unsplit 48), 16 images, 8 groups");
+    expect(stdout).toMatch(/nothing is wrong\n$/);
+    expect(stderr).toContain("16/16 images");
+  });
+
+  test("problems: each once with its lines and advice, all places in JSON, exit 1", async () => {
+    const file = table("bad.csv", ["synpic17738.jpg,,yes,p1,chest", "none.jpg,Is it?,no,p1,chest", "x"]);
+    const { code, stdout, stderr } = await consilium(["data", "check", file, ...columns, "--json", "-"]);
+    expect(code).toBe(1);
+    const document = JSON.parse(stdout);
+    expect(document).toMatchObject({ version: 1, command: "data check", passed: false, data: { set: "table", file } });
+    expect(document.problems.map(({ kind, count }: { kind: string; count: number }) => [kind, count])).toEqual([
+      ["ragged row", 1],
+      ["empty value", 1],
+      ["image missing", 1],
+    ]);
+    expect(document.problems[1].places).toEqual(["line 2"]);
+    expect(stderr).toContain('empty value: "question" is empty (line 2)\n  Fill it, or take these rows out.');
+    expect(stderr).toContain("3 kinds of problems");
+  });
+
+  test("a folder of an unknown layout is wrong usage", async () => {
+    const { code, stderr } = await consilium(["data", "check", folder]);
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining("trainset.json (VQA-RAD)") });
+  });
+});
+
+describe("wrong usage exits with 2", () => {
+  const start = ["train", "miss", "--out", run("none"), "--data", example];
+  test.concurrent.each([
+    ["a column of no role", [...start, "--columns", "imag=x"], 'Did you mean "image"?'],
+    ["columns that are no list", [...start, "--columns", "image"], "image=file,question=text"],
+    ["a role twice", [...start, "--columns", "image=a,image=b"], "names the column of image twice"],
+    ["shares that are not 100", [...start, "--split", "80,10"], "80,10,10 or 80,20"],
+    ["shares without a test part", [...start, "--split", "90,10,0"], "80,10,10 or 80,20"],
+    ["--set beside a table", [...start, "--set", "organ"], "--set is for a folder"],
+    [
+      "--columns without a table",
+      ["train", "miss", "--out", run("none"), "--columns", "image=a"],
+      "--columns is for a table",
+    ],
+    [
+      "--allow-leak without a table",
+      ["train", "miss", "--out", run("none"), "--allow-leak"],
+      "--allow-leak is for a table",
+    ],
+    ["eval with columns, without a table", ["eval", "miss", run("none"), "--columns", "image=a"], "are for a table"],
+  ])("%s", async (_, args, named) => {
+    const { code, stderr } = await consilium(args);
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining(named) });
+  });
+});
