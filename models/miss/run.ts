@@ -102,6 +102,8 @@ export class Run {
 
   /** Trains to the end, or until the signal; true when it was stopped. */
   async loop(): Promise<boolean> {
+    const first = this.#splits.train.slice(0, this.#config.batch);
+    await this.#options.device.warmUp(() => this.#step(first));
     while (this.state.epoch < this.#config.epochs) {
       if (!(await this.#validated())) return true;
       if (!(await this.#epoch())) return true;
@@ -122,8 +124,6 @@ export class Run {
     const { seed, batch } = this.#config;
     const { train } = this.#splits;
     const cursor: Cursor = { epoch: this.state.epoch, position: this.state.position };
-    const first = train.slice(0, batch);
-    await this.#options.device.warmUp(() => this.#step(first));
     let pending: Promise<void> = Promise.resolve();
     for (const { rows, next } of batches({ seed, n: train.length, batchSize: batch }, cursor)) {
       const loss = this.#step(Array.from(rows, (i) => train[i]));

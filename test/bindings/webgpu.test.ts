@@ -1,9 +1,10 @@
-import { describe, expect } from "vitest";
+import { describe, expect, test } from "vitest";
 import { platform } from "#platform";
 import { DeviceLost, KernelMissing, TooLarge } from "../../bindings/errors.js";
 import { openWebGpu } from "../../bindings/webgpu/device.js";
 import { WebGpuError } from "../../bindings/webgpu/faults.js";
 import { pass, read, write } from "../../kernels/contract.js";
+import { over, withDevices } from "../support/losable.js";
 import { gpuTest } from "../support/webgpu.js";
 
 describe("the device", () => {
@@ -126,6 +127,30 @@ describe("the device", () => {
     await expect(pending).rejects.toThrow(DeviceLost);
     await expect(second.finish()).rejects.toThrow(DeviceLost);
     expect(() => second.allocate(4, "f32")).toThrow("webgpu: the device was closed");
+  });
+
+  test("says what to install where there is no adapter", async () => {
+    const none = { requestAdapter: async () => null } as unknown as GPU;
+    await expect(openWebGpu(none, { allowSoftware: true })).rejects.toThrow(
+      "webgpu: no adapter. Install the GPU's Vulkan driver, or Mesa 24 or newer (mesa-vulkan-drivers) to run on the CPU.",
+    );
+  });
+
+  gpuTest("names op, pass, adapter and the driver's words where a driver fails on what WebGPU accepts", async (gpu) => {
+    const failing = withDevices(await platform.gpu(true), (device) =>
+      over(device, { createComputePipelineAsync: () => Promise.reject(new Error("LLVM: no registers left")) }),
+    );
+    const other = await openWebGpu(failing, { allowSoftware: true });
+    other.prepare?.(good, "f32", { n: 4, by: 1 });
+    const error = await other.prepared?.().catch((e) => e);
+    expect(error).toBeInstanceOf(WebGpuError);
+    expect(error.message).toBe(`webgpu: test/scale f32: LLVM: no registers left\n  adapter: ${gpu.description}`);
+    // A launch tries by itself.
+    const [x, y] = [other.allocate(4, "f32"), other.allocate(4, "f32")];
+    other.write(x, Float32Array.of(1, 2, 3, 4), "f32");
+    other.launch(good, "f32", [x, y], { n: 4, by: 2 });
+    expect([...new Float32Array(await other.read(y, 16, "f32"))]).toEqual([2, 4, 6, 8]);
+    other.close();
   });
 
   gpuTest("does not open a software adapter unless asked to", async (gpu) => {

@@ -10,7 +10,7 @@ export interface Losable {
 }
 
 /** Whatever `has` says instead of what `object` says. */
-const over = <T extends object>(object: T, has: Partial<T>): T =>
+export const over = <T extends object>(object: T, has: Partial<T>): T =>
   new Proxy(object, {
     get(target, name) {
       if (name in has) return has[name as keyof T];
