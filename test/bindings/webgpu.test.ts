@@ -132,7 +132,8 @@ describe("the device", () => {
   test("says what to install where there is no adapter", async () => {
     const none = { requestAdapter: async () => null } as unknown as GPU;
     await expect(openWebGpu(none, { allowSoftware: true })).rejects.toThrow(
-      "webgpu: no adapter. Install the GPU's Vulkan driver, or Mesa 24 or newer (mesa-vulkan-drivers) to run on the CPU.",
+      "webgpu: no adapter. In Node, install the GPU's Vulkan driver, or Mesa 24 or newer (mesa-vulkan-drivers) to run on " +
+        "the CPU; in a browser, turn hardware acceleration on (chrome://gpu says why it is off).",
     );
   });
 
