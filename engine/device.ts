@@ -315,6 +315,7 @@ export class Device {
   }
 
   /** What it has done since it was opened: read it twice and subtract. */
+  /** What it has done since it was opened; differences tell what a step takes. */
   counters(): Counters {
     return { ops: this.#ops, recorded: this.#recorded, ...this.binding.counters };
   }
