@@ -18,7 +18,7 @@ export const root: string = (() => {
 
 /** What a time depends on besides the code. `loadBefore` was taken before the first row. */
 export function environment(
-  device: Device,
+  device: Pick<Device, "name" | "description">,
   threads: number,
   loadBefore: readonly number[],
   peers: Readonly<Record<string, string>>,

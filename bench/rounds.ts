@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Contender } from "./task.js";
 
 /** Pieces shorter than this are mostly clock and wake-up. */
@@ -13,6 +12,8 @@ const LONG_CALL_SECONDS = 0.1;
 /** Fewer tell nothing: five is the least for the test in statistics.ts. */
 const MIN_ROUNDS = 5;
 const MAX_ROUNDS = 100;
+
+const sleep = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms));
 
 export interface Samples {
   /** Seconds of one call, by round. */

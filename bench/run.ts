@@ -1,14 +1,10 @@
 import { loadavg } from "node:os";
 import { type Device, openDevice } from "../engine/index.js";
-import { differenceOf } from "./agreement.js";
-import { type OpenedPeer, openPeers } from "./contenders/index.js";
-import { detailsOf } from "./details.js";
+import { openPeers } from "./contenders/index.js";
 import type { BenchDocument, BenchRow } from "./document.js";
 import { environment } from "./environment.js";
-import { blank, type CheckedCase, peerResult, timing } from "./results.js";
-import { fastest, interleave } from "./rounds.js";
+import { measure } from "./measure.js";
 import { type Suite, tasksOf } from "./suites/index.js";
-import type { PeerCase, Prepared, Task } from "./task.js";
 
 export type { BenchDocument, BenchRow } from "./document.js";
 
@@ -52,86 +48,4 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
     device?.close();
     for (const { peer } of peers) await peer?.close();
   }
-}
-
-async function measure(
-  task: Task,
-  device: Device,
-  peers: readonly OpenedPeer[],
-  { threads, seconds }: { threads: number; seconds: number },
-): Promise<BenchRow> {
-  const ours = await task.prepare(device);
-  const { cases, blanks } = await prepared(task, ours, peers);
-  try {
-    await device.finish();
-    device.pool.resetPeak();
-    const contenders = [ours.contender, ...cases.map(({ found }) => found.contender)];
-    const [own, ...others] = await interleave(contenders, { seconds, calls: task.calls });
-    const found: BenchRow["peers"] = {};
-    for (const { name } of peers) {
-      const i = cases.findIndex((c) => c.name === name);
-      found[name] = i < 0 ? blank(blanks.get(name) ?? "") : peerResult(cases[i], others[i], own);
-    }
-    const { suite, op, pass, name, shape, flops, bytes } = task;
-    const { peak } = device.memory();
-    const call = await detailsOf(device, ours.contender, own.calls);
-    return {
-      ...{ suite, op, pass, name, device: device.name, dtype: "f32", shape, threads },
-      ...timing(own),
-      ...{ flops, bytes, peakBytes: peak, call, peers: found },
-    };
-  } finally {
-    for (const { found } of cases) await found.contender.release();
-    await ours.contender.release();
-    device.pool.trim();
-  }
-}
-
-/** The fastest form of those that agree with ours; the others are released. Throws where none does. */
-async function chosen(
-  forms: readonly PeerCase[],
-  results: Readonly<Record<string, Float32Array>>,
-  tolerance: number,
-): Promise<{ found: PeerCase; difference: number | null }> {
-  const agreeing: { found: PeerCase; difference: number | null }[] = [];
-  const reasons: string[] = [];
-  for (const found of forms) {
-    const difference = found.results && differenceOf(found.results, results);
-    if (!found.error && (difference === null || difference <= tolerance)) {
-      agreeing.push({ found, difference });
-      continue;
-    }
-    await found.contender.release();
-    const reason = found.error ?? `its results differ from ours by ${difference?.toExponential(1)} of the largest`;
-    reasons.push(found.form ? `${found.form}: ${reason}` : reason);
-  }
-  if (agreeing.length === 0) throw new Error([...new Set(reasons)].join("; "));
-  const best = agreeing[await fastest(agreeing.map(({ found }) => found.contender))];
-  for (const { found } of agreeing) if (found !== best.found) await found.contender.release();
-  return best;
-}
-
-/** Peers that compute what we compute; the others with their reasons. */
-async function prepared(task: Task, ours: Prepared, peers: readonly OpenedPeer[]) {
-  const cases: CheckedCase[] = [];
-  const blanks = new Map<string, string>();
-  if (peers.every(({ peer }) => peer === null)) {
-    for (const { name, reason } of peers) blanks.set(name, reason);
-    return { cases, blanks };
-  }
-  const inputs = await ours.inputs();
-  const results = await ours.results();
-  for (const { name, peer, reason } of peers) {
-    if (!peer) {
-      blanks.set(name, reason);
-      continue;
-    }
-    try {
-      const { found, difference } = await chosen(await peer.prepare(task, inputs), results, 2 * task.tolerance);
-      cases.push({ name, peer, found, difference });
-    } catch (error) {
-      blanks.set(name, (error as Error).message);
-    }
-  }
-  return { cases, blanks };
 }

@@ -79,5 +79,12 @@ export interface Peer {
   close(): Promise<void> | void;
 }
 
+/** One that does not open here stays in the list, null with the reason. */
+export interface OpenedPeer {
+  readonly name: string;
+  readonly peer: Peer | null;
+  readonly reason: string;
+}
+
 /** A peer has no such operation; the message is the reason in the document. */
 export class Unsupported extends Error {}

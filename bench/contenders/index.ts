@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { OptionError } from "../../engine/index.js";
 import { root } from "../environment.js";
-import type { Peer } from "../task.js";
+import type { OpenedPeer, Peer } from "../task.js";
 import { openFrozen } from "./frozen.js";
 import { openOrt } from "./ort.js";
 import { openTorch } from "./torch.js";
@@ -26,13 +26,6 @@ const known = {
 } satisfies Record<string, (conditions: Conditions) => Promise<Peer>>;
 
 const peerNames: readonly string[] = Object.keys(known);
-
-/** One that does not open here stays in the list, null with the reason. */
-export interface OpenedPeer {
-  readonly name: string;
-  readonly peer: Peer | null;
-  readonly reason: string;
-}
 
 export async function openPeers(names: readonly string[], conditions: Conditions): Promise<OpenedPeer[]> {
   for (const name of names)

@@ -1,0 +1,97 @@
+import { taking } from "../clock.js";
+import { sizeOf } from "../inputs.js";
+import { onnxModel } from "../onnx/model.js";
+import { type Peer, Unsupported } from "../task.js";
+import { graphOf, type OrtGraph } from "./ort-graphs.js";
+
+/** The part of onnxruntime's interface that is used here, the same in Node and in a page. */
+export interface Ort {
+  readonly Tensor: new (type: "float32", values: Float32Array, shape: readonly number[]) => object;
+  readonly InferenceSession: {
+    create(model: Uint8Array, options: Readonly<Record<string, unknown>>): Promise<Session>;
+  };
+  readonly env: { readonly versions: { readonly node?: string; readonly web?: string; readonly common: string } };
+}
+interface Session {
+  run(
+    feeds: Readonly<Record<string, object>>,
+    fetches?: Readonly<Record<string, object>>,
+  ): Promise<Readonly<Record<string, { readonly data: Float32Array }>>>;
+  release(): Promise<void>;
+}
+
+export interface OrtOptions {
+  readonly threads: number;
+  /** The device of ours: on webgpu, the session's operations run by the WebGPU provider. */
+  readonly device: string;
+  readonly constants: boolean;
+}
+
+/**
+ * onnxruntime in this process or page. `constants`: weights are part of the model, so the session may repack them once; a
+ * task without weights is unsupported then. Outputs have memory of their own, given in advance.
+ */
+export function ortPeer(ort: Ort, options: OrtOptions): Peer {
+  const { node, web, common } = ort.env.versions;
+  const version = node ?? web ?? common;
+  return {
+    version: options.device === "webgpu" ? `${version}, WebGPU provider` : version,
+    async prepare(task, inputs) {
+      const graph = graphOf(task, inputs);
+      if (options.constants && graph.weights.length === 0)
+        throw new Unsupported(`${task.op} has no weights to prepack`);
+      const constant = (name: string) => options.constants && graph.weights.includes(name);
+      const session = await open(ort, graph, constant, options);
+      const feeds = tensors(
+        ort,
+        Object.entries(graph.inputs).filter(([name]) => !constant(name)),
+      );
+      // A page gets results in memory of their own whatever it gives.
+      const fetches = web
+        ? undefined
+        : tensors(
+            ort,
+            Object.entries(graph.outputs).map(([name, shape]) => [
+              name,
+              { shape, values: new Float32Array(sizeOf(shape)) },
+            ]),
+          );
+      const first = await session.run(feeds, fetches);
+      const run = async (calls: number) => {
+        for (let i = 0; i < calls; i++) await session.run(feeds, fetches);
+      };
+      const found = {
+        contender: { time: (calls: number) => taking(() => run(calls)), release: () => session.release() },
+        results: Object.fromEntries(Object.keys(graph.outputs).map((name) => [name, first[name].data.slice()])),
+      };
+      return [found];
+    },
+    close() {},
+  };
+}
+
+function open(
+  ort: Ort,
+  graph: OrtGraph,
+  constant: (name: string) => boolean,
+  { threads, device }: OrtOptions,
+): Promise<Session> {
+  const entries = Object.entries(graph.inputs);
+  const model = onnxModel({
+    nodes: graph.nodes,
+    inputs: Object.fromEntries(entries.filter(([name]) => !constant(name)).map(([name, { shape }]) => [name, shape])),
+    outputs: graph.outputs,
+    constants: Object.fromEntries(entries.filter(([name]) => constant(name))),
+  });
+  return ort.InferenceSession.create(model, {
+    executionProviders: [device === "webgpu" ? "webgpu" : "cpu"],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+  });
+}
+
+type Values = readonly (readonly [string, { readonly shape: readonly number[]; readonly values: Float32Array }])[];
+
+const tensors = (ort: Ort, values: Values): Record<string, object> =>
+  Object.fromEntries(values.map(([name, t]) => [name, new ort.Tensor("float32", t.values, t.shape)]));

@@ -1,0 +1,89 @@
+import { openDevice } from "../../engine/index.js";
+import { taking } from "../clock.js";
+import { type Ort, ortPeer } from "../contenders/ort-session.js";
+import type { BenchRow } from "../document.js";
+import { measure } from "../measure.js";
+import { type Suite, tasksOf } from "../suites/index.js";
+import type { HostTensors, OpenedPeer, Peer, PeerCase, Task } from "../task.js";
+
+/** What the driver (bench/page.ts) asks of the page; `peers` are those that are installed, with their versions. */
+export interface PageRequest {
+  readonly suite: Suite;
+  readonly shapes?: string;
+  readonly peers: Readonly<Record<string, string>>;
+  readonly budgetSeconds: number;
+}
+
+export interface PageReply {
+  readonly device: string;
+  readonly rows: readonly BenchRow[];
+  /** Version of each peer, or why it does not open. */
+  readonly peers: Readonly<Record<string, string>>;
+}
+
+/** A library of bench/peers/webgpu, as its `open` gives it. */
+type Library = (task: Task, inputs: HostTensors) => Promise<readonly Form[]> | readonly Form[];
+interface Form {
+  readonly name: string;
+  run(calls: number): Promise<void>;
+  results(): Promise<Readonly<Record<string, Float32Array>>>;
+  release(): void;
+}
+
+/** Served beside the page, each in a bundle of its own. */
+const load = (path: string) => import(/* @vite-ignore */ new URL(path, location.href).href);
+
+async function openLibrary(name: string, version: string): Promise<Peer> {
+  const library: Library = await (await load(`${name}.js`)).open();
+  return {
+    version,
+    async prepare(task, inputs) {
+      const cases: PeerCase[] = [];
+      for (const form of await library(task, inputs)) cases.push(await caseOf(form));
+      return cases;
+    },
+    close() {},
+  };
+}
+
+async function caseOf({ name, run, results, release }: Form): Promise<PeerCase> {
+  const contender = { time: (calls: number) => taking(() => run(calls)), release };
+  try {
+    return { contender, results: await results(), form: name };
+  } catch (error) {
+    return { contender, results: null, form: name, error: (error as Error).message.split("\n")[0] };
+  }
+}
+
+/** Without threads: what is timed is WebGPU, and a page needs headers for more. */
+async function openOrtWeb(): Promise<Peer> {
+  const ort = await load("onnxruntime-web/ort.webgpu.bundle.min.mjs");
+  ort.env.wasm.wasmPaths = new URL("onnxruntime-web/", location.href).href;
+  ort.env.wasm.numThreads = 1;
+  return ortPeer(ort as Ort, { threads: 1, device: "webgpu", constants: false });
+}
+
+/** Rows as in Node, by the same code: ours and every peer in this page, in turn. */
+async function rows({ suite, shapes, peers: installed, budgetSeconds }: PageRequest): Promise<PageReply> {
+  const peers: OpenedPeer[] = [];
+  for (const [name, version] of Object.entries(installed)) {
+    try {
+      const peer = name === "ort" ? await openOrtWeb() : await openLibrary(name, version);
+      peers.push({ name, peer, reason: "" });
+    } catch (error) {
+      peers.push({ name, peer: null, reason: (error as Error).message });
+    }
+  }
+  const device = await openDevice("webgpu");
+  const tasks = tasksOf(suite, shapes);
+  const found: BenchRow[] = [];
+  for (const task of tasks) {
+    console.log(`${task.op} ${task.pass} ${task.shape}`);
+    found.push(await measure(task, device, peers, { threads: 1, seconds: budgetSeconds / tasks.length }));
+  }
+  device.close();
+  const versions = Object.fromEntries(peers.map(({ name, peer, reason }) => [name, peer?.version ?? reason]));
+  return { device: device.description, rows: found, peers: versions };
+}
+
+Object.assign(globalThis, { rows });
