@@ -15,6 +15,7 @@ export {
   type CpuLaunch,
   type CpuLaunches,
   type CudaLaunch,
+  type Cut,
   ceilDiv,
   type DType,
   type FloatDType,
