@@ -42,6 +42,8 @@ class WebGpuBinding implements Binding {
   /** Held so that it is not collected before the device. */
   readonly gpu: GPU;
   #device: GPUDevice;
+  /** Along each side of a grid. */
+  #mostWorkgroups: number;
   #faults: Faults;
   #buffers: Buffers;
   #commands: Commands;
@@ -69,6 +71,7 @@ class WebGpuBinding implements Binding {
     this.target = this.description;
     this.limits = gpuLimits(device, info);
     this.#device = device;
+    this.#mostWorkgroups = device.limits.maxComputeWorkgroupsPerDimension;
     this.#faults = new Faults(device, this.description);
     this.#buffers = new Buffers(device, this.#faults, debug);
     this.#scratches = debug ? [] : null;
@@ -276,9 +279,9 @@ class WebGpuBinding implements Binding {
     this.release(memory);
   }
 
-  #checkGrid(pass: AnyPass, grid: readonly number[]): void {
-    const most = this.#device.limits.maxComputeWorkgroupsPerDimension;
-    if (grid.some((count) => count > most)) {
+  #checkGrid(pass: AnyPass, grid: readonly [number, number, number]): void {
+    const most = this.#mostWorkgroups;
+    if (grid[0] > most || grid[1] > most || grid[2] > most) {
       throw new RangeError(`${pass.label}: a grid of ${grid.join(" x ")} workgroups; each side may have ${most}`);
     }
   }

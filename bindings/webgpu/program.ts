@@ -86,11 +86,19 @@ export class Programs {
   }
 
   get(pass: AnyPass, launch: Launch, dtype: FloatDType, tiles: Tiles): Program {
-    const variants = this.#cache.get(launch) ?? new Map<string, Program>();
-    this.#cache.set(launch, variants);
-    const key = `${dtype} ${Object.values(tiles)}`;
-    const program = variants.get(key) ?? this.#create(pass, launch, dtype, tiles);
-    variants.set(key, program);
+    let variants = this.#cache.get(launch);
+    if (!variants) {
+      variants = new Map();
+      this.#cache.set(launch, variants);
+    }
+    // A loop, not a join: this runs for every launch of every step.
+    let key: string = dtype;
+    for (const name in tiles) key += `,${tiles[name]}`;
+    let program = variants.get(key);
+    if (!program) {
+      program = this.#create(pass, launch, dtype, tiles);
+      variants.set(key, program);
+    }
     return program;
   }
 
