@@ -150,7 +150,7 @@ describe("the page of Vite", () => {
       expect(Math.max(...losses)).toBeLessThan(LOSSES);
       expect(worst.apart, worst.name).toBeLessThan(WEIGHTS);
     },
-    400_000,
+    600_000,
   );
 });
 

@@ -30,7 +30,7 @@ let browser: Promise<Browser> | undefined;
 afterAll(async () => (await browser)?.close());
 
 /** A test with a fresh page, skipped with its reason where no Chromium is. Errors of the page that nothing caught fail it. */
-export const pageTest = (title: string, body: (page: Page) => Promise<void>, timeout = 120_000) =>
+export const pageTest = (title: string, body: (page: Page) => Promise<void>, timeout = 300_000) =>
   test(title, { timeout }, async (context) => {
     if (!executablePath) return context.skip(MISSING);
     browser ??= chromium.launch({ executablePath, args: FLAGS });
