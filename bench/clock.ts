@@ -1,17 +1,24 @@
 import type { Taken } from "./task.js";
 
-/** Runs `work` and tells what it took; in a page there is no processor time. */
+/** In a page: what its driver (bench/page.ts) tells of the browser's processes. */
+interface Driven {
+  readonly processorSeconds?: () => Promise<number | null>;
+}
+
+/** Runs `work` and tells what it took. */
 export async function taking(work: () => Promise<unknown>): Promise<Taken> {
-  const before = processor();
+  const before = await processor();
   const start = performance.now();
   await work();
   const seconds = (performance.now() - start) / 1000;
-  return { seconds, cpuSeconds: before === null ? null : (processor() as number) - before };
+  const after = await processor();
+  return { seconds, cpuSeconds: before === null || after === null ? null : after - before };
 }
 
-/** Seconds that all threads of this process have run. */
-function processor(): number | null {
-  if (typeof process === "undefined" || !process.cpuUsage) return null;
+/** Seconds that all threads of this process, or of the browser, have run; null where nobody can tell. */
+async function processor(): Promise<number | null> {
+  if (typeof process === "undefined" || !process.cpuUsage)
+    return (await (globalThis as Driven).processorSeconds?.()) ?? null;
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
 }

@@ -17,6 +17,7 @@ import { peersFolder } from "./contenders/index.js";
 import { BenchDocument } from "./document.js";
 import { environment, root } from "./environment.js";
 import type { PageReply, PageRequest } from "./page/main.js";
+import { descendantSeconds } from "./processes.js";
 import type { Suite } from "./suites/index.js";
 
 /** WebGPU on the CPU, by the adapter that Chromium brings. */
@@ -128,6 +129,7 @@ async function main(): Promise<void> {
   const browser = await chromium.launch({ executablePath, args: FLAGS });
   try {
     const page = await browser.newPage();
+    await page.exposeFunction("processorSeconds", descendantSeconds);
     page.on("console", (message) => process.stderr.write(`${message.text()}\n`));
     page.on("pageerror", (error) => process.stderr.write(`${error.message}\n`));
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
