@@ -73,7 +73,7 @@ describe("wrong usage exits with 2", () => {
     ["a negative time", ["train", "miss", "--out", "x", "--checkpoint-seconds", "-1"], "number from 0"],
     ["a suite that does not exist", ["bench", "matmull"], "matmul, attention"],
     ["a shape that is none", ["bench", "matmul", "--shapes", "7"], "MxNxK"],
-    ["a peer that is not known", ["bench", "matmul", "--peers", "numpy"], "ort, ort-const, torch"],
+    ["a peer that is not known", ["bench", "matmul", "--peers", "numpy"], "ort, ort-const, tfjs, jax, torch"],
     ["--resume where no run is", ["train", "miss", "--out", "no-run", "--resume"], "no-run holds no run to go on with"],
     ["--resume where no demo is", ["demo", "--out", "no-demo", "--resume"], "no-demo holds no demo to go on with"],
     ["a missing argument", ["verify"], "folder"],
