@@ -60,6 +60,12 @@ export interface DeviceOptions {
   debug?: boolean;
   /** reference only: keep float64 values unrounded, for finite differences. */
   exact?: boolean;
+  /**
+   * webgpu only: features that are not in the specification yet or that Dawn holds back: in Node f16 on NVIDIA's GPUs, and
+   * everywhere subgroup matrices, which multiply f16 several times faster. What does not compute a known product exactly is
+   * not used; `description` says so.
+   */
+  experimental?: boolean;
   /** webgpu only: accept a software adapter (implied when "webgpu" was asked for by name). */
   allowSoftware?: boolean;
 }

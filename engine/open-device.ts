@@ -46,7 +46,13 @@ async function openBinding(name: DeviceName, options: DeviceOptions, byName = tr
     case "webgpu": {
       const { openWebGpu } = await import("../bindings/webgpu/device.js");
       const allowSoftware = options.allowSoftware ?? byName;
-      return openWebGpu(await platform.gpu(allowSoftware), { ...options, allowSoftware });
+      const binding = await openWebGpu(await platform.gpu(allowSoftware, options.experimental), {
+        ...options,
+        allowSoftware,
+      });
+      if (!binding.limits?.matrices) return binding;
+      const { withCheckedMatrices } = await import("./check-matrices.js");
+      return withCheckedMatrices(binding);
     }
     case "cuda":
       throw new DeviceError('openDevice("cuda"): this version has no CUDA device yet. Use "cpu" or "webgpu".');

@@ -107,6 +107,8 @@ export interface GpuLimits {
   readonly subgroupSize: number;
   /** Whether WGSL may use f16. */
   readonly f16: boolean;
+  /** Subgroup matrices of 16 × 16 × 16 with f16 elements and f32 sums, in subgroups of 32. */
+  readonly matrices: boolean;
   /** Bytes that one binding may hold: a larger buffer is bound in parts (WgslLaunch.cut). */
   readonly maxBinding: number;
   /** A software rasteriser: barriers and workgroup memory are dear there. */
@@ -148,7 +150,7 @@ export interface WgslLaunch<P extends Params> {
   /** Files of common/wgsl besides those that `source` names: variants of one kernel differ in them. */
   readonly common?: readonly WgslSource[];
   /** Null where the launch is not for this adapter, but another of the pass: it is skipped. */
-  tiles?(params: ParamValues<P>, limits: GpuLimits): Tiles | null;
+  tiles?(params: ParamValues<P>, limits: GpuLimits, dtype: FloatDType): Tiles | null;
   /** Workgroups in x, y, z. */
   grid(params: ParamValues<P>, tiles: Tiles): readonly [number, number, number];
   /** Absent, or null, where the parts of the result depend on more than their own part of the inputs. */

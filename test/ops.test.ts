@@ -6,7 +6,7 @@ import type { Device } from "../engine/device.js";
 import { openDevice } from "../engine/open-device.js";
 import type { CaseTable, FloatDType, OpCase } from "../kernels/contract.js";
 import { expectClose } from "./support/compare.js";
-import { tryOpen, watchGuards } from "./support/devices.js";
+import { hasF16, tryOpen, watchGuards } from "./support/devices.js";
 import { elements, ops, tables, toleranceOf } from "./support/ops.js";
 import { type Slicing, slicingsOf, someOf, take, takeInput } from "./support/slices.js";
 
@@ -91,7 +91,8 @@ for (const { folder, table } of tables) {
         if (restricted || dtype === "bf16") continue;
         test.skipIf(!webgpu.device)(`webgpu ${dtype}: ${c.name}`, async (context) => {
           const device = webgpu.device as NonNullable<typeof webgpu.device>;
-          if (dtype === "f16" && !device.binding.limits?.f16) context.skip("this adapter has no shader-f16");
+          const f16 = dtype === "f16" || c.options?.dtype === "f16";
+          if (f16 && !hasF16(device)) context.skip("this adapter has no shader-f16");
           await compare(device);
           expect(await webgpuGuards?.(), "guard zones").toEqual([]);
         });

@@ -10,7 +10,7 @@ import { randLike } from "../engine/ops/random.js";
 import { where } from "../engine/ops/where.js";
 import { scope } from "../engine/scope.js";
 import { fromHost, type Tensor } from "../engine/tensor.js";
-import { tryOpen } from "./support/devices.js";
+import { hasF16, tryOpen } from "./support/devices.js";
 
 /** What does not round, or rounds as IEEE says: the same bits on every device. */
 const reference = await openDevice("reference");
@@ -61,6 +61,8 @@ const CASES: Readonly<Record<string, (device: Device) => Tensor>> = {
   "bf16 to f16": (d) => cast(cast(borders(d), "bf16"), "f16"),
   "integers to f16": (d) => cast(ints(d, [2049, 2051, -4097, 65519, 7, 65504, -1]), "f16"),
 };
+/** Kernels whose value type is f16; a cast from another writes its bits on any adapter. */
+const NEED_F16 = new Set(["minus infinity in f16", "integers to f16"]);
 const zeroInts = (device: Device, length: number) => full([length], 0, { device, dtype: "i32" });
 
 async function bytes(device: Device, f: (device: Device) => Tensor): Promise<Buffer> {
@@ -70,7 +72,8 @@ async function bytes(device: Device, f: (device: Device) => Tensor): Promise<Buf
 }
 
 describe.each(opened)("$name", (device) => {
-  test.each(Object.entries(CASES))("%s", async (_name, f) => {
-    expect(await bytes(device, f)).toEqual(await bytes(reference, f));
-  });
+  for (const [name, f] of Object.entries(CASES))
+    test.skipIf(NEED_F16.has(name) && !hasF16(device))(name, async () => {
+      expect(await bytes(device, f)).toEqual(await bytes(reference, f));
+    });
 });

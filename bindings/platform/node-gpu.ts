@@ -2,22 +2,28 @@
 import { existsSync, readdirSync } from "node:fs";
 
 /** Kept for the life of the process: Dawn frees every device when the object that made them is collected. */
-let entry: Promise<GPU> | undefined;
+const entries = new Map<boolean, Promise<GPU>>();
 
-export async function gpu(software: boolean): Promise<GPU> {
+/** Dawn's names: subgroup matrices are among its unsafe interfaces, and f16 on NVIDIA's GPUs must be asked for. */
+const EXPERIMENTAL = ["enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia"];
+
+export async function gpu(software: boolean, experimental = false): Promise<GPU> {
   const missing = missingForGpu(software);
   if (missing !== null) throw new Error(`webgpu: ${missing}`);
-  entry ??= import("webgpu").then(
+  const known = entries.get(experimental);
+  if (known) return known;
+  const entry = import("webgpu").then(
     ({ create, globals }) => {
       Object.assign(globalThis, globals);
-      return create([]);
+      return create(experimental ? EXPERIMENTAL : []);
     },
     (cause) => {
-      entry = undefined;
+      entries.delete(experimental);
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new Error(`WebGPU in Node needs the package "webgpu", which cannot be loaded: ${reason}`, { cause });
     },
   );
+  entries.set(experimental, entry);
   return entry;
 }
 

@@ -20,7 +20,7 @@ export interface Platform {
    * The WebGPU entry point: Dawn in Node, the page's own in a browser. Rejects, with what to do, where no adapter can be
    * there: none at all, or none but software ones unless `software` is set.
    */
-  gpu(software: boolean): Promise<GPU>;
+  gpu(software: boolean, experimental?: boolean): Promise<GPU>;
   /** This and the next two reject with FileError: which file, and why not, in plain words. */
   openFile(path: string): Promise<FileSource>;
   readText(path: string): Promise<string>;

@@ -22,8 +22,11 @@ export function isSoftware(info: GPUAdapterInfo): boolean {
   return info.isFallbackAdapter || SOFTWARE.test(`${info.architecture} ${info.device} ${info.description}`);
 }
 
-export function describe(info: GPUAdapterInfo): string {
-  const words = [info.vendor, info.architecture, info.description || info.device].filter((word) => word);
+/** For people. Some drivers describe themselves alone: then the chip's name goes before. */
+export function describe({ vendor, architecture, device, description }: GPUAdapterInfo): string {
+  const said = `${vendor} ${description}`.toLowerCase();
+  const isNamed = device.split("-").some((word) => word.length > 2 && word !== vendor && said.includes(word));
+  const words = [vendor, architecture, isNamed && description ? "" : device, description].filter((word) => word);
   return words.join(" ") || "unnamed adapter";
 }
 
@@ -47,13 +50,38 @@ export async function chooseAdapter(gpu: GPU, allowSoftware: boolean): Promise<G
   return adapter;
 }
 
+/** Not in the specification yet: Chromium and Dawn offer them where they are asked to. */
+const MATRICES = "chromium-experimental-subgroup-matrix" as GPUFeatureName;
+
 /** A device with the features and limits of its adapter, not the specification's minimum. */
-export function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+export function requestDevice(adapter: GPUAdapter, experimental: boolean): Promise<GPUDevice> {
+  const wanted = experimental ? [...FEATURES, MATRICES] : FEATURES;
   return adapter.requestDevice({
     label: "consilium",
-    requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
+    requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]])),
   });
+}
+
+interface MatrixConfig {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+/** Whether the adapter has the matrices that kernels/common/wgsl/product-matrix.wgsl is written for. */
+export function hasMatrices(info: GPUAdapterInfo): boolean {
+  const configs = (info as { subgroupMatrixConfigs?: Iterable<MatrixConfig> }).subgroupMatrixConfigs ?? [];
+  return (
+    info.subgroupMinSize === 32 &&
+    info.subgroupMaxSize === 32 &&
+    [...configs].some(
+      ({ componentType, resultComponentType, M, N, K }) =>
+        componentType === "f16" && resultComponentType === "f32" && M === 16 && N === 16 && K === 16,
+    )
+  );
 }
 
 export function gpuLimits(device: GPUDevice, info: GPUAdapterInfo): GpuLimits {
@@ -65,6 +93,7 @@ export function gpuLimits(device: GPUDevice, info: GPUAdapterInfo): GpuLimits {
     // The smallest size that a compiler may choose: safe for sizing partial results.
     subgroupSize: subgroups ? (info.subgroupMinSize ?? 0) : 0,
     f16: device.features.has("shader-f16"),
+    matrices: device.features.has(MATRICES) && hasMatrices(info),
     maxBinding: device.limits.maxStorageBufferBindingSize,
     software: isSoftware(info),
   };

@@ -30,7 +30,8 @@ const NO_TILES: Tiles = {};
  */
 export async function openWebGpu(gpu: GPU, options: DeviceOptions = {}): Promise<Binding> {
   const adapter = await chooseAdapter(gpu, options.allowSoftware ?? false);
-  return new WebGpuBinding(gpu, await requestDevice(adapter), adapter.info, options.debug ?? false);
+  const device = await requestDevice(adapter, options.experimental ?? false);
+  return new WebGpuBinding(gpu, device, adapter.info, options.debug ?? false);
 }
 
 /** Launches become dispatches of one encoder; nothing waits for the device but `read`, `finish` and `checkGuards`. */
@@ -233,7 +234,7 @@ class WebGpuBinding implements Binding {
       throw new KernelMissing(pass, this.name, dtype, webgpu?.dtypes.filter(has) ?? []);
     for (const launch of webgpu.launches) {
       for (const part of partsOf(pass, launch, dtype, whole, this.limits.maxBinding)) {
-        const tiles = launch.tiles ? launch.tiles(part.params, this.limits) : NO_TILES;
+        const tiles = launch.tiles ? launch.tiles(part.params, this.limits, dtype) : NO_TILES;
         if (!tiles) continue;
         const grid = launch.grid(part.params, tiles);
         if (!grid.includes(0)) visit(this.#programs.get(pass, launch, dtype, tiles), grid, part);

@@ -57,8 +57,15 @@ export function assemble(
 ): string {
   const texts = [source, ...commonOf(source, variant)].map(({ text }) => text);
   const constants = Object.entries(tiles).map(([name, value]) => `const ${name}: u32 = ${value}u;`);
-  const subgroups = texts.some((text) => /\bsubgroup[A-Z]/.test(text));
-  const enable = (dtype === "f16" ? "enable f16; " : "") + (subgroups ? "enable subgroups; " : "");
+  const uses = (name: RegExp) => texts.some((text) => name.test(text));
+  const matrices = uses(/\bsubgroupMatrix/);
+  const enable =
+    (dtype === "f16" ? "enable f16; " : "") +
+    (uses(/\bsubgroup[A-Z]/) ? "enable subgroups; " : "") +
+    // Which subgroup a thread is in differs within a workgroup, and the compiler cannot see that it does not within one.
+    (matrices
+      ? "enable chromium_experimental_subgroup_matrix; diagnostic(off, chromium.subgroup_matrix_uniformity); "
+      : "");
   return [enable + texts[0], ...constants, STORAGE[dtype], ...texts.slice(1)].join("\n");
 }
 

@@ -16,9 +16,10 @@ export function disagreement(
   let at = -1;
   let wrong = 0;
   for (let i = 0; i < expected.length; i++) {
-    const difference = got[i] === expected[i] ? 0 : Math.abs(got[i] - expected[i]);
-    if (!(difference <= tolerance * scale)) wrong++;
-    if (!(difference <= worst)) {
+    const apart = got[i] === expected[i] ? 0 : Math.abs(got[i] - expected[i]);
+    const difference = Number.isNaN(apart) ? Number.POSITIVE_INFINITY : apart;
+    if (difference > tolerance * scale) wrong++;
+    if (difference > worst) {
       worst = difference;
       at = i;
     }

@@ -58,7 +58,7 @@ fn apply(x: f32) -> f32 {
     case 16u: { return swish(x, 1.0); }                                  // silu
     case 17u: { return sign_of(x); }                                     // sign
     case 18u: { return floor(x); }                                       // floor
-    case 19u: { return select(select(x, beta, x > beta), alpha, x < alpha); }  // clamp
+    case 19u: { return at_least(at_most(x, beta), alpha); }                  // clamp
     case 20u: { return pow_exact(x, alpha); }                            // pow
     default: { return x; }
   }

@@ -1,4 +1,4 @@
-// common: grid, reduce
+// common: grid, math, reduce
 // l2-normalize/forward (webgpu)
 // Math      y[t,c] = x[t,c] / max(norm[t], eps);  norm[t] = sqrt(Σ_c x²)
 // Shapes    x, y [T,C] · norm [T] f32
@@ -38,7 +38,7 @@ fn main(
   }
   let length = sqrt(workgroup_sum(squares, lane));
 
-  let divisor = select(length, params.eps, length < params.eps);  // not max(), which may take eps for NaN
+  let divisor = at_least(length, params.eps);
   for (var c = lane; c < params.C; c += WORKGROUP) {
     y[row + c] = value(f32(x[row + c]) / divisor);
   }

@@ -105,7 +105,14 @@ for (const [adapter, limits] of Object.entries(ADAPTERS)) {
 }
 
 describe("the tiles of attention", () => {
-  const limits = { subgroups: false, subgroupSize: 0, f16: false, maxBinding: 2 ** 27, maxWorkgroupInvocations: 256 };
+  const limits = {
+    subgroups: false,
+    subgroupSize: 0,
+    f16: false,
+    matrices: false,
+    maxBinding: 2 ** 27,
+    maxWorkgroupInvocations: 256,
+  };
   const gpu = { ...limits, software: false, maxWorkgroupStorage: 16384 };
   const cpu = { ...limits, subgroups: true, subgroupSize: 4, software: true, maxWorkgroupStorage: 32768 };
   const widths = (D: number, P = 0) => problem("", { D, P }).params;

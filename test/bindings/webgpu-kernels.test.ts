@@ -87,10 +87,10 @@ describe.each(VARIANTS)("matmul/forward %s", (_, limits) => {
     ["batched, b shared by all", { B: 3, M: 13, N: 35, K: 20, batchedA: 1 }],
     ["batched, a shared by all", { B: 3, M: 13, N: 35, K: 20, batchedB: 1 }],
     ["batched, matrices that start between four elements", { B: 3, M: 5, N: 8, K: 7, batchedA: 1, batchedB: 1 }],
-    ["batches enough for large tiles", { B: 32, M: 132, N: 136, K: 20, batchedA: 1, batchedB: 1 }],
+    ["batches enough for large tiles", { B: 128, M: 132, N: 136, K: 20, batchedA: 1 }],
     [
       "large tiles, both transposed, no four elements aligned",
-      { B: 32, M: 131, N: 133, K: 21, transposeA: 1, transposeB: 1 },
+      { B: 128, M: 131, N: 133, K: 5, batchedB: 1, transposeA: 1, transposeB: 1 },
     ],
     ["accumulate", { M: 17, N: 18, K: 19, accumulate: 1, bias: true }],
     ...Object.entries(ACTIVATIONS).map(([name, activation]): [string, Case] => [

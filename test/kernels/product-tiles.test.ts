@@ -9,6 +9,7 @@ const LEAST: GpuLimits = {
   subgroups: false,
   subgroupSize: 0,
   f16: false,
+  matrices: false,
   maxBinding: 2 ** 27,
   software: false,
 };
@@ -23,8 +24,19 @@ describe("the variant of a product", () => {
     ["software without subgroups", { software: true }, "product-tiled"],
   ];
   test.each(adapters)("%s", (_, limits, variant) => {
-    expect(productVariant({ ...LEAST, ...limits })).toBe(variant);
+    expect(productVariant({ M: 100, N: 100, aligned: true }, { ...LEAST, ...limits }, "f32")).toBe(variant);
   });
+});
+
+test("subgroup matrices multiply what is f16 and not small, where the adapter has them", () => {
+  const limits = { ...LARGE, f16: true, matrices: true };
+  const size = { M: 64, N: 500, aligned: false };
+  expect(productVariant(size, limits, "f16")).toBe("product-matrix");
+  expect(productVariant(size, limits, "f32")).toBe("product-tiled");
+  expect(productVariant({ ...size, M: 63 }, limits, "f16")).toBe("product-tiled");
+  expect(productVariant(size, { ...limits, matrices: false }, "f16")).toBe("product-tiled");
+  expect(productVariant(size, { ...limits, maxWorkgroupStorage: 16384 }, "f16")).toBe("product-tiled");
+  expect(productTile("product-matrix", size, limits, "f16")).toMatchObject({ THREADS: 128, ALIGNED: 0 });
 });
 
 describe("the launches of a product", () => {
@@ -40,11 +52,11 @@ describe("the launches of a product", () => {
   test.each([true, false])("one runs, and its grid covers the product (software: %s)", (software) => {
     const limits = { ...LARGE, software, subgroups: true, subgroupSize: 8 };
     for (const size of sizes) {
-      const chosen = launches.filter((launch) => launch.tiles(size, limits));
+      const chosen = launches.filter((launch) => launch.tiles(size, limits, "f32"));
       expect(chosen).toHaveLength(1);
-      const tile = productTile(productVariant(limits), size, limits);
+      const tile = productTile(productVariant(size, limits, "f32"), size, limits, "f32");
       if (!tile) throw new Error("the chosen variant has no tile");
-      expect(chosen[0].tiles(size, limits)).toEqual(tile);
+      expect(chosen[0].tiles(size, limits, "f32")).toEqual(tile);
       const [x, y, z] = chosen[0].grid(size, tile);
       for (const [groups, side, tileSide] of [
         [x, size.N, tile.TILE_COLUMNS],
@@ -61,11 +73,11 @@ describe("the launches of a product", () => {
 
 describe("the tile of a GPU", () => {
   const side = (limits: GpuLimits, size: { B?: number; M: number; N: number }) =>
-    productTile("product-tiled", { ...size, aligned: true }, limits)?.TILE_ROWS;
+    productTile("product-tiled", { ...size, aligned: true }, limits, "f32")?.TILE_ROWS;
 
   test("is large where the product fills the chip with large ones, and the adapter has room for them", () => {
     expect(side(LARGE, { M: 4096, N: 4096 })).toBe(128);
-    expect(side(LARGE, { B: 64, M: 256, N: 256 })).toBe(128);
+    expect(side(LARGE, { B: 128, M: 256, N: 256 })).toBe(128);
     expect(side(LARGE, { M: 1024, N: 1024 })).toBe(64);
     expect(side(LARGE, { M: 512, N: 512 })).toBe(32);
     expect(side(LEAST, { M: 4096, N: 4096 })).toBe(64);
@@ -75,16 +87,16 @@ describe("the tile of a GPU", () => {
   test("is within the limits of the adapter", () => {
     for (const limits of [LEAST, LARGE])
       for (const M of [1, 100, 5000]) {
-        const tile = productTile("product-tiled", { M, N: M, aligned: false }, limits);
+        const tile = productTile("product-tiled", { M, N: M, aligned: false }, limits, "f32");
         if (!tile) throw new Error("no tile");
         expect(tile.THREADS).toBeLessThanOrEqual(limits.maxWorkgroupInvocations);
-        const fours = (tile.TILE_ROWS + tile.TILE_COLUMNS) / 4 + 1;
-        expect(16 * tile.BUFFERS * tile.DEPTH * fours).toBeLessThanOrEqual(limits.maxWorkgroupStorage);
+        const fours = (tile.TILE_ROWS + tile.TILE_COLUMNS) / 4;
+        expect(16 * tile.BUFFERS * 16 * fours).toBeLessThanOrEqual(limits.maxWorkgroupStorage);
       }
   });
 
   test("moves four elements at a time only where all rows begin at a multiple of four", () => {
     for (const aligned of [true, false])
-      expect(productTile("product-tiled", { M: 64, N: 64, aligned }, LEAST)?.ALIGNED).toBe(aligned ? 1 : 0);
+      expect(productTile("product-tiled", { M: 64, N: 64, aligned }, LEAST, "f32")?.ALIGNED).toBe(aligned ? 1 : 0);
   });
 });

@@ -26,6 +26,9 @@ export const ADAPTERS = {
   software: { software: true, maxWorkgroupStorage: 32768, maxWorkgroupInvocations: 1024 },
 } as const satisfies Record<string, Partial<GpuLimits>>;
 
+/** False for a GPU without shader-f16, which NVIDIA's are to Dawn. */
+export const hasF16 = (device: Device): boolean => device.binding.limits?.f16 ?? true;
+
 /** The webgpu device with the tiles that a GPU would get, whatever the adapter. */
 export async function tryOpenLikeGpu(options: DeviceOptions = {}): Promise<Opened> {
   const opened = await tryOpen("webgpu", options);

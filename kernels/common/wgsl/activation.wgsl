@@ -72,9 +72,8 @@ fn swish_derivative(x: f32, c: f32) -> f32 {
   return s + c * select(x * s * (1.0 - s), 0.0, abs(x) > 1e30 && is_finite(x));
 }
 
-// A select and not max, which may take the other for NaN.
 fn relu(x: f32) -> f32 {
-  return select(x, 0.0, x < 0.0);
+  return at_least(x, 0.0);
 }
 
 fn activate(code: u32, x: f32) -> f32 {

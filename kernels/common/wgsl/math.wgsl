@@ -217,6 +217,14 @@ fn sign_of(x: f32) -> f32 {
   return select(1.0, -1.0, x < 0.0);
 }
 
+// x, or the bound where x is beyond it; NaN stays. Some drivers make a maximum of a bare select, and lose it.
+fn at_least(x: f32, bound: f32) -> f32 {
+  return select(x, bound, x < bound && !is_nan(x));
+}
+fn at_most(x: f32, bound: f32) -> f32 {
+  return select(x, bound, x > bound && !is_nan(x));
+}
+
 // Selects, since max and min may take the other number for NaN.
 fn larger(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
   return select(b, a, (a > b) | are_nan(a));

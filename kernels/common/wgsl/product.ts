@@ -1,4 +1,5 @@
-import { ceilDiv, type GpuLimits, type Tiles, type WgslSource } from "../../contract.js";
+import { ceilDiv, type FloatDType, type GpuLimits, type Tiles, type WgslSource } from "../../contract.js";
+import productMatrix from "./product-matrix.wgsl.js";
 import productRegister from "./product-register.wgsl.js";
 import productTiled from "./product-tiled.wgsl.js";
 
@@ -11,13 +12,23 @@ export interface ProductSize {
   readonly aligned: boolean;
 }
 
-const VARIANTS = { "product-register": productRegister, "product-tiled": productTiled } as const;
+const VARIANTS = {
+  "product-register": productRegister,
+  "product-tiled": productTiled,
+  "product-matrix": productMatrix,
+} as const;
 
 export type ProductVariant = keyof typeof VARIANTS;
 
+/** Of the tile of product-matrix.wgsl, which a smaller product would mostly waste. */
+const MATRIX: ProductTile = { THREADS: 128, TILE_ROWS: 128, TILE_COLUMNS: 128 };
+
 /** product-register.wgsl broadcasts four elements, so a subgroup must have four lanes. Barriers are dear where it is used. */
-export const productVariant = ({ software, subgroupSize }: GpuLimits): ProductVariant =>
-  software && subgroupSize >= 4 ? "product-register" : "product-tiled";
+export function productVariant({ M, N }: ProductSize, limits: GpuLimits, dtype: FloatDType): ProductVariant {
+  const fits = limits.matrices && limits.maxWorkgroupStorage >= 24_576;
+  if (dtype === "f16" && fits && Math.min(M, N) >= 64) return "product-matrix";
+  return limits.software && limits.subgroupSize >= 4 ? "product-register" : "product-tiled";
+}
 
 /** Rows and columns of the tile of one workgroup. */
 export interface ProductTile extends Tiles {
@@ -28,54 +39,57 @@ export interface ProductTile extends Tiles {
 
 /** Constants of product-register.wgsl: more rows spill, fewer load more; more threads waste them on a narrow product. */
 const REGISTER: ProductTile = { THREADS: 16, TILE_ROWS: 16, TILE_COLUMNS: 64 };
-/** A tile of product-tiled.wgsl: its side, and what a thread has of it. */
+/** A tile of product-tiled.wgsl: its side, what a thread has of it, and how many workgroups make it worth its size. */
 interface Tiling {
   readonly side: number;
   readonly rows: number;
   readonly columns: number;
-  readonly depth: number;
   readonly buffers: number;
+  readonly groups: number;
 }
 
-/** Largest first. The last is within what every adapter grants. */
+/**
+ * Largest first; the last is within what every adapter grants. On an H100 (132 processors) fewer workgroups than these
+ * leave some idle, and the next tile is faster.
+ */
 const TILINGS: readonly Tiling[] = [
-  { side: 128, rows: 8, columns: 8, depth: 16, buffers: 2 },
-  { side: 64, rows: 8, columns: 4, depth: 16, buffers: 1 },
-  { side: 32, rows: 4, columns: 4, depth: 32, buffers: 1 },
+  { side: 128, rows: 8, columns: 8, buffers: 2, groups: 512 },
+  { side: 64, rows: 8, columns: 4, buffers: 1, groups: 200 },
+  { side: 32, rows: 4, columns: 4, buffers: 1, groups: 0 },
 ];
-/** Workgroups that keep a large GPU busy: a larger tile must leave as many. */
-const ENOUGH_GROUPS = 256;
-
-/** Bytes of workgroup memory of product-tiled.wgsl. */
-const tileBytes = ({ side, depth, buffers }: Tiling) => 16 * buffers * depth * (side / 2 + 1);
+const DEPTH = 16;
 
 function tiled({ B = 1, M, N, aligned }: ProductSize, limits: GpuLimits): ProductTile {
-  const { side, rows, columns, depth, buffers } =
-    TILINGS.find((tiling) => {
-      const { side, rows, columns } = tiling;
-      const fits =
-        tileBytes(tiling) <= limits.maxWorkgroupStorage && side ** 2 <= rows * columns * limits.maxWorkgroupInvocations;
-      return fits && B * ceilDiv(M, side) * ceilDiv(N, side) >= ENOUGH_GROUPS;
-    }) ?? TILINGS[TILINGS.length - 1];
+  const tiling = TILINGS.find(({ side, rows, columns, buffers, groups }) => {
+    const bytes = 16 * buffers * DEPTH * (side / 2);
+    const fits = bytes <= limits.maxWorkgroupStorage && side ** 2 <= rows * columns * limits.maxWorkgroupInvocations;
+    return fits && B * ceilDiv(M, side) * ceilDiv(N, side) >= groups;
+  });
+  const { side, rows, columns, buffers } = tiling as Tiling;
   return {
     THREADS: side ** 2 / rows / columns,
     TILE_ROWS: side,
     TILE_COLUMNS: side,
     THREAD_ROWS: rows,
     THREAD_COLUMNS: columns,
-    DEPTH: depth,
     BUFFERS: buffers,
     ALIGNED: aligned ? 1 : 0,
   };
 }
 
-/** Null where the adapter takes the other variant. */
-export function productTile(variant: ProductVariant, size: ProductSize, limits: GpuLimits): ProductTile | null {
-  if (productVariant(limits) !== variant) return null;
-  return variant === "product-register" ? REGISTER : tiled(size, limits);
+/** Null where the product takes another variant. */
+export function productTile(
+  variant: ProductVariant,
+  size: ProductSize,
+  limits: GpuLimits,
+  dtype: FloatDType,
+): ProductTile | null {
+  if (productVariant(size, limits, dtype) !== variant) return null;
+  if (variant === "product-register") return REGISTER;
+  return variant === "product-matrix" ? { ...MATRIX, ALIGNED: size.aligned ? 1 : 0 } : tiled(size, limits);
 }
 
-/** The two launches of a kernel over the tiles of product-*.wgsl. One of them runs, as the adapter decides. */
+/** The launches of a kernel over the tiles of product-*.wgsl. One of them runs, as adapter, type and size decide. */
 export const productLaunches = /* @__NO_SIDE_EFFECTS__ */ <P>(
   source: WgslSource,
   size: (params: P) => ProductSize,
@@ -84,7 +98,7 @@ export const productLaunches = /* @__NO_SIDE_EFFECTS__ */ <P>(
   (Object.keys(VARIANTS) as ProductVariant[]).map((variant) => ({
     source,
     common: [VARIANTS[variant]],
-    tiles: (params: P, limits: GpuLimits) => productTile(variant, size(params), limits),
+    tiles: (params: P, limits: GpuLimits, dtype: FloatDType) => productTile(variant, size(params), limits, dtype),
     grid: (params: P, { TILE_ROWS, TILE_COLUMNS }: Tiles) => {
       const { B = 1, M, N } = size(params);
       return [ceilDiv(N, TILE_COLUMNS), ceilDiv(M, TILE_ROWS), B] as const;

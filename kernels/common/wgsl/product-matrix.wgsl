@@ -1,0 +1,148 @@
+// A tile of a product in f16 by subgroup matrices, sums in f32: for adapters that offer them (an experiment of Chromium and
+// Dawn, `chromium-experimental-subgroup-matrix`). The kernel defines left_four(at) and right_four(at), or left(at) and
+// right(at) where ALIGNED is 0.
+//
+// Method    per DEPTH = 32 steps of k: the workgroup loads both operands as they are stored, rows along k or along items;
+//           barrier; each subgroup multiplies its quarter of the tile, 4 × 4 matrices of 16 × 16, in two steps of 16 k
+// Tiling    a workgroup of four subgroups owns 128 × 128 outputs, a subgroup a quarter; at the end each matrix goes through
+//           workgroup memory, from which a thread takes two fours of neighbouring columns
+// Numerics  f32 sums in an order of the adapter's own. Past the last k both operands are 0: no Inf · 0 there
+// Limits    subgroups of 32, all four full: a self-check (engine/check-matrices.ts) refuses an adapter that numbers its threads
+//           otherwise. Workgroup memory 24 KiB
+//
+// 4096³ on an H100 (driver 580.159): 118 TFLOP/s; product-tiled in f16 37. Loads ahead, as there, cost a fifth.
+
+struct Matrix {
+  start: u32,      // place of the element (0, 0)
+  step: u32,       // from an item (row of the left, column of the right operand) to the next
+  step_k: u32,     // from a k to the next
+}
+
+struct Product {
+  M: u32,
+  N: u32,
+  K: u32,
+  left: Matrix,
+  right: Matrix,
+}
+
+const SIDE = 128u;
+const DEPTH = 32u;
+const SUMS = 32u;                          // two fours of each of 16 matrices
+const ALONG_K = DEPTH / 4u + 2u;           // pitch of an item, in fours: padded, so that rows lie in different banks
+const ALONG_ITEMS = SIDE / 4u + 2u;        // pitch of a k
+const FOURS = 1280u;                       // the larger of SIDE ALONG_K and DEPTH ALONG_ITEMS
+const LOADS = SIDE * DEPTH / 4u / 128u;    // fours of each operand that a thread loads
+
+var<workgroup> left_tile: array<vec4<f16>, FOURS>;
+var<workgroup> right_tile: array<vec4<f16>, FOURS>;
+var<workgroup> stage: array<f32, 1024>;    // a matrix of each subgroup
+
+alias LeftMatrix = subgroup_matrix_left<f16, 16, 16>;
+alias RightMatrix = subgroup_matrix_right<f16, 16, 16>;
+alias Sums = subgroup_matrix_result<f32, 16, 16>;
+
+// What this thread has of the tile: fours of neighbouring columns, one of each row. multiply adds to them.
+var<private> sums: array<vec4<f32>, SUMS>;
+
+// Sum i is four i % 2 of a thread in the matrix i / 2 of its subgroup.
+fn tile_row(group: vec3<u32>, thread: u32, i: u32) -> u32 {
+  let four = i % 2u * 32u + thread % 32u;
+  return group.y * SIDE + thread / 64u * 64u + i / 8u * 16u + four / 4u;
+}
+
+// The first column of a four.
+fn tile_column(group: vec3<u32>, thread: u32, i: u32) -> u32 {
+  let four = i % 2u * 32u + thread % 32u;
+  return group.x * SIDE + thread / 32u % 2u * 64u + i / 2u % 4u * 16u + four % 4u * 4u;
+}
+
+fn load_left(m: Matrix, first: u32, k0: u32, K: u32, thread: u32) {
+  for (var i = 0u; i < LOADS; i++) {
+    let place = place_of(m, thread + i * 128u);
+    let at = m.start + (first + place.x) * m.step + (k0 + place.y) * m.step_k;
+    var four = vec4<f16>();
+    if (ALIGNED == 1u) {
+      four = vec4<f16>(left_four(at));
+    } else {
+      four = vec4<f16>(vec4(left(at), left(at + 1u), left(at + 2u), left(at + 3u)));
+    }
+    left_tile[place.z] = select(vec4<f16>(), four, inside(m, k0 + place.y, K));
+  }
+}
+
+fn load_right(m: Matrix, first: u32, k0: u32, K: u32, thread: u32) {
+  for (var i = 0u; i < LOADS; i++) {
+    let place = place_of(m, thread + i * 128u);
+    let at = m.start + (first + place.x) * m.step + (k0 + place.y) * m.step_k;
+    var four = vec4<f16>();
+    if (ALIGNED == 1u) {
+      four = vec4<f16>(right_four(at));
+    } else {
+      four = vec4<f16>(vec4(right(at), right(at + 1u), right(at + 2u), right(at + 3u)));
+    }
+    right_tile[place.z] = select(vec4<f16>(), four, inside(m, k0 + place.y, K));
+  }
+}
+
+// Item and k of four number n, and its place in the tile: fours lie in it as in the operand.
+fn place_of(m: Matrix, n: u32) -> vec3<u32> {
+  if (m.step_k == 1u) {
+    let item = n / (DEPTH / 4u);
+    let four = n % (DEPTH / 4u);
+    return vec3(item, 4u * four, item * ALONG_K + four);
+  }
+  let k = n / (SIDE / 4u);
+  let four = n % (SIDE / 4u);
+  return vec3(4u * four, k, k * ALONG_ITEMS + four);
+}
+
+// Which elements of a four have a k: it runs along k or lies at one.
+fn inside(m: Matrix, k: u32, K: u32) -> vec4<bool> {
+  return select(vec4(k), vec4(k, k + 1u, k + 2u, k + 3u), m.step_k == 1u) < vec4(K);
+}
+
+fn multiply(p: Product, group: vec3<u32>, thread: u32) {
+  let row = thread / 64u * 64u;
+  let column = thread / 32u % 2u * 64u;
+  var matrices: array<Sums, 16>;
+  for (var k0 = 0u; k0 < p.K; k0 += DEPTH) {
+    workgroupBarrier();
+    load_left(p.left, group.y * SIDE, k0, p.K, thread);
+    load_right(p.right, group.x * SIDE, k0, p.K, thread);
+    workgroupBarrier();
+
+    for (var k = 0u; k < DEPTH; k += 16u) {
+      var rows: array<LeftMatrix, 4>;
+      for (var i = 0u; i < 4u; i++) {
+        if (p.left.step_k == 1u) {
+          rows[i] = subgroupMatrixLoad<LeftMatrix, row_major>(&left_tile, (row + 16u * i) * ALONG_K + k / 4u, ALONG_K);
+        } else {
+          rows[i] = subgroupMatrixLoad<LeftMatrix, col_major>(&left_tile, k * ALONG_ITEMS + (row + 16u * i) / 4u, ALONG_ITEMS);
+        }
+      }
+      for (var j = 0u; j < 4u; j++) {
+        var columns: RightMatrix;
+        if (p.right.step_k == 1u) {
+          columns = subgroupMatrixLoad<RightMatrix, col_major>(&right_tile, (column + 16u * j) * ALONG_K + k / 4u, ALONG_K);
+        } else {
+          columns = subgroupMatrixLoad<RightMatrix, row_major>(&right_tile, k * ALONG_ITEMS + (column + 16u * j) / 4u, ALONG_ITEMS);
+        }
+        for (var i = 0u; i < 4u; i++) {
+          matrices[4u * i + j] = subgroupMatrixMultiplyAccumulate(rows[i], columns, matrices[4u * i + j]);
+        }
+      }
+    }
+  }
+
+  let own = thread / 32u * 256u;
+  for (var i = 0u; i < 16u; i++) {
+    workgroupBarrier();
+    subgroupMatrixStore<row_major>(&stage, own, matrices[i], 16u);
+    workgroupBarrier();
+    for (var four = 0u; four < 2u; four++) {
+      let at = own + 4u * (four * 32u + thread % 32u);
+      sums[2u * i + four] += vec4(stage[at], stage[at + 1u], stage[at + 2u], stage[at + 3u]);
+    }
+  }
+}
