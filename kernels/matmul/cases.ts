@@ -95,7 +95,16 @@ const layers: OpCase[] = [
   { name: "MISS-small qkv", inputs: linear(1576, 384, 1152), options: layer, bench: true },
   { name: "MISS-small fc1", inputs: linear(1576, 384, 1536), options: { ...layer, activation: "gelu" }, bench: true },
   { name: "MISS-base fc2", inputs: linear(901, 3072, 768), options: layer, bench: true },
-  { name: "vocabulary head, few rows", inputs: linear(40, 64, 30524), options: layer, bench: true },
+  {
+    name: "vocabulary head, few rows",
+    inputs: linear(40, 64, 30524),
+    options: layer,
+    bench: true,
+    tolerance: {
+      value: { f32: 1e-5 },
+      reason: "da sums 30,524 products, on a GPU one after the other: the roundings grow with the root of it",
+    },
+  },
   { name: "decode, one row", inputs: linear(1, 2048, 5632), options: layer, bench: true },
 ];
 

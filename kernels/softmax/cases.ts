@@ -20,7 +20,10 @@ const cases: readonly OpCase[] = [
   }),
   { ...shape("three dimensions", 2, 16), inputs: { x: [2, 5, 16] } },
   shape("router, 8 experts", 2048, 8),
-  shape("MISS-small attention scores", 1182, 197, { bench: true }),
+  shape("MISS-small attention scores", 1182, 197, {
+    bench: true,
+    tolerance: { value: { f32: 2e-6 }, reason: "a GPU's division may be off by 2.5 units in the last place" },
+  }),
   shape("one row of a large vocabulary", 1, 152064, { bench: true }),
 ];
 
