@@ -54,16 +54,24 @@ const launches = <P>(symbol: string, product: (params: P) => Product, whole: (pa
 ];
 
 type Sizes = { T: number; N: number; K: number; R: number };
+const forwardProduct = ({ T, N, K, R }: Sizes): Product => ({ M: T, N, K, R });
+const backwardProduct = ({ T, N, K, R }: Sizes): Product => ({ M: T, N: K, K: N, R });
+
 /** How WebGPU cuts the product: a row of x, dy or the weight as it is stored is N or K elements. */
-const forwardSize = (p: Sizes) => ({ ...forwardProduct(p), aligned: p.K % 4 === 0 });
+const forwardSize = (p: Sizes) => ({
+  ...forwardProduct(p),
+  aligned: p.K % 4 === 0,
+  leftAlongK: true,
+  rightAlongK: true,
+});
 /** No rows, no launch: where dx is not wanted. */
 const backwardSize = (p: Sizes & { hasDx: number }) => ({
   ...backwardProduct(p),
   M: p.hasDx ? p.T : 0,
   aligned: p.N % 4 === 0 && p.K % 4 === 0,
+  leftAlongK: true,
+  rightAlongK: false,
 });
-const forwardProduct = ({ T, N, K, R }: Sizes): Product => ({ M: T, N, K, R });
-const backwardProduct = ({ T, N, K, R }: Sizes): Product => ({ M: T, N: K, K: N, R });
 
 const sizes = { T: "u32", N: "u32", K: "u32", R: "u32", scale: "f32" } as const;
 /** Probability that an element of x is left out of the branch, and the place of its mask in the random stream. */

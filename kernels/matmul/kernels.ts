@@ -48,6 +48,8 @@ const batches = ({ B, batchedA, batchedB }: ForwardShape) => ({ a: batchedA ? B 
 const forwardSize = (p: ForwardParams) => ({
   ...p,
   aligned: (p.transposeA ? p.M : p.K) % 4 === 0 && (p.transposeB ? p.K : p.N) % 4 === 0,
+  leftAlongK: !p.transposeA,
+  rightAlongK: Boolean(p.transposeB),
 });
 
 /**

@@ -75,8 +75,9 @@ test("the kernel is WGSL that Dawn takes", async () => {
   const adapter = (await gpu.requestAdapter()) as GPUAdapter;
   const requiredFeatures = ["shader-f16", "subgroups", "chromium-experimental-subgroup-matrix"] as GPUFeatureName[];
   const device = await adapter.requestDevice({ requiredFeatures });
-  for (const ALIGNED of [0, 1]) {
-    const tiles = { THREADS: 128, TILE_ROWS: 128, TILE_COLUMNS: 128, ALIGNED };
+  for (const is of [0, 1]) {
+    const along = { ALIGNED: is, LEFT_ALONG_K: is, RIGHT_ALONG_K: 1 - is };
+    const tiles = { THREADS: 128, TILE_ROWS: 128, TILE_COLUMNS: 128, ...along };
     const module = device.createShaderModule({ code: assemble(forward, "f16", tiles, [productMatrix]) });
     const { messages } = await module.getCompilationInfo();
     expect(messages.map(({ lineNum, message }) => `${lineNum}: ${message}`)).toEqual([]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { productLaunches, productTile, productVariant } from "../../kernels/common/wgsl/product.js";
+import { type ProductSize, productLaunches, productTile, productVariant } from "../../kernels/common/wgsl/product.js";
 import type { GpuLimits } from "../../kernels/contract.js";
 
 /** What every WebGPU adapter grants. */
@@ -15,6 +15,9 @@ const LEAST: GpuLimits = {
 };
 const LARGE: GpuLimits = { ...LEAST, maxWorkgroupStorage: 49152, maxWorkgroupInvocations: 1024 };
 
+/** Of a linear layer. */
+const ALONG = { leftAlongK: true, rightAlongK: true };
+
 describe("the variant of a product", () => {
   const adapters: [string, Partial<GpuLimits>, string][] = [
     ["a GPU without subgroups", {}, "product-tiled"],
@@ -24,30 +27,33 @@ describe("the variant of a product", () => {
     ["software without subgroups", { software: true }, "product-tiled"],
   ];
   test.each(adapters)("%s", (_, limits, variant) => {
-    expect(productVariant({ M: 100, N: 100, aligned: true }, { ...LEAST, ...limits }, "f32")).toBe(variant);
+    expect(productVariant({ M: 100, N: 100, aligned: true, ...ALONG }, { ...LEAST, ...limits }, "f32")).toBe(variant);
   });
 });
 
 test("subgroup matrices multiply what is f16 and not small, where the adapter has them", () => {
   const limits = { ...LARGE, f16: true, matrices: true };
-  const size = { M: 64, N: 500, aligned: false };
+  const size = { M: 64, N: 500, aligned: false, ...ALONG };
   expect(productVariant(size, limits, "f16")).toBe("product-matrix");
   expect(productVariant(size, limits, "f32")).toBe("product-tiled");
   expect(productVariant({ ...size, M: 63 }, limits, "f16")).toBe("product-tiled");
   expect(productVariant(size, { ...limits, matrices: false }, "f16")).toBe("product-tiled");
   expect(productVariant(size, { ...limits, maxWorkgroupStorage: 16384 }, "f16")).toBe("product-tiled");
-  expect(productTile("product-matrix", size, limits, "f16")).toMatchObject({ THREADS: 128, ALIGNED: 0 });
+  expect(productTile("product-matrix", size, limits, "f16")).toMatchObject({
+    ...{ THREADS: 128, ALIGNED: 0 },
+    ...{ LEFT_ALONG_K: 1, RIGHT_ALONG_K: 1 },
+  });
 });
 
 describe("the launches of a product", () => {
-  const sizes = [
-    { M: 1, N: 1, aligned: false },
-    { M: 64, N: 64, aligned: true },
-    { M: 65, N: 129, B: 3, aligned: false },
-    { M: 0, N: 5, aligned: true },
-    { M: 4096, N: 4096, aligned: true },
+  const sizes: ProductSize[] = [
+    { M: 1, N: 1, aligned: false, ...ALONG },
+    { M: 64, N: 64, aligned: true, ...ALONG },
+    { M: 65, N: 129, B: 3, aligned: false, ...ALONG },
+    { M: 0, N: 5, aligned: true, ...ALONG },
+    { M: 4096, N: 4096, aligned: true, ...ALONG },
   ];
-  const launches = productLaunches("source" as never, (size: (typeof sizes)[number]) => size, ["a", "b"]);
+  const launches = productLaunches("source" as never, (size: ProductSize) => size, ["a", "b"]);
 
   test.each([true, false])("one runs, and its grid covers the product (software: %s)", (software) => {
     const limits = { ...LARGE, software, subgroups: true, subgroupSize: 8 };
@@ -73,7 +79,7 @@ describe("the launches of a product", () => {
 
 describe("the tile of a GPU", () => {
   const side = (limits: GpuLimits, size: { B?: number; M: number; N: number }) =>
-    productTile("product-tiled", { ...size, aligned: true }, limits, "f32")?.TILE_ROWS;
+    productTile("product-tiled", { ...size, aligned: true, ...ALONG }, limits, "f32")?.TILE_ROWS;
 
   test("is large where the product fills the chip with large ones, and the adapter has room for them", () => {
     expect(side(LARGE, { M: 4096, N: 4096 })).toBe(128);
@@ -87,7 +93,7 @@ describe("the tile of a GPU", () => {
   test("is within the limits of the adapter", () => {
     for (const limits of [LEAST, LARGE])
       for (const M of [1, 100, 5000]) {
-        const tile = productTile("product-tiled", { M, N: M, aligned: false }, limits, "f32");
+        const tile = productTile("product-tiled", { M, N: M, aligned: false, ...ALONG }, limits, "f32");
         if (!tile) throw new Error("no tile");
         expect(tile.THREADS).toBeLessThanOrEqual(limits.maxWorkgroupInvocations);
         const fours = (tile.TILE_ROWS + tile.TILE_COLUMNS) / 4;
@@ -97,6 +103,8 @@ describe("the tile of a GPU", () => {
 
   test("moves four elements at a time only where all rows begin at a multiple of four", () => {
     for (const aligned of [true, false])
-      expect(productTile("product-tiled", { M: 64, N: 64, aligned }, LEAST, "f32")?.ALIGNED).toBe(aligned ? 1 : 0);
+      expect(productTile("product-tiled", { M: 64, N: 64, aligned, ...ALONG }, LEAST, "f32")?.ALIGNED).toBe(
+        aligned ? 1 : 0,
+      );
   });
 });

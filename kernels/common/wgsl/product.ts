@@ -10,6 +10,9 @@ export interface ProductSize {
   readonly N: number;
   /** Whether rows of both operands, as they are stored, are multiples of four elements. */
   readonly aligned: boolean;
+  /** Whether rows of the operand as it is stored run along k: the left one's do unless it is transposed. */
+  readonly leftAlongK: boolean;
+  readonly rightAlongK: boolean;
 }
 
 const VARIANTS = {
@@ -86,7 +89,9 @@ export function productTile(
 ): ProductTile | null {
   if (productVariant(size, limits, dtype) !== variant) return null;
   if (variant === "product-register") return REGISTER;
-  return variant === "product-matrix" ? { ...MATRIX, ALIGNED: size.aligned ? 1 : 0 } : tiled(size, limits);
+  if (variant === "product-tiled") return tiled(size, limits);
+  const { aligned, leftAlongK, rightAlongK } = size;
+  return { ...MATRIX, ALIGNED: aligned ? 1 : 0, LEFT_ALONG_K: leftAlongK ? 1 : 0, RIGHT_ALONG_K: rightAlongK ? 1 : 0 };
 }
 
 /** The launches of a kernel over the tiles of product-*.wgsl. One of them runs, as adapter, type and size decide. */
