@@ -24,9 +24,15 @@ export function jsonRows(text: string, fileName: string, names: readonly string[
     }
     for (const key of Object.keys(value)) header.add(key);
     const cells = names.map((name) => cellOf(Object.hasOwn(value, name) ? (value as never)[name] : null));
-    const odd = names.filter((_, i) => cells[i] === null);
-    for (const name of odd) fault(`"${name}" is neither text nor a number`, line);
-    if (odd.length === 0) rows.push({ line, cells: cells as string[] });
+    let sound = true;
+    for (const [i, name] of names.entries()) {
+      if (cells[i] !== null) continue;
+      sound = false;
+      if (typeof (value as never)[name] === "number")
+        fault(`"${name}" is a number too large for its digits to be kept`, line, `Write it as text: "${name}": "..."`);
+      else fault(`"${name}" is neither text nor a number`, line);
+    }
+    if (sound) rows.push({ line, cells: cells as string[] });
   }
   const problems = [...faults].map(
     ([what, { places, advice }]): Problem => ({
@@ -68,8 +74,9 @@ function parsed(
   }
 }
 
-/** Text as it is, a number as its text, nothing as "", null for what cannot be a cell. */
+/** Text as it is, a number as its text, nothing as "", null for what cannot be a cell: also an integer that was rounded. */
 function cellOf(value: unknown): string | null {
   if (value === undefined || value === null) return "";
-  return typeof value === "string" || typeof value === "number" ? String(value) : null;
+  if (typeof value === "number") return Math.abs(value) <= Number.MAX_SAFE_INTEGER ? String(value) : null;
+  return typeof value === "string" ? value : null;
 }

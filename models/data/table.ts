@@ -94,7 +94,7 @@ export async function parseTable(
   if (missing.length > 0) return { rows: [], problems: [...found.problems, ...missing] };
   const faults = new Faults();
   const folder = imageFolder ?? folderOf(fileName);
-  const asRow = rowOf(folder, isUrl(fileName), columns, faults);
+  const asRow = rowOf(folder, isUrl(fileName), filledRoles(found.rows), columns, faults);
   const rows = found.rows.flatMap((row, i) => asRow(row, i) ?? []);
   if (found.rows.length + found.problems.length === 0)
     throw new io.FileFormatError(fileName, "it has no rows below its header", EMPTY);
@@ -162,8 +162,17 @@ class Faults {
   }
 }
 
+/**
+ * The roles whose column has to be filled in every row. Ids are given to all rows or to none: the number that stands for
+ * one that is missing could be the id of another row.
+ */
+function filledRoles(rows: readonly TextRow[]): TableRole[] {
+  const id = tableRoles.indexOf("id");
+  return [...REQUIRED, "group", "split", ...(rows.some(({ cells }) => cells[id]?.trim()) ? (["id"] as const) : [])];
+}
+
 /** Makes records of rows; null for a row with a fault. */
-function rowOf(folder: string, urls: boolean, columns: TableColumns, faults: Faults) {
+function rowOf(folder: string, urls: boolean, filled: readonly TableRole[], columns: TableColumns, faults: Faults) {
   const idLines = new Map<string, number>();
   return ({ line, cells }: TextRow, row: number): TableRow | null => {
     const values = Object.fromEntries(tableRoles.map((role, i) => [role, cells[i]])) as Record<
@@ -176,8 +185,9 @@ function rowOf(folder: string, urls: boolean, columns: TableColumns, faults: Fau
       faults.add(kind, what, advice, line);
       sound = false;
     };
-    const advice = { group: "Fill it for every row, or leave the column out", split: "Write train, val or test" };
-    for (const role of [...REQUIRED, "group", "split"] as const)
+    const all = "Fill it for every row, or leave the column out";
+    const advice = { group: all, id: all, split: "Write train, val or test" };
+    for (const role of filled)
       if (values[role]?.trim() === "")
         fault("empty value", `${label(role)} is empty`, advice[role as never] ?? "Fill it, or take these rows out");
 
@@ -239,8 +249,11 @@ function answerTypeOf(given: string | undefined, answer: string): AnswerType | n
 const isUrl = (path: string) => /^(?:[a-z][a-z0-9+.-]+:\/\/|data:)/i.test(path);
 const isAbsolute = (path: string) => isUrl(path) || /^(?:\/|[a-z]:[\\/]|\\\\)/i.test(path);
 
-/** The folder of a path, "" where it has none. */
-const folderOf = (path: string) => path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"), 0));
+/** The folder of a path, "" where it has none; that of `/rows.csv` is the root. */
+export function folderOf(path: string): string {
+  const end = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
+  return end === 0 ? path[0] : path.slice(0, Math.max(end, 0));
+}
 
 /** The same file as it was, by its hash; throws FileFormatError where it has changed. */
 export function sameTable(file: string, now: string, before: string | undefined): void {

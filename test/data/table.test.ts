@@ -35,6 +35,14 @@ describe("a table of one's own", () => {
     ]);
   });
 
+  test("images beside a table in the root folder are in the root folder; a column of empty ids is none", async () => {
+    const text = "image,question,answer,id\na.png,q,a,\nb.png,q,a,\n";
+    expect((await rowsOf(text, {}, "/rows.csv")).map(({ image, qid }) => [image, qid])).toEqual([
+      ["/a.png", "0"],
+      ["/b.png", "1"],
+    ]);
+  });
+
   test("columns by any name, blanks around names and values, a byte order mark, other columns left alone", async () => {
     const text =
       "\ufefffile , Frage,Antwort,patient,part,kind,nr,organ,note\r\n x.png ,Ist es?,ja, p 1 ,Valid,CLOSED ,7,Lunge,n\r\n";
@@ -154,6 +162,11 @@ describe("what is wrong is said, with lines", () => {
       "image,question,answer,id\na,b,c,7\na,d,c,7\n",
       'duplicate id: "id" is that of an earlier row (line 3)',
     ],
+    [
+      "an id in some rows",
+      "image,question,answer,id\na,b,c,1\na,d,c,\n",
+      'empty value: "id" is empty (line 3)',
+    ],
     ["an image by URL", `${HEAD}https://host/a.png,q,a\n`, 'bad value: "image" is a URL (line 2)'],
   ])("%s", async (_, text, problem) => {
     expect(await problemsOf(text)).toEqual([problem]);
@@ -192,6 +205,17 @@ describe("what is wrong is said, with lines", () => {
       'bad value: line 1: "a" where a value should be',
       "bad value: lines 2 and 3: not an object",
       'bad value: line 4: "question" is neither text nor a number',
+    ]);
+  });
+
+  test("JSON lines: an integer whose digits would be lost, with what to write instead", async () => {
+    const row = (id: string) => `{"image": "a", "question": "q", "answer": "b", "id": ${id}}\n`;
+    const { problems } = await parseTable(row("9007199254740991") + row("9007199254740993") + row("1e400"), "rows.jsonl");
+    expect(problems).toMatchObject([
+      {
+        text: 'lines 2 and 3: "id" is a number too large for its digits to be kept',
+        advice: 'Write it as text: "id": "..."',
+      },
     ]);
   });
 
