@@ -1,6 +1,5 @@
 /** What is wrong with a data set, as a value: a check lists every problem, a loader throws them together. */
 import { io } from "../../engine/index.js";
-import { placeOf, type VqaRecord } from "./record.js";
 
 export type ProblemKind =
   /** The file as a whole: it cannot be read, has no rows, lacks a column. */
@@ -38,8 +37,6 @@ export function placesText(places: readonly string[]): string {
   const list = names.length === 1 ? names[0] : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
   return word ? `${word}${names.length > 1 ? "s" : ""} ${list}` : list;
 }
-
-export const placesOf = (rows: readonly Pick<VqaRecord, "line" | "row">[]) => rows.map(placeOf);
 
 /** Throws one FileFormatError with every problem, if there are any. */
 export function refuse(problems: readonly Problem[], file: string): void {

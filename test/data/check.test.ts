@@ -49,7 +49,7 @@ describe("a check of a data set", () => {
       'answer type: "answer_type" is "maybe" (line 12)',
       "image missing: 1 of 5 images are missing: none.jpg (line 5)",
       expect.stringMatching(
-        /^image unreadable: 2 of 5 images cannot be read: cut\.jpg \(line 7\): .+, text\.jpg \(line 9\): .+|and/,
+        /^image unreadable: 2 of 5 images cannot be read: cut\.jpg \(line 7\): .+ and text\.jpg \(line 9\): .+$/,
       ),
       "answer type: yes or no, but marked open (line 3)",
       "duplicate row: image, question and answer of an earlier row (line 3)",
