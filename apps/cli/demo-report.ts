@@ -1,6 +1,7 @@
 import type { DeviceName } from "../../engine/index.js";
-import { comparePaired, type Scores } from "../../models/index.js";
-import type { Bar, BarGroup, ReportData, StageData } from "../report/data.js";
+import { comparePaired } from "../../models/index.js";
+import type { ReportData, StageData } from "../report/data.js";
+import { accuracyBars } from "./accuracy-bars.js";
 import { departures } from "./demo-settings.js";
 import { type StageResult, sinceResume } from "./demo-stage.js";
 import { environment } from "./environment.js";
@@ -46,7 +47,7 @@ export async function demoReport({ fast, seconds, device, stages, images }: Demo
 }
 
 async function stageData(stage: StageResult, images: boolean): Promise<StageData> {
-  const { settings, training, train, evaluation, config } = stage;
+  const { settings, training, train, evaluation, majority, shuffled, questionOnly, config } = stage;
   const { trainable, total } = training.parameters;
   const since = sinceResume(stage);
   return {
@@ -63,39 +64,14 @@ async function stageData(stage: StageResult, images: boolean): Promise<StageData
     ],
     leak: leakNotice(training.leak, config.data),
     history: training.history,
-    groups: groupsOf(stage),
+    groups: accuracyBars(
+      evaluation.scores,
+      { "question only": questionOnly.scores, "images shuffled": shuffled.scores },
+      majority,
+    ),
     comparison: comparison(stage),
     gallery: await gallery(evaluation, config.seed, images),
   };
-}
-
-type Part = "global" | "closed" | "opened";
-const LABELS: readonly (readonly [Part, string])[] = [
-  ["global", "All questions"],
-  ["closed", "Yes or no"],
-  ["opened", "All others"],
-];
-
-function groupsOf({ evaluation, majority, shuffled, questionOnly }: StageResult): BarGroup[] {
-  const bar = (label: string, kind: Bar["kind"], scores: Scores, part: Part): Bar => {
-    const { accuracy, interval } = scores.published[part];
-    return { label, kind, share: accuracy, ...interval };
-  };
-  return LABELS.map(([part, label]) => ({
-    label,
-    total: evaluation.scores.published[part].total,
-    bars: [
-      bar("this model", "model", evaluation.scores, part),
-      bar("question only", "baseline", questionOnly.scores, part),
-      bar("images shuffled", "baseline", shuffled.scores, part),
-      {
-        label: `always "${majority[part].answer}"`,
-        kind: "baseline",
-        share: majority[part].accuracy,
-        ...majority[part].interval,
-      },
-    ],
-  }));
 }
 
 function comparison({ evaluation, questionOnly }: StageResult): string {

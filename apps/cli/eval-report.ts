@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import type { Scores } from "../../models/index.js";
-import type { Bar, BarGroup, ReportData } from "../report/data.js";
+import type { ReportData } from "../report/data.js";
+import { accuracyBars } from "./accuracy-bars.js";
 import { environment } from "./environment.js";
 import type { Evaluation, Majority } from "./evaluation.js";
 import { count } from "./format.js";
@@ -25,7 +26,7 @@ export interface EvaluationReport {
 
 /** An evaluation as the report shows it. */
 export async function evaluationReport(report: EvaluationReport): Promise<ReportData> {
-  const { model, data, device, evaluation, leak, control, comparison, seed, images } = report;
+  const { model, data, device, evaluation, majority, baseline, leak, control, comparison, seed, images } = report;
   const { records } = evaluation;
   return {
     title: `consilium: ${basename(model)} on ${data}`,
@@ -46,29 +47,11 @@ export async function evaluationReport(report: EvaluationReport): Promise<Report
         ],
         leak,
         history: null,
-        groups: groupsOf(report),
+        groups: accuracyBars(evaluation.scores, baseline ? { baseline } : {}, majority),
         comparison,
         gallery: await gallery(evaluation, seed, images),
       },
     ],
     sources: "Images and questions are those of the data set named above.",
   };
-}
-
-const LABELS = { global: "All questions", closed: "Yes or no", opened: "All others" } as const;
-
-function groupsOf({ evaluation: { scores }, baseline, majority }: EvaluationReport): BarGroup[] {
-  return (["global", "closed", "opened"] as const).map((part) => {
-    const { accuracy, interval, total } = scores.published[part];
-    const bars: Bar[] = [{ label: "this model", kind: "model", share: accuracy, ...interval }];
-    if (baseline) {
-      const { accuracy, interval } = baseline.published[part];
-      bars.push({ label: "baseline", kind: "baseline", share: accuracy, ...interval });
-    }
-    if (majority) {
-      const { answer, accuracy, interval } = majority[part];
-      bars.push({ label: `always "${answer}"`, kind: "baseline", share: accuracy, ...interval });
-    }
-    return { label: LABELS[part], total, bars };
-  });
 }
