@@ -11,12 +11,12 @@ describe.skipIf(!device)(`a demo where there was one before${reason}`, () => {
   const folder = temporaryFolder();
   const out = join(folder, "demo");
   const args = ["demo", "--fast", "--out", out, "--device", "cpu"];
-  const stopAt = (pattern: RegExp) => consiliumStoppedAt(pattern, "SIGINT", args);
+  const stopAt = (pattern: RegExp, ...more: string[]) => consiliumStoppedAt(pattern, "SIGINT", [...args, ...more]);
 
   test("one that was stopped goes on; a finished one makes room, results first", async () => {
-    const stopped = await stopAt(/step 1\//);
+    const stopped = await stopAt(/step 1\//, "--report-images");
     expect(stopped.code, stopped.stderr).toBe(130);
-    expect(stopped.stderr).toContain(`npx consilium demo --fast --out ${out} --resume --device cpu`);
+    expect(stopped.stderr).toContain(`npx consilium demo --fast --report-images --out ${out} --resume --device cpu`);
 
     const again = await consilium([...args, "--json", "-"]);
     expect(again.code, again.stderr).toBe(0);

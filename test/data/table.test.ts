@@ -162,11 +162,7 @@ describe("what is wrong is said, with lines", () => {
       "image,question,answer,id\na,b,c,7\na,d,c,7\n",
       'duplicate id: "id" is that of an earlier row (line 3)',
     ],
-    [
-      "an id in some rows",
-      "image,question,answer,id\na,b,c,1\na,d,c,\n",
-      'empty value: "id" is empty (line 3)',
-    ],
+    ["an id in some rows", "image,question,answer,id\na,b,c,1\na,d,c,\n", 'empty value: "id" is empty (line 3)'],
     ["an image by URL", `${HEAD}https://host/a.png,q,a\n`, 'bad value: "image" is a URL (line 2)'],
   ])("%s", async (_, text, problem) => {
     expect(await problemsOf(text)).toEqual([problem]);
@@ -210,7 +206,10 @@ describe("what is wrong is said, with lines", () => {
 
   test("JSON lines: an integer whose digits would be lost, with what to write instead", async () => {
     const row = (id: string) => `{"image": "a", "question": "q", "answer": "b", "id": ${id}}\n`;
-    const { problems } = await parseTable(row("9007199254740991") + row("9007199254740993") + row("1e400"), "rows.jsonl");
+    const { problems } = await parseTable(
+      row("9007199254740991") + row("9007199254740993") + row("1e400"),
+      "rows.jsonl",
+    );
     expect(problems).toMatchObject([
       {
         text: 'lines 2 and 3: "id" is a number too large for its digits to be kept',

@@ -58,7 +58,8 @@ async function run(options: Options): Promise<void> {
   using interruption = new Interruption();
   const flags = commonFlags(options, device.name);
   const ofSeed = seed === undefined ? [] : ["--seed", String(seed)];
-  const again = commandLine("demo", ...(fast ? ["--fast"] : []), ...ofSeed, "--out", out, "--resume", ...flags);
+  const how = [...(fast ? ["--fast"] : []), ...ofSeed, ...(options.reportImages ? ["--report-images"] : [])];
+  const again = commandLine("demo", ...how, "--out", out, "--resume", ...flags);
 
   const results: StageResult[] = [];
   for (const stage of stages) {
