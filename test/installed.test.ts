@@ -1,7 +1,7 @@
 /** The package where others install it: the tarball, its types, its command, the addon that may be there or not. */
-import { readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join, normalize } from "node:path";
 import { checkPackage, createPackageFromTarballData, type Problem } from "@arethetypeswrong/core";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
@@ -20,11 +20,24 @@ const node = (args: readonly string[], env?: NodeJS.ProcessEnv) => project.run(p
 describe("the tarball", () => {
   test("has what runs, what it was made from, and what builds the addon; nothing of our tests", () => {
     const folders = new Set(project.packed.map((path) => path.split("/")[0]));
-    const expected = ["apps", "bench", "bin", "bindings", "data", "dist", "engine", "kernels", "models", "scripts"];
+    const expected = [
+      "apps",
+      "bench",
+      "bin",
+      "bindings",
+      "data",
+      "dist",
+      "docs",
+      "engine",
+      "kernels",
+      "models",
+      "scripts",
+    ];
     expect([...folders].filter((name) => !name.includes(".") && name !== "LICENSE").sort()).toEqual(expected);
     const ours =
       /\.test\.|^dist\/(test|examples)\/|fixtures|^bench\/results\/|^data\/vqa-rad\/|\.(cu|cuh|wgsl|node|log)$/;
-    expect(project.packed.filter((path) => ours.test(path))).toEqual([]);
+    const others = /(^|\/)node_modules\/|^bench\/peers\//;
+    expect(project.packed.filter((path) => ours.test(path) || others.test(path))).toEqual([]);
   });
 
   test("points from compiled files only to sources that it has", () => {
@@ -33,6 +46,21 @@ describe("the tarball", () => {
     expect(maps.length).toBeGreaterThan(100);
     const source = (path: string) => path.replace(/^dist\//, "").replace(/(\.d\.ts|\.js)\.map$/, ".ts");
     expect(maps.filter((path) => !sources.has(source(path)))).toEqual([]);
+  });
+
+  test("has what its documents link to, or they say that it is in the repository", () => {
+    const documents = project.packed.filter((path) => path.endsWith(".md"));
+    expect(documents).toEqual(expect.arrayContaining(["README.md", "CHANGELOG.md", "docs/extending.md"]));
+    const astray = documents.flatMap((document) =>
+      readFileSync(join(project.installed, document), "utf8")
+        .split(/\n\s*\n/)
+        .filter((paragraph) => !/in (the|a) (repository|clone)/.test(paragraph))
+        .flatMap((paragraph) => [...paragraph.matchAll(/\]\((?!\w+:|#)([^)#]+)/g)])
+        .map(([, target]) => normalize(join(dirname(document), target)))
+        .filter((target) => !project.packed.includes(target))
+        .map((target) => `${document}: ${target}`),
+    );
+    expect(astray).toEqual([]);
   });
 
   test("publint finds nothing", async () => {
@@ -190,6 +218,20 @@ describe("the command", () => {
     const { code, output } = consilium("bench", "matmul", "--device", "reference");
     expect(output).toBe("consilium: bench needs one more package: npm install --save-dev benchmark\n");
     expect(code).toBe(2);
+  });
+
+  test("bench says where other libraries are compared", () => {
+    const added = join(project.folder, "node_modules", "benchmark");
+    symlinkSync(join(clone, "node_modules", "benchmark"), added);
+    const bench = (...peers: string[]) =>
+      consilium("bench", "matmul", "--device", "reference", "--shapes", "2x2x2", "--budget", "1s", ...peers);
+    expect(bench("--peers", "tfjs,torch")).toEqual({
+      code: 2,
+      output:
+        "consilium: bench: other libraries are compared in a clone of the repository: what runs them (bench/peers) is not in the npm package. Run it there, or without --peers tfjs,torch.\n",
+    });
+    expect(bench()).toEqual({ code: 0, output: expect.stringContaining("2x2x2") });
+    rmSync(added);
   });
 });
 

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { OptionError } from "../../engine/index.js";
 import { root } from "../environment.js";
@@ -30,6 +31,11 @@ const peerNames: readonly string[] = Object.keys(known);
 export async function openPeers(names: readonly string[], conditions: Conditions): Promise<OpenedPeer[]> {
   for (const name of names)
     if (!(name in known)) throw new OptionError(`bench: unknown peer "${name}". Known: ${peerNames.join(", ")}.`);
+  const foreign = names.filter((name) => name !== "frozen");
+  if (foreign.length > 0 && !existsSync(peersFolder))
+    throw new OptionError(
+      `bench: other libraries are compared in a clone of the repository: what runs them (bench/peers) is not in the npm package. Run it there, or without --peers ${foreign.join(",")}.`,
+    );
   const opened: OpenedPeer[] = [];
   for (const name of new Set(names)) {
     try {

@@ -5,7 +5,7 @@ import { kernelHeaders } from "../package-files.js";
 export function addInclude(program: Command): void {
   program
     .command("include")
-    .description("print the folder of the C++ headers, for kernels of your own (docs/extending.md)")
+    .description("print the folder of the C++ headers, for kernels of your own (the package's docs/extending.md)")
     .addHelpText(
       "after",
       '\nExample:\n  g++ -std=c++17 -O3 -shared -fPIC -I "$(npx consilium include)" my-op.cpp -o my-op.so',
