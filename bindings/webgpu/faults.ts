@@ -58,9 +58,12 @@ export class Faults {
     if (this.#lost) throw this.#lost;
   }
 
-  /** `work`, or a DeviceLost as soon as the device is. */
+  /** `work`, or a DeviceLost as soon as the device is. Never throws: the errors of `work` would be left to nobody. */
   guard<R>(work: Promise<R>): Promise<R> {
-    this.check();
+    if (this.#lost) {
+      work.catch(() => {});
+      return Promise.reject(this.#lost);
+    }
     return new Promise((resolve, reject) => {
       this.#waiting.add(reject);
       work

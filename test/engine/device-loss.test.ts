@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { DeviceLost } from "../../bindings/errors.js";
 import { capture } from "../../engine/capture.js";
 import { DeviceError, DeviceLostError } from "../../engine/errors.js";
 import { Initializer, Linear } from "../../engine/nn/index.js";
@@ -14,8 +15,8 @@ if (typeof probe !== "string") probe.device.close();
 const lossTest = (title: string, body: () => Promise<void>) =>
   test(title, async (context) => (typeof probe === "string" ? context.skip(probe) : body()));
 
-const open = async () => {
-  const opened = await tryOpenLosable();
+const open = async (debug = false) => {
+  const opened = await tryOpenLosable(debug);
   if (typeof opened === "string") throw new Error(opened);
   return opened;
 };
@@ -64,6 +65,27 @@ lossTest("every call after it throws the same; letting go is harmless", async ()
   device.close();
   device.close();
   expect(() => tensor([1], { device })).toThrow(new DeviceError("tensor: the webgpu device is closed. Open it again."));
+});
+
+lossTest("a read that is caught after it leaves nothing unhandled", async () => {
+  const { device, lose } = await open(true);
+  const x = tensor([1, 2, 3], { device });
+  lose();
+  await expect(device.finish()).rejects.toThrow(DeviceLostError);
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown) => void unhandled.push(reason);
+  // vitest listens, too, and would fail the run.
+  process.on("unhandledRejection", note);
+  try {
+    await expect(x.data()).rejects.toThrow(DeviceLostError);
+    await expect(device.binding.checkGuards?.(x.storage.memory)).rejects.toThrow(DeviceLost);
+    // Told after the microtasks of the turn.
+    await new Promise((later) => setTimeout(later, 10));
+  } finally {
+    process.off("unhandledRejection", note);
+  }
+  expect(unhandled).toEqual([]);
+  device.close();
 });
 
 lossTest("another device opens, and a model loads into it", async () => {

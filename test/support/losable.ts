@@ -30,14 +30,14 @@ export function withDevices(gpu: GPU, change: (device: GPUDevice) => GPUDevice):
 }
 
 /** A webgpu device that can be lost; the reason where none opens here. */
-export async function tryOpenLosable(): Promise<Losable | string> {
+export async function tryOpenLosable(debug = false): Promise<Losable | string> {
   let raw: GPUDevice | undefined;
   try {
     const gpu = withDevices(await platform.gpu(true), (device) => {
       raw = device;
       return device;
     });
-    const device = new Device(await openWebGpu(gpu, { allowSoftware: true }), 2 ** 32);
+    const device = new Device(await openWebGpu(gpu, { allowSoftware: true, debug }), 2 ** 32, debug);
     return { device, lose: () => raw?.destroy() };
   } catch (error) {
     if (required.has("webgpu")) throw error;
