@@ -249,8 +249,15 @@ export class Device {
   async finish(): Promise<void> {
     this.refuseInside("finish()");
     if (this.#closed) return;
-    await engineErrors(Promise.all([this.#mark, this.#readFaults()]));
-    await engineErrors(this.binding.finish());
+    const mark = this.#mark;
+    this.#mark = Promise.resolve();
+    // All of it is waited for, also where something failed; the earliest error is told, and told once.
+    const outcomes = await Promise.allSettled([
+      mark,
+      engineErrors(this.#readFaults()),
+      engineErrors(this.binding.finish()),
+    ]);
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   }
 
   /**

@@ -55,6 +55,23 @@ describe.skipIf(!probe)(`running ahead of webgpu ${reason}`, () => {
   });
 });
 
+test("an error that ready() left is told once by finish(), which waits for the device all the same", async () => {
+  using device = await openDevice("reference");
+  let calls = 0;
+  let waited = false;
+  const finish = async () => {
+    if (++calls === 1) throw new RangeError("failed under way");
+    await new Promise((later) => setTimeout(later, 20));
+    waited = true;
+  };
+  Object.assign(device.binding, { finish });
+  await device.ready();
+  await expect(device.finish()).rejects.toThrow("failed under way");
+  expect(waited).toBe(true);
+  await device.finish();
+  await device.ready();
+});
+
 describe.each(["cpu", "reference", "webgpu"] as const)("counters of %s", async (name) => {
   const opened = await tryOpen(name);
   opened.device?.close();
