@@ -161,6 +161,17 @@ export class Tensor {
   }
 }
 
+/** Frees its gradient; in a warm-up only until that is over. */
+export function clearGrad(t: Tensor): void {
+  const { warming } = t.device;
+  if (warming) {
+    warming.lend(t, null);
+    return;
+  }
+  t.grad?.dispose();
+  t.grad = null;
+}
+
 export const valuesOf = ({ storage, shape, dtype, size }: Tensor): Values => ({ storage, shape, dtype, size });
 
 /** The same memory under another shape, without history: a handle of its own. */

@@ -8,8 +8,8 @@ export class WarmUp {
   /** What the gradient of each leaf was before the step changed it: what it computes holds nothing. */
   readonly #before = new Map<Tensor, Tensor | null>();
 
-  /** Sets the gradient of a leaf until the step is over. */
-  lend(leaf: Tensor, gradient: Tensor): void {
+  /** Sets the gradient of a leaf, or takes it away, until the step is over. */
+  lend(leaf: Tensor, gradient: Tensor | null): void {
     if (!this.#before.has(leaf)) this.#before.set(leaf, leaf.grad);
     else leaf.grad?.dispose();
     leaf.grad = gradient;

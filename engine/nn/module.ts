@@ -1,7 +1,7 @@
 import type { WarmUpOptions } from "../device.js";
 import { ConsiliumError, ShapeError } from "../errors.js";
 import { sameShape } from "../shape.js";
-import { Tensor } from "../tensor.js";
+import { clearGrad, Tensor } from "../tensor.js";
 
 type Child = Module | Tensor | readonly Child[] | { readonly [name: string]: Child } | unknown;
 
@@ -56,10 +56,7 @@ export abstract class Module {
 
   /** Frees the gradients of all parameters. */
   zeroGrad(): void {
-    for (const p of this.parameters()) {
-      p.grad?.dispose();
-      p.grad = null;
-    }
+    for (const p of this.parameters()) clearGrad(p);
   }
 
   /** Throws with every parameter that `state` lacks or has in another shape. `source` names where it came from. */

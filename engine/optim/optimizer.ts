@@ -2,7 +2,7 @@ import type { Device } from "../device.js";
 import { DTypeError, OptionError } from "../errors.js";
 import { fill } from "../fill-memory.js";
 import { keep } from "../scope.js";
-import { fromHost, Tensor } from "../tensor.js";
+import { clearGrad, fromHost, Tensor } from "../tensor.js";
 
 /**
  * `module.parameters()`, or `module.namedParameters()` where checkpoints of the optimizer should say which is which.
@@ -74,10 +74,7 @@ export abstract class Optimizer {
 
   /** Frees the gradients of all parameters. */
   zeroGrad(): void {
-    for (const p of this.parameters.values()) {
-      p.grad?.dispose();
-      p.grad = null;
-    }
+    for (const p of this.parameters.values()) clearGrad(p);
   }
 
   /** Frees its state; the parameters stay. */

@@ -12,7 +12,7 @@ import { crossEntropy } from "../../engine/ops/cross-entropy.js";
 import { dropout } from "../../engine/ops/dropout.js";
 import { sum } from "../../engine/ops/reduce.js";
 import { scale } from "../../engine/ops/unary.js";
-import { AdamW } from "../../engine/optim/index.js";
+import { AdamW, SGD } from "../../engine/optim/index.js";
 import { scope } from "../../engine/scope.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
 import { pass, read, write } from "../../kernels/contract.js";
@@ -108,6 +108,31 @@ warmTest("gradients are as before, also where the step leaves or clears some", a
   expect(b.grad).toBeNull();
   expect([...(await (w.grad as Tensor).data())]).toEqual([2, 2, 2]);
   expect(device.memory().allocations).toBe(allocations);
+});
+
+warmTest("gradients are as before where the step begins by clearing them", async (device) => {
+  using layer = new Linear(new Initializer(device, 5), 2, 2);
+  using optimizer = new SGD(layer.parameters());
+  using x = tensor([[1, 2]], { device });
+  const backward = () => sum(layer.forward(x)).backward();
+  scope(backward);
+  const before = [...layer.parameters()].map(({ grad }) => grad as Tensor);
+  const { allocations } = device.memory();
+  for (const owner of [optimizer, layer]) {
+    await device.warmUp(() => {
+      owner.zeroGrad();
+      for (const p of layer.parameters()) expect(p.grad).toBeNull();
+      backward();
+      optimizer.step();
+      owner.zeroGrad();
+    });
+    expect([...layer.parameters()].map(({ grad }) => grad)).toEqual(before);
+  }
+  expect(device.memory().allocations).toBe(allocations);
+  expect(await Promise.all(before.map(async (grad) => [...(await grad.data())]))).toEqual([
+    [1, 2, 1, 2],
+    [1, 1],
+  ]);
 });
 
 warmTest("a launch whose kernel is not ready yet compiles it itself", async (device) => {
