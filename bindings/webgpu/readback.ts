@@ -21,17 +21,23 @@ export class Readback {
   async read(buffer: GPUBuffer, offset: number, byteLength: number): Promise<ArrayBuffer> {
     if (byteLength === 0) return new ArrayBuffer(0);
     const size = Math.ceil(byteLength / 4) * 4;
-    const staging = this.#take(size);
-    this.#faults.watch(`a read of ${byteLength} bytes`, () => {
-      const encoder = this.#device.createCommandEncoder();
-      encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
-      this.#device.queue.submit([encoder.finish()]);
-    });
-    await this.#faults.guard(staging.mapAsync(MAP_READ, 0, size));
-    const bytes = staging.getMappedRange(0, size).slice(0, byteLength);
-    staging.unmap();
-    this.#give(staging);
-    return bytes;
+    const label = `a read of ${byteLength} bytes`;
+    const staging = this.#faults.watch(label, () => this.#take(size));
+    try {
+      this.#faults.watch(label, () => {
+        const encoder = this.#device.createCommandEncoder();
+        encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
+        this.#device.queue.submit([encoder.finish()]);
+      });
+      await this.#faults.guard(staging.mapAsync(MAP_READ, 0, size));
+      const bytes = staging.getMappedRange(0, size).slice(0, byteLength);
+      staging.unmap();
+      this.#give(staging);
+      return bytes;
+    } catch (error) {
+      this.#drop(staging);
+      throw error;
+    }
   }
 
   close(): void {
@@ -55,6 +61,10 @@ export class Readback {
       this.#idle.push(staging);
       return;
     }
+    this.#drop(staging);
+  }
+
+  #drop(staging: GPUBuffer): void {
     this.ownBytes -= staging.size;
     staging.destroy();
   }

@@ -154,6 +154,29 @@ describe("the device", () => {
     other.close();
   });
 
+  gpuTest("keeps nothing of a read that failed", async () => {
+    let fails = true;
+    const failing = withDevices(await platform.gpu(true), (device) =>
+      over(device, {
+        createBuffer(description) {
+          const buffer = device.createBuffer(description);
+          if (description.label === "readback" && fails)
+            buffer.mapAsync = () => Promise.reject(new Error("cannot be mapped"));
+          return buffer;
+        },
+      }),
+    );
+    const other = await openWebGpu(failing, { allowSoftware: true });
+    const x = other.allocate(4096, "f32");
+    const before = other.ownBytes;
+    await expect(other.read(x, 16_384, "f32")).rejects.toThrow("cannot be mapped");
+    await expect(other.read(x, 4, "f32")).rejects.toThrow("cannot be mapped");
+    expect(other.ownBytes).toBe(before);
+    fails = false;
+    expect(new Float32Array(await other.read(x, 16_384, "f32"))).toEqual(new Float32Array(4096));
+    other.close();
+  });
+
   gpuTest("does not open a software adapter unless asked to", async (gpu) => {
     if (!gpu.limits?.software) return;
     await expect(openWebGpu(await platform.gpu(true), {})).rejects.toThrow(
