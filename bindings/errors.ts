@@ -36,7 +36,21 @@ export class DeviceLost extends Error {
   }
 }
 
-/** A buffer that is larger than one binding of a launch may be, where the launch cannot be cut. */
+/**
+ * What WebGPU's implementation refused: a shader, a binding, a submission, an allocation. Names what it belongs to. The
+ * engine turns it into a KernelError, or an OutOfMemoryError.
+ */
+export class WebGpuError extends Error {
+  override readonly name = "WebGpuError";
+  readonly outOfMemory: boolean;
+
+  constructor(label: string, detail: string, adapter: string, outOfMemory = false) {
+    super(`webgpu: ${label}: ${detail}\n  adapter: ${adapter}`);
+    this.outOfMemory = outOfMemory;
+  }
+}
+
+/** A buffer that is larger than one binding of a launch may be, where the launch cannot be cut: a KernelError of the engine. */
 export class BindingTooLarge extends RangeError {
   override readonly name = "BindingTooLarge";
 

@@ -1,10 +1,17 @@
-import { DeviceLost, KernelMissing } from "../bindings/errors.js";
-import { DeviceError, DeviceLostError, KernelError } from "./errors.js";
+import { BindingTooLarge, DeviceLost, KernelMissing, TooLarge, WebGpuError } from "../bindings/errors.js";
+import { DeviceError, DeviceLostError, KernelError, OutOfMemoryError } from "./errors.js";
 
 /** What a binding threw, as the engine says it. */
 export function bindingError(error: unknown): unknown {
   if (error instanceof KernelMissing) return missing(error);
   if (error instanceof DeviceLost) return lost(error);
+  if (error instanceof BindingTooLarge) return new KernelError(error.message, { cause: error });
+  if (error instanceof TooLarge)
+    return new OutOfMemoryError(`${error.message}. Use a smaller batch, or the cpu device.`, { cause: error });
+  if (error instanceof WebGpuError) {
+    const { message, outOfMemory } = error;
+    return outOfMemory ? new OutOfMemoryError(message, { cause: error }) : new KernelError(message, { cause: error });
+  }
   return error;
 }
 
@@ -14,12 +21,13 @@ export const engineErrors = <T>(work: Promise<T>): Promise<T> =>
     throw bindingError(error);
   });
 
-function missing({ pass, device, dtype, available, reason }: KernelMissing): KernelError {
-  if (reason) return new KernelError(`${pass.label}: ${reason}`);
+function missing(cause: KernelMissing): KernelError {
+  const { pass, device, dtype, available, reason } = cause;
+  if (reason) return new KernelError(`${pass.label}: ${reason}`, { cause });
   const advice = available.length
     ? `There is one for ${available.join(", ")}: cast first, or use another device.`
     : "Use another device: see the op table in README.md.";
-  return new KernelError(`${pass.label}: no ${device} kernel for ${dtype}. ${advice}`);
+  return new KernelError(`${pass.label}: no ${device} kernel for ${dtype}. ${advice}`, { cause });
 }
 
 /** Drivers end their messages as they like. */

@@ -35,7 +35,7 @@ export class DeviceError extends ConsiliumError {}
 export class DeviceLostError extends DeviceError {}
 /** A tensor used after it was disposed. */
 export class DisposedError extends ConsiliumError {}
-/** No kernel for this op, pass, storage type and device. */
+/** No kernel for this op, pass, storage type and device, or one that the device cannot compile or run at this size. */
 export class KernelError extends ConsiliumError {}
 /** The byte budget is used up, or the system refused an allocation. The device stays usable. */
 export class OutOfMemoryError extends ConsiliumError {}

@@ -129,7 +129,7 @@ class WebGpuBinding implements Binding {
     const scratch = webgpu?.scratchBytes ? this.#scratchOf(webgpu.scratchBytes(params)) : null;
     const commands = this.#commands;
     this.#eachProgram(pass, dtype, { params, buffers: own }, (program, grid, part) => {
-      this.#checkGrid(pass, grid);
+      this.#checkGrid(pass, dtype, grid);
       const group = this.#groups.get(pass, program, part.buffers, scratch, commands.paramBinding(program));
       for (const index of program.bound) {
         const memory = own[index];
@@ -280,10 +280,11 @@ class WebGpuBinding implements Binding {
     this.release(memory);
   }
 
-  #checkGrid(pass: AnyPass, grid: readonly [number, number, number]): void {
+  #checkGrid(pass: AnyPass, dtype: FloatDType, grid: readonly [number, number, number]): void {
     const most = this.#mostWorkgroups;
     if (grid[0] > most || grid[1] > most || grid[2] > most) {
-      throw new RangeError(`${pass.label}: a grid of ${grid.join(" x ")} workgroups; each side may have ${most}`);
+      const reason = `a grid of ${grid.join(" x ")} workgroups; each side may have ${most}. Give it less at a time.`;
+      throw new KernelMissing(pass, this.name, dtype, [], reason);
     }
   }
 }

@@ -1,13 +1,7 @@
-import { DeviceLost } from "../errors.js";
+import { DeviceLost, WebGpuError } from "../errors.js";
 
-/** What the implementation refused: a shader, a binding, a submission, an allocation. Names what it belongs to. */
-export class WebGpuError extends Error {
-  override readonly name = "WebGpuError";
-
-  constructor(label: string, detail: string, adapter: string) {
-    super(`webgpu: ${label}: ${detail}\n  adapter: ${adapter}`);
-  }
-}
+/** The outermost first. "internal" is a driver's compiler that fails on what WebGPU accepts. */
+const SCOPES = ["out-of-memory", "internal", "validation"] as const;
 
 /**
  * WebGPU reports errors later than the call that made them. `watch` opens an error scope around a call; `settle` waits
@@ -30,21 +24,22 @@ export class Faults {
     device.addEventListener("uncapturederror", (event) => this.report("device", event.error.message));
   }
 
-  /** `make` with validation and out-of-memory errors put down to `label`; `explain` may add to their text. */
+  /** `make` with the errors that the implementation reports of it put down to `label`; `explain` may add to their text. */
   watch<R>(label: string, make: () => R, explain?: (made: R) => Promise<string>): R {
     this.check();
     const call = this.#calls++;
-    this.#device.pushErrorScope("out-of-memory");
-    this.#device.pushErrorScope("validation");
+    for (const filter of SCOPES) this.#device.pushErrorScope(filter);
     let made: R;
     try {
       made = make();
     } finally {
-      const errors = [this.#device.popErrorScope(), this.#device.popErrorScope()];
+      const errors = SCOPES.map(() => this.#device.popErrorScope());
       const scope = Promise.all(errors)
         .then(async (found) => {
           const error = found.find((e) => e);
-          if (error) this.report(label, error.message + (explain ? await explain(made) : ""), call);
+          if (!error) return;
+          const outOfMemory = error === found[SCOPES.length - 1];
+          this.report(label, error.message + (explain ? await explain(made) : ""), { call, outOfMemory });
         })
         .catch(() => {})
         .finally(() => this.#scopes.delete(scope));
@@ -92,8 +87,8 @@ export class Faults {
   }
 
   /** Keeps an error for the next `settle`, unless that of an earlier call is known. */
-  report(label: string, detail: string, call: number = this.#calls++): void {
+  report(label: string, detail: string, { call = this.#calls++, outOfMemory = false } = {}): void {
     if (this.#first && this.#first.call <= call) return;
-    this.#first = { call, error: new WebGpuError(label, detail, this.#adapter) };
+    this.#first = { call, error: new WebGpuError(label, detail, this.#adapter, outOfMemory) };
   }
 }

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { platform } from "#platform";
-import { DeviceLost, KernelMissing, TooLarge } from "../../bindings/errors.js";
+import { DeviceLost, KernelMissing, TooLarge, WebGpuError } from "../../bindings/errors.js";
 import { openWebGpu } from "../../bindings/webgpu/device.js";
-import { WebGpuError } from "../../bindings/webgpu/faults.js";
 import { pass, read, write } from "../../kernels/contract.js";
 import { over, withDevices } from "../support/losable.js";
 import { gpuTest } from "../support/webgpu.js";
@@ -151,6 +150,36 @@ describe("the device", () => {
     other.write(x, Float32Array.of(1, 2, 3, 4), "f32");
     other.launch(good, "f32", [x, y], { n: 4, by: 2 });
     expect([...new Float32Array(await other.read(y, 16, "f32"))]).toEqual([2, 4, 6, 8]);
+    other.close();
+  });
+
+  gpuTest("says the same where the driver fails as a launch compiles", async (gpu) => {
+    const filters: string[] = [];
+    let fails = false;
+    const failing = withDevices(await platform.gpu(true), (device) =>
+      over(device, {
+        createComputePipeline(description) {
+          fails = true;
+          return device.createComputePipeline(description);
+        },
+        pushErrorScope(filter) {
+          filters.push(filter);
+          device.pushErrorScope(filter);
+        },
+        async popErrorScope() {
+          const told = filters.pop() === "internal" && fails;
+          if (told) fails = false;
+          const error = await device.popErrorScope();
+          return told ? { message: "LLVM: no registers left" } : error;
+        },
+      }),
+    );
+    const other = await openWebGpu(failing, { allowSoftware: true });
+    const [x, y] = [other.allocate(4, "f32"), other.allocate(4, "f32")];
+    other.launch(good, "f32", [x, y], { n: 4, by: 1 });
+    await expect(other.finish()).rejects.toThrow(
+      new WebGpuError("test/scale f32", "LLVM: no registers left", gpu.description),
+    );
     other.close();
   });
 

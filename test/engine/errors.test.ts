@@ -1,4 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
+import { BindingTooLarge, KernelMissing, TooLarge, WebGpuError } from "../../bindings/errors.js";
+import { bindingError } from "../../engine/binding-error.js";
 import type { Device } from "../../engine/device.js";
 import { run } from "../../engine/dispatch.js";
 import {
@@ -8,6 +10,7 @@ import {
   FaultError,
   GradientError,
   KernelError,
+  OutOfMemoryError,
   ShapeError,
 } from "../../engine/errors.js";
 import { Embedding, Initializer, Linear, Module, namePaths } from "../../engine/nn/index.js";
@@ -265,5 +268,30 @@ describe.each(["reference", "cpu", "webgpu"] as const)("faults and kernels of %s
     );
     using low = scope(() => cast(x, "bf16"));
     expect(() => run(device, half, { x: low, y: [3] }, { n: 3 }).y.dispose()).not.toThrow();
+  });
+});
+
+describe("what a binding refuses", () => {
+  const copying = pass({
+    label: "test/copy",
+    buffers: { x: read("n"), y: write("n") },
+    params: { n: "u32" },
+    reference: () => {},
+  });
+  test.each([
+    [new BindingTooLarge(copying, "x", 4096, 1024), KernelError, /^test\/copy: x would take a binding of 4096 bytes/],
+    [new KernelMissing(copying, "webgpu", "f32", [], "a grid of 9"), KernelError, /^test\/copy: a grid of 9$/],
+    [new WebGpuError("test/copy", "no registers", "llvm"), KernelError, /^webgpu: test\/copy: no registers\n/],
+    [new WebGpuError("an allocation", "no room", "llvm", true), OutOfMemoryError, /^webgpu: an allocation: no room\n/],
+    [
+      new TooLarge("webgpu", 4096, 1024),
+      OutOfMemoryError,
+      "webgpu: an allocation of 4096 bytes; this device makes buffers of at most 1024. Use a smaller batch, or the cpu device.",
+    ],
+  ])("%s is an error of the engine, with its cause", (cause, type, text) => {
+    const error = bindingError(cause) as Error;
+    expect(error).toBeInstanceOf(type);
+    expect(error.message).toMatch(text);
+    expect(error.cause).toBe(cause);
   });
 });
