@@ -86,9 +86,11 @@ export class BindGroups {
 /** One memory may be read through several bindings (q, k and v packed), but not written through one of two. */
 function refuseAliases(pass: AnyPass, program: Program, buffers: readonly (WebGpuMemory | null)[]): void {
   for (const a of program.bound) {
-    if (buffers[a] === null || pass.buffers[pass.bufferNames[a]].use === "in") continue;
+    // The buffer, not the memory: parts of a launch have windows of it.
+    const buffer = buffers[a]?.buffer;
+    if (!buffer || pass.buffers[pass.bufferNames[a]].use === "in") continue;
     for (const b of program.bound) {
-      if (a === b || buffers[a] !== buffers[b]) continue;
+      if (a === b || buffers[b]?.buffer !== buffer) continue;
       throw new Error(
         `${pass.label}: ${pass.bufferNames[a]} and ${pass.bufferNames[b]} are the same memory, and WebGPU refuses a ` +
           `buffer that one dispatch writes and binds a second time. Give ${pass.bufferNames[a]} memory of its own.`,

@@ -8,7 +8,7 @@ import {
   type Profiler,
   type Recording,
 } from "../device.js";
-import { KernelMissing } from "../errors.js";
+import { BindingTooLarge, KernelMissing } from "../errors.js";
 import { chooseAdapter, describe, gpuLimits, requestDevice } from "./adapter.js";
 import { BindGroups } from "./bind-groups.js";
 import { Buffers, guardDamage, type WebGpuMemory } from "./buffer.js";
@@ -126,7 +126,7 @@ class WebGpuBinding implements Binding {
     this.#faults.check();
     const own = buffers as readonly (WebGpuMemory | null)[];
     const { webgpu } = pass;
-    const scratch = webgpu?.scratchBytes ? this.#scratchOf(webgpu.scratchBytes(params)) : null;
+    const scratch = webgpu?.scratchBytes ? this.#scratchOf(pass, webgpu.scratchBytes(params)) : null;
     const commands = this.#commands;
     this.#eachProgram(pass, dtype, { params, buffers: own }, (program, grid, part) => {
       this.#checkGrid(pass, dtype, grid);
@@ -167,8 +167,11 @@ class WebGpuBinding implements Binding {
     this.#faults.check();
     const own = recording as WebGpuRecording;
     const before = own.ownBytes;
-    own.replay(this.#commands, this.#groups);
-    this.#extraBytes += own.ownBytes - before;
+    try {
+      own.replay(this.#commands, this.#groups);
+    } finally {
+      this.#extraBytes += own.ownBytes - before;
+    }
     // A later write must not overtake it: nobody notes which memory it uses.
     this.#commands.flush();
   }
@@ -257,7 +260,9 @@ class WebGpuBinding implements Binding {
     };
   }
 
-  #scratchOf(bytes: number): WebGpuMemory {
+  #scratchOf(pass: AnyPass, bytes: number): WebGpuMemory {
+    const most = this.limits.maxBinding;
+    if (bytes > most) throw new BindingTooLarge(pass, "scratch", bytes, most);
     if (this.#scratches && !this.#recording) {
       const fresh = this.#allocateScratch(bytes);
       this.#scratches.push(fresh);

@@ -63,7 +63,9 @@ export class Pipeline {
       .createComputePipelineAsync(this.#description)
       .then(
         (pipeline) => {
-          this.#compiled ??= pipeline;
+          // A launch may have come first, and compiled and counted it.
+          if (this.#compiled) return;
+          this.#compiled = pipeline;
           this.#counters.programs++;
         },
         async (error: Error) => this.#faults.report(this.#label, error.message + (await this.#explain())),

@@ -90,13 +90,20 @@ export class WebGpuRecording implements Recording {
     const size = Math.max(16, this.#used);
     const usage = BufferUsage.UNIFORM | BufferUsage.COPY_DST;
     const buffer = this.#device.createBuffer({ label: "params of a recording", size, usage });
-    this.#uniforms = buffer;
-    this.#device.queue.writeBuffer(buffer, 0, this.#params, 0, this.#used);
-    this.#params = new ArrayBuffer(0);
-    return this.#steps.map((step) => {
-      const { pass, program, buffers, scratch } = step;
-      const params = { buffer, offset: 0, size: program.paramBytes };
-      return { ...step, group: groups.make(pass, program, buffers, scratch, params) };
-    });
+    try {
+      const bound = this.#steps.map((step) => {
+        const { pass, program, buffers, scratch } = step;
+        const params = { buffer, offset: 0, size: program.paramBytes };
+        return { ...step, group: groups.make(pass, program, buffers, scratch, params) };
+      });
+      this.#device.queue.writeBuffer(buffer, 0, this.#params, 0, this.#used);
+      this.#uniforms = buffer;
+      this.#params = new ArrayBuffer(0);
+      return bound;
+    } catch (error) {
+      // As before the call, so that the next one can bind it.
+      buffer.destroy();
+      throw error;
+    }
   }
 }

@@ -90,9 +90,10 @@ export class AdamW extends Optimizer {
     const last = this.#advanced;
     if (last && slots.length === last.slots.length && slots.every((slot, i) => slot === last.slots[i]))
       return last.list;
-    last?.list.dispose();
+    // Only then may the old one go: an upload can be refused.
     const list = this.device.once(() => keep(fromHost(this.device, slots, [slots.length], "u32")));
     this.#advanced = { slots, list };
+    last?.list.dispose();
     return list;
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { platform } from "#platform";
-import { DeviceLost, KernelMissing, TooLarge, WebGpuError } from "../../bindings/errors.js";
+import type { Recording } from "../../bindings/device.js";
+import { BindingTooLarge, DeviceLost, KernelMissing, TooLarge, WebGpuError } from "../../bindings/errors.js";
 import { openWebGpu } from "../../bindings/webgpu/device.js";
 import { pass, read, write } from "../../kernels/contract.js";
 import { over, withDevices } from "../support/losable.js";
@@ -25,6 +26,24 @@ describe("the device", () => {
     @group(0) @binding(2) var<uniform> params: Params;
     @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {`;
   const good = scale(`${head} if (id.x < params.n) { y[id.x] = params.by * x[id.x]; } }`);
+
+  const source = { text: `${head} if (id.x < params.n) { y[id.x] = params.by * x[id.x]; } }`, common: [] };
+  /** What a pass with parts, or with scratch, is made of. */
+  const rowwise = {
+    buffers: { x: read("n"), y: write("n") },
+    params: { n: "u32", by: "f32" },
+    reference: () => {},
+    webgpu: {
+      dtypes: ["f32"],
+      launches: [
+        {
+          source,
+          grid: ({ n }: { n: number }) => [Math.ceil(n / 64), 1, 1] as const,
+          cut: () => ({ over: "n" as const }),
+        },
+      ],
+    },
+  } as const;
 
   gpuTest("keeps the order of many launches, writes and reads", async (gpu) => {
     const a = gpu.allocate(3, "f32");
@@ -76,6 +95,68 @@ describe("the device", () => {
         "time. Give y memory of its own.",
     );
     gpu.release(x);
+  });
+
+  const cutUp = pass({ ...rowwise, label: "test/cut" });
+  gpuTest(
+    "refuses it where the launch is cut into parts, too",
+    async (gpu) => {
+      const x = gpu.allocate(1024, "f32");
+      expect(() => gpu.launch(cutUp, "f32", [x, x], { n: 1024, by: 1 })).toThrow(
+        "test/cut: y and x are the same memory",
+      );
+      gpu.release(x);
+    },
+    // The guard zone of a debug device is part of its binding.
+    { maxBinding: 2048 },
+  );
+
+  gpuTest(
+    "refuses scratch that one binding does not hold",
+    async (gpu) => {
+      const needy = pass({
+        ...rowwise,
+        label: "test/scratch",
+        webgpu: { ...rowwise.webgpu, scratchBytes: ({ n }: { n: number }) => 4 * n },
+      });
+      const [x, y] = [gpu.allocate(4, "f32"), gpu.allocate(4, "f32")];
+      expect(() => gpu.launch(needy, "f32", [x, y], { n: 513, by: 1 })).toThrow(
+        new BindingTooLarge(needy, "scratch", 2052, 2048),
+      );
+      gpu.release(x);
+      gpu.release(y);
+    },
+    { maxBinding: 2048 },
+  );
+
+  gpuTest("a recording that could not be bound can be replayed later", async () => {
+    let fails = false;
+    const failing = withDevices(await platform.gpu(true), (device) =>
+      over(device, {
+        createBindGroup(description) {
+          if (fails) throw new TypeError("no bind group");
+          return device.createBindGroup(description);
+        },
+      }),
+    );
+    const other = await openWebGpu(failing, { allowSoftware: true });
+    const [x, y] = [other.allocate(4, "f32"), other.allocate(4, "f32")];
+    const recording = other.newRecording?.() as Recording;
+    other.record?.(recording);
+    other.launch(good, "f32", [x, y], { n: 4, by: 3 });
+    other.record?.(null);
+    await other.finish();
+    const before = other.ownBytes;
+    other.write(x, Float32Array.of(1, 2, 3, 4), "f32");
+    await other.finish();
+    fails = true;
+    expect(() => other.replay?.(recording)).toThrow("no bind group");
+    fails = false;
+    expect(other.ownBytes).toBe(before);
+    other.replay?.(recording);
+    expect([...new Float32Array(await other.read(y, 16, "f32"))]).toEqual([3, 6, 9, 12]);
+    other.releaseRecording?.(recording);
+    other.close();
   });
 
   gpuTest("names the pass and line of a shader error at the next await, then goes on", async (gpu) => {
