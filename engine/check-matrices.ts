@@ -2,8 +2,9 @@ import type { Binding } from "../bindings/device.js";
 import { decodeF16, encodeF16 } from "../bindings/half.js";
 import { forward as matmul } from "../kernels/matmul/kernels.js";
 
-/** Over one tile each way, and an edge. */
-const [M, N, K] = [140, 132, 52];
+/** Over one tile each way, and an edge; the same product so many times that it is worth the matrices. */
+export const CHECKED = { B: 50, M: 140, N: 132, K: 52 } as const;
+const { B, M, N, K } = CHECKED;
 
 /**
  * The binding, without its subgroup matrices where products by them are not exact: which of them a thread holds is for
@@ -27,7 +28,7 @@ export async function matrixFault(binding: Binding): Promise<string | null> {
     binding.write(memory, encodeF16(values), "f16");
     return memory;
   });
-  const y = binding.allocate(M * N, "f16");
+  const y = binding.allocate(B * M * N, "f16");
   try {
     for (const [transposeA, transposeB] of [
       [0, 0],
@@ -35,16 +36,17 @@ export async function matrixFault(binding: Binding): Promise<string | null> {
       [1, 0],
       [1, 1],
     ]) {
-      const shape = { B: 1, M, N, K, transposeA, transposeB, batchedA: 0, batchedB: 0 };
+      const shape = { ...CHECKED, transposeA, transposeB, batchedA: 0, batchedB: 0 };
       const epilogue = { activation: 0, accumulate: 0, hasBias: 0, hasPreactivation: 0 };
       binding.launch(matmul, "f16", [...memories, null, y, null], { ...shape, ...epilogue });
-      const got = decodeF16(new Uint16Array(await binding.read(y, 2 * M * N, "f16")));
+      const got = decodeF16(new Uint16Array(await binding.read(y, 2 * B * M * N, "f16")));
       for (let m = 0; m < M; m++)
         for (let n = 0; n < N; n++) {
           let sum = 0;
           for (let k = 0; k < K; k++)
             sum += a[transposeA ? k * M + m : m * K + k] * b[transposeB ? n * K + k : k * N + n];
-          if (got[m * N + n] !== sum) return `a product had ${got[m * N + n]} for ${sum} at row ${m}, column ${n}`;
+          for (let i = m * N + n; i < B * M * N; i += M * N)
+            if (got[i] !== sum) return `a product had ${got[i]} for ${sum} at row ${m}, column ${n}`;
         }
     }
     return null;

@@ -50,13 +50,14 @@ export class Buffers {
     const most = this.#device.limits.maxBufferSize;
     if (size > most) throw new TooLarge("webgpu", byteLength, most);
     const buffer = this.#faults.watch(`an allocation of ${byteLength} bytes`, () =>
-      this.#device.createBuffer({ size, usage: FLAGS }),
+      this.#device.createBuffer({ size, usage: FLAGS, mappedAtCreation: this.#debug }),
     );
     const memory = { buffer, bytes, offset: 0, size, key: `,${memories++}`, batch: -1, recordings: 0 };
     this.#live.add(memory);
     if (this.#debug) {
-      const words = new Uint32Array(size / 4).fill(POISON, 0, bytes / 4).fill(GUARD_WORD, bytes / 4);
-      this.#device.queue.writeBuffer(buffer, 0, words);
+      // Not by a write of the queue, which the first write of a tensor would follow with nothing between.
+      new Uint32Array(buffer.getMappedRange()).fill(POISON, 0, bytes / 4).fill(GUARD_WORD, bytes / 4);
+      buffer.unmap();
     }
     return memory;
   }

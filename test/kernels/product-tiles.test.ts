@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { CHECKED } from "../../engine/check-matrices.js";
 import { type ProductSize, productLaunches, productTile, productVariant } from "../../kernels/common/wgsl/product.js";
 import type { GpuLimits } from "../../kernels/contract.js";
 
@@ -16,7 +17,7 @@ const LEAST: GpuLimits = {
 const LARGE: GpuLimits = { ...LEAST, maxWorkgroupStorage: 49152, maxWorkgroupInvocations: 1024 };
 
 /** Of a linear layer. */
-const ALONG = { leftAlongK: true, rightAlongK: true };
+const ALONG = { K: 100, leftAlongK: true, rightAlongK: true };
 
 describe("the variant of a product", () => {
   const adapters: [string, Partial<GpuLimits>, string][] = [
@@ -31,18 +32,20 @@ describe("the variant of a product", () => {
   });
 });
 
-test("subgroup matrices multiply what is f16 and not small, where the adapter has them", () => {
+test("subgroup matrices multiply what is f16, has tiles enough and fits the cache, where the adapter has them", () => {
   const limits = { ...LARGE, f16: true, matrices: true };
-  const size = { M: 64, N: 500, aligned: false, ...ALONG };
+  const size = { ...ALONG, M: 2048, N: 2048, K: 2048, aligned: false };
   expect(productVariant(size, limits, "f16")).toBe("product-matrix");
+  expect(productVariant({ ...size, ...CHECKED }, limits, "f16"), "what the self-check multiplies").toBe(
+    "product-matrix",
+  );
   expect(productVariant(size, limits, "f32")).toBe("product-tiled");
-  expect(productVariant({ ...size, M: 63 }, limits, "f16")).toBe("product-tiled");
+  expect(productVariant({ ...size, M: 1024 }, limits, "f16")).toBe("product-tiled");
+  expect(productVariant({ ...size, M: 4096, N: 4096, K: 4096 }, limits, "f16")).toBe("product-tiled");
   expect(productVariant(size, { ...limits, matrices: false }, "f16")).toBe("product-tiled");
   expect(productVariant(size, { ...limits, maxWorkgroupStorage: 16384 }, "f16")).toBe("product-tiled");
-  expect(productTile("product-matrix", size, limits, "f16")).toMatchObject({
-    ...{ THREADS: 128, ALIGNED: 0 },
-    ...{ LEFT_ALONG_K: 1, RIGHT_ALONG_K: 1 },
-  });
+  const tile = { THREADS: 128, ALIGNED: 0, LEFT_ALONG_K: 1, RIGHT_ALONG_K: 1 };
+  expect(productTile("product-matrix", size, limits, "f16")).toMatchObject(tile);
 });
 
 describe("the launches of a product", () => {

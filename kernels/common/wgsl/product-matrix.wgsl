@@ -10,7 +10,8 @@
 // Limits    LEFT_ALONG_K, RIGHT_ALONG_K: 1 where rows of the operand as it is stored run along k; subgroups of 32, all four full: a self-check (engine/check-matrices.ts) refuses an adapter that numbers its threads
 //           otherwise. Workgroup memory 24 KiB
 //
-// 4096³ on an H100 (driver 580.159): 118 TFLOP/s; product-tiled in f16 37. Loads ahead, as there, cost a fifth.
+// On an H100 (driver 580.159), TFLOP/s: 2048³ 80, with the right operand transposed 84; 1024³ 18, as product-tiled, and 4096³
+// 32, less than its 39: product.ts chooses by these. With the matrices in an array, 2048³ takes four times as long.
 
 struct Matrix {
   start: u32,      // place of the element (0, 0)
@@ -120,7 +121,7 @@ fn right_matrix(column: u32, k: u32) -> RightMatrix {
 fn multiply(p: Product, group: vec3<u32>, thread: u32) {
   let row = thread / 64u * 64u;
   let column = thread / 32u % 2u * 64u;
-  // Variables, written out: an array of them lies in memory, and takes five times as long.
+  // Variables, written out: an array of them lies in memory.
   var s00: Sums;
   var s01: Sums;
   var s02: Sums;
