@@ -187,7 +187,12 @@ export function fromHost(device: Device, values: ArrayLike<number>, shape: Shape
     throw new ShapeError(`tensor: ${values.length} values do not fill shape [${shape.join(", ")}].`);
   const storage = device.allocate(values.length, dtype, "tensor");
   const out = new Tensor(storage, shape, dtype);
-  if (values.length > 0) device.write(storage, encode(values, dtype), dtype);
+  try {
+    if (values.length > 0) device.write(storage, encode(values, dtype), dtype);
+  } catch (error) {
+    out.dispose();
+    throw error;
+  }
   return out;
 }
 

@@ -37,6 +37,21 @@ describe.skipIf(!probe)(`running ahead of webgpu ${reason}`, () => {
     }
   });
 
+  test("a tensor whose upload is refused takes no memory", async () => {
+    using device = await openDevice("webgpu", { memoryBudget: 70 * MIB });
+    const values = new Float32Array(MIB).fill(1);
+    const made: { dispose(): void }[] = [];
+    const piling = () => {
+      for (let i = 0; i < 100; i++) made.push(tensor(values, { device }));
+    };
+    const { allocations } = device.memory();
+    // Each takes 4 MiB and as much for its upload: after eight the ninth fits, but not its upload.
+    expect(piling).toThrow(/^upload: 4\.0 MiB do not fit/);
+    expect(device.memory().allocations).toBe(allocations + made.length);
+    for (const t of made) t.dispose();
+    expect(device.memory().allocations).toBe(allocations);
+  });
+
   test("ready() waits for what the call before it left, and for no more", async () => {
     using device = await openDevice("webgpu");
     using a = zeros([128, 128], { device });
