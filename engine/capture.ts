@@ -80,8 +80,8 @@ export class Captured<T> {
     this.#device.refuseInside("a replay");
     for (const prelude of this.#log.preludes) prelude();
     this.#device.replay(this.#recording, this.#random.first, this.#random.count);
-    for (const storage of this.#log.written) storage.version++;
-    for (const t of this.#results) t.storage.version++;
+    for (const storage of this.#log.written) storage.changed();
+    for (const t of this.#results) t.storage.changed();
     return this.result;
   }
 

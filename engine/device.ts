@@ -123,7 +123,9 @@ export class Device {
     if (length >= 2 ** 32)
       throw new ShapeError(`${label}: ${length} elements; kernels count to 2^32. Split the tensor.`);
     const { memory, bytes } = this.pool.take(length, dtype, label);
-    return new Storage(this, memory, bytes);
+    const storage = new Storage(this, memory, bytes);
+    this.#warming?.made(storage, label);
+    return storage;
   }
 
   /** Enqueues every launch of a pass; while warming up, only sees to it that they get compiled. @internal */
@@ -278,7 +280,8 @@ export class Device {
   /**
    * Compiles what `step` launches, in the background and all at once, so that its first call need not wait for one kernel
    * after the other. `step` is called, but nothing of it runs on the device: no upload, no random number, no step of an
-   * optimiser, and gradients are as before. State that an optimiser makes at its first step is made. A kernel depends on
+   * optimiser, and gradients are as before. State that an optimiser makes at its first step is made. Any other tensor that
+   * the step makes must end with it: one that it keeps (for later steps, say) would hold no values. A kernel depends on
    * storage types and, in some ops, on sizes: give the step the shapes that will come. Resolves at once on devices that
    * compile nothing (cpu, reference), without a call of `step`.
    *
@@ -287,7 +290,8 @@ export class Device {
    *       optimizer.step();
    *     }, { onProgress: (done, of) => console.log(`${done} of ${of} kernels`) });
    *
-   * Rejects with the op, pass and adapter of a kernel that does not compile, and the driver's text.
+   * Rejects with a DeviceError where the step kept a tensor; with the op, pass and adapter of a kernel that does not
+   * compile, and the driver's text.
    */
   async warmUp(step: () => unknown, { onProgress }: WarmUpOptions = {}): Promise<void> {
     this.refuseInside("warmUp()");

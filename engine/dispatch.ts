@@ -56,7 +56,7 @@ export function run<B extends Buffers, P extends Params>(
         memories[i] = value.storage.memory;
         log?.use(value.storage, spec.use !== "in");
         if (spec.use !== "in") {
-          value.storage.version++;
+          value.storage.changed();
           results[name] = value;
         }
       } else if (value) {

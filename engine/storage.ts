@@ -20,6 +20,11 @@ export class Storage {
     this.bytes = bytes;
   }
 
+  /** Notes a change in place: not those of a warm-up, which do not happen. */
+  changed(): void {
+    if (!this.device.warming) this.version++;
+  }
+
   retain(): void {
     this.refs++;
   }

@@ -131,7 +131,7 @@ export class Tensor {
     this.check("write");
     if (values.length !== this.size)
       throw new ShapeError(`write: ${this} holds ${this.size} elements, got ${values.length}.`);
-    this.storage.version++;
+    this.storage.changed();
     this.device.write(this.storage, encode(values, this.dtype), this.dtype);
   }
 

@@ -1,19 +1,20 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { platform } from "#platform";
+import { WebGpuError } from "../../bindings/errors.js";
 import { openWebGpu } from "../../bindings/webgpu/device.js";
-import { WebGpuError } from "../../bindings/webgpu/faults.js";
 import { autocast } from "../../engine/autocast.js";
 import { capture } from "../../engine/capture.js";
 import { Device } from "../../engine/device.js";
 import { run } from "../../engine/dispatch.js";
-import { DeviceError } from "../../engine/errors.js";
+import { DeviceError, KernelError } from "../../engine/errors.js";
 import { Initializer, Linear } from "../../engine/nn/index.js";
+import { mul } from "../../engine/ops/binary.js";
 import { crossEntropy } from "../../engine/ops/cross-entropy.js";
 import { dropout } from "../../engine/ops/dropout.js";
 import { sum } from "../../engine/ops/reduce.js";
 import { scale } from "../../engine/ops/unary.js";
 import { AdamW, SGD } from "../../engine/optim/index.js";
-import { scope } from "../../engine/scope.js";
+import { keep, scope } from "../../engine/scope.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
 import { pass, read, write } from "../../kernels/contract.js";
 import { required, tryOpen } from "../support/devices.js";
@@ -137,12 +138,52 @@ warmTest("gradients are as before where the step begins by clearing them", async
 
 warmTest("a launch whose kernel is not ready yet compiles it itself", async (device) => {
   using x = tensor([1, 2, 3], { device });
+  const { programs } = device.counters();
   const warming = device.warmUp(() => scale(x, 2));
   using y = scope(() => scale(x, 2));
   expect([...(await y.data())]).toEqual([2, 4, 6]);
   await warming;
+  expect(device.counters().programs).toBe(programs + 1);
   using z = scope(() => scale(x, 3));
   expect([...(await z.data())]).toEqual([3, 6, 9]);
+});
+
+warmTest("refuses a step that keeps what it made, of which nothing was computed", async (device) => {
+  using x = tensor([1, 2], { device });
+  const kept: Tensor[] = [];
+  const mask = () => {
+    if (kept.length === 0) kept.push(keep(tensor([5, 6], { device })), keep(scale(x, 2)));
+    return mul(x, kept[0]);
+  };
+  await expect(device.warmUp(mask)).rejects.toThrow(
+    new DeviceError(
+      "warmUp: the step keeps what it made, of which nothing was computed: tensor (64 bytes), elementwise/unary (64 bytes). " +
+        "Throw it away, and make it before the warm-up.",
+    ),
+  );
+  for (const t of kept.splice(0)) t.dispose();
+  using before = scope(mask);
+  await device.warmUp(mask);
+  using after = scope(mask);
+  expect([...(await before.data()), ...(await after.data())]).toEqual([5, 12, 5, 12]);
+  for (const t of kept) t.dispose();
+});
+
+warmTest("a graph from before it can still be walked back, whatever the step changes in place", async (device) => {
+  using layer = new Linear(new Initializer(device, 5), 2, 2);
+  using optimizer = new SGD(layer.parameters());
+  using x = tensor([[1, 2]], { device, requiresGrad: true });
+  using loss = scope(() => sum(layer.forward(x)));
+  await device.warmUp(() => {
+    x.write([3, 4]);
+    sum(layer.forward(x)).backward();
+    optimizer.step();
+  });
+  loss.backward();
+  const weight = await layer.weight.data();
+  expect([...(await (x.grad as Tensor).data())]).toEqual(
+    [weight[0] + weight[2], weight[1] + weight[3]].map(Math.fround),
+  );
 });
 
 warmTest("in mixed precision, and within autocast", async (device) => {
@@ -211,7 +252,8 @@ warmTest("says which kernel does not compile, where, on which adapter, in the dr
   });
   using x = tensor([1, 2], { device });
   const error = await device.warmUp(() => run(device, broken, { x, y: [2] }, { n: 2 })).catch((e) => e);
-  expect(error).toBeInstanceOf(WebGpuError);
+  expect(error).toBeInstanceOf(KernelError);
+  expect(error.cause).toBeInstanceOf(WebGpuError);
   expect(error.message).toContain("webgpu: test/broken f32: ");
   expect(error.message).toContain("test/broken.wgsl:6:100 error: unresolved value 'nothing'");
   expect(error.message).toContain(`\n  adapter: ${device.description}`);
