@@ -19,7 +19,7 @@ const tell = (download: Download) => {
 };
 
 /** As the browser resolves it: a relative one from the page, in a worker from the worker's script. */
-const absolute = (path: string) => new URL(path, globalThis.location?.href).href;
+export const absolute = (path: string) => new URL(path, globalThis.location?.href).href;
 
 async function request(path: string, range?: string): Promise<Response> {
   let response: Response;
@@ -35,12 +35,15 @@ async function request(path: string, range?: string): Promise<Response> {
   const fault = faultOf(path, response);
   if (fault === null) return response;
   await response.body?.cancel();
-  throw new FileError(absolute(path), fault);
+  throw new FileError(absolute(path), fault, { notFound: isGone(response) });
 }
 
+const isGone = ({ status }: Response) => status === 404 || status === 410;
+
 /** Why a response is not the file, in plain words; null where it is. */
-function faultOf(path: string, { ok, status, statusText, headers }: Response): string | null {
-  if (status === 404 || status === 410) return `the server has no such file (${status})`;
+function faultOf(path: string, response: Response): string | null {
+  const { ok, status, statusText, headers } = response;
+  if (isGone(response)) return `the server has no such file (${status})`;
   if (status === 401 || status === 403) return `the server does not give it out (${status})`;
   if (status === 416) return "the file is empty, or became shorter while it was read";
   if (!ok) return `the server answers ${status} ${statusText}`.trim();

@@ -8,6 +8,8 @@ const homeOf = (path: string) => (path.startsWith(storage.SCHEME) ? storage : do
 
 export const openFile: Platform["openFile"] = (path) => homeOf(path).openFile(path);
 export const readText: Platform["readText"] = (path) => homeOf(path).readText(path);
+export const absolute: Platform["absolute"] = (path) =>
+  path.startsWith(storage.SCHEME) ? path : downloads.absolute(path);
 export const exists: Platform["exists"] = (path) => homeOf(path).exists(path);
 
 export async function writeFile(path: string, chunks: Parameters<Platform["writeFile"]>[1]): Promise<void> {

@@ -15,7 +15,7 @@ const REASONS: Readonly<Record<string, string>> = {
 function fileError(path: string, cause: unknown): FileError {
   if (cause instanceof FileError) return cause;
   const { name = "", message = String(cause) } = cause as Error;
-  return new FileError(path, REASONS[name] ?? message, { cause });
+  return new FileError(path, REASONS[name] ?? message, { cause, notFound: name === "NotFoundError" });
 }
 
 async function fileAt(path: string, create: boolean): Promise<FileSystemFileHandle> {

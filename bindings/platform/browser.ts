@@ -1,6 +1,6 @@
 /** The platform in a page or a worker of one: WebGPU of the browser, files by URL or of its own storage, images as the browser decodes them. */
 import { onDownload } from "./browser-downloads.js";
-import { exists, openFile, readText, writeFile } from "./browser-files.js";
+import { absolute, exists, openFile, readText, writeFile } from "./browser-files.js";
 import { gpu } from "./browser-gpu.js";
 import { decodeImage } from "./browser-image.js";
 import type { Platform } from "./platform.js";
@@ -16,6 +16,7 @@ export const platform: Platform = {
   writeFile,
   readText,
   exists,
+  absolute,
   onDownload,
   decodeImage,
   /** Of the machine, as far as the browser tells (Chromium, in steps up to 8 GiB and more); 0 where it does not. */

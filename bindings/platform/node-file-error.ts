@@ -17,7 +17,7 @@ const REASONS: Readonly<Record<string, string>> = {
 export function fileError(path: string, cause: unknown): FileError {
   if (cause instanceof FileError) return cause;
   const { code = "", message = String(cause) } = cause as NodeJS.ErrnoException;
-  return new FileError(path, REASONS[code] ?? message, { cause });
+  return new FileError(path, REASONS[code] ?? message, { cause, notFound: code === "ENOENT" || code === "ENOTDIR" });
 }
 
 /** `work`, whose errors become those of the file at `path`. */

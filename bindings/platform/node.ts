@@ -1,7 +1,7 @@
 /** The platform under Node: native addon, Dawn, files, sharp, cgroup limits. */
 import { readFileSync } from "node:fs";
 import { access } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { NativeAddon } from "../native/addon.js";
 import { loadAddon } from "./node-addon.js";
@@ -44,6 +44,7 @@ export const platform: Platform = {
   writeFile,
   readText,
   exists,
+  absolute: (path) => resolve(path),
   onDownload: () => () => {},
   decodeImage,
   get memoryLimit() {

@@ -27,6 +27,8 @@ export interface Platform {
   /** Writes to a temporary file beside it, flushes, then renames: a reader sees the old file or the new one. */
   writeFile(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
   exists(path: string): Promise<boolean>;
+  /** The path from the root, or the URL: two names of one file are equal then, but for links. */
+  absolute(path: string): string;
   /** Calls `listener` while files come over the network, which in Node none do; returns what ends that. */
   onDownload(listener: (download: Download) => void): () => void;
   /** JPEG, PNG, WebP, ... to RGB, upright as its metadata says; grey is repeated. `label` names the image in errors. */

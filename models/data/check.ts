@@ -49,11 +49,8 @@ export async function checkRows(
   const rows = Object.entries(parts).flatMap(([part, records]) =>
     (records ?? []).map((record) => ({ record, part: part as Placed["part"], place: placeIn(record, part) })),
   );
-  const images = await imageProblems(rows, options);
-  const identity = await imageIdentity(
-    rows.map(({ record }) => record.image),
-    options.signal,
-  );
+  const { problems: images, sound } = await imageProblems(rows, options);
+  const identity = await imageIdentity(sound, options.signal);
   return {
     problems: [
       ...images,
@@ -78,16 +75,14 @@ async function imageProblems(rows: readonly Placed[], { decode = true, signal, o
   for (const { record, place } of rows) if (!first.has(record.image)) first.set(record.image, place);
   const missing: string[] = [];
   const broken: string[] = [];
+  const sound: string[] = [];
   let done = 0;
   await each([...first], signal, async ([image, place]) => {
-    if (!(await platform.exists(image))) missing.push(`${image} (${place})`);
-    else if (decode) {
-      const fault = await readImage(image).then(
-        () => null,
-        (error: Error) => error.message.replace(`${image}: `, "").replace(/\. .*$/s, ""),
-      );
-      if (fault) broken.push(`${image} (${place}): ${fault}`);
-    }
+    const isThere = await platform.exists(image);
+    const fault = isThere && decode ? await faultOf(image) : null;
+    if (!isThere) missing.push(`${image} (${place})`);
+    else if (fault) broken.push(`${image} (${place}): ${fault}`);
+    else sound.push(image);
     onProgress?.(++done, first.size);
   });
   const listed = (kind: ProblemKind, what: string, advice: string, places: string[]): Problem[] =>
@@ -101,11 +96,19 @@ async function imageProblems(rows: readonly Placed[], { decode = true, signal, o
             places,
           },
         ];
-  return [
+  const problems = [
     ...listed("image missing", "are missing", "Put them there, or name their folder", missing),
     ...listed("image unreadable", "cannot be read", "Copy them again, or take out their rows", broken),
   ];
+  return { problems, sound };
 }
+
+/** Why an image cannot be decoded; null where it can. */
+const faultOf = (image: string): Promise<string | null> =>
+  readImage(image).then(
+    () => null,
+    (error: Error) => error.message.replace(`${image}: `, "").replace(/\. .*$/s, ""),
+  );
 
 function emptyTexts(rows: readonly Placed[]): Problem[] {
   const empty = (key: "question" | "answer") =>

@@ -1,4 +1,5 @@
 import { platform } from "#platform";
+import { FileError } from "../../bindings/platform/file-error.js";
 
 /** SHA-256 of bytes, hexadecimal. */
 export async function sha256(bytes: Uint8Array): Promise<string> {
@@ -13,8 +14,8 @@ const AT_ONCE = 8;
 export type ImageIdentity = (image: string) => string;
 
 /**
- * Compares image files by content. Only files of the same size are read: others cannot be the same. One that cannot be
- * opened is itself.
+ * Compares image files by content. Only files of the same size are read: others cannot be the same. One that is not there
+ * is itself; throws FileError for one that is and cannot be read.
  */
 export async function imageIdentity(images: Iterable<string>, signal?: AbortSignal): Promise<ImageIdentity> {
   const paths = [...new Set(images)].sort();
@@ -47,9 +48,25 @@ async function sizeOf(path: string): Promise<number | null> {
     const file = await platform.openFile(path);
     await file.close();
     return file.size;
-  } catch {
-    return null;
+  } catch (error) {
+    if (error instanceof FileError && error.notFound) return null;
+    throw error;
   }
+}
+
+/**
+ * SHA-256 of which rows show the same picture, whatever the names of the files: all that the bytes of the images decide
+ * of a split. `images`: that of each row.
+ */
+export async function picturesDigest(images: readonly string[], identity: ImageIdentity): Promise<string> {
+  const first = new Map<string, number>();
+  const rows = images.map((image, row) => {
+    const picture = identity(image);
+    const before = first.get(picture);
+    if (before === undefined) first.set(picture, row);
+    return before ?? row;
+  });
+  return sha256(new TextEncoder().encode(rows.join(" ")));
 }
 
 /** Runs `work` on every item, some at a time. */
