@@ -8,7 +8,7 @@ import { environment } from "./environment.js";
 import { marksOf } from "./evaluation.js";
 import { bytes, clock, count, percent, short } from "./format.js";
 import { gallery } from "./gallery.js";
-import { leakNotice } from "./leak.js";
+import { cautions, leakNotice } from "./leak.js";
 
 export interface DemoRun {
   readonly fast: boolean;
@@ -32,7 +32,7 @@ export async function demoReport({ fast, seconds, device, stages, images }: Demo
   return {
     title: "consilium: demo on VQA-RAD",
     lede: "Medical visual question answering, trained on this machine from nothing but the data below.",
-    notices: fast ? [SMOKE] : [],
+    notices: [...(fast ? [SMOKE] : []), ...stages.flatMap(({ training }) => cautions(training))],
     environment: [
       ...environment(device),
       {

@@ -13,7 +13,7 @@ import { type Evaluation, evaluate, majorityOf, marksOf, metricsOf } from "./eva
 import { Interrupted } from "./exit.js";
 import { count } from "./format.js";
 import type { Interruption } from "./interruption.js";
-import { leakDocument } from "./leak.js";
+import { leakFields } from "./leak.js";
 import { memoryUsed } from "./output.js";
 import { bertVocabulary } from "./package-files.js";
 import { Progress } from "./progress.js";
@@ -128,7 +128,7 @@ export function stageDocument(stage: StageResult) {
     parameters: training.parameters,
     steps: training.steps,
     resumedAt: training.resumedAt,
-    leak: leakDocument(training.leak),
+    ...leakFields(training),
     config: stage.config,
   };
 }

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { Scores } from "../../models/index.js";
-import type { ReportData } from "../report/data.js";
+import type { Notice, ReportData } from "../report/data.js";
 import { accuracyBars } from "./accuracy-bars.js";
 import { environment } from "./environment.js";
 import type { Evaluation, Majority } from "./evaluation.js";
@@ -18,6 +18,8 @@ export interface EvaluationReport {
   /** How model and baseline compare, in words; empty without a baseline. */
   readonly comparison: string;
   readonly leak: string | null;
+  /** What else to know before the numbers. */
+  readonly cautions: readonly Notice[];
   /** A control instead of the real images, in words. */
   readonly control: string | null;
   readonly seed: number;
@@ -26,12 +28,13 @@ export interface EvaluationReport {
 
 /** An evaluation as the report shows it. */
 export async function evaluationReport(report: EvaluationReport): Promise<ReportData> {
-  const { model, data, device, evaluation, majority, baseline, leak, control, comparison, seed, images } = report;
+  const { model, data, device, evaluation, majority, baseline, leak, control, comparison, seed, images, cautions } =
+    report;
   const { records } = evaluation;
   return {
     title: `consilium: ${basename(model)} on ${data}`,
     lede: "Medical visual question answering: a model measured on a data set.",
-    notices: control ? [{ head: "A control, not the model's result.", text: control }] : [],
+    notices: [...(control ? [{ head: "A control, not the model's result.", text: control }] : []), ...cautions],
     environment: environment(device),
     departures: [],
     stages: [

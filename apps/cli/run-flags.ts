@@ -90,7 +90,7 @@ export const runFlags: Readonly<Record<string, readonly RunFlag[]>> = {
     {
       flag: "--allow-leak",
       key: "data.allowLeak",
-      text: "go on though evaluation shares rows with training; reports say it",
+      text: "go on though evaluation shares rows with training, or cannot be compared with it; reports say it",
     },
   ],
   "How a table without a column for it is split:": [

@@ -1,8 +1,7 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { FileError } from "../../bindings/platform/file-error.js";
-import { DeviceLostError, io } from "../../engine/index.js";
-import { RUN_FILE, RunConfig } from "../../models/index.js";
+import { DeviceLostError } from "../../engine/index.js";
 
 export const exists = (path: string) =>
   access(path).then(
@@ -12,13 +11,6 @@ export const exists = (path: string) =>
 
 /** Whether there is a checkpoint to go on from. */
 export const holdsRun = (folder: string) => exists(join(folder, "last.safetensors"));
-
-/** The settings that a model was trained with; null where the folder does not say. */
-export async function readRun(folder: string): Promise<RunConfig | null> {
-  const file = join(folder, RUN_FILE);
-  if (!(await exists(file))) return null;
-  return io.parseWith(RunConfig, io.parseJson(await io.readText(file, "It holds the settings of the run"), file), file);
-}
 
 /** `work`, whose error says how to go on where a file could not be written or the device went away. */
 export const resumable = <T>(work: Promise<T>, again: string): Promise<T> =>

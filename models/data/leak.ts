@@ -1,6 +1,6 @@
 /** What an evaluation shares with the rows that a model was trained on: its numbers are then not those of new patients. */
 import type { ImageIdentity } from "./digest.js";
-import { SHOWN } from "./problem.js";
+import { placesText, SHOWN } from "./problem.js";
 import { type Part, placeOf, questionKey, type VqaRecord } from "./record.js";
 
 /** `question`: the same question about the same image, the hardest of the three. */
@@ -15,6 +15,8 @@ export interface LeakedRow {
   readonly shares: readonly Shared[];
   readonly with: VqaRecord;
   readonly withPart: Part;
+  /** Where that row is from; absent where it is of the same run. */
+  readonly from?: string;
 }
 
 export interface Leak {
@@ -23,33 +25,45 @@ export interface Leak {
   readonly rows: readonly LeakedRow[];
 }
 
-interface Learned {
-  readonly part: Part;
-  readonly record: VqaRecord;
-}
-
 export interface EvaluationParts {
   readonly train: readonly VqaRecord[];
   readonly validation: readonly VqaRecord[];
   readonly test: readonly VqaRecord[];
 }
 
+/** Rows that a model learned in another run: that of its start, or the one that made it. */
+export interface Learned {
+  readonly part: Part;
+  readonly records: readonly VqaRecord[];
+  /** Where they are from, in words. */
+  readonly from: string;
+  /** Whether a group of the same name is the same group: two hospitals both number their patients 1, 2, 3. */
+  readonly sameGroups: boolean;
+}
+
 /**
  * The validation rows that share group, image or question with training, and the test rows that do with training or
- * validation, which chose the checkpoint. Null where none does.
+ * validation, which chose the checkpoint. The parts of earlier runs (`before`) count as those of this one. Null where no
+ * row shares anything.
  */
-export function findLeak({ train, validation, test }: EvaluationParts, identity: ImageIdentity): Leak | null {
+export function findLeak(
+  { train, validation, test }: EvaluationParts,
+  identity: ImageIdentity,
+  before: readonly Learned[] = [],
+): Leak | null {
   const keys: readonly (readonly [Shared, (record: VqaRecord) => string | undefined])[] = [
     ["question", ({ image, question }) => `${identity(image)}\0${questionKey(question)}`],
     ["image", ({ image }) => identity(image)],
     ["group", ({ group }) => group || undefined],
   ];
-  const firsts = keys.map(([shared, keyOf]) => ({ shared, keyOf, first: new Map<string, Learned>() }));
-  const learn = (part: Part, records: readonly VqaRecord[]) => {
-    for (const { keyOf, first } of firsts)
-      for (const record of records) {
+  type First = Pick<LeakedRow, "with" | "withPart" | "from">;
+  const firsts = keys.map(([shared, keyOf]) => ({ shared, keyOf, first: new Map<string, First>() }));
+  const learn = (part: Part, records: readonly VqaRecord[], from?: string, sameGroups = true) => {
+    for (const { shared, keyOf, first } of firsts)
+      for (const record of shared === "group" && !sameGroups ? [] : records) {
         const key = keyOf(record);
-        if (key !== undefined && !first.has(key)) first.set(key, { part, record });
+        if (key !== undefined && !first.has(key))
+          first.set(key, { with: record, withPart: part, ...(from && { from }) });
       }
   };
   const rows: LeakedRow[] = [];
@@ -59,18 +73,42 @@ export function findLeak({ train, validation, test }: EvaluationParts, identity:
         const row = first.get(keyOf(record) ?? "");
         return row ? [{ shared, row }] : [];
       });
-      if (found.length > 0)
-        rows.push({
-          ...{ part, record, shares: found.map(({ shared }) => shared) },
-          ...{ with: found[0].row.record, withPart: found[0].row.part },
-        });
+      if (found.length > 0) rows.push({ part, record, shares: found.map(({ shared }) => shared), ...found[0].row });
     }
   };
+  const learnBefore = (wanted: Part) => {
+    for (const { part, records, from, sameGroups } of before)
+      if (part === wanted) learn(part, records, from, sameGroups);
+  };
   learn("train", train);
+  learnBefore("train");
   look("validation", validation);
   learn("validation", validation);
+  learnBefore("validation");
   look("test", test);
   return rows.length === 0 ? null : { totals: { validation: validation.length, test: test.length }, rows };
+}
+
+/**
+ * What is to be known where rows have a group of the same name as rows learned from another file, and share nothing else:
+ * it may be the same patient or another. Null where none has.
+ */
+export function sameNames(records: readonly VqaRecord[], before: readonly Learned[], leak: Leak | null): string | null {
+  const others = before.filter(({ sameGroups }) => !sameGroups);
+  const from = new Map(others.flatMap(({ records, from }) => records.map(({ group }) => [group, from] as const)));
+  const leaked = new Set(leak?.rows.map(({ record }) => record));
+  const found = records.filter((record) => record.group && from.has(record.group) && !leaked.has(record));
+  if (found.length === 0) return null;
+  const names = [...new Set(found.map(({ group }) => group))];
+  const sources = [...new Set(names.map((name) => from.get(name)))].join(" and ");
+  const [are, groups] = [
+    found.length === 1 ? "question is" : "questions are",
+    names.length === 1 ? "a group" : "groups",
+  ];
+  return (
+    `${found.length} ${are} of ${groups} named as in the training rows of ${sources}: ` +
+    `${placesText(names.map((name) => JSON.stringify(name)))}. If these are the same patients, the numbers are not those of new ones`
+  );
 }
 
 const WHAT: Readonly<Record<Shared, string>> = {
@@ -100,8 +138,8 @@ export function leakText({ totals, rows }: Leak): string {
 
 /** The first rows by their place: `line 9 (test) has the group "p3" of line 2 (train)`. */
 export function leakedRows({ rows }: Leak): string[] {
-  return rows.slice(0, SHOWN).map(({ part, record, shares: [hardest], with: other, withPart }) => {
+  return rows.slice(0, SHOWN).map(({ part, record, shares: [hardest], with: other, withPart, from }) => {
     const what = hardest === "group" ? `the group ${JSON.stringify(record.group)}` : WHAT[hardest];
-    return `${placeOf(record)} (${part}) has ${what} of ${placeOf(other)} (${withPart})`;
+    return `${placeOf(record)} (${part}) has ${what} of ${placeOf(other)} (${withPart}${from ? ` of ${from}` : ""})`;
   });
 }

@@ -254,13 +254,3 @@ export function folderOf(path: string): string {
   const end = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
   return end === 0 ? path[0] : path.slice(0, Math.max(end, 0));
 }
-
-/** The same file as it was, by its hash; throws FileFormatError where it has changed. */
-export function sameTable(file: string, now: string, before: string | undefined): void {
-  if (before === undefined || before === now) return;
-  throw new io.FileFormatError(
-    file,
-    `it has changed since the run began (SHA-256 ${before.slice(0, 12)}... then, ${now.slice(0, 12)}... now)`,
-    "Put the file back as it was, or start another run from the new one",
-  );
-}

@@ -2,7 +2,7 @@ import { io } from "../../engine/index.js";
 import { type CheckOptions, checkRows, type DataSummary, type RowsByPart } from "../data/check.js";
 import type { Problem } from "../data/problem.js";
 import { parseTable, readTableFile } from "../data/table.js";
-import { loaders } from "./datasets.js";
+import { loaders } from "./parts.js";
 import type { RunConfig } from "./run-config.js";
 
 export interface DataCheck {

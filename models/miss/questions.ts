@@ -1,11 +1,15 @@
 import { io, OptionError } from "../../engine/index.js";
 import { imageIdentity } from "../data/digest.js";
 import { withImages } from "../data/image-control.js";
-import { findLeak, type Leak } from "../data/leak.js";
+import { findLeak, type Leak, type Learned, sameNames } from "../data/leak.js";
 import type { Part, VqaRecord } from "../data/record.js";
-import { loadTable, sameTable } from "../data/table.js";
+import { loadTable } from "../data/table.js";
+import { sameTable } from "../data/unchanged.js";
 import { type DataSplits, loadSplits, refuseLeak } from "./datasets.js";
-import type { RunConfig } from "./run-config.js";
+import { learnedBefore, learnedIn, whyUnreadable } from "./learned.js";
+import { loadParts } from "./parts.js";
+import type { RunConfig, TableData } from "./run-config.js";
+import { sameData } from "./same-data.js";
 
 export interface Questions {
   readonly questions: VqaRecord[];
@@ -13,16 +17,18 @@ export interface Questions {
   readonly part: Part | "all";
   /** What the model was trained on; empty where that is not known. */
   readonly train: readonly VqaRecord[];
-  /** What the questions share with that; null where it is nothing, or nothing is known. */
+  /** What the questions share with that, and with what the model's start was trained on; null where it is nothing. */
   readonly leak: Leak | null;
-  /** Why nothing is known of what the model was trained on; null where it was compared. */
+  /** Why not all is known of what the model was trained on; null where it was compared. */
   readonly unchecked: string | null;
+  /** What else to know before the numbers, a sentence each. */
+  readonly notices: readonly string[];
 }
 
 /**
  * The questions that a model is measured with: a part of the data that it was trained on (`trained`: its run, null where
- * there is none), or other data, which are compared with its training rows. A table that overlaps with them is refused,
- * unless `allowLeak` is set.
+ * there is none), in the parts of that run, or other data, which are compared with its training rows. A table that
+ * overlaps with them, or cannot be compared, is refused, unless `allowLeak` is set.
  */
 export async function loadQuestions(
   config: RunConfig,
@@ -30,74 +36,119 @@ export async function loadQuestions(
   trained: RunConfig | null,
   signal?: AbortSignal,
 ): Promise<Questions> {
-  const real: RunConfig = { ...config, images: "real" };
   const own = trained !== null && sameData(config.data, trained.data);
-  const found = own || config.data.set !== "table" ? await partOfSplits(real, part, signal) : await ofTable(real, part);
-  const seen = withImages(found.questions, config.images, config.seed);
-  const answered = { questions: seen, part: found.part };
-  // Questions of the training itself share everything with it, and are asked for as such.
-  if (own || part === "train")
-    return { ...answered, train: found.splits?.train ?? [], leak: leakOf(found.splits, part), unchecked: null };
+  const found = await (own ? ownPart(config, part, trained, signal) : otherPart(config, part, trained, signal));
+  return { ...found, questions: withImages(found.questions, config.images, config.seed) };
+}
 
-  const known = await trainingRows(trained, signal);
-  if (typeof known === "string") return { ...answered, train: found.splits?.train ?? [], leak: null, unchecked: known };
-  const rows = [...known.train, ...known.validation];
-  const identity = await imageIdentity(
-    [...rows, ...found.questions].map(({ image }) => image),
-    signal,
+const TRAINING = "The model was trained on these questions: how it answers them says nothing about others";
+
+async function ownPart({ data }: RunConfig, part: Part, trained: RunConfig, signal?: AbortSignal): Promise<Questions> {
+  const allowed = data.set === "table" && data.allowLeak;
+  const same = trained.data.set === "table" && allowed ? { ...trained.data, allowLeak: true } : trained.data;
+  const splits = await loadSplits({ ...trained, data: same, images: "real" }, signal);
+  if (splits[part].length === 0) throw noQuestions(part);
+  const { train, unchecked, notices } = splits;
+  const more = part === "train" ? [TRAINING] : [];
+  return {
+    questions: splits[part],
+    part,
+    train,
+    leak: leakOf(splits, part),
+    unchecked,
+    notices: [...notices, ...more],
+  };
+}
+
+/** The leak of one part. */
+function leakOf({ leak }: DataSplits, part: Part): Leak | null {
+  const rows = leak?.rows.filter((row) => row.part === part) ?? [];
+  return leak && rows.length > 0 ? { ...leak, rows } : null;
+}
+
+async function otherPart(
+  config: RunConfig,
+  part: Part,
+  trained: RunConfig | null,
+  signal?: AbortSignal,
+): Promise<Questions> {
+  const { data } = config;
+  const found = data.set === "table" ? await ofTable(data, part) : await ofFolder(config, part, signal);
+  const { rows, unknown, unchecked } = await learned(trained, found.data, signal);
+  if (unknown && data.set === "table" && !data.allowLeak) refuseUnknown(unknown, data.file);
+  const images = [found.questions, ...rows.map(({ records }) => records)].flat().map(({ image }) => image);
+  const leak = findLeak(
+    { train: [], validation: [], test: found.questions },
+    await imageIdentity(images, signal),
+    rows,
   );
-  const leak = findLeak({ train: rows, validation: [], test: found.questions }, identity);
-  if (leak && config.data.set === "table" && !config.data.allowLeak) refuseLeak(leak, config.data.file);
-  return { ...answered, train: known.train, leak, unchecked: null };
+  if (leak && data.set === "table" && !data.allowLeak) refuseLeak(leak, data.file);
+  const names = sameNames(found.questions, rows, leak);
+  return {
+    ...{ questions: found.questions, part: found.part, leak, unchecked, notices: names ? [names] : [] },
+    train: unknown ? found.train : rows[0].records,
+  };
 }
 
 interface Found {
   readonly questions: VqaRecord[];
   readonly part: Part | "all";
-  readonly splits?: DataSplits;
+  /** Training rows of the same data set; none of a table. */
+  readonly train: readonly VqaRecord[];
+  readonly data: RunConfig["data"];
 }
 
-async function partOfSplits(config: RunConfig, part: Part, signal?: AbortSignal): Promise<Found> {
-  const splits = await loadSplits(config, signal);
-  if (splits[part].length === 0) throw new OptionError(`There are no ${part} questions: none were held back.`);
-  return { questions: splits[part], part, splits };
+const noQuestions = (part: Part) => new OptionError(`There are no ${part} questions: none were held back.`);
+
+async function ofFolder(config: RunConfig, part: Part, signal?: AbortSignal): Promise<Found> {
+  const { parts, data } = await loadParts(config, signal);
+  if (parts[part].length === 0) throw noQuestions(part);
+  return { questions: parts[part], part, train: parts.train, data };
 }
 
-/** Of a table that the model was not trained on: the part that its column says, or all of it. */
-async function ofTable({ data }: RunConfig, part: Part): Promise<Found> {
-  if (data.set !== "table") throw new Error("unreachable");
-  const { file, columns, images: imageFolder } = data;
+/** The part that a column says, or all of the table. */
+async function ofTable(table: TableData, part: Part): Promise<Found> {
+  const { file, columns, images: imageFolder } = table;
   const { rows, sha256 } = await loadTable(file, { columns, imageFolder });
-  sameTable(file, sha256, data.sha256);
+  sameTable(file, sha256, table.sha256);
+  const data = { ...table, sha256 };
   if (!rows.some((row) => row.part)) {
-    if (part === "test") return { questions: rows, part: "all" };
+    if (part === "test") return { questions: rows, part: "all", train: [], data };
     throw new OptionError(`${file} has no column that says the split, so there is no part "${part}".`);
   }
   const questions = rows.filter((row) => row.part === part);
   if (questions.length === 0)
     throw new io.FileFormatError(file, `no row is in the part "${part}"`, "Choose another part");
-  return { questions, part };
+  return { questions, part, train: [], data };
 }
 
-/** The splits of the run, or why they are not known. */
-async function trainingRows(trained: RunConfig | null, signal?: AbortSignal): Promise<DataSplits | string> {
-  if (!trained) return "the model's folder has no run.json";
+interface Compared {
+  /** The training rows of the model's own run come first. */
+  readonly rows: readonly Learned[];
+  /** Why nothing is known of what the model itself was trained on. */
+  readonly unknown: string | null;
+  /** Why not all is known, of it or of its start. */
+  readonly unchecked: string | null;
+}
+
+async function learned(trained: RunConfig | null, asked: RunConfig["data"], signal?: AbortSignal): Promise<Compared> {
+  const nothing = (unknown: string) => ({ rows: [], unknown, unchecked: unknown });
+  if (!trained) return nothing("the model's folder has no run.json");
+  const { data } = trained;
   try {
-    return await loadSplits({ ...trained, images: "real" }, signal);
+    const from = data.set === "table" ? data.file : `${data.set} in ${data.folder}`;
+    const rows = await learnedIn(trained, from, asked, signal);
+    const before = await learnedBefore(trained, asked, signal);
+    return { rows: [...rows, ...before.rows], unknown: null, unchecked: before.unknown };
   } catch (error) {
-    if (error instanceof io.FileFormatError) return `${error.file}: ${error.what}`;
-    throw error;
+    return nothing(whyUnreadable(error));
   }
 }
 
-/** The leak of one part. */
-function leakOf(splits: DataSplits | undefined, part: Part): Leak | null {
-  const rows = splits?.leak?.rows.filter((row) => row.part === part) ?? [];
-  return splits?.leak && rows.length > 0 ? { ...splits.leak, rows } : null;
-}
-
-/** Whether two runs have the same questions in the same file, but for what does not change them. */
-function sameData(a: RunConfig["data"], b: RunConfig["data"]): boolean {
-  const kept = (data: RunConfig["data"]) => JSON.stringify({ ...data, sha256: undefined, allowLeak: undefined });
-  return kept(a) === kept(b);
+function refuseUnknown(why: string, file: string): never {
+  throw new io.FileFormatError(
+    file,
+    `it cannot be compared with what the model was trained on (${why})`,
+    "Put that back, or go on without knowing whether it was trained on these rows (--allow-leak): every report will say so",
+  );
 }

@@ -26,7 +26,12 @@ const TableData = z.strictObject({
     .optional(),
   /** The hash of the file when the run began: a run goes on, and is measured, with the same file only. */
   sha256: z.string().optional(),
-  /** Train though evaluation rows share group, image or question with training; every report says so. */
+  /**
+   * The hash of which rows showed the same picture when the run began: with the file, the columns and the seed it decides
+   * the split, which must not change under a model.
+   */
+  pictures: z.string().optional(),
+  /** Go on though evaluation rows share group, image or question with training, or cannot be compared; every report says so. */
   allowLeak: z.boolean().default(false),
 });
 export type TableData = z.infer<typeof TableData>;

@@ -89,10 +89,14 @@ export interface TrainOptions {
 
 /** What came of a run. */
 export interface TrainResult {
-  /** The settings as recorded in run.json: those given, and the hash of a table. */
+  /** The settings as recorded in run.json: those given, and the hashes of a table. */
   readonly config: RunConfig;
-  /** What validation and test share with training; null where that is nothing. */
+  /** What validation and test share with training, and with that of the run's start; null where that is nothing. */
   readonly leak: Leak | null;
+  /** Why it is not known what the run's start was trained on; null where all was compared. */
+  readonly unchecked: string | null;
+  /** What else to know before the numbers of this run, a sentence each. */
+  readonly notices: readonly string[];
   /** Whether `signal` stopped it. */
   readonly interrupted: boolean;
   /** Of all steps, those before a resume included. */

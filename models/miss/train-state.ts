@@ -68,9 +68,6 @@ interface Trained {
   readonly scaler: optim.GradScaler | null;
 }
 
-/** The settings of a run, beside its model: what `--config` takes. */
-export const RUN_FILE = "run.json";
-
 export const stateFile = (folder: string) => `${folder}/last.safetensors`;
 
 /** One file with everything a run needs to go on bit for bit; replaced atomically. */

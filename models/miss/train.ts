@@ -10,8 +10,9 @@ import { modelOf } from "./model-of-run.js";
 import { MissNetwork } from "./network.js";
 import { Run } from "./run.js";
 import { RunConfig } from "./run-config.js";
+import { RUN_FILE } from "./run-file.js";
 import type { TrainOptions, TrainResult } from "./train-options.js";
-import { openState, RUN_FILE, sameConfig, stateFile } from "./train-state.js";
+import { openState, sameConfig, stateFile } from "./train-state.js";
 
 /** Trains MISS on a data set. Same config, device and SIMD target give the same bits, also across a stop and a resume. */
 export async function train(given: RunConfig, options: TrainOptions): Promise<TrainResult> {
@@ -39,7 +40,10 @@ export async function train(given: RunConfig, options: TrainOptions): Promise<Tr
     await writeModelFolder(out, folder);
   }
 
-  if (splits.leak) onEvent?.({ type: "warning", text: leakText(splits.leak) });
+  const { leak, unchecked, notices } = splits;
+  const notChecked = unchecked ? [`not compared with all that the model was trained on: ${unchecked}`] : [];
+  for (const text of [...(leak ? [leakText(leak)] : []), ...notChecked, ...notices])
+    onEvent?.({ type: "warning", text });
   const init = new nn.Initializer(device, config.seed);
   const network = await startingNetwork(config, folder, init, saved !== null, onEvent);
   network.visual_encoder.checkpointBlocks = config.checkpointBlocks;
@@ -57,7 +61,9 @@ export async function train(given: RunConfig, options: TrainOptions): Promise<Tr
     const interrupted = await run.loop();
     return {
       config,
-      leak: splits.leak,
+      leak,
+      unchecked,
+      notices,
       interrupted,
       history: run.history,
       validations: run.state.validations,

@@ -1,4 +1,4 @@
-import { appendFileSync, cpSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -108,6 +108,45 @@ describe.skipIf(!device)(`data of one's own on cpu${reason}`, () => {
     const sound = await consilium(evaluate("own", "--data", unseen, ...columns));
     expect(sound.code, sound.stderr).toBe(0);
     expect(JSON.parse(sound.stdout)).toMatchObject({ leak: null, leakChecked: true });
+  }, 120_000);
+
+  test("a model of unknown training: refused; allowed, it is said in text, page and JSON", async () => {
+    cpSync(run("own"), run("stranger"), { recursive: true });
+    rmSync(join(run("stranger"), "run.json"));
+    const file = table("stranger.csv", ["synpic100132.jpg,Is the heart enlarged?,no,q1,chest"]);
+    const asked = ["--data", file, ...columns];
+    const refused = await consilium(evaluate("stranger", ...asked));
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain(
+      "stranger.csv: it cannot be compared with what the model was trained on (the model's folder has no run.json)",
+    );
+    const report = run("stranger.html");
+    const { code, stdout, stderr } = await consilium(
+      evaluate("stranger", ...asked, "--allow-leak", "--report", report),
+    );
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ leak: null, leakChecked: false, notices: [] });
+    const said = "Not compared with all that the model was trained on:";
+    expect(stderr).toContain(
+      `${said} the model's folder has no run.json. It may have been trained on these questions.`,
+    );
+    expect(readFileSync(report, "utf8")).toContain(`<strong>${said}</strong>`);
+  }, 120_000);
+
+  test("started from another run's model with another seed: what that was trained on is no test", async () => {
+    const file = run("rows.csv");
+    const more = ["--init", run("own"), "--seed", "7"];
+    const refused = await consilium(train("second", file, ...more));
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/rows\.csv: \d+ evaluation rows overlap with training.*of the start .*own\)/s);
+    const { code, stdout, stderr } = await consilium(train("second", file, ...more, "--allow-leak"));
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain("LEAK (allowed by --allow-leak): ");
+    const evaluated = await consilium(evaluate("second"));
+    expect(JSON.parse(evaluated.stdout).leak.image).toBe(JSON.parse(stdout).leak.image);
+    const own = await consilium(evaluate("own", "--split", "train"));
+    expect(own.code, own.stderr).toBe(0);
+    expect(own.stderr).toContain("Note: The model was trained on these questions");
   }, 120_000);
 
   test("a leak in the table's own split: refused before anything is written, allowed and said everywhere", async () => {

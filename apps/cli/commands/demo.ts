@@ -12,7 +12,7 @@ import { scoreTable } from "../evaluation.js";
 import { UsageError } from "../exit.js";
 import { bytes, clock } from "../format.js";
 import { Interruption } from "../interruption.js";
-import { leakNotice } from "../leak.js";
+import { warnings } from "../leak.js";
 import { say, writeFileIn, writeJson } from "../output.js";
 import { checkVqaRad } from "../package-files.js";
 import { exists } from "../run-folder.js";
@@ -69,13 +69,12 @@ async function run(options: Options): Promise<void> {
     const result = await runStage(stage, given);
     results.push(result);
     const { scores } = result.evaluation;
-    const notice = leakNotice(result.training.leak, result.config.data);
     const others = {
       "shuffled images": result.shuffled.scores,
       "question only": result.questionOnly.scores,
     };
     say(options, `\n${stage.title}\n\n${scoreTable(scores, result.majority, others)}`);
-    if (notice) say(options, notice);
+    for (const warning of warnings(result.training, result.config.data)) say(options, warning);
     say(
       options,
       `${clock(result.seconds)}, ${bytes(result.peakBytes)} on the device at most, ${bytes(result.peakRss)} in the process${sinceResume(result)}\n`,

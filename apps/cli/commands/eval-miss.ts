@@ -12,6 +12,7 @@ import {
   RunConfig,
   type RunConfigInput,
   readModelFolder,
+  readRun,
   type TableData,
   type VqaRecord,
 } from "../../../models/index.js";
@@ -30,12 +31,11 @@ import {
 import { UsageError } from "../exit.js";
 import { percent, short } from "../format.js";
 import { Interruption } from "../interruption.js";
-import { leakDocument, leakNotice } from "../leak.js";
+import { cautions, leakFields, leakNotice, warnings } from "../leak.js";
 import { memoryUsed, prepareFile, say, writeFileIn, writeJson } from "../output.js";
 import { checkVqaRad, vqaRadFolder } from "../package-files.js";
 import { loadNotes, Progress } from "../progress.js";
 import { addRunFlags, givenFlags, LEAK, TABLE } from "../run-flags.js";
-import { readRun } from "../run-folder.js";
 
 /** Of a data set, as the flag names them. */
 const PARTS = { test: "test", val: "validation", train: "train" } as const;
@@ -97,7 +97,7 @@ async function run(folder: string, options: Options): Promise<void> {
   if (options.reportImages && !options.report) throw new UsageError("--report-images needs --report FILE.");
   for (const file of [options.predictions, options.report]) if (file) await prepareFile(file);
   const asked = await loadQuestions(config, PARTS[options.split], run);
-  const { train, questions, leak, unchecked } = asked;
+  const { train, questions } = asked;
   using device = await openChosenDevice(options);
   using interruption = new Interruption();
   const progress = new Progress(device);
@@ -117,12 +117,10 @@ async function run(folder: string, options: Options): Promise<void> {
 
   const other = options.baseline ? baseline(options.baseline, options, config, run, found, settings) : null;
   const compared = other ? await interruption.guard(other, "stopped; nothing was written.") : null;
-  if (unchecked) progress.note(`not compared with what the model was trained on: ${unchecked}`);
   const control = config.images === "real" ? null : CONTROLS[config.images];
   if (control) say(options, `${control}\n`);
   say(options, scoreTable(found.scores, majority, compared ? { baseline: compared.scores } : {}));
-  const notice = leakNotice(leak, config.data);
-  if (notice) say(options, notice);
+  for (const warning of warnings(asked, config.data)) say(options, warning);
   if (compared) say(options, sentence(compared.comparison));
   const answers = found.predictions.map((p) => p.answer);
   if (options.predictions) await writeFileIn(options.predictions, formatResults(questions, answers));
@@ -136,7 +134,8 @@ async function run(folder: string, options: Options): Promise<void> {
       majority,
       baseline: compared?.scores ?? null,
       comparison: compared ? sentence(compared.comparison) : "",
-      leak: notice,
+      leak: leakNotice(asked.leak, config.data),
+      cautions: cautions(asked),
       control,
       seed: config.seed,
       images: (options.reportImages ?? false) && config.images !== "blank",
@@ -148,8 +147,7 @@ async function run(folder: string, options: Options): Promise<void> {
     command: "eval miss",
     device: { name: device.name, description: device.description },
     config: { model: folder, data: config.data, split: asked.part, images: config.images },
-    leak: leakDocument(leak),
-    leakChecked: unchecked === null,
+    ...leakFields(asked),
     seconds: (performance.now() - started) / 1000,
     ...memoryUsed(device),
     metrics: metricsOf(found.scores),
@@ -176,8 +174,7 @@ function configOf(run: RunConfig | null, options: Options): RunConfig {
   const images = shuffleImages ? "shuffled" : blankImages ? "blank" : (run?.images ?? "real");
   const data = dataOf(run?.data, options);
   if (data.set !== "table") checkVqaRad(data.folder);
-  const validation = JSON.stringify(data) === JSON.stringify(run?.data) ? run?.validation : undefined;
-  return RunConfig.parse({ data, images, epochs: 1, seed: run?.seed, validation });
+  return RunConfig.parse({ data, images, epochs: 1, seed: run?.seed });
 }
 
 function dataOf(trained: RunConfig["data"] | undefined, options: Options): RunConfigInput["data"] {

@@ -1,17 +1,17 @@
 import type { Command } from "commander";
-import { loadSplits, openState, type RunConfig, type TrainResult, trainMiss } from "../../../models/index.js";
+import { loadSplits, openState, type RunConfig, readRun, type TrainResult, trainMiss } from "../../../models/index.js";
 import { commandLine, commonFlags } from "../command-line.js";
 import { addCommonOptions, type CommonOptions, openChosenDevice, secondsFrom0 } from "../common-options.js";
 import { evaluate, majorityOf, metricsOf, scoreTable } from "../evaluation.js";
 import { Interrupted, UsageError } from "../exit.js";
 import { clock, count } from "../format.js";
 import { Interruption } from "../interruption.js";
-import { leakDocument, leakNotice } from "../leak.js";
+import { leakFields, warnings } from "../leak.js";
 import { memoryUsed, say, writeJson } from "../output.js";
 import { bertVocabulary } from "../package-files.js";
 import { Progress } from "../progress.js";
 import { addRunFlags, readConfigFile, runConfig } from "../run-flags.js";
-import { holdsRun, readRun, resumable } from "../run-folder.js";
+import { holdsRun, resumable } from "../run-folder.js";
 
 interface Options extends CommonOptions {
   out: string;
@@ -85,16 +85,15 @@ async function run(options: Options): Promise<void> {
     `stopped while testing. The model is in ${out}; test it with: ${commandLine("eval", "miss", out, ...flags)}`,
   );
   const majority = majorityOf(train, test);
-  const notice = leakNotice(result.leak, result.config.data);
   say(options, scoreTable(scores, majority));
-  if (notice) say(options, notice);
+  for (const warning of warnings(result, result.config.data)) say(options, warning);
   say(options, `model: ${out}`);
   await writeJson(options, {
     version: 1,
     command: "train miss",
     device: { name: device.name, description: device.description },
     config: result.config,
-    leak: leakDocument(result.leak),
+    ...leakFields(result),
     seconds: (performance.now() - started) / 1000,
     ...memoryUsed(device),
     parameters: result.parameters,

@@ -1,0 +1,54 @@
+/** What a model has learned, run after run: the rows of the run that made it, of the run that it started from, and so on. */
+import { platform } from "#platform";
+import { FileError } from "../../bindings/platform/file-error.js";
+import { io } from "../../engine/index.js";
+import type { Learned } from "../data/leak.js";
+import { folderOf } from "../data/table.js";
+import { loadParts } from "./parts.js";
+import type { RunConfig } from "./run-config.js";
+import { RUN_FILE, readRun } from "./run-file.js";
+import { sameGroups } from "./same-data.js";
+
+type Data = RunConfig["data"];
+
+export interface Lineage {
+  readonly rows: readonly Learned[];
+  /** Why not all of them are known; null where they are. */
+  readonly unknown: string | null;
+}
+
+/** What `run` trained on. Rejects where its data cannot be read, or are not those that it recorded. */
+export async function learnedIn(run: RunConfig, from: string, asked: Data, signal?: AbortSignal): Promise<Learned[]> {
+  const { parts, data } = await loadParts(run, signal);
+  const groups = sameGroups(data, asked);
+  // Validation chose the checkpoint.
+  return (["train", "validation"] as const).map((part) => ({ part, records: parts[part], from, sameGroups: groups }));
+}
+
+/** What the start of `run` was trained on, and the start of that, to be compared with the rows of `asked`. */
+export async function learnedBefore(
+  { init }: RunConfig,
+  asked: Data,
+  signal?: AbortSignal,
+  followed: readonly string[] = [],
+): Promise<Lineage> {
+  if (init === undefined || followed.includes(platform.absolute(init))) return { rows: [], unknown: null };
+  const from = `the start ${init}`;
+  try {
+    // A checkpoint lies beside the settings of its run.
+    const run = (await readRun(init)) ?? (await readRun(folderOf(init) || "."));
+    if (!run) return { rows: [], unknown: `${from} has no ${RUN_FILE}` };
+    const rows = await learnedIn(run, from, asked, signal);
+    const before = await learnedBefore(run, asked, signal, [...followed, platform.absolute(init)]);
+    return { ...before, rows: [...rows, ...before.rows] };
+  } catch (error) {
+    return { rows: [], unknown: `${from}: ${whyUnreadable(error)}` };
+  }
+}
+
+/** Why the data of another run cannot be read. Throws what is no matter of files. */
+export function whyUnreadable(error: unknown): string {
+  if (error instanceof io.FileFormatError) return `${error.file}: ${error.what}`;
+  if (error instanceof FileError) return error.message;
+  throw error;
+}
