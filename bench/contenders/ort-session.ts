@@ -3,6 +3,7 @@ import { sizeOf } from "../inputs.js";
 import { onnxModel } from "../onnx/model.js";
 import { type Peer, Unsupported } from "../task.js";
 import { graphOf, type OrtGraph } from "./ort-graphs.js";
+import { RESIDENT, residentCase } from "./ort-resident.js";
 
 /** The part of onnxruntime's interface that is used here, the same in Node and in a page. */
 export interface Ort {
@@ -12,11 +13,15 @@ export interface Ort {
   };
   readonly env: { readonly versions: { readonly node?: string; readonly web?: string; readonly common: string } };
 }
-interface Session {
+interface OrtTensor {
+  readonly data: Float32Array;
+  dispose(): void;
+}
+export interface Session {
   run(
     feeds: Readonly<Record<string, object>>,
     fetches?: Readonly<Record<string, object>>,
-  ): Promise<Readonly<Record<string, { readonly data: Float32Array }>>>;
+  ): Promise<Readonly<Record<string, OrtTensor>>>;
   release(): Promise<void>;
 }
 
@@ -29,7 +34,8 @@ export interface OrtOptions {
 
 /**
  * onnxruntime in this process or page. `constants`: weights are part of the model, so the session may repack them once; a
- * task without weights is unsupported then. Outputs have memory of their own, given in advance.
+ * task without weights is unsupported then. On cpu, outputs have memory of their own, given in advance; on webgpu, inputs
+ * and outputs are the device's buffers (ort-resident.ts).
  */
 export function ortPeer(ort: Ort, options: OrtOptions): Peer {
   const { node, web, common } = ort.env.versions;
@@ -42,20 +48,16 @@ export function ortPeer(ort: Ort, options: OrtOptions): Peer {
         throw new Unsupported(`${task.op} has no weights to prepack`);
       const constant = (name: string) => options.constants && graph.weights.includes(name);
       const session = await open(ort, graph, constant, options);
-      const feeds = tensors(
+      const fed = Object.entries(graph.inputs).filter(([name]) => !constant(name));
+      if (options.device === "webgpu") return [await residentCase(ort, session, graph, fed)];
+      const feeds = tensors(ort, fed);
+      const fetches = tensors(
         ort,
-        Object.entries(graph.inputs).filter(([name]) => !constant(name)),
+        Object.entries(graph.outputs).map(([name, shape]) => [
+          name,
+          { shape, values: new Float32Array(sizeOf(shape)) },
+        ]),
       );
-      // A page gets results in memory of their own whatever it gives.
-      const fetches = web
-        ? undefined
-        : tensors(
-            ort,
-            Object.entries(graph.outputs).map(([name, shape]) => [
-              name,
-              { shape, values: new Float32Array(sizeOf(shape)) },
-            ]),
-          );
       const first = await session.run(feeds, fetches);
       const run = async (calls: number) => {
         for (let i = 0; i < calls; i++) await session.run(feeds, fetches);
@@ -84,14 +86,17 @@ function open(
     constants: Object.fromEntries(entries.filter(([name]) => constant(name))),
   });
   return ort.InferenceSession.create(model, {
-    executionProviders: [device === "webgpu" ? "webgpu" : "cpu"],
+    ...(device === "webgpu" ? RESIDENT : { executionProviders: ["cpu"] }),
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 3,
   });
 }
 
-type Values = readonly (readonly [string, { readonly shape: readonly number[]; readonly values: Float32Array }])[];
+export type Values = readonly (readonly [
+  string,
+  { readonly shape: readonly number[]; readonly values: Float32Array },
+])[];
 
-const tensors = (ort: Ort, values: Values): Record<string, object> =>
+export const tensors = (ort: Ort, values: Values): Record<string, object> =>
   Object.fromEntries(values.map(([name, t]) => [name, new ort.Tensor("float32", t.values, t.shape)]));
