@@ -22,7 +22,10 @@ const cases: readonly OpCase[] = [
   shape("router, 8 experts", 2048, 8),
   shape("MISS-small attention scores", 1182, 197, {
     bench: true,
-    tolerance: { value: { f32: 2e-6 }, reason: "a GPU's division may be off by 2.5 units in the last place" },
+    tolerance: {
+      value: { f32: 2e-6 },
+      reason: "where one weight is nearly 1, dx is the difference of two numbers near 3, a few units of 2.4e-7 off",
+    },
   }),
   shape("one row of a large vocabulary", 1, 152064, { bench: true }),
 ];
