@@ -27,17 +27,22 @@ std::string real_path(const std::string &path) {
   return found.get();
 }
 
+struct Close {
+  void operator()(void *library) const { dlclose(library); }
+};
+
 void *open(const std::string &path) {
-  void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) throw std::runtime_error(std::string("its library does not load: ") + dlerror());
-  const auto abi = reinterpret_cast<uint32_t (*)()>(dlsym(library, "consilium_kernel_abi"));
+  // Closed again where it is refused: once it was compiled anew, the same path must load what is there then.
+  std::unique_ptr<void, Close> library(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL));
+  if (!library) throw std::runtime_error(std::string("its library does not load: ") + dlerror());
+  const auto abi = reinterpret_cast<uint32_t (*)()>(dlsym(library.get(), "consilium_kernel_abi"));
   if (abi == nullptr)
     throw std::runtime_error(path + " is not a library of kernels. Include <consilium/kernel.h> in its source");
   if (abi() != CONSILIUM_KERNEL_ABI)
     throw std::runtime_error(path + " was compiled for ABI " + std::to_string(abi()) + " of kernels, and this is " +
                              std::to_string(CONSILIUM_KERNEL_ABI) +
                              ". Compile it again with the headers of this package: -I \"$(npx consilium include)\"");
-  return library;
+  return library.release();
 }
 
 }  // namespace

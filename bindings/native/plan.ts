@@ -52,4 +52,4 @@ export function planOf(pass: AnyPass, dtype: FloatDType, native: NativeDevice): 
 }
 
 const pathOf = (library: string | URL): string =>
-  library instanceof URL ? decodeURIComponent(library.pathname) : library;
+  library instanceof URL || library.startsWith("file:") ? decodeURIComponent(new URL(library).pathname) : library;

@@ -117,6 +117,7 @@ describe.skipIf(!opened)(`libraries of kernels ${reason}`, () => {
       ["by path", library],
       ["by a path from here", relative(process.cwd(), library)],
       ["by URL", pathToFileURL(library)],
+      ["by URL in a string", String(pathToFileURL(library))],
     ])("%s", async (_, where) => {
       const n = 1000;
       const round = roundTo[dtype];
@@ -206,12 +207,16 @@ describe.skipIf(!opened)(`libraries of kernels ${reason}`, () => {
     );
   });
 
-  test("another ABI", () => {
+  test("another ABI, until it is compiled anew", async () => {
     const path = compile("older", '#include <cstdint>\nextern "C" uint32_t consilium_kernel_abi() { return 99; }');
     expect(failure(copying(path))).toBe(
       `copying/forward: ${path} was compiled for ABI 99 of kernels, and this is 1. Compile it again with the headers of ` +
         'this package: -I "$(npx consilium include)"',
     );
+    compile("older", KERNELS);
+    using x = tensor([1, 2], { device });
+    using y = call(copying(path), x);
+    expect([...(await y.data())]).toEqual([1, 2]);
   });
 
   test("a symbol that is not there", () => {
