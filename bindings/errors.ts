@@ -54,10 +54,13 @@ export class WebGpuError extends Error {
 export class BindingTooLarge extends RangeError {
   override readonly name = "BindingTooLarge";
 
-  constructor(pass: AnyPass, buffer: string, bytes: number, limit: number) {
+  /** `whole`: the launch can be cut into smaller ones, but each of them needs all of this buffer, such as a weight. */
+  constructor(pass: AnyPass, buffer: string, bytes: number, limit: number, whole = false) {
+    const what = `${pass.label}: ${buffer} would take a binding of ${bytes} bytes; this adapter's hold ${limit}, and `;
     super(
-      `${pass.label}: ${buffer} would take a binding of ${bytes} bytes; this adapter's hold ${limit}, and this launch ` +
-        "cannot be cut into smaller ones. Give it fewer rows at a time, or use the cpu device.",
+      whole
+        ? `${what}every part of this launch needs all of it. Split ${buffer} itself, or use the cpu device.`
+        : `${what}this launch cannot be cut into smaller ones. Give it fewer rows at a time, or use the cpu device.`,
     );
   }
 }

@@ -154,7 +154,7 @@ export interface WgslLaunch<P extends Params> {
   /** Workgroups in x, y, z. */
   grid(params: ParamValues<P>, tiles: Tiles): readonly [number, number, number];
   /** Absent, or null, where the parts of the result depend on more than their own part of the inputs. */
-  cut?(params: ParamValues<P>): Cut<P> | null;
+  cut?(params: ParamValues<P>, dtype: FloatDType): Cut<P> | null;
   /** The buffers this launch binds, where it does not bind all of the pass's (WebGPU allows 8 to 10). */
   readonly buffers?: readonly string[];
 }
@@ -184,8 +184,8 @@ export interface Launches<P extends Params, L> {
 /** How the cpu device carries out a pass. */
 export interface CpuLaunches<P extends Params> extends Launches<P, CpuLaunch<P>> {
   /**
-   * The shared library with its symbols, for a pass outside this package: a path or file URL. It is loaded at the first
-   * launch. Compile it against consilium/kernel.h.
+   * The shared library with its symbols, for a pass outside this package: a path, or a file URL, as a string too. It is
+   * loaded at the first launch. Compile it against consilium/kernel.h.
    */
   readonly library?: string | URL;
 }

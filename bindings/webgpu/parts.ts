@@ -30,7 +30,7 @@ export function partsOf(
   const large = names.find((name) => sizeOf(name) > most);
   if (large === undefined) return [whole];
 
-  const cut = launch.cut?.(whole.params) ?? null;
+  const cut = launch.cut?.(whole.params, dtype) ?? null;
   const along = cut && (cut.along ?? byShape(pass, cut.over, whole.params));
   const bytes = (name: string) => {
     const stored: DType | "value" = pass.buffers[name].dtype;
@@ -40,8 +40,8 @@ export function partsOf(
     .filter((name) => along?.[name] && sizeOf(name) > 0)
     .map((name) => (along as Numbers)[name] * bytes(name));
   const fixed = names.find((name) => !along?.[name] && sizeOf(name) > most);
-  if (!cut || !along || fixed !== undefined)
-    throw new BindingTooLarge(pass, fixed ?? large, sizeOf(fixed ?? large), most);
+  if (!cut || !along) throw new BindingTooLarge(pass, large, sizeOf(large), most);
+  if (fixed !== undefined) throw new BindingTooLarge(pass, fixed, sizeOf(fixed), most, true);
 
   const unit = steps.reduce((unit, step) => leastCommonMultiple(unit, alignedUnit(step)), cut.unit ?? 1);
   const count = Math.floor(most / Math.max(...steps) / unit) * unit;

@@ -4,6 +4,7 @@ import {
   ALL_FLOATS,
   type Cut,
   ceilDiv,
+  type FloatDType,
   optional,
   type ParamValues,
   pass,
@@ -54,16 +55,16 @@ const forwardSize = (p: ForwardParams) => ({
 
 /**
  * By batches, else by rows of a and y. Where those are columns of a, by what is summed over: the parts add up in y, whose
- * epilogue must come with the last of them, and so there may be none.
+ * epilogue must come with the last of them, and so there may be none. Not in f16: y would round once for each part.
  */
-function forwardCut(p: ForwardParams): Cut<typeof forwardParams> | null {
+function forwardCut(p: ForwardParams, dtype: FloatDType): Cut<typeof forwardParams> | null {
   const { B, M, N, K } = p;
   if (B > 1) {
     const operands = { ...(p.batchedA && { a: M * K }), ...(p.batchedB && { b: K * N }) };
     return { over: "B", along: { ...operands, y: M * N, preactivation: M * N } };
   }
   if (!p.transposeA) return { over: "M", along: { a: K, y: N, preactivation: N } };
-  if (p.transposeB || p.activation !== 0 || p.hasPreactivation) return null;
+  if (dtype === "f16" || p.transposeB || p.activation !== 0 || p.hasPreactivation) return null;
   return { over: "K", along: { a: M, b: N }, later: { accumulate: 1, hasBias: 0 } };
 }
 

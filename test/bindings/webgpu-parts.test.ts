@@ -100,16 +100,19 @@ describe("a launch whose buffers are over the limit of a binding", () => {
       [273, 0, 1],
       [239, 1, 0],
     ]);
+    // In f16 y would round once for each part.
+    expect(() => cut(matmul, "f16", [65_536, 65_536, 128, 8192, null], summed, 35_000)).toThrow(BindingTooLarge);
   });
 
   test("is refused where it cannot be cut, or a buffer that every part needs is too large", () => {
     expect(() => cut(reduce, "f32", [4096, 16], { O: 1, L: 1024, I: 1, f: 0 }, 1024)).toThrow(
-      new BindingTooLarge(reduce, "x", 4096, 1024),
+      "reduce/forward: x would take a binding of 4096 bytes; this adapter's hold 1024, and this launch cannot be cut into " +
+        "smaller ones. Give it fewer rows at a time, or use the cpu device.",
     );
     const wide = { T: 2, C: 1024, eps: 1e-5 };
     expect(() => cut(layerNorm, "f32", [8192, 4096, 4096, 8192, 16, 16], wide, 4000)).toThrow(
-      "layer-norm/forward: weight would take a binding of 4096 bytes; this adapter's hold 4000, and this launch cannot be " +
-        "cut into smaller ones. Give it fewer rows at a time, or use the cpu device.",
+      "layer-norm/forward: weight would take a binding of 4096 bytes; this adapter's hold 4000, and every part of this " +
+        "launch needs all of it. Split weight itself, or use the cpu device.",
     );
     const activated = { ...product, ...epilogue, transposeA: 1, activation: 1 };
     expect(() => cut(matmul, "f32", [16_384, 16_384, null, 16_384, null], activated, 10_000)).toThrow(BindingTooLarge);
