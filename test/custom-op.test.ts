@@ -37,8 +37,7 @@ describe("an op outside the package", () => {
     expect(status, stdout + stderr).toBe(0);
   });
 
-  test.each(["reference", "cpu", "webgpu"] as const)("forward and gradient on %s", async (name, ...rest) => {
-    const [context] = rest as unknown as [{ skip(reason: string): void }];
+  test.for(["reference", "cpu", "webgpu"] as const)("forward and gradient on %s", async (name, context) => {
     const { device, reason } = await tryOpen(name);
     if (!device) return context.skip(reason);
     device.close();
