@@ -51,7 +51,10 @@ export interface Profiler {
 export interface DeviceOptions {
   /** Worker threads of the cpu device, the queue thread included. Default: the cores this process may use. */
   threads?: number;
-  /** Upper bound of live plus pooled bytes. Default: nine tenths of what the machine offers this process. */
+  /**
+   * Upper bound of live, pooled and the device's own bytes together. Default: nine tenths of what the machine offers this
+   * process.
+   */
   memoryBudget?: number;
   /**
    * Exact allocations, never reused, with guard zones around them and NaN inside; `checkGuards` and `finish` report

@@ -70,6 +70,7 @@ export class Device {
   #log: CaptureLog | null = null;
   #recording: Recording | null = null;
   #warming: WarmUp | null = null;
+  #profiling = false;
   #ops = 0;
   #recorded = 0;
   /** What the last `ready` left under way. */
@@ -307,25 +308,29 @@ export class Device {
 
   /**
    * What the device's own clock says of each launch that `f` enqueues, in order. Launches are timed one by one, so their sum
-   * may be more than they take together. Throws DeviceError where `canProfile` is false.
+   * may be more than they take together. Rejects with a DeviceError where `canProfile` is false, or inside another profile;
+   * with a TypeError where `f` returns a promise: what it launches later would not be timed.
    */
   async profile(f: () => void): Promise<Timing[]> {
     this.refuseInside("profile()");
+    if (this.#profiling) throw new DeviceError("profile: another profile is running. Call one after the other.");
     const { profiler } = this.binding;
     if (!profiler)
       throw new DeviceError(`profile: the ${this.name} device has no clock of its own. Time from outside.`);
     profiler.start();
+    this.#profiling = true;
     let timings: Promise<Timing[]> | null = null;
     try {
-      f();
+      if ((f() as unknown) instanceof Promise)
+        throw new TypeError("profile: the function returned a Promise. Only what it launches at once is timed.");
     } finally {
+      this.#profiling = false;
       timings = engineErrors(profiler.stop());
       timings.catch(() => {});
     }
     return timings;
   }
 
-  /** What it has done since it was opened: read it twice and subtract. */
   /** What it has done since it was opened; differences tell what a step takes. */
   counters(): Counters {
     return { ops: this.#ops, recorded: this.#recorded, ...this.binding.counters };

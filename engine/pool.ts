@@ -12,9 +12,9 @@ export interface MemoryReport {
   readonly pooled: number;
   /** Bytes that the device holds for itself: scratch of kernels, params, recordings, staging of reads. */
   readonly own: number;
-  /** Largest live bytes since the device was opened or `resetPeak`. */
+  /** Largest live bytes since the device was opened. */
   readonly peak: number;
-  /** Upper bound of live plus pooled. */
+  /** Upper bound of live, pooled and own bytes together. */
   readonly budget: number;
   /** Live allocations. */
   readonly allocations: number;
@@ -75,8 +75,8 @@ class FreeLists {
 /**
  * Reuses memory by size class, the oldest first: steps that are alike get the same memory for the same tensors, so that
  * what a device prepares for a launch and its memory (bind groups) is found again. Launches run in the order they are
- * enqueued, so memory given back can be taken again at once. The budget covers live and pooled bytes and the device's own: pooled ones are freed before an allocation is
- * refused.
+ * enqueued, so memory given back can be taken again at once. The budget covers live and pooled bytes and the device's own:
+ * pooled ones are freed before an allocation is refused.
  */
 export class Pool {
   #binding: Binding;

@@ -28,7 +28,8 @@ const DERIVATIVE_LIMIT = 30_000;
  * device opened with `debug` also tells of writes outside a buffer.
  *
  * Resolves with a line for each comparison. Rejects with a CheckError that lists every fault: case, device, type, the worst
- * element. WebGPU computes in f32, and in f16 where the adapter has it: other types are left out there.
+ * element. What throws ends the check at once with its own error: the op itself, or a guard zone that was written to.
+ * WebGPU computes in f32, and in f16 where the adapter has it: other types are left out there.
  */
 export async function checkOp(op: CheckableOp, table: CaseTable, devices: readonly Device[]): Promise<string[]> {
   const passed: string[] = [];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { OutOfMemoryError } from "../../engine/errors.js";
+import { DeviceError, OutOfMemoryError } from "../../engine/errors.js";
 import { openDevice } from "../../engine/open-device.js";
 import { zeros } from "../../engine/ops/fill.js";
 import { matmul } from "../../engine/ops/matmul.js";
@@ -149,6 +149,25 @@ describe.skipIf(!probe)(`profile on webgpu ${reason}`, () => {
       }),
     ).rejects.toThrow("stop");
     expect(await device.profile(() => scope(() => void scale(x, 2)))).toHaveLength(1);
+  });
+
+  test("refuses one inside another, and a function that goes on later", async () => {
+    using device = await openDevice("webgpu");
+    if (!device.canProfile) return;
+    using x = zeros([16], { device });
+    const work = () => scope(() => void scale(x, 2));
+    let inner: Promise<unknown> | undefined;
+    const timings = await device.profile(() => {
+      work();
+      inner = device.profile(work).catch((error) => error);
+      work();
+    });
+    expect(timings).toHaveLength(2);
+    expect(await inner).toEqual(new DeviceError("profile: another profile is running. Call one after the other."));
+    await expect(device.profile(async () => work())).rejects.toThrow(
+      new TypeError("profile: the function returned a Promise. Only what it launches at once is timed."),
+    );
+    expect(await device.profile(work)).toHaveLength(1);
   });
 });
 

@@ -202,12 +202,10 @@ warmTest("refuses what needs values, and leaves nothing of a step that throws", 
   using x = tensor([1, 2], { device });
   const text = (what: string) => `warmUp: ${what} inside the step, of which nothing is computed. Do it outside.`;
   const inside: [string, () => unknown][] = [
-    ["a read", () => void x.data().catch((e) => Promise.reject(e))],
     ["another capture", () => capture(device, () => scale(x, 2))],
     ["seed()", () => device.seed(1)],
   ];
-  for (const [what, act] of inside.slice(1))
-    await expect(device.warmUp(act)).rejects.toThrow(new DeviceError(text(what)));
+  for (const [what, act] of inside) await expect(device.warmUp(act)).rejects.toThrow(new DeviceError(text(what)));
   let rejected: unknown;
   await device.warmUp(() => void x.data().catch((error) => (rejected = error)));
   expect(rejected).toEqual(new DeviceError(text("a read")));
