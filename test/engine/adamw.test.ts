@@ -1,5 +1,6 @@
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { capture } from "../../engine/capture.js";
+import { OutOfMemoryError } from "../../engine/errors.js";
 import { sum } from "../../engine/ops/reduce.js";
 import { square } from "../../engine/ops/unary.js";
 import { AdamW } from "../../engine/optim/index.js";
@@ -49,6 +50,35 @@ describe.each(["reference", "cpu", "webgpu"] as const)("AdamW on %s", async (nam
     early.grad = tensor([0.1 * t, -1 / t], { device });
     if (late(t)) second.grad = tensor([0.2 * t, 3 / t], { device });
   };
+
+  test("a step whose upload is refused leaves what the next one needs", async () => {
+    const run = async (refused: boolean) => {
+      const parameters = three();
+      using optimizer = new AdamW(parameters, { lr: 0.1 });
+      const step = (t: number) => {
+        give(parameters, t);
+        optimizer.step();
+        optimizer.zeroGrad();
+      };
+      step(1);
+      if (refused) {
+        const write = vi.spyOn(device, "write").mockImplementation((_storage, _data, dtype) => {
+          if (dtype === "u32") throw new OutOfMemoryError("upload: refused");
+        });
+        expect(() => step(4)).toThrow("upload: refused");
+        write.mockRestore();
+        optimizer.zeroGrad();
+      }
+      // Takes the memory of the list of parameters, where that was given back.
+      const others = Array.from({ length: 8 }, () => tensor([7, 7, 7, 7], { device }));
+      step(2);
+      for (const t of others) t.dispose();
+      const values = await Promise.all(parameters.map(async ([, p]) => [...(await p.data())]));
+      for (const [, p] of parameters) p.dispose();
+      return values;
+    };
+    expect(await run(true)).toEqual(await run(false));
+  });
 
   test("a parameter counts the steps that it had a gradient in, as in PyTorch", async () => {
     const [beta1, beta2, lr] = [0.9, 0.999, 0.1];
