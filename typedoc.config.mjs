@@ -18,6 +18,8 @@ export default {
     "STORED_BYTES",
     "ACTIVATIONS",
     "schema",
+    "folderSchema",
+    "tableSchema",
     "stateSchema",
     "validationSchema",
     "MissNetwork",

@@ -1,13 +1,14 @@
 /** The public API of the models. */
 
-export type { CheckOptions, DataSummary } from "./data/check.js";
+export type { CheckOptions, Count, DataSummary } from "./data/check.js";
 export { ImageStore } from "./data/image-store.js";
-export { countsOf, type Leak, type LeakedRow, leakedRows, leakText } from "./data/leak.js";
-export type { Problem } from "./data/problem.js";
-export type { AnswerType, VqaRecord } from "./data/record.js";
+export { countsOf, type Evaluated, type Leak, type LeakedRow, leakedRows, leakText, type Shared } from "./data/leak.js";
+export type { Problem, ProblemKind } from "./data/problem.js";
+export type { AnswerType, Part, VqaRecord } from "./data/record.js";
 export {
   isTableFile,
   loadTable,
+  type ParsedTable,
   parseTable,
   type Table,
   TableColumns,

@@ -10,28 +10,39 @@ import { type Part, placeOf, questionKey, type VqaRecord } from "./record.js";
 /** Rows by their part; `unsplit` where neither a file nor a column says one. */
 export type RowsByPart = Readonly<Partial<Record<Part | "unsplit", readonly VqaRecord[]>>>;
 
+/** What the rows of a data set are. */
 export interface DataSummary {
+  /** How many, by part. */
   readonly rows: Readonly<Record<string, number>>;
+  /** Different pictures. */
   readonly images: number;
   /** Patients or studies; 0 where none are named. */
   readonly groups: number;
-  readonly answerTypes: { readonly closed: number; readonly open: number; readonly unknown: number };
+  /** Rows of each type; unknown where the data set says nothing. */
+  readonly answerTypes: Readonly<Record<"closed" | "open" | "unknown", number>>;
   /** How often each answer is given, normalised, the most common first. */
   readonly answers: readonly Count[];
   /** How questions begin, by their first word. */
   readonly questions: readonly Count[];
+  /** How many rows each has. */
   readonly categories: readonly Count[];
 }
 
+/** How often something occurs. */
 export interface Count {
+  /** What. */
   readonly name: string;
+  /** How often. */
   readonly count: number;
 }
 
+/** How closely a data set is looked at. */
 export interface CheckOptions {
   /** Decode every image; otherwise they are only looked for. Default: true. */
   readonly decode?: boolean;
+  /** Ends the check. */
   readonly signal?: AbortSignal;
+  /** Called after each image. */
   onProgress?(done: number, total: number): void;
 }
 

@@ -6,22 +6,30 @@ import { type Part, placeOf, questionKey, type VqaRecord } from "./record.js";
 /** `question`: the same question about the same image, the hardest of the three. */
 export type Shared = "group" | "image" | "question";
 
-type Evaluated = Exclude<Part, "train">;
+/** A part that is measured, or chooses the checkpoint. */
+export type Evaluated = Exclude<Part, "train">;
 
+/** A row of an evaluation that shares something with training. */
 export interface LeakedRow {
+  /** Of the evaluation. */
   readonly part: Evaluated;
+  /** The row itself. */
   readonly record: VqaRecord;
-  /** What it shares, the hardest first, and the first row that has that, with its part. */
+  /** What it shares, the hardest first. */
   readonly shares: readonly Shared[];
+  /** The first row that has the hardest of that. */
   readonly with: VqaRecord;
+  /** Its part. */
   readonly withPart: Part;
   /** Where that row is from; absent where it is of the same run. */
   readonly from?: string;
 }
 
+/** What an evaluation shares with training. */
 export interface Leak {
   /** Questions of each part, those that share nothing included. */
   readonly totals: Readonly<Record<Evaluated, number>>;
+  /** Those that share something. */
   readonly rows: readonly LeakedRow[];
 }
 

@@ -1,6 +1,7 @@
 /** What is wrong with a data set, as a value: a check lists every problem, a loader throws them together. */
 import { io } from "../../engine/index.js";
 
+/** What sort of problem it is. */
 export type ProblemKind =
   /** The file as a whole: it cannot be read, has no rows, lacks a column. */
   | "file"
@@ -15,10 +16,13 @@ export type ProblemKind =
   | "image unreadable"
   | "leak";
 
+/** Something that is wrong with a data set. */
 export interface Problem {
+  /** Which sort. */
   readonly kind: ProblemKind;
   /** One sentence without its full stop, with the first places. */
   readonly text: string;
+  /** What to do. */
   readonly advice: string;
   /** Where it is, all of them. */
   readonly places: readonly string[];

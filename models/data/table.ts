@@ -18,7 +18,9 @@ const name = z.string().min(1);
 export const TableColumns = z.strictObject({
   /** Path of the image, relative to the file or to the folder of the images. */
   image: name.optional(),
+  /** The question. */
   question: name.optional(),
+  /** The answer. */
   answer: name.optional(),
   /** Patient or study: a split never has one group in two parts. */
   group: name.optional(),
@@ -26,13 +28,17 @@ export const TableColumns = z.strictObject({
   answer_type: name.optional(),
   /** train, val or test; without it the rows are split by group. */
   split: name.optional(),
+  /** Number or name of the question; its place in the file where there is no column. */
   id: name.optional(),
   /** Results are also given by these: the part of the body, the kind of question. */
   category: name.optional(),
 });
+/** The names of the columns, by their role. */
 export type TableColumns = z.infer<typeof TableColumns>;
+/** What a column is. */
 export type TableRole = keyof TableColumns;
 
+/** All that a column can be. */
 export const tableRoles = Object.keys(TableColumns.shape) as TableRole[];
 const REQUIRED: readonly TableRole[] = ["image", "question", "answer"];
 
@@ -41,16 +47,28 @@ export interface TableRow extends VqaRecord {
   readonly part?: Part;
 }
 
+/** How a table is read. */
 export interface TableOptions {
+  /** Names of columns that are called otherwise than their role. */
   readonly columns?: TableColumns;
   /** Where the images are; default: the folder of the file. */
   readonly imageFolder?: string;
 }
 
+/** A table that was read. */
 export interface Table {
+  /** In the order of the file. */
   readonly rows: TableRow[];
   /** Of the file's bytes, hexadecimal: whether it is still the same. */
   readonly sha256: string;
+}
+
+/** What could be read of a table, and what not. */
+export interface ParsedTable {
+  /** The sound ones, in the order of the file. */
+  readonly rows: TableRow[];
+  /** What is wrong with the others. */
+  readonly problems: Problem[];
 }
 
 const DELIMITERS: Readonly<Record<string, string | null>> = { csv: ",", tsv: "\t", jsonl: null, ndjson: null };
@@ -83,7 +101,7 @@ export async function parseTable(
   text: string,
   fileName: string,
   { columns = {}, imageFolder }: TableOptions = {},
-): Promise<{ rows: TableRow[]; problems: Problem[] }> {
+): Promise<ParsedTable> {
   if (!isTableFile(fileName))
     throw new io.FileFormatError(fileName, "it is no table by its name", "A table is a .csv, .tsv, .jsonl or .ndjson");
   const names = tableRoles.map((role) => columns[role] ?? role);

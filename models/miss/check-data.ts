@@ -5,6 +5,7 @@ import { parseTable, readTableFile } from "../data/table.js";
 import { loaders } from "./parts.js";
 import type { RunConfig } from "./run-config.js";
 
+/** What a check of a data set found. */
 export interface DataCheck {
   /** All that is wrong, in the order of the file, then of the checks. */
   readonly problems: readonly Problem[];

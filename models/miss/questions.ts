@@ -11,7 +11,9 @@ import { loadParts } from "./parts.js";
 import type { RunConfig, TableData } from "./run-config.js";
 import { sameData } from "./same-data.js";
 
+/** What a model is measured with, and what is known of how that is related to its training. */
 export interface Questions {
+  /** Of the part, in the order of the file. */
   readonly questions: VqaRecord[];
   /** `all`: a table that no column and no run splits is evaluated as a whole. */
   readonly part: Part | "all";

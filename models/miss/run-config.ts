@@ -3,17 +3,24 @@ import { TableColumns } from "../data/table.js";
 import { presets } from "./config.js";
 
 /** A folder in the layout of data/vqa-rad (or of SLAKE), and which questions of it. smoke: those about 24 images. */
-const FolderData = z.strictObject({
+const folderSchema = z.strictObject({
+  /** Which. */
   set: z.enum(["organ", "vqa-rad", "slake", "organ-smoke", "vqa-rad-smoke"]),
+  /** Where it is. */
   folder: z.string(),
 });
-export type FolderData = z.infer<typeof FolderData>;
-export const folderSets = FolderData.shape.set.options;
+/** A published data set in its folder. */
+export type FolderData = z.infer<typeof folderSchema>;
+/** The published data sets. */
+export const folderSets = folderSchema.shape.set.options;
 
 /** Questions of your own: a .csv, .tsv or .jsonl with a row for each. */
-const TableData = z.strictObject({
+const tableSchema = z.strictObject({
+  /** A table of your own. */
   set: z.literal("table"),
+  /** Where it is. */
   file: z.string(),
+  /** What is what in it. */
   columns: TableColumns.prefault({}),
   /** Folder of the images; that of the file where absent. */
   images: z.string().optional(),
@@ -34,14 +41,16 @@ const TableData = z.strictObject({
   /** Go on though evaluation rows share group, image or question with training, or cannot be compared; every report says so. */
   allowLeak: z.boolean().default(false),
 });
-export type TableData = z.infer<typeof TableData>;
+/** A table of your own. */
+export type TableData = z.infer<typeof tableSchema>;
 
 const mode = z.enum(["frozen", "train", "lora"]);
 
 const schema = z.strictObject({
   /** Sizes of the model. */
   preset: z.enum(Object.keys(presets) as [keyof typeof presets]).default("tiny"),
-  data: z.discriminatedUnion("set", [FolderData, TableData]),
+  /** Where the questions are from. */
+  data: z.discriminatedUnion("set", [folderSchema, tableSchema]),
   /** blank: a grey square instead of every image, for a baseline that knows the question only. shuffled: wrong images. */
   images: z.enum(["real", "blank", "shuffled"]).default("real"),
   /** full: the tokenizer's 30,524 pieces. reduced: only those the training texts use. */
