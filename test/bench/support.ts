@@ -3,6 +3,7 @@ import { differenceOf } from "../../bench/agreement.js";
 import { openPeers } from "../../bench/contenders/index.js";
 import type { Peer, Task } from "../../bench/task.js";
 import { type Device, openDevice } from "../../engine/index.js";
+import { required } from "../support/devices.js";
 
 /** Every form of a peer that runs computes what we compute, in every task; skipped where the peer does not open. */
 export async function agrees(
@@ -12,7 +13,11 @@ export async function agrees(
   device: "cpu" | "webgpu" = "cpu",
 ): Promise<void> {
   const [{ peer, reason }] = await openPeers([name], { threads: 1, device });
-  if (!peer) return skip(reason);
+  if (!peer) {
+    // PyTorch is no package of bench/peers.
+    if (required.has(name === "torch" ? "torch" : "peers")) throw new Error(reason);
+    return skip(reason);
+  }
   const own = await openDevice(device, { threads: 1 });
   try {
     for (const task of tasks) await compareResults(peer, task, own);

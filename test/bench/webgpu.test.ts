@@ -12,12 +12,30 @@ describe.for(["tfjs", "jax"] as const)("%s on WebGPU", (name) => {
 
   it.for([
     ["matmul", "5x7x33:linear"],
-    ["attention", "B2H3S17D16:causal"],
+    ["attention", "B2H3S17D16:causal,B2H3S17D16:packed"],
+    ["layer-norm", "7x33"],
+    ["cross-entropy", "5x33"],
+    ["adamw", "3x5x7"],
   ] as const)(
     "computes what we compute, forward and backward: %s %s",
     { timeout: 300_000 },
     async ([suite, shapes], { skip }) => {
       await agrees(name, tasksOf(suite, shapes), skip, "webgpu");
+    },
+  );
+});
+
+describe("onnxruntime-node on WebGPU", () => {
+  it.for([
+    ["matmul", "5x7x33,5x7x33:linear:gelu"],
+    ["attention", "B2H3S17D16"],
+    ["layer-norm", "7x33"],
+  ] as const)(
+    "computes what we compute, from and to buffers of the device: %s %s",
+    { timeout: 300_000 },
+    async ([suite, shapes], { skip }) => {
+      const forwards = tasksOf(suite, shapes).filter((task) => task.pass === "forward");
+      await agrees("ort", forwards, skip, "webgpu");
     },
   );
 });
