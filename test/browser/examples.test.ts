@@ -101,6 +101,12 @@ describe("the page of Vite", () => {
       await page.selectOption("#steps", String(STEPS));
       await watchFrames(page);
       await page.click("#train");
+      await page.click("#stop");
+      await expect.poll(() => text(page, "progress"), { timeout: 60_000 }).toBe("stopped before a step");
+      expect(await text(page, "train")).toBe("Train");
+      expect(await text(page, "error")).toBe("");
+      await page.click("#train");
+      expect(await page.locator("#steps").isDisabled()).toBe(true);
       await expect.poll(() => text(page, "progress"), { timeout: 90_000 }).toMatch(/^step ([3-9]|1\d) of 20/);
       await page.click("#stop");
       await expect.poll(() => text(page, "progress"), { timeout: 60_000 }).toMatch(/^stopped after step \d+$/);

@@ -64,7 +64,8 @@ export async function start(root, data, connect) {
 
   /** Runs `work` with the buttons off; what goes wrong is shown in words. */
   async function busy(work, stoppable = false) {
-    const buttons = root.querySelectorAll("button");
+    // The steps too: what is stopped goes on with as many as it began with.
+    const buttons = root.querySelectorAll("button, #steps");
     find("error").textContent = "";
     for (const button of buttons) button.disabled = button.id !== "stop" || !stoppable;
     try {
@@ -73,11 +74,12 @@ export async function start(root, data, connect) {
       find("error").textContent = error.message;
     }
     find("download").hidden = true;
-    for (const button of buttons) button.disabled = !ready || button.id === "stop";
+    for (const button of buttons) button.disabled = button.id === "stop" || (button.id !== "steps" && !ready);
   }
 
   let ready = false;
-  let stopped = false;
+  /** Epochs of the training that was stopped and can go on. */
+  let paused = null;
   find("ask").addEventListener("submit", (event) => {
     event.preventDefault();
     busy(async () => {
@@ -95,18 +97,25 @@ export async function start(root, data, connect) {
     for (const id of ["url", "file"]) find(id).value = "";
   });
   find("steps").addEventListener("change", () => {
-    stopped = false;
+    paused = null;
     find("train").textContent = "Train";
   });
   find("train").addEventListener("click", () =>
     busy(async () => {
       find("progress").textContent = "reading the questions …";
-      const { interrupted, steps } = await model.train(Number(find("steps").value) / PER_EPOCH, stopped);
-      stopped = interrupted;
-      find("train").textContent = interrupted ? "Go on" : "Train";
-      find("progress").textContent = interrupted
-        ? `stopped after step ${steps}`
-        : `${steps} steps done: answers come from the new weights`;
+      const epochs = paused ?? Number(find("steps").value) / PER_EPOCH;
+      try {
+        const { interrupted, steps } = await model.train(epochs, paused !== null);
+        paused = interrupted ? epochs : null;
+        find("progress").textContent = interrupted
+          ? `stopped after step ${steps}`
+          : `${steps} steps done: answers come from the new weights`;
+      } catch (error) {
+        // Stopped while it read: what was stopped before can still go on.
+        find("progress").textContent = error.name === "AbortError" ? "stopped before a step" : "";
+        if (error.name !== "AbortError") throw error;
+      }
+      find("train").textContent = paused === null ? "Train" : "Go on";
     }, true),
   );
   find("stop").addEventListener("click", () => model.stop());

@@ -18,7 +18,7 @@ export function remoteModel(worker, data, tell) {
     const { resolve, reject } = waiting.get(id);
     waiting.delete(id);
     if (error === undefined) resolve(result);
-    else reject(new Error(error));
+    else reject(Object.assign(new Error(error.message), { name: error.name }));
   };
   worker.onerror = (event) => failAll(new Error(`The worker failed: ${event.message || "its script did not load"}`));
   call("create")(data);

@@ -9,6 +9,6 @@ self.onmessage = async ({ data: { id, method, args } }) => {
     const result = method === "create" ? null : await model[method](...args);
     postMessage({ id, result });
   } catch (error) {
-    postMessage({ id, error: error.message });
+    postMessage({ id, error: { name: error.name, message: error.message } });
   }
 };
