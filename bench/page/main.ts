@@ -3,6 +3,7 @@ import { taking } from "../clock.js";
 import { type Ort, ortPeer } from "../contenders/ort-session.js";
 import type { BenchRow } from "../document.js";
 import { measure } from "../measure.js";
+import { checked, firstLine, watchDevices } from "../peers/webgpu/faults.mjs";
 import { type Suite, tasksOf } from "../suites/index.js";
 import type { HostTensors, OpenedPeer, Peer, PeerCase, Task } from "../task.js";
 
@@ -47,11 +48,11 @@ async function openLibrary(name: string, version: string): Promise<Peer> {
 }
 
 async function caseOf({ name, run, results, release }: Form): Promise<PeerCase> {
-  const contender = { time: (calls: number) => taking(() => run(calls)), release };
+  const contender = { time: (calls: number) => checked(() => taking(() => run(calls))), release };
   try {
-    return { contender, results: await results(), form: name };
+    return { contender, results: await checked(results), form: name };
   } catch (error) {
-    return { contender, results: null, form: name, error: (error as Error).message.split("\n")[0] };
+    return { contender, results: null, form: name, error: firstLine(error) };
   }
 }
 
@@ -60,11 +61,22 @@ async function openOrtWeb(): Promise<Peer> {
   const ort = await load("onnxruntime-web/ort.webgpu.bundle.min.mjs");
   ort.env.wasm.wasmPaths = new URL("onnxruntime-web/", location.href).href;
   ort.env.wasm.numThreads = 1;
-  return ortPeer(ort as Ort, { threads: 1, device: "webgpu", constants: false });
+  const peer = ortPeer(ort as Ort, { threads: 1, device: "webgpu", constants: false });
+  return {
+    ...peer,
+    async prepare(task, inputs) {
+      const cases = await checked(() => peer.prepare(task, inputs));
+      return cases.map(({ contender, ...found }) => ({
+        ...found,
+        contender: { ...contender, time: (calls) => checked(() => contender.time(calls)) },
+      }));
+    },
+  };
 }
 
 /** Rows as in Node, by the same code: ours and every peer in this page, in turn. */
 async function rows({ suite, shapes, peers: installed, budgetSeconds }: PageRequest): Promise<PageReply> {
+  watchDevices();
   const peers: OpenedPeer[] = [];
   for (const [name, version] of Object.entries(installed)) {
     try {

@@ -8,6 +8,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { create, globals } from "webgpu";
+import { checked, firstLine, watchDevices } from "./faults.mjs";
 
 const LIBRARIES = {
   tfjs: { of: "@tensorflow/tfjs", load: () => import("./tfjs.mjs") },
@@ -23,21 +24,7 @@ const gpu = create([]);
 const navigator = { gpu, userAgent: "node", platform: process.platform, hardwareConcurrency: 1 };
 Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
 
-/** What WebGPU refused: work that was left out costs nothing, and must not look fast. */
-const faults = [];
-const { requestDevice } = globals.GPUAdapter.prototype;
-globals.GPUAdapter.prototype.requestDevice = async function (descriptor) {
-  const device = await requestDevice.call(this, descriptor);
-  device.addEventListener("uncapturederror", ({ error }) => faults.push(firstLine(error)));
-  return device;
-};
-
-async function checked(work) {
-  faults.length = 0;
-  const result = await work();
-  if (faults.length > 0) throw new Error(faults[0]);
-  return result;
-}
+watchDevices();
 
 let prepare;
 let forms = [];
@@ -95,8 +82,6 @@ async function describe(form, path) {
     return { name: form.name, error: firstLine(error) };
   }
 }
-
-const firstLine = (error) => String(error?.message ?? error).split("\n")[0];
 
 for await (const line of createInterface({ input: process.stdin })) {
   const request = JSON.parse(line);
