@@ -9,10 +9,9 @@ import { createServer, type Server } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { loadavg } from "node:os";
-import { extname, join } from "node:path";
+import { basename, extname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
-import { build } from "vite";
 import { peersFolder } from "./contenders/index.js";
 import { BenchDocument } from "./document.js";
 import { environment, root } from "./environment.js";
@@ -20,14 +19,11 @@ import type { PageReply, PageRequest } from "./page/main.js";
 import { descendantSeconds } from "./processes.js";
 import type { Suite } from "./suites/index.js";
 
-/** WebGPU on the CPU, by the adapter that Chromium brings. */
-const FLAGS = [
-  "--enable-unsafe-webgpu",
-  "--use-webgpu-adapter=swiftshader",
-  "--enable-features=Vulkan",
-  "--no-sandbox",
-];
-const EXECUTABLES = [process.env.CHROMIUM ?? "", "/usr/bin/chromium", "/usr/bin/chromium-browser"];
+// By path: this file runs from dist/, which the scripts are not in.
+const script = (name: string) => import(join(root, "scripts", name));
+const { CHROMIUM_FLAGS, chromiumPath, NO_CHROMIUM }: typeof import("../scripts/chromium.mjs") =
+  await script("chromium.mjs");
+const { bundlePage, fromSources }: typeof import("../scripts/page-bundle.mjs") = await script("page-bundle.mjs");
 
 const PAGE = `<!doctype html><title>consilium</title><script src="/lodash.js"></script><script type="module" src="/main.js"></script>`;
 
@@ -52,39 +48,17 @@ function installed(names: readonly string[]): { versions: Record<string, string>
 
 /** The files of the site by path: the page and, each in a bundle of its own, the libraries. */
 async function bundle(libraries: readonly string[]): Promise<ReadonlyMap<string, string | Uint8Array>> {
-  const { wgslPlugin } = await import(join(root, "scripts", "wgsl-module.mjs"));
   const files = new Map<string, string | Uint8Array>([
     ["/", PAGE],
     ["/favicon.ico", ""],
     // The benchmark package asks for it by its global name in a page.
     ["/lodash.js", await readFile(createRequire(import.meta.url).resolve("lodash"), "utf8")],
   ]);
-  const inputs = [
-    ["main", join(root, "bench/page/main.ts")],
-    ...libraries.map((name) => [name, join(peersFolder, "webgpu", `${name}.mjs`)]),
-  ];
-  for (const [name, input] of inputs) {
-    const built = await build({
-      root,
-      configFile: false,
-      logLevel: "error",
-      publicDir: false,
-      plugins: [wgslPlugin],
-      resolve: { alias: { "#platform": join(root, "bindings/platform/browser.ts") } },
-      build: {
-        write: false,
-        modulePreload: false,
-        reportCompressedSize: false,
-        rollupOptions: {
-          input: { [name]: input },
-          preserveEntrySignatures: "strict",
-          output: { entryFileNames: "[name].js" },
-        },
-      },
-    });
-    const [first] = [built].flat();
-    if (!("output" in first)) throw new Error(`Vite gave no output of ${input}`);
-    for (const o of first.output) files.set(`/${o.fileName}`, o.type === "chunk" ? o.code : o.source);
+  const entries = ["bench/page/main.ts", ...libraries.map((name) => `bench/peers/webgpu/${name}.mjs`)];
+  for (const entry of entries) {
+    const built = await bundlePage(entry, fromSources);
+    for (const [path, body] of built.files) files.set(path, body);
+    files.set(`/${basename(entry, extname(entry))}.js`, `export * from ".${built.entry}";`);
   }
   return files;
 }
@@ -118,15 +92,15 @@ async function main(): Promise<void> {
       json: { type: "string" },
     },
   });
-  const executablePath = EXECUTABLES.find((path) => path !== "" && existsSync(path));
-  if (!executablePath) throw new Error("bench: no Chromium here. Install it, or set CHROMIUM to its path.");
+  const executablePath = chromiumPath();
+  if (!executablePath) throw new Error(`bench: ${NO_CHROMIUM}`);
   const names = values.peers.split(",").filter((name) => name !== "");
   for (const name of names)
     if (!(name in PACKAGES))
       throw new Error(`bench: unknown peer "${name}". Known: ${Object.keys(PACKAGES).join(", ")}.`);
   const { versions, missing } = installed(names);
   const server = await serve(await bundle(Object.keys(versions).filter((name) => name !== "ort")));
-  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  const browser = await chromium.launch({ executablePath, args: CHROMIUM_FLAGS });
   try {
     const page = await browser.newPage();
     await page.exposeFunction("processorSeconds", descendantSeconds);

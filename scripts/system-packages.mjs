@@ -1,6 +1,7 @@
 // What the build needs from the system, and whether it is there.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { chromiumPath } from "./chromium.mjs";
 
 const works = (command, args = ["--version"]) => spawnSync(command, args, { stdio: "ignore" }).status === 0;
 
@@ -20,8 +21,7 @@ export function missingPackages() {
 export const missingFormatter = () => (works("clang-format") ? [] : ["clang-format"]);
 
 /** A browser for the tests of pages. */
-export const missingBrowser = () =>
-  ["/usr/bin/chromium", "/usr/bin/chromium-browser"].some(existsSync) || process.env.CHROMIUM ? [] : ["chromium"];
+export const missingBrowser = () => (chromiumPath() || process.env.CHROMIUM ? [] : ["chromium"]);
 
 const icdFolders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
 

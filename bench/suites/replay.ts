@@ -2,7 +2,6 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { argmax, capture, type Device, noGrad, OptionError, scope, type Tensor, tensor } from "../../engine/index.js";
 import { timed } from "../contenders/engine.js";
-import { root } from "../environment.js";
 import type { Prepared, Task } from "../task.js";
 import { refuseShapes } from "./shapes.js";
 import { trainingStep } from "./step.js";
@@ -78,6 +77,8 @@ function prepare(device: Device, { run, release }: Step, replayed: boolean): Pre
 /** The token after one at position 100, chosen on the device. */
 async function decodeStep(device: Device): Promise<Step> {
   const { loadLlama, KeyValueCache } = await example();
+  // Not before it is needed: a page has no such module, and takes the other suites from this bundle.
+  const { root } = await import("../environment.js");
   const model = loadLlama(await readFile(join(root, "data/stories260k/stories260K.bin")), device);
   const cache = new KeyValueCache(model.config, device);
   const token = tensor([[42]], { device, dtype: "i32" });

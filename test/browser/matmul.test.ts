@@ -1,10 +1,11 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Bundle, bundle, gzipBytes, pageTest, resultOf, serve } from "./support.js";
+import { type Bundle, bundlePage } from "../../scripts/page-bundle.mjs";
+import { gzipBytes, pageTest, resultOf, serve } from "./support.js";
 
 /** What a page that only multiplies matrices carries: the built package, bundled by Vite. */
 let page: Bundle;
 beforeAll(async () => {
-  page = await bundle("test/browser/pages/matmul.ts");
+  page = await bundlePage("test/browser/pages/matmul.ts");
 });
 
 /** Labels of passes, in any quotes of a minifier: what the chunk can launch. */
@@ -30,7 +31,7 @@ describe("a page that only multiplies matrices", () => {
     const main = gzipBytes(String(page.files.get(page.entry)));
     const webgpu = [...page.files].find(([, code]) => String(code).includes("requestAdapter"));
     const device = webgpu && webgpu[0] !== page.entry ? gzipBytes(String(webgpu[1])) : 0;
-    const all = await bundle("test/browser/pages/engine.ts");
+    const all = await bundlePage("test/browser/pages/engine.ts");
     const engine = gzipBytes(String(all.files.get(all.entry))) + device;
     console.log(`gzip: matmul page ${main + device} B, the whole engine ${engine} B`);
     expect(main + device).toBeLessThan(40_000);

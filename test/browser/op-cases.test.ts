@@ -1,10 +1,11 @@
 import { expect } from "vitest";
+import { bundlePage, fromSources } from "../../scripts/page-bundle.mjs";
 import type { OpReport } from "./pages/op-cases.js";
-import { bundle, fromSources, pageTest, resultOf, serve } from "./support.js";
+import { pageTest, resultOf, serve } from "./support.js";
 
 /** What adapters of browsers do differently shows here: subgroups of four, ten storage buffers, no f16. */
 pageTest("the small cases of every op agree with the reference in the page, forward and gradients", async (page) => {
-  const site = await serve(await bundle("test/browser/pages/op-cases.ts", fromSources));
+  const site = await serve(await bundlePage("test/browser/pages/op-cases.ts", fromSources));
   const { ops } = await resultOf<{ ops: string[] }>(page, site);
   expect(ops.length).toBeGreaterThan(30);
   const faults: string[] = [];

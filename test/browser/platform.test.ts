@@ -4,13 +4,14 @@ import sharp from "sharp";
 import { describe, expect } from "vitest";
 import { platform as node } from "#platform";
 import type { Platform } from "../../bindings/platform/platform.js";
+import { bundlePage, fromSources } from "../../scripts/page-bundle.mjs";
 import { radiograph } from "../models/support.js";
-import { bundle, fromSources, pageTest, resultOf, serve } from "./support.js";
+import { pageTest, resultOf, serve } from "./support.js";
 
 type Global = { platform: Platform };
 
 async function open(page: Page): Promise<void> {
-  await resultOf(page, await serve(await bundle("test/browser/pages/platform.ts", fromSources)));
+  await resultOf(page, await serve(await bundlePage("test/browser/pages/platform.ts", fromSources)));
 }
 
 /** An image of the page's decoder; what it throws, as text. */

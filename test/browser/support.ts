@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -6,25 +5,15 @@ import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { build, type InlineConfig } from "vite";
 import { afterAll, test } from "vitest";
-import { wgslPlugin } from "../../scripts/wgsl-module.mjs";
+import { CHROMIUM_FLAGS, chromiumPath, NO_CHROMIUM } from "../../scripts/chromium.mjs";
+import type { Bundle } from "../../scripts/page-bundle.mjs";
 import { required } from "../support/devices.js";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 
-const EXECUTABLES = [process.env.CHROMIUM ?? "", "/usr/bin/chromium", "/usr/bin/chromium-browser"];
-/** WebGPU on the CPU, by the adapter that Chromium brings. */
-const FLAGS = [
-  "--enable-unsafe-webgpu",
-  "--use-webgpu-adapter=swiftshader",
-  "--enable-features=Vulkan",
-  "--no-sandbox",
-];
-
-const executablePath = EXECUTABLES.find((path) => path !== "" && existsSync(path));
-const MISSING = "no Chromium here. As root: node scripts/setup.mjs --browser --yes, or set CHROMIUM to its path";
-if (!executablePath && required.has("browser")) throw new Error(MISSING);
+const executablePath = chromiumPath();
+if (!executablePath && required.has("browser")) throw new Error(NO_CHROMIUM);
 
 let browser: Promise<Browser> | undefined;
 afterAll(async () => (await browser)?.close());
@@ -32,8 +21,8 @@ afterAll(async () => (await browser)?.close());
 /** A test with a fresh page, skipped with its reason where no Chromium is. Errors of the page that nothing caught fail it. */
 export const pageTest = (title: string, body: (page: Page) => Promise<void>, timeout = 300_000) =>
   test(title, { timeout }, async (context) => {
-    if (!executablePath) return context.skip(MISSING);
-    browser ??= chromium.launch({ executablePath, args: FLAGS });
+    if (!executablePath) return context.skip(NO_CHROMIUM);
+    browser ??= chromium.launch({ executablePath, args: CHROMIUM_FLAGS });
     const own = await (await browser).newContext();
     const page = await own.newPage();
     const errors: string[] = [];
@@ -48,48 +37,6 @@ export const pageTest = (title: string, body: (page: Page) => Promise<void>, tim
       await own.close();
     }
   });
-
-export interface Bundle {
-  /** By path from the root of the site. */
-  readonly files: ReadonlyMap<string, string | Uint8Array>;
-  /** Path of the entry's chunk. */
-  readonly entry: string;
-}
-
-/** An entry file as Vite bundles it for browsers. `config` says what stands for "consilium": the built package, by default. */
-export async function bundle(entry: string, config: InlineConfig = {}): Promise<Bundle> {
-  const built = await build({
-    root,
-    configFile: false,
-    logLevel: "error",
-    publicDir: false,
-    ...config,
-    build: {
-      write: false,
-      modulePreload: false,
-      reportCompressedSize: false,
-      rollupOptions: { input: join(root, entry), preserveEntrySignatures: "strict" },
-    },
-  });
-  const [first] = [built].flat();
-  if (!("output" in first)) throw new Error("Vite gave no output");
-  const files = new Map(first.output.map((o) => [`/${o.fileName}`, o.type === "chunk" ? o.code : o.source]));
-  const chunk = first.output.find((o) => o.type === "chunk" && o.isEntry);
-  if (!chunk) throw new Error(`Vite made no entry of ${entry}`);
-  return { files, entry: `/${chunk.fileName}` };
-}
-
-/** The sources instead of the built package: for pages that use what the package does not export. */
-export const fromSources: InlineConfig = {
-  plugins: [wgslPlugin],
-  resolve: {
-    alias: [
-      { find: "#platform", replacement: join(root, "bindings/platform/browser.ts") },
-      { find: /^consilium$/, replacement: join(root, "engine/index.ts") },
-      { find: /^consilium\/models$/, replacement: join(root, "models/index.ts") },
-    ],
-  },
-};
 
 export const gzipBytes = (text: string) => gzipSync(text).length;
 

@@ -1,0 +1,3 @@
+export function chromiumPath(): string | undefined;
+export const CHROMIUM_FLAGS: string[];
+export const NO_CHROMIUM: string;
