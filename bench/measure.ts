@@ -11,7 +11,7 @@ export async function measure(
   task: Task,
   device: Device,
   peers: readonly OpenedPeer[],
-  { threads, seconds }: { threads: number; seconds: number },
+  { threads, seconds, signal }: { threads: number; seconds: number; signal?: AbortSignal },
 ): Promise<BenchRow> {
   const ours = await task.prepare(device);
   const { cases, blanks } = await prepared(task, ours, peers);
@@ -19,7 +19,7 @@ export async function measure(
     await device.finish();
     device.pool.resetPeak();
     const contenders = [ours.contender, ...cases.map(({ found }) => found.contender)];
-    const [own, ...others] = await interleave(contenders, { seconds, calls: task.calls });
+    const [own, ...others] = await interleave(contenders, { seconds, calls: task.calls, signal });
     const found: BenchRow["peers"] = {};
     for (const { name } of peers) {
       const i = cases.findIndex((c) => c.name === name);
@@ -34,7 +34,8 @@ export async function measure(
       ...{ flops, bytes, peakBytes: peak, call, peers: found },
     };
   } finally {
-    for (const { found } of cases) await found.contender.release();
+    // A peer whose process has ended has nothing to release.
+    for (const { found } of cases) await Promise.resolve(found.contender.release()).catch(() => {});
     await ours.contender.release();
     device.pool.trim();
   }

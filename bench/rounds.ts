@@ -28,11 +28,11 @@ export interface Samples {
 /**
  * Times contenders in turn, a piece each, round after round until `seconds` are over (at least five rounds), so that
  * what the machine does meanwhile hits all of them alike. Every second round runs in reverse order. The first contender
- * must not fail; another that does is left out from then on.
+ * must not fail; another that does is left out from then on. Throws the signal's reason between rounds.
  */
 export async function interleave(
   contenders: readonly Contender[],
-  { seconds, calls }: { seconds: number; calls?: number },
+  { seconds, calls, signal }: { seconds: number; calls?: number; signal?: AbortSignal },
 ): Promise<Samples[]> {
   const samples: Samples[] = [];
   const lengths: number[] = [];
@@ -49,6 +49,7 @@ export async function interleave(
   const order = contenders.map((_, i) => i);
   const deadline = performance.now() + 1000 * seconds;
   for (let round = 0; round < MAX_ROUNDS && (round < MIN_ROUNDS || performance.now() < deadline); round++) {
+    signal?.throwIfAborted();
     for (const i of round % 2 ? [...order].reverse() : order) {
       const found = samples[i];
       if (found.failure !== null) continue;

@@ -21,6 +21,8 @@ export interface BenchOptions {
   /** Bytes; the device's own default where absent. */
   readonly memoryBudget?: number;
   onProgress?(text: string): void;
+  /** Once aborted, the document has the rows so far; the one that is measured is not among them. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -28,7 +30,7 @@ export interface BenchOptions {
  * computes something else is a blank with a reason. Throws OptionError for unknown peers and shapes.
  */
 export async function runBench(suite: Suite, options: BenchOptions): Promise<BenchDocument> {
-  const { threads, onProgress } = options;
+  const { threads, onProgress, signal } = options;
   const tasks = tasksOf(suite, options.shapes);
   const peers = await openPeers(options.peers, { threads, device: options.device });
   let device: Device | null = null;
@@ -40,7 +42,13 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
     for (const [i, task] of tasks.entries()) {
       onProgress?.(`${i + 1}/${tasks.length} ${task.op} ${task.pass} ${task.shape}`);
       const share = Math.max(0, deadline - performance.now()) / 1000 / (tasks.length - i);
-      rows.push(await measure(task, device, peers, { threads, seconds: share }));
+      try {
+        rows.push(await measure(task, device, peers, { threads, seconds: share, signal }));
+      } catch (error) {
+        // Ctrl-C reaches the processes of peers, too, whose failures mean nothing then.
+        if (!signal?.aborted) throw error;
+      }
+      if (signal?.aborted) break;
     }
     const versions = Object.fromEntries(peers.map(({ name, peer, reason }) => [name, peer?.version ?? reason]));
     return { version: 1, environment: environment(device, threads, loadBefore, versions), rows };

@@ -5,13 +5,16 @@ const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 /** Ctrl-C: the first asks the work to stop at the next good place, the second ends the process at once. */
 export class Interruption {
   readonly #controller = new AbortController();
+  readonly #kept: string;
   readonly #handler = () => {
     if (this.signal.aborted) process.exit(EXIT.interrupted);
-    process.stderr.write("\nStopping at the next safe place. Once more to stop at once, without a checkpoint.\n");
+    process.stderr.write(`\nStopping at the next safe place. Once more to stop at once, without ${this.#kept}.\n`);
     this.#controller.abort();
   };
 
-  constructor() {
+  /** `kept` is what the first Ctrl-C keeps and the second does not. */
+  constructor(kept = "a checkpoint") {
+    this.#kept = kept;
     for (const name of SIGNALS) process.on(name, this.#handler);
   }
 

@@ -47,6 +47,14 @@ describe("runBench", () => {
     expect(rows[0].peers).toEqual({ torch: { medianUs: null, ratio: null, reason: environment.peers.torch } });
   });
 
+  it("has the rows so far when it is stopped", async () => {
+    const controller = new AbortController();
+    const onProgress = (text: string) => void (text.startsWith("2/") && controller.abort());
+    const stopped = { ...settings, shapes: "8x9x10,5x7x6,4x4x4", onProgress, signal: controller.signal };
+    const { rows } = await runBench("matmul", stopped);
+    expect(rows.map(({ shape }) => shape)).toEqual(["8x9x10"]);
+  });
+
   it("refuses unknown peers before it measures", async () => {
     await expect(runBench("matmul", { ...settings, peers: ["tensorflow"] })).rejects.toThrow(
       'bench: unknown peer "tensorflow". Known: ort, ort-const, tfjs, jax, torch, frozen.',

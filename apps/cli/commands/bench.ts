@@ -3,8 +3,9 @@ import { Argument, type Command, Option } from "commander";
 import type { BenchDocument, BenchOptions, BenchRow } from "../../../bench/run.js";
 import { OptionError } from "../../../engine/index.js";
 import { addCommonOptions, type CommonOptions, duration, list } from "../common-options.js";
-import { UsageError } from "../exit.js";
+import { Interrupted, UsageError } from "../exit.js";
 import { short } from "../format.js";
+import { Interruption } from "../interruption.js";
 import { say, writeJson } from "../output.js";
 import { table } from "../table.js";
 
@@ -57,12 +58,15 @@ async function run(suite: (typeof SUITES)[number], options: Options): Promise<vo
   });
   const { shapes, peers, budget, memory, device = "cpu", threads = availableParallelism() } = options;
   const onProgress = (text: string) => process.stderr.write(`${text}\n`);
-  const settings = { shapes, peers, budgetSeconds: budget, threads, memoryBudget: memory, onProgress };
+  using interruption = new Interruption("the rows so far");
+  const { signal } = interruption;
+  const settings = { signal, shapes, peers, budgetSeconds: budget, threads, memoryBudget: memory, onProgress };
   const document = await runBench(suite, { ...settings, device: device as BenchOptions["device"] }).catch((error) => {
     throw error instanceof OptionError ? new UsageError(error.message) : error;
   });
   say(options, summary(document, peers));
   await writeJson(options, document);
+  if (signal.aborted) throw new Interrupted(`stopped; rows that were done: ${document.rows.length}.`);
 }
 
 function summary({ rows, environment }: BenchDocument, peers: readonly string[]): string {
