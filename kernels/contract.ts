@@ -181,6 +181,12 @@ export interface Launches<P extends Params, L> {
   readonly launches: readonly L[];
 }
 
+/** How webgpu carries out a pass. Its scratch may depend on the adapter. */
+export interface WgslLaunches<P extends Params> extends Omit<Launches<P, WgslLaunch<P>>, "scratchBytes"> {
+  /** Size of the scratch memory. Default 0: none. */
+  scratchBytes?(params: ParamValues<P>, limits: GpuLimits): number;
+}
+
 /** How the cpu device carries out a pass. */
 export interface CpuLaunches<P extends Params> extends Launches<P, CpuLaunch<P>> {
   /**
@@ -203,7 +209,7 @@ export interface PassSpec<B extends Buffers, P extends Params> {
   /** Absent where the cpu device has no kernel for it. */
   readonly cpu?: CpuLaunches<P>;
   /** Absent where webgpu has no kernel for it. */
-  readonly webgpu?: Launches<P, WgslLaunch<P>>;
+  readonly webgpu?: WgslLaunches<P>;
   /** Absent where cuda has no kernel for it. */
   readonly cuda?: Launches<P, CudaLaunch<P>>;
 }

@@ -126,7 +126,7 @@ class WebGpuBinding implements Binding {
     this.#faults.check();
     const own = buffers as readonly (WebGpuMemory | null)[];
     const { webgpu } = pass;
-    const scratch = webgpu?.scratchBytes ? this.#scratchOf(pass, webgpu.scratchBytes(params)) : null;
+    const scratch = webgpu?.scratchBytes ? this.#scratchOf(pass, webgpu.scratchBytes(params, this.limits)) : null;
     const commands = this.#commands;
     this.#eachProgram(pass, dtype, { params, buffers: own }, (program, grid, part) => {
       this.#checkGrid(pass, dtype, grid);

@@ -1,4 +1,4 @@
-// common: attention, attention-keys, attention-tiles, grid, philox
+// common: attention, attention-keys, attention-mask, attention-tiles, grid, philox
 // attention/backward dk, or dv, of the keys or of the prefix (webgpu), in tiles of workgroup memory: for GPUs
 // Math      as backward-key.wgsl
 // Shapes    as backward-key.wgsl

@@ -1,4 +1,4 @@
-// common: attention, attention-keys, grid, lanes, philox
+// common: attention, attention-keys, attention-mask, grid, lanes, philox
 // attention/backward dk, or dv, of the keys or of the prefix (webgpu), from storage: for adapters that run on the CPU
 // Math      dv[n,:] = sum_i w r dy[i,:];  dk[n,:] = scale sum_i dscore[i,n] q[i,:], dscore[i,n] = w (r dy[i]·v[n] - delta[i]);
 //           w = exp(scale q·k[n] - lse[i]) where i sees n, r the dropout factor; sums over the heads of a group, and for

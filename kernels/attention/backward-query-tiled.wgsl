@@ -1,4 +1,4 @@
-// common: attention, attention-keys, attention-tiles, grid, philox
+// common: attention, attention-keys, attention-mask, attention-tiles, grid, philox
 // attention/backward dq (webgpu), in tiles of workgroup memory: for GPUs
 // Math      as backward-query.wgsl
 // Shapes    as backward-query.wgsl

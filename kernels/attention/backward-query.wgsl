@@ -1,4 +1,4 @@
-// common: attention, attention-keys, grid, lanes, philox
+// common: attention, attention-keys, attention-mask, grid, lanes, philox
 // attention/backward dq (webgpu), from storage: for adapters that run on the CPU
 // Math      dq[b,i,h,:] = scale sum_n dscore[i,n] k[n,:];  dscore[i,n] = w (r dy[i]·v[n] - delta[i]),
 //           w = exp(scale q·k[n] - lse[i]) over the keys that i sees, r the dropout factor, g = h / (H / G)

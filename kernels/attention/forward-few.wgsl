@@ -1,4 +1,4 @@
-// common: attention, attention-keys, grid, philox
+// common: attention, attention-keys, attention-mask, grid, philox
 // attention/forward, few rows (webgpu): the keys split over workgroups, as when decoding
 // Math      as forward.wgsl over the keys of a split: maximum, sum of weights and sum of weighted values
 // Shapes    q [B,L,H,D] · k, v [B,S,G,D], layouts in kernels.ts · mask [B,kvCapacity] i32 · random [4] u32

@@ -1,4 +1,4 @@
-// common: attention, attention-keys, grid, lanes, philox
+// common: attention, attention-keys, attention-mask, grid, lanes, philox
 // attention/forward (webgpu), from storage: for adapters that run on the CPU
 // Math      y[b,i,h,:] = sum_n p[i,n] r[i,n] v[n,:];  p[i,n] = exp(scale q·k[n] - lse[i]) over the keys that i sees,
 //           r the dropout factor, g = h / (H / G);  lse = log sum_n exp(scale q·k[n])

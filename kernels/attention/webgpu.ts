@@ -7,21 +7,32 @@
  * workgroup memory for GPUs.
  */
 import { foldGrid } from "../common/wgsl/grid.js";
-import { ceilDiv, type GpuLimits, type Launches, type Tiles, type WgslLaunch, type WgslSource } from "../contract.js";
+import {
+  ceilDiv,
+  type GpuLimits,
+  type Tiles,
+  type WgslLaunch,
+  type WgslLaunches,
+  type WgslSource,
+} from "../contract.js";
 import backwardDeltaWgsl from "./backward-delta.wgsl.js";
 import backwardKeyWgsl from "./backward-key.wgsl.js";
 import backwardKeyTiledWgsl from "./backward-key-tiled.wgsl.js";
+import backwardKeyWeightedWgsl from "./backward-key-weighted.wgsl.js";
 import backwardQueryWgsl from "./backward-query.wgsl.js";
 import backwardQueryTiledWgsl from "./backward-query-tiled.wgsl.js";
+import backwardQueryWeightedWgsl from "./backward-query-weighted.wgsl.js";
+import backwardWeightsWgsl from "./backward-weights.wgsl.js";
 import forwardWgsl from "./forward.wgsl.js";
 import forwardFewWgsl from "./forward-few.wgsl.js";
 import forwardFewJoinWgsl from "./forward-few-join.wgsl.js";
+import forwardNarrowWgsl from "./forward-narrow.wgsl.js";
 import forwardTiledWgsl from "./forward-tiled.wgsl.js";
 import prefixWgsl from "./prefix.wgsl.js";
 import { type params, rows, type Sizes } from "./problem.js";
 
 type Launch = WgslLaunch<typeof params>;
-type Pass = Launches<typeof params, Launch>;
+type Pass = WgslLaunches<typeof params>;
 
 const NONE = [0, 0, 0] as const;
 /** Rows of a thread from storage; side of a workgroup's tile in workgroup memory. */
@@ -91,14 +102,44 @@ const variants = (
 
 const withMore = (tiles: Tiles | null, more: Tiles) => tiles && { ...tiles, ...more };
 
+/** A launch from storage of `count` times `length` rows, of the sizes and adapters that `when` says. */
+const ofFours = (
+  source: WgslSource,
+  buffers: readonly string[],
+  size: (p: Sizes) => readonly [count: number, length: number],
+  when: (p: Sizes, limits: GpuLimits) => boolean,
+  more: (p: Sizes) => Tiles,
+): Launch => ({
+  source,
+  buffers,
+  tiles: (p, limits) => (when(p, limits) ? { WORKGROUP: 8, ...more(p) } : null),
+  grid: (p, { WORKGROUP }) => {
+    const [count, length] = size(p);
+    return foldGrid(count * ceilDiv(length, FOUR * WORKGROUP));
+  },
+});
+
+/** The launches, but where `when` says that another takes their place. */
+const unless = (when: (p: Sizes, limits: GpuLimits) => boolean, launches: readonly Launch[]): Launch[] =>
+  launches.map((launch) => ({
+    ...launch,
+    tiles: (p, limits) => (when(p, limits) ? null : (launch.tiles?.(p, limits) ?? null)),
+  }));
+
+const prefixTile = ({ P }: Sizes) => ({ PREFIX: P > 0 ? 1 : 0 });
+
+/** Head widths of which a thread holds rows in variables. */
+const isNarrow = ({ D }: Sizes, limits: GpuLimits) => fromStorage(limits) && D <= 16;
+const FORWARD = ["q", "k", "v", "mask", "random", "y", "lse"];
+const forwardRows = (p: Sizes) => (few(p) ? ([0, 0] as const) : ([p.B * p.H, p.L] as const));
+
 export const forward: Pass = {
   dtypes: ["f32", "f16"],
   scratchBytes: (p) => 4 * (prefixSize(p) + (few(p) ? fewGroups(p) * FOUR * (p.D + 2) : 0)),
   launches: [
     packPrefix(),
-    ...variants([forwardWgsl, forwardTiledWgsl], ["q", "k", "v", "mask", "random", "y", "lse"], (p) =>
-      few(p) ? [0, 0] : [p.B * p.H, p.L],
-    ),
+    ...unless(isNarrow, variants([forwardWgsl, forwardTiledWgsl], FORWARD, forwardRows)),
+    ofFours(forwardNarrowWgsl, FORWARD, forwardRows, isNarrow, prefixTile),
     {
       source: forwardFewWgsl,
       buffers: ["q", "k", "v", "mask", "random"],
@@ -114,25 +155,54 @@ export const forward: Pass = {
   ],
 };
 
+/** Weights and their gradients of all rows, if adapters on the CPU may keep so much: they spare three products of eight. */
+const MOST_WEIGHT_BYTES = 2 ** 25;
+const weightBytes = ({ B, H, L, P, S }: Sizes) => 2 * 4 * B * H * L * (P + S);
+const keepsWeights = (p: Sizes, limits: GpuLimits) => fromStorage(limits) && weightBytes(p) <= MOST_WEIGHT_BYTES;
+
 const KEY = [backwardKeyWgsl, backwardKeyTiledWgsl] as const;
 /** What backward-key computes: the gradient of values or of keys. */
 const OF = { values: 0, keys: 1 };
+/** Columns of a thread in a product of kept weights. */
+const columnParts = ({ D }: Sizes) => ceilDiv(D, 16);
 
-const ofKeys = (gradient: string, of: number) =>
-  variants(KEY, ["dy", "q", "k", "v", "mask", "random", "lse", gradient], ({ B, G, S }) => [B * G, S], {
-    OF: of,
-    PREFIX: 0,
-  });
+const ofKeys = (gradient: string, of: number) => [
+  ...unless(
+    keepsWeights,
+    variants(KEY, ["dy", "q", "k", "v", "mask", "random", "lse", gradient], ({ B, G, S }) => [B * G, S], {
+      OF: of,
+      PREFIX: 0,
+    }),
+  ),
+  ofFours(
+    backwardKeyWeightedWgsl,
+    [of === OF.values ? "dy" : "q", gradient],
+    (p) => [p.B * p.G * columnParts(p), p.S],
+    keepsWeights,
+    () => ({ OF: of, PREFIX: 0 }),
+  ),
+];
 
-const ofPrefix = (gradient: string, of: number) =>
-  variants(KEY, ["dy", "q", "prefixKeys", "prefixValues", "mask", "random", "lse", gradient], ({ G, P }) => [G, P], {
-    OF: of,
-    PREFIX: 1,
-  });
+const ofPrefix = (gradient: string, of: number) => [
+  ...unless(
+    keepsWeights,
+    variants(KEY, ["dy", "q", "prefixKeys", "prefixValues", "mask", "random", "lse", gradient], ({ G, P }) => [G, P], {
+      OF: of,
+      PREFIX: 1,
+    }),
+  ),
+  ofFours(
+    backwardKeyWeightedWgsl,
+    [of === OF.values ? "dy" : "q", gradient],
+    (p) => [p.G * columnParts(p), p.P],
+    keepsWeights,
+    () => ({ OF: of, PREFIX: 1 }),
+  ),
+];
 
 export const backward: Pass = {
   dtypes: ["f32", "f16"],
-  scratchBytes: (p) => 4 * (prefixSize(p) + p.B * p.H * p.L),
+  scratchBytes: (p, limits) => 4 * (prefixSize(p) + p.B * p.H * p.L) + (keepsWeights(p, limits) ? weightBytes(p) : 0),
   launches: [
     packPrefix(),
     {
@@ -141,11 +211,22 @@ export const backward: Pass = {
       tiles: () => ({ WORKGROUP: 64 }),
       grid: ({ B, H, L }, { WORKGROUP }) => foldGrid(ceilDiv(B * H * L, WORKGROUP)),
     },
-    ...variants(
-      [backwardQueryWgsl, backwardQueryTiledWgsl],
-      ["dy", "q", "k", "v", "mask", "random", "lse", "dq"],
-      ({ B, H, L }) => [B * H, L],
+    ...unless(
+      keepsWeights,
+      variants(
+        [backwardQueryWgsl, backwardQueryTiledWgsl],
+        ["dy", "q", "k", "v", "mask", "random", "lse", "dq"],
+        ({ B, H, L }) => [B * H, L],
+      ),
     ),
+    ofFours(
+      backwardWeightsWgsl,
+      ["dy", "q", "k", "v", "mask", "random", "lse"],
+      ({ B, H, L }) => [B * H, L],
+      keepsWeights,
+      prefixTile,
+    ),
+    ofFours(backwardQueryWeightedWgsl, ["k", "dq"], (p) => [p.B * p.H * columnParts(p), p.L], keepsWeights, prefixTile),
     ...ofKeys("dk", OF.keys),
     ...ofKeys("dv", OF.values),
     ...ofPrefix("dprefixKeys", OF.keys),

@@ -1,6 +1,7 @@
-// Which keys a query of kernels/attention sees, by its `params` and `mask`. Keys are numbered as in attention.wgsl.
+// Which keys a query of kernels/attention sees, by its `params`, but for those that attention-mask.wgsl hides. Keys are
+// numbered as in attention.wgsl.
 
-// Query i sees keys below this number, but for those that the mask hides.
+// Query i sees keys below this number.
 fn keys_seen(i: u32) -> u32 {
   let behind = max(i + params.S + 1u, params.L) - params.L;
   return params.P + min(params.S, select(params.S, behind, params.causal == 1u));
@@ -10,11 +11,4 @@ fn keys_seen(i: u32) -> u32 {
 fn first_query(n: u32) -> u32 {
   let behind = max(n + params.L, params.P + params.S) - (params.P + params.S);
   return select(0u, behind, params.causal == 1u && n >= params.P);
-}
-
-fn mask_shows(batch: u32, n: u32) -> bool {
-  if (params.hasMask == 0u || n < params.P) {
-    return true;
-  }
-  return mask[batch * params.kvCapacity + n - params.P] != 0;
 }

@@ -35,6 +35,15 @@ fn delta_row(row: u32) -> u32 {
   return 2u * params.P * params.G * params.D + row;
 }
 
+// Of the same row behind all of delta: its weights of P + S keys; behind those of all rows, its dscores.
+fn weights_row(row: u32) -> u32 {
+  return delta_row(params.B * params.H * params.L) + row * (params.P + params.S);
+}
+
+fn dscores_row(row: u32) -> u32 {
+  return weights_row(params.B * params.H * params.L + row);
+}
+
 // How many of the four rows or columns from `at` lie below `end`.
 fn four_below(at: u32, end: u32) -> u32 {
   return min(4u, max(at, end) - at);
