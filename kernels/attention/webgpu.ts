@@ -4,7 +4,8 @@
  * which one packed buffer may hold, are launches of their own.
  *
  * Two variants of each kernel: from storage for adapters that run on the CPU, whose subgroups share loads; in tiles of
- * workgroup memory for GPUs.
+ * workgroup memory for GPUs. Adapters on the CPU have their own for narrow heads, too, and for a backward pass whose weights
+ * fit into scratch.
  */
 import { foldGrid } from "../common/wgsl/grid.js";
 import {
@@ -123,7 +124,7 @@ const ofFours = (
 const unless = (when: (p: Sizes, limits: GpuLimits) => boolean, launches: readonly Launch[]): Launch[] =>
   launches.map((launch) => ({
     ...launch,
-    tiles: (p, limits) => (when(p, limits) ? null : (launch.tiles?.(p, limits) ?? null)),
+    tiles: (p, limits, dtype) => (when(p, limits) ? null : (launch.tiles?.(p, limits, dtype) ?? null)),
   }));
 
 const prefixTile = ({ P }: Sizes) => ({ PREFIX: P > 0 ? 1 : 0 });
@@ -155,10 +156,11 @@ export const forward: Pass = {
   ],
 };
 
-/** Weights and their gradients of all rows, if adapters on the CPU may keep so much: they spare three products of eight. */
+/** Weights of all rows and their gradients, which spare three products of eight where an adapter on the CPU keeps them. */
 const MOST_WEIGHT_BYTES = 2 ** 25;
 const weightBytes = ({ B, H, L, P, S }: Sizes) => 2 * 4 * B * H * L * (P + S);
-const keepsWeights = (p: Sizes, limits: GpuLimits) => fromStorage(limits) && weightBytes(p) <= MOST_WEIGHT_BYTES;
+const keepsWeights = (p: Sizes, limits: GpuLimits) =>
+  fromStorage(limits) && weightBytes(p) <= Math.min(MOST_WEIGHT_BYTES, limits.maxBinding / 2);
 
 const KEY = [backwardKeyWgsl, backwardKeyTiledWgsl] as const;
 /** What backward-key computes: the gradient of values or of keys. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Binding } from "../../bindings/device.js";
 import { backward, forward } from "../../kernels/attention/kernels.js";
 import { storageTiles, workgroupTiles } from "../../kernels/attention/webgpu.js";
-import type { AnyPass } from "../../kernels/contract.js";
+import { type AnyPass, type GpuLimits, pass } from "../../kernels/contract.js";
 import { ADAPTERS } from "../support/devices.js";
 import { generator } from "../support/random.js";
 import { checkPass } from "../support/run-pass.js";
@@ -104,6 +104,41 @@ for (const [adapter, limits] of Object.entries(ADAPTERS)) {
   });
 }
 
+/** The pass as on an adapter that has no room for all weights. */
+function withoutRoom(own: typeof backward): typeof backward {
+  const { webgpu } = own;
+  if (!webgpu) throw new Error("no launches");
+  const poor = (limits: GpuLimits) => ({ ...limits, maxBinding: 0 });
+  return pass({
+    ...own,
+    webgpu: {
+      ...webgpu,
+      scratchBytes: (p, limits) => webgpu.scratchBytes?.(p, poor(limits)) ?? 0,
+      launches: webgpu.launches.map((launch) => ({
+        ...launch,
+        tiles: (p, limits, dtype) => (launch.tiles ? launch.tiles(p, poor(limits), dtype) : {}),
+      })),
+    },
+  });
+}
+
+describe("attention of wide heads, as on a software adapter without room for weights", () => {
+  const backwardPoor = withoutRoom(backward);
+  for (const [name, given] of cases) {
+    const c = { ...given, D: Math.max(given.D ?? 0, 18) };
+    const { params, inputs, gradients } = problem(name, c);
+
+    gpuTest(`forward: ${name}`, (gpu) => checkPass(gpu, forward, inputs, params, 3e-6), ADAPTERS.software);
+
+    if (c.capacity) continue;
+    const fromReference = (gpu: Binding) => {
+      forward.reference(inputs, params);
+      return checkPass(gpu, backwardPoor, { ...inputs, ...gradients }, params, 5e-6);
+    };
+    gpuTest(`backward: ${name}`, fromReference, ADAPTERS.software);
+  }
+});
+
 describe("the tiles of attention", () => {
   const limits = {
     subgroups: false,
@@ -116,6 +151,17 @@ describe("the tiles of attention", () => {
   const gpu = { ...limits, software: false, maxWorkgroupStorage: 16384 };
   const cpu = { ...limits, subgroups: true, subgroupSize: 4, software: true, maxWorkgroupStorage: 32768 };
   const widths = (D: number, P = 0) => problem("", { D, P }).params;
+
+  test("weights are kept on software adapters only, up to 32 MiB", () => {
+    const kept = (given: Case, limits: GpuLimits) => {
+      const { params } = problem("", { ...given, packed: true });
+      return (backward.webgpu?.scratchBytes?.(params, limits) ?? 0) - 4 * params.B * params.H * params.L;
+    };
+    expect(kept({ L: 64, S: 64 }, cpu)).toBe(2 * 4 * 64 * 64);
+    expect(kept({ L: 64, S: 64 }, gpu)).toBe(0);
+    expect(kept({ L: 2048, S: 2048 }, cpu)).toBe(2 ** 25);
+    expect(kept({ L: 2048, S: 2049 }, cpu)).toBe(0);
+  });
 
   test("an adapter gets one variant", () => {
     expect(storageTiles(widths(64), gpu)).toBeNull();
