@@ -198,7 +198,7 @@ describe("data check", () => {
     ]);
     expect(document.problems[1].places).toEqual(["line 2"]);
     expect(stderr).toContain('empty value: "question" is empty (line 2)\n  Fill it, or take these rows out.');
-    expect(stderr).toContain("3 kinds of problems");
+    expect(stderr).toContain("kinds of problems: 3");
   });
 
   test("a folder of an unknown layout is wrong usage", async () => {

@@ -111,6 +111,6 @@ function textOf(path: string, { set }: RunConfig["data"], { problems, summary }:
     );
   }
   for (const { kind, text, advice } of problems) lines.push(`${kind}: ${text}\n  ${advice}.`);
-  lines.push(problems.length === 0 ? "nothing is wrong" : `${problems.length} kinds of problems`);
+  lines.push(problems.length === 0 ? "nothing is wrong" : `kinds of problems: ${problems.length}`);
   return lines.join("\n");
 }

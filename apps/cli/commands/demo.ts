@@ -42,7 +42,7 @@ export function addDemo(program: Command): void {
     .option("--resume", "measure and report a finished demo again; one that was stopped goes on without it")
     .option("--seed <n>", "of the weights, the order and the split of training images (default: 42)", wholeNumber)
     .option("--report-images", "put thumbnails of test images into the report (default: no image leaves the data set)")
-    .option("--fast", "a smoke run of seconds on 24 images; its numbers mean nothing");
+    .option("--fast", "a smoke run on 24 images, seconds on the cpu; its numbers mean nothing");
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
