@@ -79,15 +79,15 @@ fn main(
   var sum = vec4(0.0);
 
   for (var n = 0u; n < end; n += 4u) {
-    var scores = q0 * keys_at(batch, n, g, sharing);
+    var scores = add_products(mat4x4<f32>(), q0, keys_at(batch, n, g, sharing));
     if (params.D > 4u) {
-      scores += q1 * keys_at(batch, n, g, 4u + sharing);
+      scores = add_products(scores, q1, keys_at(batch, n, g, 4u + sharing));
     }
     if (params.D > 8u) {
-      scores += q2 * keys_at(batch, n, g, 8u + sharing);
+      scores = add_products(scores, q2, keys_at(batch, n, g, 8u + sharing));
     }
     if (params.D > 12u) {
-      scores += q3 * keys_at(batch, n, g, 12u + sharing);
+      scores = add_products(scores, q3, keys_at(batch, n, g, 12u + sharing));
     }
     scores = mat4x4(
       visible(scores[0], batch, n, end, ends),
@@ -170,6 +170,16 @@ fn values_at(batch: u32, n: u32, end: u32, g: u32, d: u32) -> mat4x4<f32> {
 fn visible(score: vec4<f32>, batch: u32, n: u32, end: u32, ends: vec4<u32>) -> vec4<f32> {
   let seen = (vec4(n) < ends) & vec4(n < end && mask_shows(batch, n));
   return select(vec4(HIDDEN), params.scale * score, seen);
+}
+
+// Element by element, in the order of the backward pass: its scores then carry the rounding of this lse, and large ones cancel.
+fn add_products(sums: mat4x4<f32>, q: mat4x4<f32>, k: mat4x4<f32>) -> mat4x4<f32> {
+  return mat4x4(
+    sums[0] + q[0] * k[0].x + q[1] * k[0].y + q[2] * k[0].z + q[3] * k[0].w,
+    sums[1] + q[0] * k[1].x + q[1] * k[1].y + q[2] * k[1].z + q[3] * k[1].w,
+    sums[2] + q[0] * k[2].x + q[1] * k[2].y + q[2] * k[2].z + q[3] * k[2].w,
+    sums[3] + q[0] * k[3].x + q[1] * k[3].y + q[2] * k[3].z + q[3] * k[3].w,
+  );
 }
 
 fn scaled(columns: mat4x4<f32>, rows: vec4<f32>) -> mat4x4<f32> {
