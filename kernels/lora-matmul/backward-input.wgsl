@@ -18,8 +18,8 @@ struct Params {
   hasDx: u32,
 }
 
-@group(0) @binding(0) var<storage, read> dy: array<vec4<value>>;      // [T,N]
-@group(0) @binding(1) var<storage, read> weight: array<vec4<value>>;  // [N,K]
+@group(0) @binding(0) var<storage, read> left: array<Operand>;   // dy [T,N]
+@group(0) @binding(1) var<storage, read> right: array<Operand>;  // weight [N,K]
 @group(0) @binding(2) var<storage, read> a: array<value>;             // [R,K]
 @group(0) @binding(3) var<uniform> random: vec4<u32>;                 // [4]
 @group(0) @binding(4) var<storage, read_write> g: array<value>;       // [T,R], only read
@@ -58,20 +58,4 @@ fn branch(t: u32, k: u32) -> vec4<f32> {
     sum *= dropout_factors(t * params.K + k, params.sequence, random, params.dropout);
   }
   return sum;
-}
-
-fn left(at: u32) -> f32 {
-  return f32(dy[at / 4u][at % 4u]);
-}
-
-fn left_four(at: u32) -> vec4<f32> {
-  return vec4<f32>(dy[at / 4u]);
-}
-
-fn right(at: u32) -> f32 {
-  return f32(weight[at / 4u][at % 4u]);
-}
-
-fn right_four(at: u32) -> vec4<f32> {
-  return vec4<f32>(weight[at / 4u]);
 }

@@ -17,8 +17,8 @@ struct Params {
   hasBias: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<value>>;       // [T,K]
-@group(0) @binding(1) var<storage, read> weight: array<vec4<value>>;  // [N,K]
+@group(0) @binding(0) var<storage, read> left: array<Operand>;   // x [T,K]
+@group(0) @binding(1) var<storage, read> right: array<Operand>;  // weight [N,K]
 @group(0) @binding(2) var<storage, read> b: array<value>;             // [N,R]
 @group(0) @binding(3) var<storage, read> bias: array<value>;          // [N]
 @group(0) @binding(4) var<storage, read_write> h: array<value>;       // [T,R], only read
@@ -54,22 +54,6 @@ fn branch(t: u32, n: u32) -> vec4<f32> {
     at += 1u;
   }
   return sum;
-}
-
-fn left(at: u32) -> f32 {
-  return f32(x[at / 4u][at % 4u]);
-}
-
-fn left_four(at: u32) -> vec4<f32> {
-  return vec4<f32>(x[at / 4u]);
-}
-
-fn right(at: u32) -> f32 {
-  return f32(weight[at / 4u][at % 4u]);
-}
-
-fn right_four(at: u32) -> vec4<f32> {
-  return vec4<f32>(weight[at / 4u]);
 }
 
 fn store(t: u32, n: u32, sum: f32) {

@@ -22,8 +22,8 @@ struct Params {
   hasPreactivation: u32,
 }
 
-@group(0) @binding(0) var<storage, read> a: array<vec4<value>>;              // [B|1,M,K] or [B|1,K,M]
-@group(0) @binding(1) var<storage, read> b: array<vec4<value>>;              // [B|1,K,N] or [B|1,N,K]
+@group(0) @binding(0) var<storage, read> left: array<Operand>;   // a [B|1,M,K] or [B|1,K,M]
+@group(0) @binding(1) var<storage, read> right: array<Operand>;  // b [B|1,K,N] or [B|1,N,K]
 @group(0) @binding(2) var<storage, read> bias: array<value>;                 // [N]
 @group(0) @binding(3) var<storage, read_write> y: array<value>;              // [B,M,N]
 @group(0) @binding(4) var<storage, read_write> preactivation: array<value>;  // [B,M,N]
@@ -36,10 +36,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let right_steps = select(vec2(1u, params.N), vec2(params.K, 1u), params.transposeB == 1u);
   let left_start = batch * params.batchedA * params.M * params.K;
   let right_start = batch * params.batchedB * params.K * params.N;
-  let left = Matrix(left_start, left_steps.x, left_steps.y);
-  let right = Matrix(right_start, right_steps.x, right_steps.y);
+  let left_matrix = Matrix(left_start, left_steps.x, left_steps.y);
+  let right_matrix = Matrix(right_start, right_steps.x, right_steps.y);
 
-  multiply(Product(params.M, params.N, params.K, left, right), group, thread);
+  multiply(Product(params.M, params.N, params.K, left_matrix, right_matrix), group, thread);
 
   for (var i = 0u; i < SUMS; i++) {
     let row = tile_row(group, thread, i);
@@ -50,22 +50,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       }
     }
   }
-}
-
-fn left(at: u32) -> f32 {
-  return f32(a[at / 4u][at % 4u]);
-}
-
-fn left_four(at: u32) -> vec4<f32> {
-  return vec4<f32>(a[at / 4u]);
-}
-
-fn right(at: u32) -> f32 {
-  return f32(b[at / 4u][at % 4u]);
-}
-
-fn right_four(at: u32) -> vec4<f32> {
-  return vec4<f32>(b[at / 4u]);
 }
 
 fn store(i: u32, column: u32, sum: f32) {

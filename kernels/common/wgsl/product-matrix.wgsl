@@ -1,6 +1,7 @@
+// common: operand-fours
 // A tile of a product in f16 by subgroup matrices, sums in f32: for adapters that offer them (an experiment of Chromium and
-// Dawn, `chromium-experimental-subgroup-matrix`). The kernel defines left_four(at) and right_four(at), or left(at) and
-// right(at) where ALIGNED is 0.
+// Dawn, `chromium-experimental-subgroup-matrix`). The kernel binds its operands as left and
+// right: array<Operand>.
 //
 // Method    per DEPTH = 32 steps of k: the workgroup loads both operands as they are stored, rows along k or along items;
 //           barrier; each subgroup multiplies its quarter of the tile, 4 × 4 matrices of 16 × 16, in two steps of 16 k
@@ -66,7 +67,7 @@ fn load_left(m: Matrix, first: u32, k0: u32, K: u32, thread: u32) {
     if (ALIGNED == 1u) {
       four = vec4<f16>(left_four(at));
     } else {
-      four = vec4<f16>(vec4(left(at), left(at + 1u), left(at + 2u), left(at + 3u)));
+      four = vec4<f16>(vec4(left_element(at), left_element(at + 1u), left_element(at + 2u), left_element(at + 3u)));
     }
     left_tile[place.z] = select(vec4<f16>(), four, inside(LEFT_ALONG_K == 1u, k0 + place.y, K));
   }
@@ -80,7 +81,7 @@ fn load_right(m: Matrix, first: u32, k0: u32, K: u32, thread: u32) {
     if (ALIGNED == 1u) {
       four = vec4<f16>(right_four(at));
     } else {
-      four = vec4<f16>(vec4(right(at), right(at + 1u), right(at + 2u), right(at + 3u)));
+      four = vec4<f16>(vec4(right_element(at), right_element(at + 1u), right_element(at + 2u), right_element(at + 3u)));
     }
     right_tile[place.z] = select(vec4<f16>(), four, inside(RIGHT_ALONG_K == 1u, k0 + place.y, K));
   }

@@ -1,5 +1,6 @@
-// A tile of a product through workgroup memory: for real GPUs. The kernel defines left(at), left_four(at), right(at) and
-// right_four(at): an element of an operand, and four from a multiple of four on.
+// common: operand-fours
+// A tile of a product through workgroup memory: for real GPUs. The kernel binds its operands as left and right:
+// array<Operand>.
 //
 // Method    per DEPTH = 16 steps of k: each thread has loaded a block of 4 items (rows of the left, columns of the right
 //           operand) by 4 steps of k, and stores it by k, transposed in registers where it was read along k; while it
@@ -121,12 +122,12 @@ fn load_run(is_left: bool, at: u32) -> vec4<f32> {
     if (ALIGNED == 1u) {
       return left_four(at);
     }
-    return vec4(left(at), left(at + 1u), left(at + 2u), left(at + 3u));
+    return vec4(left_element(at), left_element(at + 1u), left_element(at + 2u), left_element(at + 3u));
   }
   if (ALIGNED == 1u) {
     return right_four(at);
   }
-  return vec4(right(at), right(at + 1u), right(at + 2u), right(at + 3u));
+  return vec4(right_element(at), right_element(at + 1u), right_element(at + 2u), right_element(at + 3u));
 }
 
 // `inside` says how many steps of k there are from the tile's first one on.

@@ -35,7 +35,7 @@ function favoursMatrices({ B = 1, M, N, K }: ProductSize): boolean {
   return B * ceilDiv(M, 128) * ceilDiv(N, 128) >= 200 && 2 * B * (M + N) * K <= 2 ** 25;
 }
 
-/** product-register.wgsl broadcasts four elements, so a subgroup must have four lanes. Barriers are dear where it is used. */
+/** Quads share elements in product-register.wgsl, so a subgroup must have four lanes. Barriers are dear where it is used. */
 export function productVariant(size: ProductSize, limits: GpuLimits, dtype: FloatDType): ProductVariant {
   const fits = limits.matrices && limits.maxWorkgroupStorage >= 24_576;
   if (dtype === "f16" && fits && favoursMatrices(size)) return "product-matrix";
@@ -49,8 +49,16 @@ export interface ProductTile extends Tiles {
   readonly TILE_COLUMNS: number;
 }
 
-/** Constants of product-register.wgsl: more rows spill, fewer load more; more threads waste them on a narrow product. */
-const REGISTER: ProductTile = { THREADS: 16, TILE_ROWS: 16, TILE_COLUMNS: 64 };
+/**
+ * Constants of product-register.wgsl: more threads waste them on a narrow product; fewer rows load more, more of them spill
+ * where a subgroup has eight lanes. With four (SwiftShader) sums are in memory anyway, and loads are what costs.
+ */
+const register = ({ M }: ProductSize, { subgroupSize }: GpuLimits): ProductTile => ({
+  THREADS: 16,
+  TILE_ROWS: subgroupSize === 4 && M > 16 ? 32 : 16,
+  TILE_COLUMNS: 64,
+});
+
 /** A tile of product-tiled.wgsl: its side, what a thread has of it, and how many workgroups make it worth its size. */
 interface Tiling {
   readonly side: number;
@@ -97,7 +105,7 @@ export function productTile(
   dtype: FloatDType,
 ): ProductTile | null {
   if (productVariant(size, limits, dtype) !== variant) return null;
-  if (variant === "product-register") return REGISTER;
+  if (variant === "product-register") return register(size, limits);
   if (variant === "product-tiled") return tiled(size, limits);
   const { aligned, leftAlongK, rightAlongK } = size;
   return { ...MATRIX, ALIGNED: aligned ? 1 : 0, LEFT_ALONG_K: leftAlongK ? 1 : 0, RIGHT_ALONG_K: rightAlongK ? 1 : 0 };
