@@ -1,3 +1,4 @@
+import { driverSeconds } from "./driver-time.js";
 import type { Taken } from "./task.js";
 
 /** In a page: what its driver (bench/page.ts) tells of the browser's processes. */
@@ -12,13 +13,13 @@ export async function taking(work: () => Promise<unknown>): Promise<Taken> {
   await work();
   const seconds = (performance.now() - start) / 1000;
   const after = await processor();
-  return { seconds, cpuSeconds: before === null || after === null ? null : after - before };
+  // A GPU's driver may rest all the while; the two counters then differ by their rounding.
+  return { seconds, cpuSeconds: before === null || after === null || after <= before ? null : after - before };
 }
 
-/** Seconds that all threads of this process, or of the browser, have run; null where nobody can tell. */
+/** Seconds that the driver's threads, or all of a browser, have run; null where nobody can tell. */
 async function processor(): Promise<number | null> {
   if (typeof process === "undefined" || !process.cpuUsage)
     return (await (globalThis as Driven).processorSeconds?.()) ?? null;
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
+  return driverSeconds();
 }

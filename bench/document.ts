@@ -5,7 +5,7 @@ const Timing = {
   medianUs: z.number().positive(),
   p10Us: z.number().positive(),
   p90Us: z.number().positive(),
-  /** Microseconds of the processor, over all threads of the process, the driver's too; absent where nobody could tell. */
+  /** Microseconds of the processor: the driver's threads (driver-time.ts), or a browser's; absent where nobody could tell. */
   cpu: z
     .strictObject({ medianUs: z.number().positive(), p10Us: z.number().positive(), p90Us: z.number().positive() })
     .optional(),

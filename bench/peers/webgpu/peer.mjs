@@ -8,6 +8,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { create, globals } from "webgpu";
+import { driverSeconds } from "../../../dist/bench/driver-time.js";
 import { checked, firstLine, watchDevices } from "./faults.mjs";
 
 const LIBRARIES = {
@@ -55,12 +56,12 @@ const handlers = {
   },
 
   async time({ form, calls }) {
-    const before = process.cpuUsage();
+    const before = driverSeconds();
     const start = performance.now();
     await checked(() => forms[form].run(calls));
     const seconds = (performance.now() - start) / 1000;
-    const { user, system } = process.cpuUsage(before);
-    return { seconds, cpuSeconds: (user + system) / 1e6, peakBytes: null };
+    const after = driverSeconds();
+    return { seconds, cpuSeconds: after > before ? after - before : null, peakBytes: null };
   },
 
   async release({ form }) {
