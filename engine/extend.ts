@@ -38,6 +38,7 @@ export {
   type Tiles,
   update,
   type WgslLaunch,
+  type WgslLaunches,
   type WgslSource,
   write,
 } from "../kernels/contract.js";
