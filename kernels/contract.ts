@@ -1,6 +1,7 @@
 /**
  * The calling convention of every kernel: what a pass reads and writes, the numbers it takes, and the launches that
- * each device makes of it. See kernels/README.md. This file imports nothing, like the rest of the folder.
+ * each device makes of it. See kernels/README.md. This file imports nothing, like the rest of the folder;
+ * it is long because the whole convention, with what each member promises, is read in one place.
  */
 
 /** Storage types of floating-point values. Every kernel accumulates in f32 (the reference in f64). */

@@ -1,5 +1,6 @@
 /** Files by URL: whole where they are small or the server knows no ranges, else in the pieces that are asked for. */
 import { FileError } from "./file-error.js";
+import { checkRange } from "./file-range.js";
 import type { Download, FileSource } from "./files.js";
 
 /** Files up to this size come whole, in one request. */
@@ -138,11 +139,6 @@ function inPieces(path: string, size: number): FileSource {
       ahead = new Uint8Array(0);
     },
   };
-}
-
-function checkRange(path: string, size: number, offset: number, length: number): void {
-  if (!(offset >= 0 && length >= 0 && offset + length <= size))
-    throw new RangeError(`${path}: bytes ${offset} to ${offset + length} asked for, the file has ${size}`);
 }
 
 export const readText = async (path: string): Promise<string> =>

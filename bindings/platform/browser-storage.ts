@@ -1,5 +1,6 @@
 /** The origin private file system: files that a browser keeps for pages of one origin, until the user clears them. */
 import { FileError } from "./file-error.js";
+import { checkRange } from "./file-range.js";
 import type { FileSource } from "./files.js";
 
 export const SCHEME = "opfs:";
@@ -41,8 +42,7 @@ export async function openFile(path: string): Promise<FileSource> {
     name: path,
     size: file.size,
     async read(offset, length) {
-      if (!(offset >= 0 && length >= 0 && offset + length <= file.size))
-        throw new RangeError(`${path}: bytes ${offset} to ${offset + length} asked for, the file has ${file.size}`);
+      checkRange(path, file.size, offset, length);
       try {
         return new Uint8Array(await file.slice(offset, offset + length).arrayBuffer());
       } catch (cause) {

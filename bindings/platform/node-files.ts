@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { FileError } from "./file-error.js";
+import { checkRange } from "./file-range.js";
 import type { FileSource } from "./files.js";
 import { fileError, onFile } from "./node-file-error.js";
 
@@ -15,8 +16,7 @@ export async function openFile(path: string): Promise<FileSource> {
     name: path,
     size,
     async read(offset, length) {
-      if (!(offset >= 0 && length >= 0 && offset + length <= size))
-        throw new RangeError(`${path}: bytes ${offset} to ${offset + length} asked for, the file has ${size}`);
+      checkRange(path, size, offset, length);
       const bytes = new Uint8Array(length);
       for (let done = 0; done < length; ) {
         // One system call reads at most 2 GiB.
