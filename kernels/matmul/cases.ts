@@ -55,6 +55,10 @@ const edges: OpCase[] = [
     inputs: { a: [2600, 64], b: { shape: [2600, 192], scale: 0.02 } },
     options: { transposeA: true },
   },
+  {
+    name: "one row and two columns more than a large tile, the inner dimension in whole fours",
+    inputs: operands(33, 12, 130),
+  },
   { name: "columns over many cells: a is packed once for all", inputs: operands(40, 70, 3100) },
   { name: "rows and columns over many cells: both are packed once", inputs: operands(600, 20, 3100) },
   {

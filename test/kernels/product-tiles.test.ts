@@ -80,6 +80,33 @@ describe("the launches of a product", () => {
   });
 });
 
+describe("the tile of a software adapter", () => {
+  const tile = (subgroupSize: number, size: { M: number; N: number; K: number }) =>
+    productTile(
+      "product-register",
+      { ...ALONG, ...size, aligned: true },
+      { ...LEAST, software: true, subgroupSize },
+      "f32",
+    );
+
+  test("is large with four lanes, unless the product is as small as a smaller one", () => {
+    expect(tile(4, { M: 512, N: 512, K: 512 })).toMatchObject({ TILE_ROWS: 32, TILE_COLUMNS: 128 });
+    expect(tile(4, { M: 16, N: 65, K: 512 })).toMatchObject({ TILE_ROWS: 16, TILE_COLUMNS: 128 });
+    expect(tile(4, { M: 17, N: 64, K: 512 })).toMatchObject({ TILE_ROWS: 32, TILE_COLUMNS: 64 });
+    expect(tile(8, { M: 512, N: 512, K: 512 })).toMatchObject({ TILE_ROWS: 16, TILE_COLUMNS: 64 });
+  });
+
+  test("masks nothing where k comes in whole fours", () => {
+    for (const [K, EXACT] of [
+      [0, 1],
+      [510, 0],
+      [511, 0],
+      [512, 1],
+    ])
+      expect(tile(4, { M: 1, N: 1, K })?.EXACT).toBe(EXACT);
+  });
+});
+
 describe("the tile of a GPU", () => {
   const side = (limits: GpuLimits, size: { B?: number; M: number; N: number }) =>
     productTile("product-tiled", { ...size, aligned: true, ...ALONG }, limits, "f32")?.TILE_ROWS;

@@ -50,14 +50,18 @@ export interface ProductTile extends Tiles {
 }
 
 /**
- * Constants of product-register.wgsl: more threads waste them on a narrow product; fewer rows load more, more of them spill
- * where a subgroup has eight lanes. With four (SwiftShader) sums are in memory anyway, and loads are what costs.
+ * Constants of product-register.wgsl: more columns waste threads on a narrow product; smaller tiles load more, larger ones
+ * spill where a subgroup has eight lanes. With four (SwiftShader) sums are in memory anyway.
  */
-const register = ({ M }: ProductSize, { subgroupSize }: GpuLimits): ProductTile => ({
-  THREADS: 16,
-  TILE_ROWS: subgroupSize === 4 && M > 16 ? 32 : 16,
-  TILE_COLUMNS: 64,
-});
+function register({ M, N, K }: ProductSize, { subgroupSize }: GpuLimits): ProductTile {
+  const inMemory = subgroupSize === 4;
+  return {
+    THREADS: 16,
+    TILE_ROWS: inMemory && M > 16 ? 32 : 16,
+    TILE_COLUMNS: inMemory && N > 64 ? 128 : 64,
+    EXACT: K % 4 === 0 ? 1 : 0,
+  };
+}
 
 /** A tile of product-tiled.wgsl: its side, what a thread has of it, and how many workgroups make it worth its size. */
 interface Tiling {
