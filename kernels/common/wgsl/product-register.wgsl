@@ -10,11 +10,12 @@
 // Limits    subgroups of 4 lanes or more; TILE_ROWS is 16 or 32, TILE_COLUMNS 4 or 8 THREADS; EXACT: 1 where K is a multiple
 //           of four, so that nothing is past it
 //
-// The rows are written out, since SwiftShader (4 lanes) unrolls no loop. There every load gathers lane by lane. Of this file, 512³ in f32, EXACT, ms of CPU, the tenth percentile of a run on a busy machine:
-//   SwiftShader   16 × 4 of a thread: 117    32 × 4: 110   16 × 8: 111   32 × 8: 98 to 104   32 × 8 without any load: 82
-//   lavapipe      16 × 4 (8 lanes, Zen 4): 23 to 25; as vectors, with the edge of k masked: 22 to 24
-// Trials of 32 × 8 that were no faster on SwiftShader: fma 102, rows one by one 105, two fours of k in a round 99, the places
-// of rows counted up 104; 64 × 8, rows one by one: 113.
+// The rows are written out, since SwiftShader (4 lanes) unrolls no loop. There every load gathers lane by lane. Of this file,
+// 512³ in f32, EXACT, ms of CPU, the tenth percentile of a run on a busy machine:
+//   SwiftShader   16 × 4 of a thread: 117   32 × 4: 110   16 × 8: 111   32 × 8: 98 to 104
+//   lavapipe      16 × 4 (8 lanes, Zen 4): 23 to 25; rows as vectors with the edge of k masked, before: 22 to 24
+// Trials on SwiftShader, where 32 × 8 took 96 to 98: without any load 82; fma 102, rows one by one 105, two fours of k in a
+// round 99, the places of rows counted up 104; 64 × 8, rows one by one, 113.
 
 // Of the arrays that a kernel binds its operands as.
 alias Operand = value;
