@@ -150,12 +150,20 @@ export interface WgslLaunch<P extends Params> {
   readonly source: WgslSource;
   /** Files of common/wgsl besides those that `source` names: variants of one kernel differ in them. */
   readonly common?: readonly WgslSource[];
-  /** Null where the launch is not for this adapter, but another of the pass: it is skipped. */
+  /** By the params of the whole launch, all parts alike. Null where it is not for this adapter, but another of the pass: it is skipped. */
   tiles?(params: ParamValues<P>, limits: GpuLimits, dtype: FloatDType): Tiles | null;
   /** Workgroups in x, y, z. */
   grid(params: ParamValues<P>, tiles: Tiles): readonly [number, number, number];
-  /** Absent, or null, where the parts of the result depend on more than their own part of the inputs. */
-  cut?(params: ParamValues<P>, dtype: FloatDType): Cut<P> | null;
+  /**
+   * Absent, or null, where the parts of the result depend on more than their own part of the inputs. Several are tried in
+   * order, each where a buffer that it cuts is still too large.
+   */
+  cut?(params: ParamValues<P>, dtype: FloatDType): Cut<P> | readonly Cut<P>[] | null;
+  /**
+   * Params of which a part must know its place: for each, `<name>First` and `<name>Whole` (u32) follow the params in the
+   * uniform, where the part begins and what the param is of the launch as a whole; 0 and the param itself where it is not cut.
+   */
+  readonly places?: readonly (keyof P & string)[];
   /** The buffers this launch binds, where it does not bind all of the pass's (WebGPU allows 8 to 10). */
   readonly buffers?: readonly string[];
 }

@@ -1,4 +1,4 @@
-import type { AnyPass, DType, FloatDType, GpuLimits, Tiles } from "../../kernels/contract.js";
+import type { AnyPass, DType, FloatDType, GpuLimits, Params, Tiles, WgslLaunch } from "../../kernels/contract.js";
 import {
   type Binding,
   BYTES,
@@ -128,7 +128,7 @@ class WebGpuBinding implements Binding {
     const { webgpu } = pass;
     const scratch = webgpu?.scratchBytes ? this.#scratchOf(pass, webgpu.scratchBytes(params, this.limits)) : null;
     const commands = this.#commands;
-    this.#eachProgram(pass, dtype, { params, buffers: own }, (program, grid, part) => {
+    this.#eachProgram(pass, dtype, { params, buffers: own }, (program, grid, part, launch) => {
       this.#checkGrid(pass, dtype, grid);
       const group = this.#groups.get(pass, program, part.buffers, scratch, commands.paramBinding(program));
       for (const index of program.bound) {
@@ -137,6 +137,7 @@ class WebGpuBinding implements Binding {
       }
       const at = commands.reserve(program);
       writeParams(pass, part.params, commands.params, at);
+      if (launch.places) writePlaces(launch.places, part, params, commands.params, at + 4 * pass.paramNames.length);
       const from = { view: commands.params, from: at, stride: commands.stride(program.paramBytes) };
       this.#recording?.add(pass, program, part.buffers, scratch, grid, from);
       commands.dispatch(program, group, at, grid[0], grid[1], grid[2]);
@@ -229,18 +230,18 @@ class WebGpuBinding implements Binding {
     pass: AnyPass,
     dtype: FloatDType,
     whole: Part,
-    visit: (program: Program, grid: readonly [number, number, number], part: Part) => void,
+    visit: (program: Program, grid: readonly [number, number, number], part: Part, launch: WgslLaunch<Params>) => void,
   ): void {
     const { webgpu } = pass;
     const has = (type: FloatDType) => type !== "f16" || this.limits.f16;
     if (!webgpu?.dtypes.includes(dtype) || !has(dtype))
       throw new KernelMissing(pass, this.name, dtype, webgpu?.dtypes.filter(has) ?? []);
     for (const launch of webgpu.launches) {
+      const tiles = launch.tiles ? launch.tiles(whole.params, this.limits, dtype) : NO_TILES;
+      if (!tiles || launch.grid(whole.params, tiles).includes(0)) continue;
       for (const part of partsOf(pass, launch, dtype, whole, this.limits.maxBinding)) {
-        const tiles = launch.tiles ? launch.tiles(part.params, this.limits, dtype) : NO_TILES;
-        if (!tiles) continue;
         const grid = launch.grid(part.params, tiles);
-        if (!grid.includes(0)) visit(this.#programs.get(pass, launch, dtype, tiles), grid, part);
+        if (!grid.includes(0)) visit(this.#programs.get(pass, launch, dtype, tiles), grid, part, launch);
       }
     }
   }
@@ -301,6 +302,21 @@ function writeParams(pass: AnyPass, params: Readonly<Record<string, number>>, vi
     else if (value >>> 0 === value) view.setUint32(offset, value, true);
     else throw new RangeError(`${pass.label}: param ${name} is ${value}, not a u32`);
     offset += 4;
+  }
+}
+
+/** Where a part stands in each of `places`, and what that is of the whole launch: WgslLaunch.places. */
+function writePlaces(
+  places: readonly string[],
+  part: Part,
+  whole: Part["params"],
+  view: DataView,
+  offset: number,
+): void {
+  for (const name of places) {
+    view.setUint32(offset, part.first?.[name] ?? 0, true);
+    view.setUint32(offset + 4, whole[name], true);
+    offset += 8;
   }
 }
 

@@ -1,13 +1,15 @@
-import type { AnyPass, DType, FloatDType, Params, WgslLaunch } from "../../kernels/contract.js";
+import type { AnyPass, Cut, DType, FloatDType, Params, WgslLaunch } from "../../kernels/contract.js";
 import { BYTES } from "../device.js";
 import { BindingTooLarge } from "../errors.js";
 import { type WebGpuMemory, windowOf } from "./buffer.js";
 
 type Numbers = Readonly<Record<string, number>>;
 
-/** A launch, or a part of one: its params, and what each buffer of the pass is to it. */
+/** A launch, or a part of one: its params, where it stands in those that are cut, and what each buffer of the pass is to it. */
 export interface Part {
   readonly params: Numbers;
+  /** By param: where this part begins; nothing for those that are whole. */
+  readonly first?: Numbers;
   readonly buffers: readonly (WebGpuMemory | null)[];
 }
 
@@ -15,7 +17,7 @@ export interface Part {
 const ALIGNMENT = 256;
 
 /**
- * The launch as it is where every buffer that it binds is within `most` bytes; else the parts that its `cut` makes of it,
+ * The launch as it is where every buffer that it binds is within `most` bytes; else the parts that its cuts make of it,
  * in order. Throws BindingTooLarge where it has none, or a buffer that all parts need is too large itself.
  */
 export function partsOf(
@@ -26,26 +28,51 @@ export function partsOf(
   most: number,
 ): Part[] {
   const names = launch.buffers ?? pass.bufferNames;
-  const sizeOf = (name: string) => whole.buffers[pass.bufferNames.indexOf(name)]?.size ?? 0;
-  const large = names.find((name) => sizeOf(name) > most);
+  const sizeOf = (part: Part, name: string) => part.buffers[pass.bufferNames.indexOf(name)]?.size ?? 0;
+  const largeOf = (part: Part) => names.find((name) => sizeOf(part, name) > most);
+  const large = largeOf(whole);
   if (large === undefined) return [whole];
 
-  const cut = launch.cut?.(whole.params, dtype) ?? null;
-  const along = cut && (cut.along ?? byShape(pass, cut.over, whole.params));
+  const cuts = [launch.cut?.(whole.params, dtype) ?? []].flat();
+  let parts: readonly Part[] = [whole];
+  for (const cut of cuts) {
+    const along = cut.along ?? byShape(pass, cut.over, whole.params);
+    const cutNames = names.filter((name) => along[name]);
+    parts = parts.flatMap((part) =>
+      cutNames.some((name) => sizeOf(part, name) > most)
+        ? cutInto(pass, dtype, part, cut, along, cutNames, most)
+        : part,
+    );
+  }
+  for (const part of parts) {
+    const fixed = largeOf(part);
+    if (fixed !== undefined) throw new BindingTooLarge(pass, fixed, sizeOf(part, fixed), most, cuts.length > 0);
+  }
+  return [...parts];
+}
+
+/** Parts of a launch, or of a part of it, by one cut. */
+function cutInto(
+  pass: AnyPass,
+  dtype: FloatDType,
+  whole: Part,
+  cut: Cut<Params>,
+  along: Numbers,
+  names: readonly string[],
+  most: number,
+): Part[] {
   const bytes = (name: string) => {
     const stored: DType | "value" = pass.buffers[name].dtype;
     return BYTES[stored === "value" ? dtype : stored];
   };
-  const steps = names
-    .filter((name) => along?.[name] && sizeOf(name) > 0)
-    .map((name) => (along as Numbers)[name] * bytes(name));
-  const fixed = names.find((name) => !along?.[name] && sizeOf(name) > most);
-  if (!cut || !along) throw new BindingTooLarge(pass, large, sizeOf(large), most);
-  if (fixed !== undefined) throw new BindingTooLarge(pass, fixed, sizeOf(fixed), most, true);
-
+  const present = names.filter((name) => (whole.buffers[pass.bufferNames.indexOf(name)]?.size ?? 0) > 0);
+  const steps = present.map((name) => along[name] * bytes(name));
   const unit = steps.reduce((unit, step) => leastCommonMultiple(unit, alignedUnit(step)), cut.unit ?? 1);
   const count = Math.floor(most / Math.max(...steps) / unit) * unit;
-  if (count === 0) throw new BindingTooLarge(pass, large, unit * Math.max(...steps), most);
+  if (count === 0) {
+    const [widest] = present.filter((_, i) => steps[i] === Math.max(...steps));
+    throw new BindingTooLarge(pass, widest, unit * Math.max(...steps), most);
+  }
   const total = whole.params[cut.over];
   return Array.from({ length: Math.ceil(total / count) }, (_, i) => {
     const first = i * count;
@@ -60,7 +87,7 @@ export function partsOf(
       const last = first + here === total && memory.size - first * step <= most;
       return windowOf(memory, first * step, last ? memory.size - first * step : Math.ceil((here * step) / 16) * 16);
     });
-    return { params, buffers };
+    return { params, first: { ...whole.first, [cut.over]: first }, buffers };
   });
 }
 

@@ -120,7 +120,7 @@ export class Programs {
     }
     const variant = Object.entries(tiles).map(([name, value]) => ` ${name}=${value}`);
     const label = `${pass.label} ${dtype}${variant.join("")}`;
-    const paramBytes = Math.ceil(pass.paramNames.length / 4) * 16;
+    const paramBytes = Math.ceil((pass.paramNames.length + 2 * (launch.places?.length ?? 0)) / 4) * 16;
     const code = assemble(launch.source, dtype, tiles, launch.common);
 
     const entries = this.#entries(pass, bound, usesScratch, paramBytes);

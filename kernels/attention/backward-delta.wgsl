@@ -26,6 +26,8 @@ struct Params {
   kOffset: u32,
   vOffset: u32,
   kvCapacity: u32,
+  BFirst: u32,
+  BWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<value>;            // [B,L,H,D]
@@ -49,5 +51,5 @@ fn main(
   for (var d = 0u; d < params.D; d++) {
     sum += f32(dy[at + d]) * f32(y[at + d]);
   }
-  scratch[delta_row(row)] = sum;
+  scratch[delta_row(params.BFirst * params.H * params.L + row)] = sum;
 }

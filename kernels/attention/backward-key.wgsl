@@ -36,6 +36,8 @@ struct Params {
   kOffset: u32,
   vOffset: u32,
   kvCapacity: u32,
+  BFirst: u32,
+  BWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<value>;            // [B,L,H,D]

@@ -26,6 +26,8 @@ struct Params {
   kOffset: u32,
   vOffset: u32,
   kvCapacity: u32,
+  BFirst: u32,
+  BWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> y: array<value>;      // [B,L,H,D]
@@ -51,7 +53,7 @@ fn main(
   let fours = (params.L * heads + 3u) / 4u;
   let row = h % heads * params.L + i;
   let next = 4u * (params.D + 2u);
-  let block = ((batch * params.G + h / heads) * fours + row / 4u) * splits;
+  let block = (((params.BFirst + batch) * params.G + h / heads) * fours + row / 4u) * splits;
   let start = 2u * params.P * params.G * params.D + block * next + row % 4u * (params.D + 2u);
 
   var highest = FLOOR;
@@ -72,6 +74,6 @@ fn main(
     y[result_row(batch, i, h) + d] = value(joined * inverse);
   }
   if (lane == 0u) {
-    lse[index] = select(highest + log(sum), NO_KEYS, sum == 0.0);
+    lse[lse_row(batch, i, h)] = select(highest + log(sum), NO_KEYS, sum == 0.0);
   }
 }

@@ -32,6 +32,8 @@ struct Params {
   kOffset: u32,
   vOffset: u32,
   kvCapacity: u32,
+  BFirst: u32,
+  BWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> q: array<value>;            // [B,L,H,D]
@@ -110,7 +112,7 @@ fn main(
   weights[lane] = weight;
   workgroupBarrier();
 
-  let to = 2u * params.P * params.G * params.D + index * 4u * (params.D + 2u);
+  let to = 2u * params.P * params.G * params.D + (params.BFirst * params.G * fours * splits + index) * 4u * (params.D + 2u);
   let count = min(WORKGROUP, params.P + params.S - first);
   for (var d = lane; d < params.D; d += WORKGROUP) {
     var sum = vec4(0.0);

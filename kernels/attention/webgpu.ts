@@ -9,6 +9,7 @@
  */
 import { foldGrid } from "../common/wgsl/grid.js";
 import {
+  type Cut,
   ceilDiv,
   type GpuLimits,
   type Tiles,
@@ -63,6 +64,20 @@ const SPLIT_KEYS = 64;
 const few = (p: Sizes) => rows(p) <= SPLIT_ROWS && p.P + p.S > SPLIT_KEYS;
 /** Workgroups of forward-few: four rows and a split each. */
 const fewGroups = (p: Sizes) => p.B * p.G * ceilDiv(rows(p), FOUR) * ceilDiv(p.P + p.S, SPLIT_KEYS);
+
+/** By batch rows of what is large; lse and mask are bound whole. */
+const batchCut = ({ L, H, D, qPitch, kvPitch, kvCapacity }: Sizes): Cut<typeof params> => {
+  const [queries, keys, results] = [L * qPitch, kvCapacity * kvPitch, L * H * D];
+  return {
+    over: "B",
+    along: { q: queries, dq: queries, k: keys, dk: keys, v: keys, dv: keys, y: results, dy: results },
+  };
+};
+/** Launches that may be cut by batch rows, and whose rows each know their place. */
+const byBatch = (launches: readonly Launch[]): Launch[] =>
+  launches.map((launch) => ({ ...launch, cut: batchCut, places: ["B"] }));
+/** Launches that sum over the batch: they cannot be cut. */
+const overBatch = (launches: readonly Launch[]): Launch[] => launches.map((launch) => ({ ...launch, places: ["B"] }));
 
 const prefixSize = ({ P, G, D }: Sizes) => 2 * P * G * D;
 
@@ -139,20 +154,22 @@ export const forward: Pass = {
   scratchBytes: (p) => 4 * (prefixSize(p) + (few(p) ? fewGroups(p) * FOUR * (p.D + 2) : 0)),
   launches: [
     packPrefix(),
-    ...unless(isNarrow, variants([forwardWgsl, forwardTiledWgsl], FORWARD, forwardRows)),
-    ofFours(forwardNarrowWgsl, FORWARD, forwardRows, isNarrow, prefixTile),
-    {
-      source: forwardFewWgsl,
-      buffers: ["q", "k", "v", "mask", "random"],
-      tiles: ({ D }) => ({ WORKGROUP: SPLIT_KEYS, HEAD: 64 * ceilDiv(D, 64) }),
-      grid: (p) => (few(p) ? foldGrid(fewGroups(p)) : NONE),
-    },
-    {
-      source: forwardFewJoinWgsl,
-      buffers: ["y", "lse"],
-      tiles: () => ({ WORKGROUP: 64, KEYS: SPLIT_KEYS }),
-      grid: (p) => (few(p) ? foldGrid(p.B * p.H * p.L) : NONE),
-    },
+    ...byBatch([
+      ...unless(isNarrow, variants([forwardWgsl, forwardTiledWgsl], FORWARD, forwardRows)),
+      ofFours(forwardNarrowWgsl, FORWARD, forwardRows, isNarrow, prefixTile),
+      {
+        source: forwardFewWgsl,
+        buffers: ["q", "k", "v", "mask", "random"],
+        tiles: ({ D }) => ({ WORKGROUP: SPLIT_KEYS, HEAD: 64 * ceilDiv(D, 64) }),
+        grid: (p) => (few(p) ? foldGrid(fewGroups(p)) : NONE),
+      },
+      {
+        source: forwardFewJoinWgsl,
+        buffers: ["y", "lse"],
+        tiles: () => ({ WORKGROUP: 64, KEYS: SPLIT_KEYS }),
+        grid: (p) => (few(p) ? foldGrid(p.B * p.H * p.L) : NONE),
+      },
+    ]),
   ],
 };
 
@@ -207,31 +224,38 @@ export const backward: Pass = {
   scratchBytes: (p, limits) => 4 * (prefixSize(p) + p.B * p.H * p.L) + (keepsWeights(p, limits) ? weightBytes(p) : 0),
   launches: [
     packPrefix(),
-    {
-      source: backwardDeltaWgsl,
-      buffers: ["dy", "y"],
-      tiles: () => ({ WORKGROUP: 64 }),
-      grid: ({ B, H, L }, { WORKGROUP }) => foldGrid(ceilDiv(B * H * L, WORKGROUP)),
-    },
-    ...unless(
-      keepsWeights,
-      variants(
-        [backwardQueryWgsl, backwardQueryTiledWgsl],
-        ["dy", "q", "k", "v", "mask", "random", "lse", "dq"],
-        ({ B, H, L }) => [B * H, L],
+    ...byBatch([
+      {
+        source: backwardDeltaWgsl,
+        buffers: ["dy", "y"],
+        tiles: () => ({ WORKGROUP: 64 }),
+        grid: ({ B, H, L }, { WORKGROUP }) => foldGrid(ceilDiv(B * H * L, WORKGROUP)),
+      },
+      ...unless(
+        keepsWeights,
+        variants(
+          [backwardQueryWgsl, backwardQueryTiledWgsl],
+          ["dy", "q", "k", "v", "mask", "random", "lse", "dq"],
+          ({ B, H, L }) => [B * H, L],
+        ),
       ),
-    ),
-    ofFours(
-      backwardWeightsWgsl,
-      ["dy", "q", "k", "v", "mask", "random", "lse"],
-      ({ B, H, L }) => [B * H, L],
-      keepsWeights,
-      prefixTile,
-    ),
-    ofFours(backwardQueryWeightedWgsl, ["k", "dq"], (p) => [p.B * p.H * columnParts(p), p.L], keepsWeights, prefixTile),
-    ...ofKeys("dk", OF.keys),
-    ...ofKeys("dv", OF.values),
-    ...ofPrefix("dprefixKeys", OF.keys),
-    ...ofPrefix("dprefixValues", OF.values),
+      ofFours(
+        backwardWeightsWgsl,
+        ["dy", "q", "k", "v", "mask", "random", "lse"],
+        ({ B, H, L }) => [B * H, L],
+        keepsWeights,
+        prefixTile,
+      ),
+      ofFours(
+        backwardQueryWeightedWgsl,
+        ["k", "dq"],
+        (p) => [p.B * p.H * columnParts(p), p.L],
+        keepsWeights,
+        prefixTile,
+      ),
+      ...ofKeys("dk", OF.keys),
+      ...ofKeys("dv", OF.values),
+    ]),
+    ...overBatch([...ofPrefix("dprefixKeys", OF.keys), ...ofPrefix("dprefixValues", OF.values)]),
   ],
 };

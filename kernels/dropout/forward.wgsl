@@ -12,6 +12,8 @@ struct Params {
   span: u32,
   rate: f32,
   sequence: u32,
+  nFirst: u32,
+  nWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<value>>;        // [n]
@@ -29,11 +31,12 @@ fn main(
   if (i >= (params.n + 3u) / 4u) {
     return;
   }
+  let first = params.nFirst + 4u * i;
   var factors: vec4<f32>;
   if (params.span == 1u) {
-    factors = dropout_factors(4u * i, params.sequence, random, params.rate);
+    factors = dropout_factors(first, params.sequence, random, params.rate);
   } else {
-    let spans = (4u * i + vec4(0u, 1u, 2u, 3u)) / params.span;
+    let spans = (first + vec4(0u, 1u, 2u, 3u)) / params.span;
     for (var c = 0u; c < 4u; c++) {
       if (c > 0u && spans[c] == spans[c - 1u]) {
         factors[c] = factors[c - 1u];

@@ -1,4 +1,4 @@
-import { vectors } from "../common/wgsl/grid.js";
+import { perElement } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, pass, read, rowGrain, write } from "../contract.js";
 import forwardWgsl from "./forward.wgsl.js";
 import * as reference from "./reference.js";
@@ -16,5 +16,5 @@ export const forward = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "dropout_forward", cells: ({ n }) => n, grain: () => rowGrain(1) }],
   },
-  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(forwardWgsl)] },
+  webgpu: { dtypes: ["f32", "f16"], launches: [{ ...perElement(forwardWgsl), places: ["n"] }] },
 });

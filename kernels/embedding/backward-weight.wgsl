@@ -12,6 +12,8 @@ struct Params {
   C: u32,
   paddingIndex: u32,
   accumulate: u32,
+  VFirst: u32,
+  VWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<value>;             // [T,C]
@@ -29,8 +31,8 @@ fn main(
   if (i >= params.V * params.C) {
     return;
   }
-  let v = i / params.C;
-  let end = lists[params.V + v];
+  let v = params.VFirst + i / params.C;
+  let end = lists[params.VWhole + v];
   var sum = 0.0;
   for (var first = lists[v]; first < end; first += 16u) {
     var part = 0.0;

@@ -12,6 +12,8 @@ struct Params {
   V: u32,
   C: u32,
   faultLabel: u32,
+  VFirst: u32,
+  VWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> weight: array<word>;                  // [V,C]
@@ -32,9 +34,10 @@ fn main(
   }
   let t = i / params.C;
   let id = bitcast<u32>(ids[t]);  // a negative one is a large one
-  if (id < params.V) {
-    y[i] = weight[id * params.C + i % params.C];
-  } else {
+  let row = id - params.VFirst;  // of this part; a smaller id is a large row
+  if (row < params.V) {
+    y[i] = weight[row * params.C + i % params.C];
+  } else if (id >= params.VWhole) {
     y[i] = word();
     report_bad_index(params.faultLabel, t, ids[t]);
   }

@@ -1,20 +1,38 @@
-import { makeLists, over, threads } from "../common/wgsl/grid.js";
-import { ALL_FLOATS, ceilDiv, pass, read, rowGrain, update, write } from "../contract.js";
+import { makeLists, threads } from "../common/wgsl/grid.js";
+import { ALL_FLOATS, type Cut, ceilDiv, type ParamValues, pass, read, rowGrain, update, write } from "../contract.js";
 import backwardWeightWgsl from "./backward-weight.wgsl.js";
 import backwardWeightListsWgsl from "./backward-weight-lists.wgsl.js";
 import forwardWgsl from "./forward.wgsl.js";
 import * as reference from "./reference.js";
 
+const sizes = { T: "u32", V: "u32", C: "u32" } as const;
+const forwardParams = { ...sizes, faultLabel: "u32" } as const;
+
+/** By ids; by rows of the weight, of which each part looks up its own. */
+const forwardCut = ({ C }: ParamValues<typeof forwardParams>): readonly Cut<typeof forwardParams>[] => [
+  { over: "T", along: { ids: 1, y: C } },
+  { over: "V", along: { weight: C } },
+];
+
 export const forward = pass({
   label: "embedding/forward",
   buffers: { weight: read("V C"), ids: read("T", "i32"), y: write("T C"), faults: update("4", "u32") },
-  params: { T: "u32", V: "u32", C: "u32", faultLabel: "u32" },
+  params: forwardParams,
   reference: reference.forward,
   cpu: {
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "embedding_forward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
   },
-  webgpu: { dtypes: ["f32", "f16"], launches: [{ ...threads(forwardWgsl, ({ T, C }) => T * C), cut: over("T") }] },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [
+      {
+        ...threads(forwardWgsl, ({ T, C }) => T * C),
+        cut: forwardCut,
+        places: ["V"],
+      },
+    ],
+  },
 });
 
 /** Columns of a cell of the weight gradient, so that several share an id that most positions have (token types, padding). */
@@ -29,9 +47,7 @@ export const backwardWeight = pass({
     dweight: update("V C"),
   },
   params: {
-    T: "u32",
-    V: "u32",
-    C: "u32",
+    ...sizes,
     /** Bits of an i32: look-ups of this row give it no gradient; -1 for none. */
     paddingIndex: "u32",
     /** 1: adds to dweight; 0: overwrites it, zeros in rows that nobody looked up. */
@@ -61,7 +77,12 @@ export const backwardWeight = pass({
     scratchBytes: ({ V, T }) => 4 * (2 * V + T),
     launches: [
       makeLists(backwardWeightListsWgsl, ["ids"]),
-      { ...threads(backwardWeightWgsl, ({ V, C }) => V * C), buffers: ["dy", "dweight"] },
+      {
+        ...threads(backwardWeightWgsl, ({ V, C }) => V * C),
+        buffers: ["dy", "dweight"],
+        cut: ({ C }) => ({ over: "V", along: { dweight: C } }),
+        places: ["V"],
+      },
     ],
   },
 });

@@ -10,6 +10,8 @@
 struct Params {
   T: u32,
   C: u32,
+  TFirst: u32,
+  TWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<value>;           // [T,C]
@@ -36,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     dbias += g;
   }
 
-  let at = group.y * 2u * params.C + c;
+  let at = (params.TFirst / ROWS + group.y) * 2u * params.C + c;
   scratch[at] = dweight;
   scratch[at + params.C] = dbias;
 }

@@ -110,6 +110,8 @@ export const backwardWeight = pass({
         tiles: () => COLUMN_TILES,
         grid: ({ T, C }, { WORKGROUP }) => [ceilDiv(C, WORKGROUP), ceilDiv(T, BLOCK), 1],
         buffers: ["dy", "x", "mean", "rstd"],
+        cut: () => ({ over: "T", unit: BLOCK }),
+        places: ["T"],
       },
       {
         source: backwardWeightJoinWgsl,

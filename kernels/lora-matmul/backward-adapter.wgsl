@@ -18,6 +18,8 @@ struct Params {
   sequence: u32,
   accumulateA: u32,
   accumulateB: u32,
+  TFirst: u32,
+  TWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<value>;            // [T,N]
@@ -33,7 +35,6 @@ const RANKS = 8u;
 @compute @workgroup_size(WORKGROUP)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
   let width = select(params.N, params.K, OF == 0u);
@@ -44,7 +45,8 @@ fn main(
   }
   let begin = block * BLOCK;
   let end = min(params.T, begin + BLOCK);
-  let start = select(groups.y * params.R * params.K, 0u, OF == 0u) + block * params.R * width;
+  let blocks = (params.TWhole + BLOCK - 1u) / BLOCK;
+  let start = select(blocks * params.R * params.K, 0u, OF == 0u) + (params.TFirst / BLOCK + block) * params.R * width;
 
   for (var first = 0u; first < params.R; first += RANKS) {
     var sums = array<vec4<f32>, RANKS>();
@@ -70,7 +72,7 @@ fn wide_four(at: u32) -> vec4<f32> {
   if (params.dropout == 0.0) {
     return four;
   }
-  return four * dropout_factors(at, params.sequence, random, params.dropout);
+  return four * dropout_factors(params.TFirst * params.K + at, params.sequence, random, params.dropout);
 }
 
 fn narrow(at: u32) -> f32 {

@@ -16,6 +16,10 @@ struct Params {
   dropout: f32,
   sequence: u32,
   hasDx: u32,
+  TFirst: u32,
+  TWhole: u32,
+  NFirst: u32,
+  NWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> left: array<Operand>;   // dy [T,N]
@@ -28,7 +32,7 @@ struct Params {
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-  let left_matrix = Matrix(0u, params.N, 1u);
+  let left_matrix = Matrix(params.NFirst, params.NWhole, 1u);
   let right_matrix = Matrix(0u, 1u, params.K);
   multiply(Product(params.T, params.K, params.N, left_matrix, right_matrix), group, thread);
 
@@ -37,10 +41,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   for (var i = 0u; i < SUMS; i++) {
     let t = tile_row(group, thread, i);
     let column = tile_column(group, thread, i);
-    let result = base[i] + branch(t, column);
+    // The first part over N brings the branch; the others add their products.
+    var result = base[i];
+    if (params.NFirst == 0u) {
+      result += branch(t, column);
+    }
     if (t < params.T) {
       for (var j = 0u; j < min(4u, params.K - min(column, params.K)); j++) {
-        dx[t * params.K + column + j] = value(result[j]);
+        let at = t * params.K + column + j;
+        if (params.NFirst == 0u) {
+          dx[at] = value(result[j]);
+        } else {
+          dx[at] = value(f32(dx[at]) + result[j]);
+        }
       }
     }
   }
@@ -55,7 +68,7 @@ fn branch(t: u32, k: u32) -> vec4<f32> {
     at += params.K;
   }
   if (params.dropout > 0.0) {
-    sum *= dropout_factors(t * params.K + k, params.sequence, random, params.dropout);
+    sum *= dropout_factors((params.TFirst + t) * params.K + k, params.sequence, random, params.dropout);
   }
   return sum;
 }

@@ -15,6 +15,8 @@ struct Params {
   dropout: f32,
   sequence: u32,
   hasBias: u32,
+  TFirst: u32,
+  TWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<value>;        // [T,K]
@@ -41,7 +43,7 @@ fn wide_four(at: u32) -> vec4<f32> {
   if (params.dropout == 0.0) {
     return four;
   }
-  return four * dropout_factors(at, params.sequence, random, params.dropout);
+  return four * dropout_factors(params.TFirst * params.K + at, params.sequence, random, params.dropout);
 }
 
 fn narrow(r: u32, k: u32) -> f32 {

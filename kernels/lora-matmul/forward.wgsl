@@ -15,6 +15,8 @@ struct Params {
   dropout: f32,
   sequence: u32,
   hasBias: u32,
+  NFirst: u32,
+  NWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> left: array<Operand>;   // x [T,K]
@@ -61,5 +63,5 @@ fn store(t: u32, n: u32, sum: f32) {
   if (params.hasBias == 1u) {
     result += f32(bias[n]);
   }
-  y[t * params.N + n] = value(result);
+  y[t * params.NWhole + params.NFirst + n] = value(result);
 }

@@ -1,6 +1,17 @@
 import { foldGrid } from "../common/wgsl/grid.js";
 import { productLaunches } from "../common/wgsl/product.js";
-import { ALL_FLOATS, ceilDiv, type GpuLimits, optional, pass, read, update, write } from "../contract.js";
+import {
+  ALL_FLOATS,
+  type Cut,
+  ceilDiv,
+  type FloatDType,
+  type GpuLimits,
+  optional,
+  pass,
+  read,
+  update,
+  write,
+} from "../contract.js";
 import { gemmPlan, packBlocks } from "../matmul/plan.js";
 import backwardAdapterWgsl from "./backward-adapter.wgsl.js";
 import backwardAdapterJoinWgsl from "./backward-adapter-join.wgsl.js";
@@ -77,6 +88,20 @@ const sizes = { T: "u32", N: "u32", K: "u32", R: "u32", scale: "f32" } as const;
 /** Probability that an element of x is left out of the branch, and the place of its mask in the random stream. */
 const dropout = { dropout: "f32", sequence: "u32" } as const;
 
+const forwardParams = { ...sizes, ...dropout, hasBias: "u32" } as const;
+const backwardInputParams = { ...sizes, ...dropout, hasDx: "u32" } as const;
+
+/** By tokens; by columns of y, which are rows of the weight. Parts begin at whole vectors. */
+const forwardCut = ({ N, K, R }: Sizes): readonly Cut<typeof forwardParams>[] => [
+  { over: "T", along: { x: K, y: N, h: R }, unit: 4 },
+  { over: "N", along: { weight: K, b: R, bias: 1 }, unit: 4 },
+];
+/** By tokens; by rows of the weight, whose products add up in dx: not in f16, where it would round once for each part. */
+const backwardCut = ({ N, K, R }: Sizes, dtype: FloatDType): readonly Cut<typeof backwardInputParams>[] => [
+  { over: "T", along: { dy: N, dx: K, g: R }, unit: 4 },
+  ...(dtype === "f32" ? [{ over: "N", along: { weight: K }, unit: 4 } as const] : []),
+];
+
 /** Threads that share a row of x or dy on WebGPU: one vector of them where barriers are dear, eight at least (rank.wgsl). */
 const rankTiles = (_: unknown, { software }: GpuLimits) => ({ WORKGROUP: software ? 8 : 64 });
 
@@ -94,7 +119,7 @@ export const forward = pass({
     y: write("T N"),
     h: write("T R"),
   },
-  params: { ...sizes, ...dropout, hasBias: "u32" },
+  params: forwardParams,
   reference: reference.forward,
   cpu: {
     dtypes: ALL_FLOATS,
@@ -109,8 +134,14 @@ export const forward = pass({
         buffers: ["x", "a", "random", "h"],
         tiles: rankTiles,
         grid: ({ T, R }) => (R > 0 ? foldGrid(T) : [0, 0, 0]),
+        cut: ({ K, R }) => ({ over: "T", along: { x: K, h: R } }),
+        places: ["T"],
       },
-      ...productLaunches(forwardWgsl, forwardSize, ["x", "weight", "b", "bias", "h", "y"]),
+      ...productLaunches(forwardWgsl, forwardSize, ["x", "weight", "b", "bias", "h", "y"]).map((launch) => ({
+        ...launch,
+        cut: forwardCut,
+        places: ["N"] as const,
+      })),
     ],
   },
 });
@@ -128,7 +159,7 @@ export const backwardInput = pass({
     dx: optional(write("T K")),
     g: write("T R"),
   },
-  params: { ...sizes, ...dropout, hasDx: "u32" },
+  params: backwardInputParams,
   reference: reference.backwardInput,
   cpu: {
     dtypes: ALL_FLOATS,
@@ -147,8 +178,13 @@ export const backwardInput = pass({
         buffers: ["dy", "b", "g"],
         tiles: rankTiles,
         grid: ({ T, R }) => (R > 0 ? foldGrid(T) : [0, 0, 0]),
+        cut: ({ N, R }) => ({ over: "T", along: { dy: N, g: R } }),
       },
-      ...productLaunches(backwardInputWgsl, backwardSize, ["dy", "weight", "a", "random", "g", "dx"]),
+      ...productLaunches(backwardInputWgsl, backwardSize, ["dy", "weight", "a", "random", "g", "dx"]).map((launch) => ({
+        ...launch,
+        cut: backwardCut,
+        places: ["T", "N"] as const,
+      })),
     ],
   },
 });
@@ -159,6 +195,10 @@ const BLOCK_COLS = 128;
 /** The same on WebGPU, where a block of tokens is for each of the columns a thread's own. */
 const WGSL_TOKENS = 128;
 const adapterTiles = { WORKGROUP: 64, BLOCK: WGSL_TOKENS };
+
+/** By whole blocks, whose sums each part writes to where they stand in the scratch memory of all. */
+const adapterCut = ({ N, K, R }: Sizes) =>
+  ({ over: "T", along: { dy: N, x: K, h: R, g: R }, unit: WGSL_TOKENS }) as const;
 
 /** da = gᵀ drop(x), db = scale dyᵀ h: each of x and dy is read once. */
 export const backwardAdapter = pass({
@@ -198,12 +238,16 @@ export const backwardAdapter = pass({
         buffers: ["dy", "x", "h", "g", "random"],
         tiles: () => ({ ...adapterTiles, OF: 0 }),
         grid: ({ T, K }) => [ceilDiv(K, 4 * adapterTiles.WORKGROUP), ceilDiv(T, WGSL_TOKENS), 1],
+        cut: adapterCut,
+        places: ["T"],
       },
       {
         source: backwardAdapterWgsl,
         buffers: ["dy", "x", "h", "g", "random"],
         tiles: () => ({ ...adapterTiles, OF: 1 }),
         grid: ({ T, N }) => [ceilDiv(N, 4 * adapterTiles.WORKGROUP), ceilDiv(T, WGSL_TOKENS), 1],
+        cut: adapterCut,
+        places: ["T"],
       },
       {
         source: backwardAdapterJoinWgsl,

@@ -11,6 +11,8 @@ struct Params {
   N: u32,
   activation: u32,
   hasDbias: u32,
+  TFirst: u32,
+  TWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<value>;                    // [T,N]
@@ -43,6 +45,6 @@ fn main(
     sum += d;
   }
   if (params.hasDbias == 1u) {
-    partial[block * params.N + n] = sum;
+    partial[(params.TFirst / BLOCK + block) * params.N + n] = sum;
   }
 }

@@ -10,6 +10,8 @@ struct Params {
   T: u32,
   N: u32,
   accumulate: u32,
+  TFirst: u32,
+  TWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<value>;           // [T,N]
@@ -36,5 +38,5 @@ fn main(
   for (var t = begin; t < end; t++) {
     sum += f32(dy[t * params.N + n]);
   }
-  partial[block * params.N + n] = sum;
+  partial[(params.TFirst / BLOCK + block) * params.N + n] = sum;
 }

@@ -20,6 +20,13 @@ struct Params {
   accumulate: u32,
   hasBias: u32,
   hasPreactivation: u32,
+  // Where a part of the product stands in it, and its sizes: a and b are as they are stored, but for the side that is cut.
+  MFirst: u32,
+  MWhole: u32,
+  NFirst: u32,
+  NWhole: u32,
+  KFirst: u32,
+  KWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> left: array<Operand>;   // a [B|1,M,K] or [B|1,K,M]
@@ -32,12 +39,17 @@ struct Params {
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
   let batch = group.z;
-  let left_steps = select(vec2(params.K, 1u), vec2(1u, params.M), params.transposeA == 1u);
-  let right_steps = select(vec2(1u, params.N), vec2(params.K, 1u), params.transposeB == 1u);
-  let left_start = batch * params.batchedA * params.M * params.K;
-  let right_start = batch * params.batchedB * params.K * params.N;
-  let left_matrix = Matrix(left_start, left_steps.x, left_steps.y);
-  let right_matrix = Matrix(right_start, right_steps.x, right_steps.y);
+  // What is along the rows of an operand as it is stored is never cut: a part reads from its own first one.
+  var left_matrix = Matrix(params.KFirst, params.KWhole, 1u);
+  if (params.transposeA == 1u) {
+    left_matrix = Matrix(params.MFirst, 1u, params.MWhole);
+  }
+  var right_matrix = Matrix(0u, 1u, params.N);
+  if (params.transposeB == 1u) {
+    right_matrix = Matrix(params.KFirst, params.KWhole, 1u);
+  }
+  left_matrix.start += batch * params.batchedA * params.M * params.K;
+  right_matrix.start += batch * params.batchedB * params.K * params.N;
 
   multiply(Product(params.M, params.N, params.K, left_matrix, right_matrix), group, thread);
 
@@ -46,7 +58,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let first = tile_column(group, thread, i);
     if (row < params.M) {
       for (var j = 0u; j < min(4u, params.N - min(first, params.N)); j++) {
-        store((batch * params.M + row) * params.N + first + j, first + j, sums[i][j]);
+        store((batch * params.M + row) * params.NWhole + params.NFirst + first + j, first + j, sums[i][j]);
       }
     }
   }

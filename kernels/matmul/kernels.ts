@@ -53,19 +53,34 @@ const forwardSize = (p: ForwardParams) => ({
   rightAlongK: Boolean(p.transposeB),
 });
 
+/** Parts begin at whole vectors, since kernels read operands so. */
+const VECTOR = 4;
+
 /**
- * By batches, else by rows of a and y. Where those are columns of a, by what is summed over: the parts add up in y, whose
- * epilogue must come with the last of them, and so there may be none. Not in f16: y would round once for each part.
+ * By batches, or, of one batch: by rows of y and a; by columns of y, where they are rows of b as it is stored; by what is
+ * summed over. Parts of that add up in y, whose epilogue must come with the last of them, and so there may be none. Not in
+ * f16: y would round once for each part.
  */
-function forwardCut(p: ForwardParams, dtype: FloatDType): Cut<typeof forwardParams> | null {
+function forwardCut(p: ForwardParams, dtype: FloatDType): readonly Cut<typeof forwardParams>[] {
   const { B, M, N, K } = p;
   if (B > 1) {
     const operands = { ...(p.batchedA && { a: M * K }), ...(p.batchedB && { b: K * N }) };
-    return { over: "B", along: { ...operands, y: M * N, preactivation: M * N } };
+    return [{ over: "B", along: { ...operands, y: M * N, preactivation: M * N } }];
   }
-  if (!p.transposeA) return { over: "M", along: { a: K, y: N, preactivation: N } };
-  if (dtype === "f16" || p.transposeB || p.activation !== 0 || p.hasPreactivation) return null;
-  return { over: "K", along: { a: M, b: N }, later: { accumulate: 1, hasBias: 0 } };
+  const rows: Cut<typeof forwardParams> = {
+    over: "M",
+    along: { y: N, preactivation: N, ...(!p.transposeA && { a: K }) },
+    unit: VECTOR,
+  };
+  const columns: Cut<typeof forwardParams> = { over: "N", along: { b: K, bias: 1 }, unit: VECTOR };
+  const sums: Cut<typeof forwardParams> = {
+    over: "K",
+    along: { ...(p.transposeA && { a: M }), ...(!p.transposeB && { b: N }) },
+    unit: VECTOR,
+    later: { accumulate: 1, hasBias: 0 },
+  };
+  const mayAdd = dtype === "f32" && p.activation === 0 && !p.hasPreactivation;
+  return [rows, ...(p.transposeB ? [columns] : []), ...(mayAdd ? [sums] : [])];
 }
 
 /** y[b] = act(op(a[b]) op(b[b]) + bias), row-major and contiguous; op transposes. dX and dW are this pass, too. */
@@ -107,7 +122,11 @@ export const forward = pass({
   },
   webgpu: {
     dtypes: ["f32", "f16"],
-    launches: productLaunches(forwardWgsl, forwardSize).map((launch) => ({ ...launch, cut: forwardCut })),
+    launches: productLaunches(forwardWgsl, forwardSize).map((launch) => ({
+      ...launch,
+      cut: forwardCut,
+      places: ["M", "N", "K"] as const,
+    })),
   },
   cuda: {
     dtypes: ["f32"],
@@ -127,6 +146,8 @@ const BLOCK = 64;
 /** On WebGPU a thread sums one column of a block, then one thread joins the blocks of a column. */
 const columnTiles = () => ({ WORKGROUP: 64, BLOCK });
 const blockGrid = ({ T, N }: { T: number; N: number }) => foldGrid(ceilDiv(N, 64) * ceilDiv(T, BLOCK));
+/** By whole blocks, whose sums each part writes to where they stand in the scratch memory of all. */
+const blockCut = () => ({ over: "T", unit: BLOCK }) as const;
 const columnGrid = ({ N }: { N: number }) => foldGrid(ceilDiv(N, 64));
 
 /** dpreactivation = dy ∘ act′(preactivation), and its column sums, the gradient of the bias, in the same pass. */
@@ -165,6 +186,8 @@ export const backwardActivation = pass({
         buffers: ["dy", "preactivation", "dpreactivation"],
         tiles: columnTiles,
         grid: blockGrid,
+        cut: blockCut,
+        places: ["T"],
       },
       {
         source: backwardActivationJoinWgsl,
@@ -202,7 +225,14 @@ export const backwardBias = pass({
     dtypes: ["f32", "f16"],
     scratchBytes: ({ T, N }) => 4 * ceilDiv(T, BLOCK) * N,
     launches: [
-      { source: backwardBiasWgsl, buffers: ["dy"], tiles: columnTiles, grid: blockGrid },
+      {
+        source: backwardBiasWgsl,
+        buffers: ["dy"],
+        tiles: columnTiles,
+        grid: blockGrid,
+        cut: blockCut,
+        places: ["T"],
+      },
       { source: backwardBiasJoinWgsl, buffers: ["dbias"], tiles: columnTiles, grid: columnGrid },
     ],
   },

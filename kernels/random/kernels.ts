@@ -1,4 +1,4 @@
-import { vectors } from "../common/wgsl/grid.js";
+import { perElement } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, ceilDiv, pass, read, rowGrain, write } from "../contract.js";
 import normalWgsl from "./normal.wgsl.js";
 import * as reference from "./reference.js";
@@ -14,7 +14,7 @@ export const uniform = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "random_uniform", cells: ({ n }) => n, grain: () => rowGrain(1) }],
   },
-  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(uniformWgsl)] },
+  webgpu: { dtypes: ["f32", "f16"], launches: [{ ...perElement(uniformWgsl), places: ["n"] }] },
 });
 
 /** Box-Muller on pairs: elements 2j and 2j + 1 are the cosine and the sine of one draw. */
@@ -27,5 +27,5 @@ export const normal = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "random_normal", cells: ({ n }) => ceilDiv(n, 2), grain: () => rowGrain(8) }],
   },
-  webgpu: { dtypes: ["f32", "f16"], launches: [vectors(normalWgsl)] },
+  webgpu: { dtypes: ["f32", "f16"], launches: [{ ...perElement(normalWgsl), places: ["n"] }] },
 });

@@ -11,6 +11,8 @@ struct Params {
   mean: f32,
   deviation: f32,
   sequence: u32,
+  nFirst: u32,
+  nWhole: u32,
 }
 
 @group(0) @binding(0) var<uniform> random: vec4<u32>;                  // [4]
@@ -27,7 +29,7 @@ fn main(
   if (i >= (params.n + 3u) / 4u) {
     return;
   }
-  let words = random_words(4u * i, params.sequence, random);
+  let words = random_words(params.nFirst + 4u * i, params.sequence, random);
   let first = pair_of(words.xy);
   let second = pair_of(words.zw);
   y[i] = vec4<value>(params.mean + params.deviation * vec4(first, second));

@@ -11,6 +11,8 @@ struct Params {
   low: f32,
   high: f32,
   sequence: u32,
+  nFirst: u32,
+  nWhole: u32,
 }
 
 @group(0) @binding(0) var<uniform> random: vec4<u32>;                  // [4]
@@ -27,6 +29,6 @@ fn main(
   if (i >= (params.n + 3u) / 4u) {
     return;
   }
-  let u = uniform_values(random_words(4u * i, params.sequence, random));
+  let u = uniform_values(random_words(params.nFirst + 4u * i, params.sequence, random));
   y[i] = vec4<value>(params.low + (params.high - params.low) * u);
 }

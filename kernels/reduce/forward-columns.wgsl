@@ -12,6 +12,10 @@ struct Params {
   I: u32,
   f: u32,
   scale: f32,
+  OFirst: u32,
+  OWhole: u32,
+  LFirst: u32,
+  LWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<value>;              // [O,L,I]
@@ -26,7 +30,7 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = folded_index(group, groups) * WORKGROUP + lane;
-  let length = split_length(params.L, params.I);
+  let length = split_length(params.LWhole, params.I);
   let splits = max(1u, (params.L + length - 1u) / length);
   if (i >= params.O * splits * params.I) {
     return;
@@ -55,9 +59,9 @@ fn main(
   let pairs = reduce_four(params.f, four, four.zwxy);
   let result = reduce_two(params.f, pairs.x, pairs.y);
 
-  if (splits == 1u) {
+  if (length >= params.LWhole) {
     y[i] = value(params.scale * result);
   } else {
-    partial[i] = result;
+    partial[(params.OFirst * splits + params.LFirst / length) * params.I + i] = result;
   }
 }

@@ -13,6 +13,10 @@ struct Params {
   I: u32,
   f: u32,
   scale: f32,
+  OFirst: u32,
+  OWhole: u32,
+  LFirst: u32,
+  LWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<value>;              // [O,L,I]
@@ -30,7 +34,7 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let length = split_length(params.L, params.I);
+  let length = split_length(params.LWhole, params.I);
   let splits = max(1u, (params.L + length - 1u) / length);
   let cell = folded_index(group, groups);
   if (cell >= params.O * splits) {
@@ -66,10 +70,10 @@ fn main(
     for (var other = 1u; other < JOINING; other++) {
       result = reduce_two(params.f, result, results[other]);
     }
-    if (splits == 1u) {
+    if (length >= params.LWhole) {
       y[cell] = value(params.scale * result);
     } else {
-      partial[cell] = result;
+      partial[params.OFirst * splits + params.LFirst / length + cell] = result;
     }
   }
 }

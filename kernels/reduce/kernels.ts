@@ -1,5 +1,5 @@
 import { foldGrid, threads } from "../common/wgsl/grid.js";
-import { ALL_FLOATS, ceilDiv, type ParamValues, pass, read, rowGrain, write } from "../contract.js";
+import { ALL_FLOATS, type Cut, ceilDiv, type ParamValues, pass, read, rowGrain, write } from "../contract.js";
 import backwardExtremumWgsl from "./backward-extremum.wgsl.js";
 import backwardExtremumClearWgsl from "./backward-extremum-clear.wgsl.js";
 import backwardExtremumFindWgsl from "./backward-extremum-find.wgsl.js";
@@ -23,8 +23,15 @@ const columnBlocks = ({ I }: Sizes) => ceilDiv(I, COLUMNS);
 /** On webgpu a workgroup takes a run of such a row; of shorter rows, and of columns, a thread takes one. */
 const isLongRow = ({ L, I }: Sizes) => I === 1 && L > 64;
 /** As `split_length` in common/wgsl/reduction.wgsl: the last launch joins no more than 256. */
-const webgpuSplits = (p: Sizes) => Math.max(1, ceilDiv(p.L, Math.max(isLongRow(p) ? RUN : ROWS, ceilDiv(p.L, 256))));
+const splitLength = (p: Sizes) => Math.max(isLongRow(p) ? RUN : ROWS, ceilDiv(p.L, 256));
+const webgpuSplits = (p: Sizes) => Math.max(1, ceilDiv(p.L, splitLength(p)));
 const webgpuCells = (p: Sizes) => p.O * webgpuSplits(p) * p.I;
+
+/** By what is kept in front; where that is one, by whole splits of what is reduced. */
+const forwardCut = (p: Sizes): Cut<typeof params> =>
+  p.O > 1 ? { over: "O", along: { x: p.L * p.I, y: p.I } } : { over: "L", along: { x: p.I }, unit: splitLength(p) };
+
+const forColumns = threads(forwardColumnsWgsl, webgpuCells);
 
 /** y[o,i] = scale · f over l of x[o,l,i] */
 export const forward = pass({
@@ -55,10 +62,17 @@ export const forward = pass({
       {
         source: forwardRowsWgsl,
         // Barriers are dear on a software adapter, and one vector of threads keeps all its cores as busy.
-        tiles: (_, { software }) => ({ WORKGROUP: software ? 8 : 64 }),
-        grid: (p) => foldGrid(isLongRow(p) ? webgpuCells(p) : 0),
+        tiles: (p, { software }) => (isLongRow(p) ? { WORKGROUP: software ? 8 : 64 } : null),
+        grid: (p) => foldGrid(webgpuCells(p)),
+        cut: forwardCut,
+        places: ["O", "L"],
       },
-      threads(forwardColumnsWgsl, (p: Sizes) => (isLongRow(p) ? 0 : webgpuCells(p))),
+      {
+        ...forColumns,
+        tiles: (p) => (isLongRow(p) ? null : forColumns.tiles()),
+        cut: forwardCut,
+        places: ["O", "L"],
+      },
       { ...threads(forwardJoinWgsl, (p: Sizes) => (webgpuSplits(p) > 1 ? p.O * p.I : 0)), buffers: ["y"] },
     ],
   },

@@ -10,6 +10,8 @@
 struct Params {
   T: u32,
   C: u32,
+  TFirst: u32,
+  TWhole: u32,
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<value>;           // [T,C]
@@ -32,5 +34,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     sum += f32(dy[t * params.C + c]) * (f32(x[t * params.C + c]) * rstd[t]);
   }
 
-  scratch[group.y * params.C + c] = sum;
+  scratch[(params.TFirst / ROWS + group.y) * params.C + c] = sum;
 }

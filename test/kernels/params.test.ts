@@ -97,7 +97,9 @@ describe("every kernel file takes the params of its pass", () => {
           const body = bodyOfParams(text);
           // A kernel that says that it reads no params needs no struct.
           if (body === null && /\(void\)params;/.test(text)) return;
-          expect(members(body ?? "", device), file).toEqual(declared(pass, device));
+          const places = device === "webgpu" ? (pass.webgpu?.launches[i].places ?? []) : [];
+          const placed = places.flatMap((name) => [`${name}First: u32`, `${name}Whole: u32`]);
+          expect(members(body ?? "", device), file).toEqual([...declared(pass, device), ...placed]);
         });
       });
     }

@@ -4,5 +4,5 @@ fn mask_shows(batch: u32, n: u32) -> bool {
   if (params.hasMask == 0u || n < params.P) {
     return true;
   }
-  return mask[batch * params.kvCapacity + n - params.P] != 0;
+  return mask[(params.BFirst + batch) * params.kvCapacity + n - params.P] != 0;
 }

@@ -8,6 +8,8 @@ const NO_KEYS = 1e30;
 
 const FOUR = vec4(0u, 1u, 2u, 3u);
 
+// `batch` is a batch row of this part: its q, k, v, y and their gradients begin with it. What is small is bound whole.
+
 // Where rows start: of a query in q; of a key or value, less kOffset or vOffset; of a prefix key.
 fn query_row(batch: u32, i: u32, h: u32) -> u32 {
   return params.qOffset + (batch * params.L + i) * params.qPitch + h * params.D;
@@ -27,7 +29,7 @@ fn result_row(batch: u32, i: u32, h: u32) -> u32 {
 }
 
 fn lse_row(batch: u32, i: u32, h: u32) -> u32 {
-  return (batch * params.H + h) * params.L + i;
+  return ((params.BFirst + batch) * params.H + h) * params.L + i;
 }
 
 // Of row `lse_row` of the backward pass's delta in scratch: behind prefix keys and prefix values.
@@ -37,11 +39,11 @@ fn delta_row(row: u32) -> u32 {
 
 // Of the same row behind all of delta: its weights of P + S keys; behind those of all rows, its dscores.
 fn weights_row(row: u32) -> u32 {
-  return delta_row(params.B * params.H * params.L) + row * (params.P + params.S);
+  return delta_row(params.BWhole * params.H * params.L) + row * (params.P + params.S);
 }
 
 fn dscores_row(row: u32) -> u32 {
-  return weights_row(params.B * params.H * params.L + row);
+  return weights_row(params.BWhole * params.H * params.L + row);
 }
 
 // How many of the four rows or columns from `at` lie below `end`.
