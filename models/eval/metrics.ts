@@ -61,13 +61,13 @@ export function isCorrect(record: VqaRecord, prediction: string): boolean {
 /** `predictions[i]` answers `records[i]`. */
 export function score(records: readonly VqaRecord[], predictions: readonly string[]): Scores {
   const right = marks(records, predictions);
-  const where = (belongs: (record: VqaRecord) => boolean) => accuracy(right.filter((_, i) => belongs(records[i])));
+  const where = (belongs: (record: VqaRecord) => boolean) => accuracyOf(right.filter((_, i) => belongs(records[i])));
   const categories = [...new Set(records.flatMap((record) => record.category ?? []))].sort();
   return {
     published: {
       closed: where(isPublishedClosed),
       opened: where((record) => !isPublishedClosed(record)),
-      global: accuracy(right),
+      global: accuracyOf(right),
     },
     byType: {
       closed: where((record) => record.answerType === "CLOSED"),
@@ -85,7 +85,8 @@ export function marks(records: readonly VqaRecord[], predictions: readonly strin
   return records.map((record, i) => isCorrect(record, predictions[i]));
 }
 
-function accuracy(right: readonly boolean[]): Accuracy {
+/** The share of right answers, with its interval. */
+export function accuracyOf(right: readonly boolean[]): Accuracy {
   const total = right.length;
   const correct = right.filter(Boolean).length;
   return { correct, total, accuracy: correct / total, interval: wilson(correct, total) };
