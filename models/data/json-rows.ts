@@ -48,7 +48,7 @@ export function jsonRows(text: string, fileName: string, names: readonly string[
 }
 
 /** Lines that are not blank, one at a time. */
-function* linesOf(text: string): Generator<{ line: number; lineText: string }> {
+export function* linesOf(text: string): Generator<{ line: number; lineText: string }> {
   let from = text.charCodeAt(0) === 0xfeff ? 1 : 0;
   for (let line = 1; from < text.length; line++) {
     const next = text.indexOf("\n", from);

@@ -29,11 +29,13 @@ export interface Batching {
   readonly batchSize: number;
   /** Leave out a last batch that is not full. MISS keeps it. */
   readonly dropLast?: boolean;
+  /** The rows of an epoch in another order than by chance: by length, say. */
+  rowsOf?(epoch: number): Uint32Array;
 }
 
 /** The batches from `from` to the end of its epoch, at least one; `next` is where to go on after the batch. */
 export function* batches(
-  { seed, n, batchSize, dropLast = false }: Batching,
+  { seed, n, batchSize, dropLast = false, rowsOf = (epoch) => order(seed, epoch, n) }: Batching,
   from: Cursor = { epoch: 0, position: 0 },
 ): Generator<{ rows: Uint32Array; next: Cursor }> {
   if (!(Number.isInteger(batchSize) && batchSize > 0)) {
@@ -44,7 +46,7 @@ export function* batches(
   if (!(from.position >= 0 && from.position < end)) {
     throw new OptionError(`batches: position ${from.position} of ${end} rows. The cursor is of another data set.`);
   }
-  const rows = order(seed, from.epoch, n);
+  const rows = rowsOf(from.epoch);
   for (let position = from.position; position < end; position += batchSize) {
     const stop = Math.min(position + batchSize, end);
     const next = stop < end ? { epoch: from.epoch, position: stop } : { epoch: from.epoch + 1, position: 0 };

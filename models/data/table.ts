@@ -9,7 +9,7 @@ import { csvRows, type TextRow, type TextRows } from "./csv.js";
 import { sha256 } from "./digest.js";
 import { requireImages } from "./images-present.js";
 import { jsonRows } from "./json-rows.js";
-import { type Problem, placesText, refuse } from "./problem.js";
+import { Faults, type Problem, refuse } from "./problem.js";
 import { type AnswerType, imagePath, type Part, type VqaRecord } from "./record.js";
 
 const name = z.string().min(1);
@@ -160,26 +160,6 @@ function columnProblems({ header, rows }: TextRows, columns: TableColumns, delim
 
 const fileProblem = (text: string, advice: string): Problem => ({ kind: "file", text, advice, places: [] });
 
-/** Faults of single cells, gathered by what they are. */
-class Faults {
-  readonly #found = new Map<string, { problem: Omit<Problem, "text" | "places">; places: string[] }>();
-
-  add(kind: Problem["kind"], what: string, advice: string, line: number): null {
-    const found = this.#found.get(what) ?? { problem: { kind, advice }, places: [] };
-    found.places.push(`line ${line}`);
-    this.#found.set(what, found);
-    return null;
-  }
-
-  problems(rows: number): Problem[] {
-    return [...this.#found].map(([what, { problem, places }]) => ({
-      ...problem,
-      text: places.length === rows && rows > 1 ? `${what} in all ${rows} rows` : `${what} (${placesText(places)})`,
-      places,
-    }));
-  }
-}
-
 /**
  * The roles whose column has to be filled in every row. Ids are given to all rows or to none: the number that stands for
  * one that is missing could be the id of another row.
@@ -200,7 +180,7 @@ function rowOf(folder: string, urls: boolean, filled: readonly TableRole[], colu
     const label = (role: TableRole) => `"${columns[role] ?? role}"`;
     let sound = true;
     const fault = (kind: Problem["kind"], what: string, advice: string) => {
-      faults.add(kind, what, advice, line);
+      faults.add(kind, what, advice, `line ${line}`);
       sound = false;
     };
     const all = "Fill it for every row, or leave the column out";
@@ -264,8 +244,8 @@ function answerTypeOf(given: string | undefined, answer: string): AnswerType | n
   return ["yes", "no"].includes(normaliseAnswer(answer)) ? "CLOSED" : "OPEN";
 }
 
-const isUrl = (path: string) => /^(?:[a-z][a-z0-9+.-]+:\/\/|data:)/i.test(path);
-const isAbsolute = (path: string) => isUrl(path) || /^(?:\/|[a-z]:[\\/]|\\\\)/i.test(path);
+export const isUrl = (path: string) => /^(?:[a-z][a-z0-9+.-]+:\/\/|data:)/i.test(path);
+export const isAbsolute = (path: string) => isUrl(path) || /^(?:\/|[a-z]:[\\/]|\\\\)/i.test(path);
 
 /** The folder of a path, "" where it has none; that of `/rows.csv` is the root. */
 export function folderOf(path: string): string {

@@ -1,6 +1,7 @@
 /** Ids of a text with images: each piece between them is tokenized by itself, an image is one placeholder. */
+
+import { IMAGE } from "../text/message.js";
 import type { TextTokenizer } from "../text/text-tokenizer.js";
-import { IMAGE } from "./template.js";
 
 /** Stands for an image among ids; no tokenizer gives it. */
 export const IMAGE_TOKEN = -200;

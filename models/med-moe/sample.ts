@@ -1,8 +1,9 @@
 /** A conversation to train on: its ids, and which of them count. */
 import { OptionError } from "../../engine/index.js";
+import type { Message } from "../text/message.js";
 import type { TextTokenizer } from "../text/text-tokenizer.js";
 import { encodeWithImages, IMAGE_TOKEN } from "./image-tokens.js";
-import { formatPrompt, type Message, type Template } from "./template.js";
+import { formatPrompt, type Template } from "./template.js";
 
 /** Positions that are not trained. */
 export const IGNORE = -100;

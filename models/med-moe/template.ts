@@ -1,16 +1,6 @@
 /** How a conversation becomes one text: the templates that the published checkpoints were trained with. */
 import { io, OptionError } from "../../engine/index.js";
-
-/** Stands in a text where an image goes. */
-export const IMAGE = "<image>";
-
-/** What one side of a conversation says. */
-export interface Message {
-  /** Who says it. */
-  readonly role: "user" | "assistant";
-  /** What, with `<image>` where an image goes. */
-  readonly text: string;
-}
+import { countImages, IMAGE, type Message } from "../text/message.js";
 
 /** The names of templates. */
 export type TemplateName = "stablelm" | "phi" | "plain" | "simple";
@@ -118,8 +108,6 @@ export function formatPrompt(template: Template, messages: readonly Message[]): 
   const open = messages.at(-1)?.role === "user" ? label("assistant") : "";
   return system + lines.join("") + open;
 }
-
-export const countImages = (text: string) => text.split(IMAGE).length - 1;
 
 function checkTurns(messages: readonly Message[]): void {
   if (messages.length === 0) throw new OptionError("A conversation needs a message.");

@@ -1,9 +1,13 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { collate } from "../../models/med-moe/collate.js";
+import type { Conversation } from "../../models/data/conversations.js";
+import { randomStream } from "../../models/data/random.js";
+import { collate, collateImages, requirePlaces } from "../../models/med-moe/collate.js";
 import { encodeWithImages } from "../../models/med-moe/image-tokens.js";
+import { fewerImages } from "../../models/med-moe/most-images.js";
 import { IGNORE, trainingSample } from "../../models/med-moe/sample.js";
-import { formatPrompt, type Message, templateNamed, templateOf } from "../../models/med-moe/template.js";
+import { formatPrompt, templateNamed, templateOf } from "../../models/med-moe/template.js";
+import type { Message } from "../../models/text/message.js";
 
 interface Golden {
   readonly stablelm_and_phi: readonly {
@@ -166,4 +170,49 @@ describe("collate", () => {
   });
 
   test("no samples are an empty batch", () => expect(collate([], 3)).toMatchObject({ B: 0, L: 0 }));
+});
+
+describe("images of a batch", () => {
+  const image = (value: number) => new Float32Array(12).fill(value);
+
+  test("in the order of their places; a text without one has zeros, a cut one the first of its own", () => {
+    const pixels = collateImages(
+      { images: Int32Array.of(2, 0, 1) },
+      [[image(1), image(2)], [], [image(3), image(4)]],
+      2,
+    );
+    expect(pixels.filter((_, i) => i % 12 === 0)).toEqual(Float32Array.of(1, 2, 0, 3));
+    expect(pixels).toHaveLength(48);
+  });
+
+  test("too few of them, or of another size", () => {
+    expect(() => collateImages({ images: Int32Array.of(2) }, [[image(1)]], 2)).toThrow("1 images for 2 <image>");
+    expect(() => collateImages({ images: Int32Array.of(1) }, [[image(1)]], 4)).toThrow("12 values, 48 are needed");
+    expect(() => requirePlaces(1, 2)).toThrow("2 images for 1 <image> in the text: each image has one place there.");
+    expect(() => requirePlaces(1, 1)).not.toThrow();
+  });
+});
+
+describe("more than 16 images", () => {
+  const conversation = (n: number): Conversation => ({
+    images: Array.from({ length: n }, (_, i) => `${i}.jpg`),
+    messages: [question(Array.from({ length: n }, (_, i) => `${i}<image>`).join(" ")), answer("x")],
+    place: "item 1",
+  });
+
+  test("16 by chance in their order, whose places stay", () => {
+    const { images, messages } = fewerImages(conversation(20), randomStream(3, "images"));
+    expect(images).toHaveLength(16);
+    const numbers = images.map((name) => Number.parseInt(name, 10));
+    expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+    const left = messages[0].text.split(" ").filter((word) => word.endsWith("<image>"));
+    expect(left).toEqual(numbers.map((i) => `${i}<image>`));
+    expect(messages[0].text.split(" ")).toHaveLength(20);
+    expect(fewerImages(conversation(20), randomStream(4, "images")).images).not.toEqual(images);
+  });
+
+  test("16 are not too many", () => {
+    const sixteen = conversation(16);
+    expect(fewerImages(sixteen, randomStream(3, "images"))).toBe(sixteen);
+  });
 });
