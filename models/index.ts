@@ -1,6 +1,14 @@
 /** The public API of the models. */
 
 export type { CheckOptions, Count, DataSummary } from "./data/check.js";
+export {
+  asConversation,
+  type Conversation,
+  type ConversationOptions,
+  formatConversations,
+  loadConversations,
+  loadQuestionFiles,
+} from "./data/conversations.js";
 export { ImageStore } from "./data/image-store.js";
 export { countsOf, type Evaluated, type Leak, type LeakedRow, leakedRows, leakText, type Shared } from "./data/leak.js";
 export type { Problem, ProblemKind } from "./data/problem.js";
@@ -18,6 +26,25 @@ export {
 } from "./data/table.js";
 export type { Interval } from "./eval/intervals.js";
 export { type Baseline, type MajorityBaselines, majorityBaselines } from "./eval/majority.js";
+export {
+  type Answer,
+  loadAnswers,
+  type PairedFiles,
+  type PairOptions,
+  pairAnswers,
+  parseAnswers,
+} from "./eval/med-moe/answers.js";
+export {
+  type AnsweredQuestion,
+  type ClosedScores,
+  type MedMoeScores,
+  type OpenScores,
+  type PlainScores,
+  publishedTable,
+  scoreMedMoe,
+  type WrongAnswer,
+  wrongAnswers,
+} from "./eval/med-moe/scores.js";
 export { type Accuracy, marks, type PublishedScores, type Scores, score, type TypeScores } from "./eval/metrics.js";
 export { type Comparison, comparePaired } from "./eval/paired.js";
 export { formatResults } from "./eval/results.js";
@@ -46,3 +73,4 @@ export {
 } from "./miss/train-state.js";
 export type { Row as VerifyRow } from "./miss/verify/comparison.js";
 export { type Missed, type VerifyReport, verify as verifyMiss } from "./miss/verify/verify.js";
+export type { Message } from "./text/message.js";

@@ -7,6 +7,7 @@ import { addDevices } from "./commands/devices.js";
 import { addEvalMiss } from "./commands/eval-miss.js";
 import { addInclude } from "./commands/include.js";
 import { addInfo } from "./commands/info.js";
+import { addScore } from "./commands/score.js";
 import { addSetup } from "./commands/setup.js";
 import { addTrainMiss } from "./commands/train-miss.js";
 import { addVerify } from "./commands/verify.js";
@@ -25,6 +26,7 @@ function program(): Command {
   addDevices(root);
   addTrainMiss(root.command("train").description("train a model"));
   addEvalMiss(root.command("eval").description("measure a model on a test set"));
+  addScore(root);
   addDataCheck(root.command("data").description("look at a data set"));
   addInfo(root);
   addInclude(root);

@@ -33,6 +33,8 @@ export interface ConversationOptions {
   readonly imageFolder?: string;
   /** False: images are not looked for. */
   readonly requireImages?: boolean;
+  /** False: questions may have none, or one of another. */
+  readonly requireIds?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -62,7 +64,8 @@ export async function loadQuestionFiles(
   options: ConversationOptions = {},
 ): Promise<Conversation[]> {
   const { conversations, problems } = await readFiles(files, answerable, options);
-  refuse([...idProblems(conversations), ...problems], files.join(", "));
+  const ids = options.requireIds === false ? [] : idProblems(conversations);
+  refuse([...ids, ...problems], files.join(", "));
   return conversations;
 }
 

@@ -14,6 +14,7 @@ describe("help", () => {
     ["devices"],
     ["train", "miss"],
     ["eval", "miss"],
+    ["score"],
     ["data", "check"],
     ["info"],
     ["verify"],

@@ -78,23 +78,20 @@ export function scoreMedMoe(answered: readonly AnsweredQuestion[]): MedMoeScores
   };
 }
 
-/** The rows of the published table, in per cent: the names under which papers give these numbers. */
-export const publishedTable = ({ open, closed }: MedMoeScores): readonly (readonly [name: string, percent: number])[] =>
-  (
-    [
-      ["Exact Match Score", open.exactMatch],
-      ["F1 Score", open.f1],
-      ["Precision", open.precision],
-      ["Recall", open.recall],
-      ["BLEU Score (Weight 1)", open.bleu[0]],
-      ["BLEU Score (Weight 2)", open.bleu[1]],
-      ["BLEU Score (Weight 3)", open.bleu[2]],
-      ["yes/no accuracy", closed.accuracy.accuracy],
-      ["Closed F1 Score", closed.f1],
-      ["Closed Precision", closed.precision],
-      ["Closed Recall", closed.recall],
-    ] as const
-  ).map(([name, share]) => [name, 100 * share]);
+/** The rows of the published table, which prints them in per cent: the names under which papers give these numbers. */
+export const publishedTable = ({ open, closed }: MedMoeScores): Readonly<Record<string, number>> => ({
+  "Exact Match Score": open.exactMatch,
+  "F1 Score": open.f1,
+  Precision: open.precision,
+  Recall: open.recall,
+  "BLEU Score (Weight 1)": open.bleu[0],
+  "BLEU Score (Weight 2)": open.bleu[1],
+  "BLEU Score (Weight 3)": open.bleu[2],
+  "yes/no accuracy": closed.accuracy.accuracy,
+  "Closed F1 Score": closed.f1,
+  "Closed Precision": closed.precision,
+  "Closed Recall": closed.recall,
+});
 
 /** A closed question that was answered wrongly, as the published script writes it. */
 export interface WrongAnswer {

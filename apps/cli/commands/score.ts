@@ -1,0 +1,87 @@
+import type { Command } from "commander";
+import {
+  type Accuracy,
+  loadAnswers,
+  loadQuestionFiles,
+  type MedMoeScores,
+  pairAnswers,
+  publishedTable,
+  scoreMedMoe,
+  wrongAnswers,
+} from "../../../models/index.js";
+import { addCommonOptions, type CommonOptions } from "../common-options.js";
+import { count, percent } from "../format.js";
+import { prepareFile, say, writeFileIn, writeJson } from "../output.js";
+import { table } from "../table.js";
+
+interface Options extends CommonOptions {
+  gt: string;
+  pred: string[];
+  output?: string;
+  byPosition?: boolean;
+}
+
+const ABOUT = `
+The metrics have the names and definitions of the published script: its "Exact Match Score" counts shared words, and its
+"yes/no accuracy" is right where the answer occurs in what was said, so "no" is right in "not normal". Below them stands
+how often the answer itself was given.
+
+Examples:
+  consilium score --gt test.json --pred answers.jsonl --output wrong.json
+  consilium score --gt test.json --pred answers-0.jsonl answers-1.jsonl --json -`;
+
+export function addScore(program: Command): void {
+  const command = program
+    .command("score")
+    .description("score answers to a question file: the metrics of Med-MoE, and plain ones beside them")
+    .requiredOption("--gt <file>", "questions with their answers, in the format of LLaVA-Med (JSON or JSON lines)")
+    .requiredOption("--pred <files...>", "a model's answers (JSON lines); several are parts of one evaluation")
+    .option("--output <file>", "where to write the closed questions that were answered wrongly, as JSON")
+    .option("--by-position", "the first answer belongs to the first question, as the published script pairs them");
+  addCommonOptions(command).addHelpText("after", ABOUT).action(run);
+}
+
+async function run(options: Options): Promise<void> {
+  const { gt, pred, output, byPosition = false } = options;
+  if (output !== undefined) await prepareFile(output);
+  const questions = await loadQuestionFiles([gt], { requireImages: false, requireIds: !byPosition });
+  const files = { questions: gt, answers: pred.join(", ") };
+  const answered = pairAnswers(questions, await loadAnswers(pred), files, { byPosition });
+  const scores = scoreMedMoe(answered);
+  const wrong = wrongAnswers(answered);
+  if (output !== undefined) await writeFileIn(output, `${JSON.stringify(wrong, null, 4)}\n`);
+  say(options, textOf(scores));
+  if (output !== undefined) say(options, `${count(wrong.length)} closed questions answered wrongly: ${output}`);
+  await writeJson(options, {
+    version: 1,
+    command: "score",
+    config: { gt, pred, byPosition },
+    questions: { total: answered.length, open: scores.open.total, closed: scores.closed.accuracy.total },
+    published: publishedTable(scores),
+    closed: counted(scores.closed.accuracy),
+    plain: Object.fromEntries(
+      Object.entries(scores.plain).map(([part, { exact, f1 }]) => [part, { exact: counted(exact), f1 }]),
+    ),
+  });
+}
+
+const counted = ({ correct, total, interval: { low, high } }: Accuracy) => ({ correct, total, low, high });
+
+function textOf(scores: MedMoeScores): string {
+  const { open, closed, plain } = scores;
+  const published = Object.entries(publishedTable(scores)).map(([name, share]) => [name, hundredths(share)]);
+  const beside = (["all", "open", "closed"] as const).map((part) => {
+    const { exact, f1 } = plain[part];
+    const { low, high } = exact.interval;
+    const interval = exact.total === 0 ? "-" : `${percent(low)} to ${percent(high)}`;
+    return [part, count(exact.total), hundredths(exact.accuracy), interval, hundredths(f1)];
+  });
+  return [
+    `${count(open.total)} open and ${count(closed.accuracy.total)} closed questions\n`,
+    table([["metric", "%"], ...published]),
+    table([["questions", "count", "same answer %", "95 % interval", "word F1 %"], ...beside]),
+  ].join("\n");
+}
+
+/** Per cent with two digits, as the papers give them; "-" where there is nothing to count. */
+const hundredths = (share: number) => (Number.isFinite(share) ? (100 * share).toFixed(2) : "-");

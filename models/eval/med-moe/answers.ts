@@ -1,0 +1,139 @@
+/** Files of answers, one JSON object a line as LLaVA's evaluation writes them, and which question each belongs to. */
+import { z } from "zod";
+import { io } from "../../../engine/index.js";
+import type { Conversation } from "../../data/conversations.js";
+import { Faults, type Problem, placesText, refuse } from "../../data/problem.js";
+import { textField } from "../../data/record.js";
+import type { AnsweredQuestion } from "./scores.js";
+
+const Line = z.looseObject({
+  question_id: textField.optional(),
+  prompt: textField.default(""),
+  text: textField,
+});
+
+/** An answer, and where it stands. */
+export interface Answer {
+  /** Of the question; absent where the file names none. */
+  readonly questionId?: string;
+  /** What the model was asked. */
+  readonly prompt: string;
+  /** What it said. */
+  readonly text: string;
+  /** For messages: `line 3`, the file in front where there are several. */
+  readonly place: string;
+}
+
+/** How answers and questions are paired. */
+export interface PairOptions {
+  /** The first answer belongs to the first question, whatever the ids: as the published script pairs them. */
+  readonly byPosition?: boolean;
+}
+
+/** The answers of files, one after the other: the parts of an evaluation in their order. */
+export async function loadAnswers(files: readonly string[]): Promise<Answer[]> {
+  const advice = "It holds a model's answers, one JSON object a line: check the path";
+  const answers: Answer[] = [];
+  for (const file of files) {
+    const prefix = files.length > 1 ? `${file}, ` : "";
+    answers.push(...parseAnswers(await io.readText(file, advice), file, prefix));
+  }
+  return answers;
+}
+
+/** From text. Throws FileFormatError where a line is no answer. */
+export const parseAnswers = (text: string, fileName: string, prefix = ""): Answer[] =>
+  io.parseJsonLines(text, fileName).map(({ line, value }) => {
+    const { question_id, ...answer } = io.parseWith(Line, value, `${fileName}:${line}`);
+    return { questionId: question_id, prompt: answer.prompt, text: answer.text, place: `${prefix}line ${line}` };
+  });
+
+/** What the files are called, for messages. */
+export interface PairedFiles {
+  readonly questions: string;
+  readonly answers: string;
+}
+
+/**
+ * Each question with its answer, in the order of the questions. Throws one FileFormatError with all that does not pair,
+ * or cannot be scored.
+ */
+export function pairAnswers(
+  questions: readonly Conversation[],
+  answers: readonly Answer[],
+  files: PairedFiles,
+  { byPosition = false }: PairOptions = {},
+): AnsweredQuestion[] {
+  refuse(unscorable(questions), files.questions);
+  refuse(byPosition ? otherCount(questions, answers) : unpaired(questions, answers), files.answers);
+  const byId = new Map(answers.map((answer) => [answer.questionId, answer]));
+  return questions.map(({ id, messages, answerType }, i) => {
+    const answer = (byPosition ? answers[i] : byId.get(id)) as Answer;
+    return {
+      prompt: answer.prompt || messages[0].text,
+      answer: messages[1].text,
+      answerType: answerType as NonNullable<typeof answerType>,
+      prediction: answer.text,
+    };
+  });
+}
+
+/** Questions that lack what is needed to score them. */
+function unscorable(questions: readonly Conversation[]): Problem[] {
+  const faults = new Faults();
+  for (const { messages, answerType, place } of questions) {
+    if (messages.length < 2) faults.add("empty value", "a question without its answer", "Add the answer", place);
+    if (answerType === undefined)
+      faults.add("answer type", 'a question without "answer_type"', "Write OPEN or CLOSED", place);
+  }
+  return faults.problems(questions.length);
+}
+
+function otherCount(questions: readonly Conversation[], answers: readonly Answer[]): Problem[] {
+  if (questions.length === answers.length) return [];
+  return [
+    problem(
+      `${answers.length} answers to ${questions.length} questions`,
+      "By position each question needs one answer, in the same order: pair them by id, or answer the rest",
+      [],
+    ),
+  ];
+}
+
+/** Where the ids of questions and of answers are not the same. */
+function unpaired(questions: readonly Conversation[], answers: readonly Answer[]): Problem[] {
+  const asked = new Set(questions.map(({ id }) => id));
+  const given = new Map<string, string>();
+  const [nameless, again, unknown]: string[][] = [[], [], []];
+  for (const { questionId, place } of answers) {
+    if (questionId === undefined) nameless.push(place);
+    else if (given.has(questionId)) again.push(`${place} (question ${questionId})`);
+    else if (!asked.has(questionId)) unknown.push(`${place} (question ${questionId})`);
+    if (questionId !== undefined) given.set(questionId, place);
+  }
+  const unanswered = questions.filter(({ id }) => !given.has(id as string)).map(({ id }) => id as string);
+  const list = (what: string, places: string[], advice: string) =>
+    places.length === 0 ? [] : [problem(`${count(places.length)} ${what}: ${placesText(places)}`, advice, places)];
+  return [
+    ...list('without "question_id"', nameless, "Pair them by their order with --by-position"),
+    ...list("to a question that has one already", again, "Leave one of each"),
+    ...list("to no question of the file", unknown, "Score them with the questions that they answer"),
+    ...(unanswered.length === 0
+      ? []
+      : [
+          problem(
+            `${unanswered.length} of ${questions.length} questions have no answer: ${placesText(unanswered)}`,
+            "Let the evaluation go on, or score its parts together",
+            unanswered,
+          ),
+        ]),
+  ];
+}
+
+const count = (n: number) => (n === 1 ? "1 answer" : `${n} answers`);
+const problem = (text: string, advice: string, places: readonly string[]): Problem => ({
+  kind: "bad value",
+  text,
+  advice,
+  places,
+});
