@@ -73,4 +73,13 @@ export {
 } from "./miss/train-state.js";
 export type { Row as VerifyRow } from "./miss/verify/comparison.js";
 export { type Missed, type VerifyReport, verify as verifyMiss } from "./miss/verify/verify.js";
+export type { Split } from "./text/byte-bpe.js";
 export type { Message } from "./text/message.js";
+export type { TextTokenizer } from "./text/text-tokenizer.js";
+export {
+  type LoadedTokenizer,
+  loadTokenizer,
+  type TokenizerFamily,
+  type TokenizerOptions,
+} from "./text/tokenizer-folder.js";
+export { trainByteBpe, type VocabularyOptions } from "./text/train-byte-bpe.js";
