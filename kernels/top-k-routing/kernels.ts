@@ -1,0 +1,113 @@
+/** K of README.md's letters is here the number of experts that a token chooses. L and Z are the sizes of lists and sums. */
+import { optional, pass, read, write } from "../contract.js";
+import * as reference from "./reference.js";
+
+export { listPlaces } from "./lists.js";
+
+/** How scores become probabilities: kernels of all devices use these codes. */
+export const SCORES = {
+  /** p = softmax over all experts; the K largest logits are chosen and weigh p. */
+  softmax: 0,
+  /** The K largest logits are chosen; p = softmax over those. */
+  topKSoftmax: 1,
+  /** p = σ(logit); the K largest of p + bias are chosen and weigh p. */
+  sigmoid: 2,
+} as const;
+
+/** Who comes first in an expert's rows, and so who is dropped last where it has a capacity. */
+export const PRIORITIES = {
+  /** By token, then by choice. */
+  token: 0,
+  /** All first choices by token, then all second ones: DeepSpeed's. */
+  choice: 1,
+  /** First choices by the value in `noise`, the largest stay; those that stay are in order of tokens: DeepSpeed's random token selection. */
+  random: 2,
+} as const;
+
+/** What is done to the scores by which experts after the first are chosen. */
+export const NOISES = {
+  none: 0,
+  /** Gumbel(0,1) noise on the logits for the choice of every expert after the first: DeepSpeed 0.9.5's top-2. */
+  gumbelAfterFirst: 1,
+  /** Gumbel(0,1) noise on the logits for every choice: DeepSpeed's RSample. */
+  gumbel: 2,
+} as const;
+
+const sizes = {
+  T: "u32",
+  E: "u32",
+  K: "u32",
+  /** listPlaces(E, T K).length */
+  L: "u32",
+  /** E + 2 */
+  Z: "u32",
+} as const;
+
+const choice = {
+  /** SCORES */
+  score: "u32",
+  /** 1: the weights of a token's kept choices are divided by max(their sum, epsilon). */
+  normalize: "u32",
+  epsilon: "f32",
+  /** Factor of the weights, after that. */
+  scale: "f32",
+  /** 1: counts, and with them the balance loss, see first choices only. */
+  countFirst: "u32",
+} as const;
+
+/**
+ * Chooses K experts for each token and sorts the choices by expert: see lists.ts. Ties go to the lowest expert.
+ * sums = for each expert Σ_t p[t,e] (p as SCORES says, softmax over all experts for topKSoftmax, σ / Σ σ for sigmoid), then the balance loss
+ * E Σ_e (counts[e]/T) (sums[e]/T), then the z-loss, mean_t (log Σ_e exp logit)².
+ */
+export const forward = pass({
+  label: "top-k-routing/forward",
+  buffers: {
+    logits: read("T E", "f32"),
+    /** Added to the scores for the choice alone: DeepSeek-V3's correction. */
+    bias: optional(read("E", "f32")),
+    /** The noise itself, in place of the random stream's: Gumbel values, or the uniforms of PRIORITIES.random. */
+    noise: optional(read("T E", "f32")),
+    /** 0: the token chooses nobody. */
+    used: optional(read("T", "i32")),
+    /** Present where noise is drawn: Gumbel -log(-log u), uniforms u of element t E + e. */
+    random: optional(read("4", "u32")),
+    weights: write("T K", "f32"),
+    lists: write("L", "i32"),
+    sums: write("Z", "f32"),
+  },
+  params: {
+    ...sizes,
+    ...choice,
+    /** NOISES */
+    noiseKind: "u32",
+    /** PRIORITIES */
+    priority: "u32",
+    /** Rows that an expert keeps at most. */
+    capacity: "u32",
+    /** Group-limited choice (DeepSeek-V3): the experts form `groups` groups in order, and only those of the `topGroups` groups whose two largest scores sum highest can be chosen. 1, 1: all. */
+    groups: "u32",
+    topGroups: "u32",
+    hasBias: "u32",
+    hasNoise: "u32",
+    hasUsed: "u32",
+    sequence: "u32",
+  },
+  reference: reference.forward,
+});
+
+/** dlogits from the gradients of weights and of sums (of which the last two are the losses; either may be absent). */
+export const backward = pass({
+  label: "top-k-routing/backward",
+  buffers: {
+    logits: read("T E", "f32"),
+    lists: read("L", "i32"),
+    sums: read("Z", "f32"),
+    used: optional(read("T", "i32")),
+    dweights: optional(read("T K", "f32")),
+    dsums: optional(read("Z", "f32")),
+    dlogits: write("T E", "f32"),
+  },
+  params: { ...sizes, ...choice, hasUsed: "u32", hasDweights: "u32", hasDsums: "u32" },
+  reference: reference.backward,
+});
