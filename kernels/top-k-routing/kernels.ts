@@ -1,5 +1,5 @@
 /** K of README.md's letters is here the number of experts that a token chooses. L and Z are the sizes of lists and sums. */
-import { optional, pass, read, write } from "../contract.js";
+import { optional, pass, read, update, write } from "../contract.js";
 import * as reference from "./reference.js";
 
 export { listPlaces } from "./lists.js";
@@ -20,16 +20,16 @@ export const PRIORITIES = {
   token: 0,
   /** All first choices by token, then all second ones: DeepSpeed's. */
   choice: 1,
-  /** First choices by the value in `noise`, the largest stay; those that stay are in order of tokens: DeepSpeed's random token selection. */
+  /** By a uniform number of (token, expert), the largest stay, the lower token of equal ones; those that stay are in the order of `token`: DeepSpeed's random token selection. */
   random: 2,
 } as const;
 
 /** What is done to the scores by which experts after the first are chosen. */
 export const NOISES = {
   none: 0,
-  /** Gumbel(0,1) noise on the logits for the choice of every expert after the first: DeepSpeed 0.9.5's top-2. */
+  /** Gumbel(0,1) noise on the scores for the choice of every expert after the first: DeepSpeed 0.9.5's top-2. */
   gumbelAfterFirst: 1,
-  /** Gumbel(0,1) noise on the logits for every choice: DeepSpeed's RSample. */
+  /** On the scores for every choice: DeepSpeed's RSample. */
   gumbel: 2,
 } as const;
 
@@ -56,7 +56,8 @@ const choice = {
 } as const;
 
 /**
- * Chooses K experts for each token and sorts the choices by expert: see lists.ts. Ties go to the lowest expert.
+ * Chooses K experts for each token and sorts the choices by expert: see lists.ts. Ties go to the lowest expert. A logit that is NaN or
+ * +∞ is a fault (2, its position) and counts as zero, here and in the gradient; -∞ is an expert that gets nothing.
  * sums = for each expert Σ_t p[t,e] (p as SCORES says, softmax over all experts for topKSoftmax, σ / Σ σ for sigmoid), then the balance loss
  * E Σ_e (counts[e]/T) (sums[e]/T), then the z-loss, mean_t (log Σ_e exp logit)².
  */
@@ -64,17 +65,22 @@ export const forward = pass({
   label: "top-k-routing/forward",
   buffers: {
     logits: read("T E", "f32"),
-    /** Added to the scores for the choice alone: DeepSeek-V3's correction. */
+    /** Added to the scores (SCORES: logits, or σ(logit)) for the choice alone: DeepSeek-V3's correction. */
     bias: optional(read("E", "f32")),
-    /** The noise itself, in place of the random stream's: Gumbel values, or the uniforms of PRIORITIES.random. */
+    /** The noise itself, in place of the random stream's: Gumbel values where noiseKind is not none, else the uniforms of PRIORITIES.random. */
     noise: optional(read("T E", "f32")),
-    /** 0: the token chooses nobody. */
+    /** 0: the token is not counted, and its choices are dropped. */
     used: optional(read("T", "i32")),
-    /** Present where noise is drawn: Gumbel -log(-log u), uniforms u of element t E + e. */
+    /**
+     * Present where noise is drawn: Gumbel values are -log(-log max(u, 2^-25)) with the uniform u of element t E + e, the uniforms of
+     * PRIORITIES.random those of element (T + t) E + e.
+     */
     random: optional(read("4", "u32")),
+    /** p of the choice, normalised and scaled as `choice` says; 0 where it was dropped. */
     weights: write("T K", "f32"),
     lists: write("L", "i32"),
     sums: write("Z", "f32"),
+    faults: update("4", "u32"),
   },
   params: {
     ...sizes,
@@ -85,29 +91,29 @@ export const forward = pass({
     priority: "u32",
     /** Rows that an expert keeps at most. */
     capacity: "u32",
-    /** Group-limited choice (DeepSeek-V3): the experts form `groups` groups in order, and only those of the `topGroups` groups whose two largest scores sum highest can be chosen. 1, 1: all. */
+    /** Group-limited choice (DeepSeek-V3): the experts form `groups` groups in order, and only those of the `topGroups` groups whose two largest scores with bias, without noise, sum highest can be chosen (ties: the lowest group). 1, 1: all. */
     groups: "u32",
     topGroups: "u32",
     hasBias: "u32",
     hasNoise: "u32",
     hasUsed: "u32",
     sequence: "u32",
+    faultLabel: "u32",
   },
   reference: reference.forward,
 });
 
-/** dlogits from the gradients of weights and of sums (of which the last two are the losses; either may be absent). */
+/** dlogits from the gradients of weights and of sums, of which either may be absent: an entry of dsums for each of sums. */
 export const backward = pass({
   label: "top-k-routing/backward",
   buffers: {
     logits: read("T E", "f32"),
     lists: read("L", "i32"),
     sums: read("Z", "f32"),
-    used: optional(read("T", "i32")),
     dweights: optional(read("T K", "f32")),
     dsums: optional(read("Z", "f32")),
     dlogits: write("T E", "f32"),
   },
-  params: { ...sizes, ...choice, hasUsed: "u32", hasDweights: "u32", hasDsums: "u32" },
+  params: { ...sizes, ...choice, hasDweights: "u32", hasDsums: "u32" },
   reference: reference.backward,
 });

@@ -4,13 +4,21 @@
 
 namespace consilium {
 
-inline void report_bad_index(void *faults, uint32_t label, uint32_t position, int32_t value) {
+inline void report_fault(void *faults, uint32_t code, uint32_t label, uint32_t position, uint32_t value) {
   auto *words = static_cast<uint32_t *>(faults);
   uint32_t none = 0;
-  if (!__atomic_compare_exchange_n(words, &none, 1u, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) return;
+  if (!__atomic_compare_exchange_n(words, &none, code, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) return;
   words[1] = label;
   words[2] = position;
-  words[3] = static_cast<uint32_t>(value);
+  words[3] = value;
+}
+
+inline void report_bad_index(void *faults, uint32_t label, uint32_t position, int32_t value) {
+  report_fault(faults, 1, label, position, static_cast<uint32_t>(value));
+}
+
+inline void report_not_finite(void *faults, uint32_t label, uint32_t position) {
+  report_fault(faults, 2, label, position, 0);
 }
 
 }  // namespace consilium
