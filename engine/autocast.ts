@@ -99,15 +99,24 @@ export function autocast<T>(dtype: FloatDType, f: () => ScopeResult<T>): T {
 
 type Inputs = Readonly<Record<string, Tensor | null>>;
 
-/** Calls `f` with an op's inputs in the types that its rule asks for here; the casts are freed after it. */
-export function underAutocast<T>(inputs: Inputs, rule: AutocastRule | undefined, f: (inputs: Inputs) => T): T {
+/**
+ * Calls `f` with an op's inputs in the types that its rule asks for here, those named in `fixed` as they are; the casts are
+ * freed after it.
+ */
+export function underAutocast<T>(
+  inputs: Inputs,
+  fixed: ReadonlySet<string>,
+  rule: AutocastRule | undefined,
+  f: (inputs: Inputs) => T,
+): T {
   if (!region) return f(inputs);
-  const dtype = typeFor(inputs, rule, region);
+  const dtype = typeFor(inputs, fixed, rule, region);
   const fitting: Record<string, Tensor | null> = {};
   try {
     for (const name in inputs) {
       const t = inputs[name];
-      fitting[name] = t && isFloat(t.dtype) && t.dtype !== dtype ? recordedCast(region, t, dtype) : t;
+      fitting[name] =
+        t && isFloat(t.dtype) && t.dtype !== dtype && !fixed.has(name) ? recordedCast(region, t, dtype) : t;
     }
     return f(fitting);
   } finally {
@@ -115,11 +124,16 @@ export function underAutocast<T>(inputs: Inputs, rule: AutocastRule | undefined,
   }
 }
 
-function typeFor(inputs: Inputs, rule: AutocastRule | undefined, { dtype }: Region): FloatDType {
+function typeFor(
+  inputs: Inputs,
+  fixed: ReadonlySet<string>,
+  rule: AutocastRule | undefined,
+  { dtype }: Region,
+): FloatDType {
   if (rule) return rule === "low" ? dtype : "f32";
   let widest: FloatDType | null = null;
   for (const name in inputs) {
-    const type = inputs[name]?.dtype;
+    const type = fixed.has(name) ? null : inputs[name]?.dtype;
     if (type && isFloat(type)) widest = widest === null || widest === type ? type : "f32";
   }
   return widest ?? dtype;

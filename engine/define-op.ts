@@ -14,7 +14,7 @@ import { Tensor, type Values, valuesOf, view } from "./tensor.js";
 /** What an op accepts as one of its inputs: made by `float`, `int`, `any` and `maybe`. */
 export interface InputSchema<Optional extends boolean = boolean> {
   /** Types that it may have. */
-  readonly kind: "float" | "i32" | "any";
+  readonly kind: "float" | "f32" | "i32" | "any";
   /** Letters that must agree between inputs, numbers, or a leading "..." for any dimensions in front. */
   readonly dims: readonly (string | number)[];
   /** Whether it may be null. */
@@ -26,6 +26,12 @@ export type Dims = readonly (string | number)[];
 /** An input of a floating type: `float("...", "C")`. Letters must agree between inputs, and `dims` of a run has their sizes. */
 export const float = /* @__NO_SIDE_EFFECTS__ */ (...dims: Dims): InputSchema<false> => ({
   kind: "float",
+  dims,
+  optional: false,
+});
+/** An input that is f32 whatever the type of the others, which `autocast` leaves so: weights of a router. */
+export const float32 = /* @__NO_SIDE_EFFECTS__ */ (...dims: Dims): InputSchema<false> => ({
+  kind: "f32",
   dims,
   optional: false,
 });
@@ -155,12 +161,13 @@ export function defineOp<
   const { name } = spec;
   const names = Object.keys(spec.inputs);
   const schemas = names.map((n) => spec.inputs[n]);
+  const fixed = new Set(names.filter((n) => spec.inputs[n].kind === "f32"));
 
   const op = (inputs: InputTensors<I>, options: O): Y => {
     const given = inputs as Readonly<Record<string, Tensor | null>>;
     const device = check(name, names, schemas, given);
     const dims = bind(name, names, schemas, given);
-    return underAutocast(given, spec.autocast, (fitting) => apply(device, dims, fitting, options));
+    return underAutocast(given, fixed, spec.autocast, (fitting) => apply(device, dims, fitting, options));
   };
 
   const apply = (

@@ -51,6 +51,7 @@ export {
   type Forward,
   type ForwardContext,
   float,
+  float32,
   type GradientContext,
   type InputSchema,
   type Inputs,

@@ -7,8 +7,10 @@ export { type CrossEntropyOptions, crossEntropy, type Reduction } from "./cross-
 export { dropout, dropPath } from "./dropout.js";
 export { type EmbeddingOptions, embedding } from "./embedding.js";
 export { expand, repeatInterleave } from "./expand.js";
+export { type ExpertActivation, type ExpertMlpOptions, expertMlp } from "./expert-mlp.js";
 export { arange, type FillOptions, full, ones, type RangeOptions, zeros } from "./fill.js";
 export { gather, scatterAdd } from "./gather.js";
+export { type GroupedGemmOptions, groupedGemm } from "./grouped-gemm.js";
 export { indexAdd } from "./index-add.js";
 export { indexSelect } from "./index-select.js";
 export { l2Normalize } from "./l2-normalize.js";
@@ -24,7 +26,9 @@ export { rmsNorm } from "./rms-norm.js";
 export { type RotaryOptions, rotary } from "./rotary.js";
 export { chunk, slice, split } from "./slice.js";
 export { logSoftmax, softmax } from "./softmax.js";
+export { combineTokens, dispatchTokens } from "./token-permute.js";
 export { argmax, type TopK, topK } from "./top-k.js";
+export { type Routed, type RoutingOptions, topKRouting } from "./top-k-routing.js";
 export {
   abs,
   clamp,
