@@ -43,7 +43,7 @@ const cases: OpCase[] = [
   make("Med-MoE: the best of four, raw probability", [65, 4], { topK: 1, countFirst: true }),
   make("raw weights of two", [65, 6], { topK: 2 }),
   make("weights normalised and scaled", [65, 6], { topK: 3, normalize: true, scale: 2.5 }),
-  make("Mixtral: softmax over the two chosen", [63, 8], { topK: 2, score: "topKSoftmax" }),
+  make("Mixtral: softmax over those chosen", [65, 8], { topK: 2, score: "topKSoftmax" }),
   make("sigmoid, raw", [33, 7], { topK: 2, score: "sigmoid" }),
   make("sigmoid, normalised", [33, 7], { topK: 3, score: "sigmoid", normalize: true, epsilon: 1e-20 }),
   make(
