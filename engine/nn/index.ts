@@ -1,5 +1,6 @@
 export { GELU, ReLU, SiLU, Tanh } from "./activations.js";
 export { Embedding } from "./embedding.js";
+export { type ExpertStack, Experts, type ExpertsOptions } from "./experts.js";
 export {
   constant,
   type Init,
@@ -11,7 +12,17 @@ export {
 export { LayerNorm } from "./layer-norm.js";
 export { Linear, type LinearOptions } from "./linear.js";
 export { type Adapter, LoraLinear, type LoraOptions, LoraPatchEmbed } from "./lora.js";
+export {
+  type CapacityOptions,
+  MixtureOfExperts,
+  type MixtureOfExpertsOptions,
+  type MoeInputs,
+  type MoeOutput,
+  type MoeStatistics,
+  type RouterOptions,
+} from "./mixture-of-experts.js";
 export { at, Module, namePaths, replaceModules } from "./module.js";
+export { type MoeSizes, moePresets } from "./moe-presets.js";
 export { PatchEmbed, patches } from "./patch-embed.js";
 export { RMSNorm } from "./rms-norm.js";
 export { type Layer, Sequential } from "./sequential.js";

@@ -28,7 +28,7 @@ export { chunk, slice, split } from "./slice.js";
 export { logSoftmax, softmax } from "./softmax.js";
 export { combineTokens, dispatchTokens } from "./token-permute.js";
 export { argmax, type TopK, topK } from "./top-k.js";
-export { type Routed, type RoutingOptions, topKRouting } from "./top-k-routing.js";
+export { balanceLoss, type Routed, type RoutingOptions, topKRouting, zLoss } from "./top-k-routing.js";
 export {
   abs,
   clamp,

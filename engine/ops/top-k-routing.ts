@@ -2,6 +2,8 @@ import * as kernels from "../../kernels/top-k-routing/kernels.js";
 import { defineOp, float32, int, maybe } from "../define-op.js";
 import { describe, OptionError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
+import { reshape } from "./reshape.js";
+import { slice } from "./slice.js";
 
 /** How `topKRouting` scores, chooses, weighs and drops. */
 export interface RoutingOptions {
@@ -162,3 +164,12 @@ function check(options: RoutingOptions, logits: Tensor, noise: Tensor | null): v
       'topKRouting: noiseValues stand for one kind of random numbers; noise and priority "random" are two. Leave one out.',
     );
 }
+
+const entry = ({ sums }: Routed, fromEnd: number): Tensor =>
+  reshape(slice(sums, { dim: 0, start: sums.size - fromEnd, length: 1 }), []);
+
+/** E Σ_e (counts[e] / T) (mean p of e): what keeps the experts' loads even, where it is added to the loss. A single value. */
+export const balanceLoss = (routed: Routed): Tensor => entry(routed, 2);
+
+/** Mean over the tokens of (log Σ exp logits)²: keeps logits small. A single value. */
+export const zLoss = (routed: Routed): Tensor => entry(routed, 1);

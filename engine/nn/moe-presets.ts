@@ -1,0 +1,105 @@
+import type { MixtureOfExpertsOptions } from "./mixture-of-experts.js";
+
+/** What the published layers leave open. */
+export interface MoeSizes {
+  /** Size of a token. */
+  width: number;
+  /** Hidden size of an expert. */
+  hidden: number;
+  /** How many experts there are. */
+  experts: number;
+}
+
+type Preset<Extra = object> = (sizes: MoeSizes & Extra) => MixtureOfExpertsOptions;
+
+/** DeepSpeed 0.9.5's top-1 gate: raw probability; with a capacity it drops by random token selection. */
+const deepSpeedTop1: Preset<Partial<DeepSpeed>> = ({
+  factor = 1,
+  evalFactor = 1,
+  minimum = 4,
+  drop = true,
+  ...sizes
+}) => ({
+  activation: "gelu",
+  bias: true,
+  ...sizes,
+  topK: 1,
+  router: { countFirst: true },
+  capacity: drop ? { factor, evalFactor, minimum, priority: "random" } : null,
+});
+
+/** Its top-2 gate: Gumbel noise on the second choice, also in evaluation; weights of those kept add up to 1; it always drops. */
+const deepSpeedTop2: Preset<Partial<Omit<DeepSpeed, "drop">>> = ({
+  factor = 1,
+  evalFactor = 1,
+  minimum = 4,
+  ...sizes
+}) => ({
+  activation: "gelu",
+  bias: true,
+  ...sizes,
+  topK: 2,
+  router: { countFirst: true, normalize: true, noise: "gumbelAfterFirst" },
+  capacity: { factor, evalFactor, minimum, priority: "choice" },
+});
+
+/** Arguments of DeepSpeed's MoE layer. */
+interface DeepSpeed {
+  /** Capacity factor in training. */
+  factor: number;
+  /** In evaluation. */
+  evalFactor: number;
+  /** Least capacity. */
+  minimum: number;
+  /** Whether anything is dropped. */
+  drop: boolean;
+}
+
+/**
+ * Options of `MixtureOfExperts` by the names of published layers, of the sizes given; what differs in a model of yours is
+ * overwritten: `{ ...nn.moePresets.mixtral(sizes), topK: 1 }`.
+ */
+export const moePresets = {
+  /**
+   * Med-MoE (arXiv 2404.10237): a router with a bias. topK 1: the raw probability of the best expert. topK 2: as DeepSpeed's,
+   * with a capacity that nobody reaches. The meta expert is `shared`: give it yours.
+   */
+  medMoe: (({ topK = 1, ...sizes }) => {
+    const { router, ...rest } =
+      topK === 1
+        ? deepSpeedTop1({ ...sizes, drop: false })
+        : deepSpeedTop2({ ...sizes, factor: 4, evalFactor: 4, minimum: 0 });
+    return { ...rest, activation: "swiglu", bias: false, router: { ...router, bias: true } };
+  }) as Preset<{ topK?: 1 | 2 }>,
+  deepSpeedTop1,
+  deepSpeedTop2,
+  /** Mixtral 8x7B, 8x22B (arXiv 2401.04088): softmax over the two chosen. */
+  mixtral: ((sizes) => ({
+    activation: "swiglu",
+    ...sizes,
+    topK: 2,
+    router: { score: "topKSoftmax" },
+  })) as Preset,
+  /** OLMoE-1B-7B (arXiv 2409.02060): 8 of 64, raw probabilities. */
+  olmoe: ((sizes) => ({ activation: "swiglu", ...sizes, topK: 8 })) as Preset,
+  /** Qwen3-30B-A3B, 235B-A22B (arXiv 2505.09388): 8 of 128, normalised. */
+  qwen3Moe: ((sizes) => ({ activation: "swiglu", ...sizes, topK: 8, router: { normalize: true } })) as Preset,
+  /**
+   * DeepSeek-V3 (arXiv 2412.19437): 8 of 256 in 4 of 8 groups by sigmoid and a correction (see `balance`), normalised, times
+   * 2.5. Its shared expert is `shared`: give it yours.
+   */
+  deepSeekV3: ((sizes) => ({
+    activation: "swiglu",
+    ...sizes,
+    topK: 8,
+    router: {
+      score: "sigmoid",
+      normalize: true,
+      epsilon: 1e-20,
+      scale: 2.5,
+      groups: 8,
+      topGroups: 4,
+      correction: true,
+    },
+  })) as Preset,
+};
