@@ -98,6 +98,7 @@ async function openShards(indexFile: string, options: OpenOptions): Promise<Chec
     indexFile,
   );
   const folder = indexFile.slice(0, Math.max(0, indexFile.lastIndexOf("/")));
+  await checkShards(indexFile, folder, new Set(index.weights.map(([, file]) => file)));
   const shards = new Map<string, CheckpointReader>();
   const close = async () => {
     for (const shard of shards.values()) await shard.close();
@@ -115,6 +116,18 @@ async function openShards(indexFile: string, options: OpenOptions): Promise<Chec
     await close();
     throw error;
   }
+}
+
+/** All at once: who downloads again should know everything that is missing. */
+async function checkShards(indexFile: string, folder: string, files: ReadonlySet<string>): Promise<void> {
+  const missing: string[] = [];
+  for (const file of files) if (!(await platform.exists(join(folder, file)))) missing.push(file);
+  if (missing.length)
+    throw new FileFormatError(
+      indexFile,
+      `${missing.length} of the ${files.size} files that it names are not there: ${missing.join(", ")}`,
+      "Copy or download them to the same folder",
+    );
 }
 
 /** { metadata?, weight_map: { tensor name: file name } }; file names must stay inside the folder. */

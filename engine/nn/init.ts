@@ -4,7 +4,7 @@ import { OptionError } from "../errors.js";
 import { HostRandom } from "../random.js";
 import { keep } from "../scope.js";
 import { type Shape, sizeOf } from "../shape.js";
-import { fromHost, setRequiresGrad, type Tensor } from "../tensor.js";
+import { fromHost, setRequiresGrad, Tensor } from "../tensor.js";
 
 /** How a parameter gets its first values. */
 export type Init = (random: HostRandom) => number;
@@ -40,6 +40,8 @@ export const kaimingUniform =
  *
  * Half types are for models that only compute: optimisers keep f32 weights (mixed precision is `autocast`). Whatever type a
  * checkpoint has, it is converted as it is loaded. Throws OptionError where the device does not compute in `dtype`.
+ *
+ * With `empty`, parameters get memory and no values, which is all that a model needs whose weights come from a file.
  */
 export class Initializer {
   /** Where the parameters live. */
@@ -47,12 +49,18 @@ export class Initializer {
   /** Their storage type. */
   readonly dtype: FloatDType;
   readonly #seed: number;
+  readonly #empty: boolean;
   #streams = 0;
 
-  constructor(device: Device, seed = 0, { dtype = "f32" }: { dtype?: FloatDType } = {}) {
+  constructor(
+    device: Device,
+    seed = 0,
+    { dtype = "f32", empty = false }: { dtype?: FloatDType; empty?: boolean } = {},
+  ) {
     this.device = device;
     this.dtype = dtype;
     this.#seed = seed;
+    this.#empty = empty;
     if (device.name !== "webgpu" || dtype === "f32") return;
     if (dtype === "bf16")
       throw new OptionError(
@@ -64,9 +72,15 @@ export class Initializer {
 
   /** A new parameter that asks for its gradient; its owner disposes it. */
   parameter(shape: Shape, init: Init): Tensor {
+    if (this.#empty) return setRequiresGrad(keep(this.#unwritten(shape)));
     const random = new HostRandom(this.#seed, this.#streams++);
     const values = new Float32Array(sizeOf(shape));
     for (let i = 0; i < values.length; i++) values[i] = init(random);
     return setRequiresGrad(keep(fromHost(this.device, values, shape, this.dtype)));
+  }
+
+  #unwritten(shape: Shape): Tensor {
+    const size = sizeOf(shape);
+    return new Tensor(this.device.allocate(size, this.dtype, "parameter"), shape, this.dtype, size);
   }
 }

@@ -22,14 +22,20 @@ export function patches(image: Tensor, p: number): Tensor {
 export class PatchEmbed extends Module {
   /** [width, channels, p, p]. */
   weight: Tensor;
-  /** [width]. */
-  bias: Tensor;
+  /** [width]; null where there is none. */
+  bias: Tensor | null;
 
-  constructor(init: Initializer, channels: number, width: number, patch: number) {
+  constructor(
+    init: Initializer,
+    channels: number,
+    width: number,
+    patch: number,
+    { bias = true }: { bias?: boolean } = {},
+  ) {
     super();
     const fanIn = channels * patch * patch;
     this.weight = init.parameter([width, channels, patch, patch], kaimingUniform(fanIn));
-    this.bias = init.parameter([width], kaimingUniform(fanIn));
+    this.bias = bias ? init.parameter([width], kaimingUniform(fanIn)) : null;
   }
 
   /** image [B, channels, height, width] to [B, patches, width]. */

@@ -1,0 +1,315 @@
+import { z } from "zod";
+import { io, OptionError } from "../../engine/index.js";
+import type { ClipFeature } from "../clip/vision.js";
+import { type DecoderConfig, decoderMisfits } from "../decoder/config.js";
+
+/** The language models that Med-MoE is built on. */
+export type Family = "stablelm" | "phi";
+
+/** Which layers become mixtures: of `n` layers the first half, the second half, each second one, all, or a list. */
+export const MOE_MODES = ["first_half", "second_half", "sparse", "dense", "custom"] as const;
+/** One of them. */
+export type MoeMode = (typeof MOE_MODES)[number];
+
+/** The mixtures of a model, as its `moe` block says. */
+export interface MoeConfig {
+  /** How the layers were chosen. */
+  readonly mode: MoeMode;
+  /** Which layers are mixtures, in order. */
+  readonly layers: readonly number[];
+  /** Experts of each of them. */
+  readonly experts: readonly number[];
+  /** Experts that a token is sent to: 1 or 2. */
+  readonly topK: number;
+  /** DeepSpeed's residual mixture, which Med-MoE offers and no release uses. */
+  readonly residual: boolean;
+  /** Weight of the load-balancing losses' sum in the loss; 0 in Med-MoE. */
+  readonly auxLoss: number;
+  /** Parts of names: the parameters of the language model that MoE tuning trains. */
+  readonly trainModules: readonly string[];
+}
+
+/** What stands between images and the language model. */
+export interface VisionConfig {
+  /** Where the tower comes from: a folder or a hub's name, as config.json has it; null where it says nothing. */
+  readonly tower: string | null;
+  /** Width of the image features; null where config.json says nothing. */
+  readonly width: number | null;
+  /** Which states of the tower are used. */
+  readonly feature: ClipFeature;
+  /** Linear layers of the projector, with GELU between them. */
+  readonly projectorLayers: number;
+  /** Whether images are padded to a square, as in the training of stages 2 and 3. */
+  readonly pad: boolean;
+}
+
+/** A Med-MoE model, or one on the way to it: a language model, a LLaVA of dense layers, a mixture. */
+export interface MedMoeConfig {
+  readonly family: Family;
+  readonly decoder: DecoderConfig;
+  /** Null: all layers are dense. */
+  readonly moe: MoeConfig | null;
+  readonly vision: VisionConfig;
+  /** Tokens by role; null where config.json does not say. */
+  readonly tokens: { readonly begin: number | null; readonly end: number | null; readonly pad: number | null };
+  /** The file's own object: what is not read here is written back as it was. */
+  readonly json: Readonly<Record<string, unknown>>;
+}
+
+/** model_type of config.json: family, and whether there are mixtures. `msft` forms of Phi have other tensors. */
+const MODEL_TYPES: Readonly<Record<string, { family: Family; moe: boolean }>> = {
+  moe_llava_stablelm: { family: "stablelm", moe: true },
+  moe_llava_phi: { family: "phi", moe: true },
+  llava_stablelm: { family: "stablelm", moe: false },
+  llava_phi: { family: "phi", moe: false },
+  stablelm_epoch: { family: "stablelm", moe: false },
+  stablelm: { family: "stablelm", moe: false },
+  phi: { family: "phi", moe: false },
+};
+
+const size = z.int().positive();
+const rate = z.number().min(0).max(1);
+const token = z.int().nonnegative().nullish();
+
+const multimodal = {
+  vocab_size: size,
+  hidden_size: size,
+  intermediate_size: size,
+  num_hidden_layers: size,
+  num_attention_heads: size,
+  num_key_value_heads: size.nullish(),
+  rope_theta: z.number().positive().default(10_000),
+  rope_scaling: z.null().optional(),
+  max_position_embeddings: size,
+  initializer_range: z.number().positive().default(0.02),
+  tie_word_embeddings: z.literal(false).default(false),
+  bos_token_id: token,
+  eos_token_id: token,
+  pad_token_id: token,
+  mm_image_tower: z.string().nullish(),
+  mm_hidden_size: size.nullish(),
+  mm_vision_select_layer: z.int().default(-2),
+  mm_vision_select_feature: z.enum(["patch", "cls_patch"]).default("patch"),
+  image_projector_type: z
+    .string()
+    .regex(/^mlp[1-9]\d*x_gelu$/, "a projector of the form mlp2x_gelu is needed")
+    .default("mlp2x_gelu"),
+  image_aspect_ratio: z.string().nullish(),
+  tokenizer_padding_side: z.literal("right").default("right"),
+};
+
+const moeBlock = z.looseObject({
+  moe_enable: z.boolean().default(true),
+  moe_mode: z.enum(MOE_MODES).default("second_half"),
+  moe_layers_idx: z.array(z.int().nonnegative()).nullish(),
+  num_experts: z.union([size, z.array(size).min(1)]),
+  top_k_experts: z.union([z.literal(1), z.literal(2)]).default(2),
+  use_residual: z.boolean().default(false),
+  router_aux_loss_coef: z.number().nonnegative().default(0.01),
+  train_modules: z.array(z.string()).nullish(),
+});
+
+const families = {
+  stablelm: z.looseObject({
+    ...multimodal,
+    hidden_act: z.literal("silu").default("silu"),
+    rope_pct: rate.optional(),
+    partial_rotary_factor: rate.optional(),
+    norm_eps: z.number().positive().optional(),
+    layer_norm_eps: z.number().positive().optional(),
+    use_qkv_bias: z.boolean().default(false),
+    qk_layernorm: z.literal(false).default(false),
+    use_parallel_residual: z.literal(false).default(false),
+    attention_dropout: rate.default(0),
+    hidden_dropout: rate.default(0),
+  }),
+  phi: z.looseObject({
+    ...multimodal,
+    hidden_act: z.enum(["gelu_new", "gelu_pytorch_tanh"]).default("gelu_new"),
+    partial_rotary_factor: rate.default(0.5),
+    layer_norm_eps: z.number().positive().default(1e-5),
+    qk_layernorm: z.literal(false).default(false),
+    resid_pdrop: rate.default(0),
+    embd_pdrop: rate.default(0),
+    attention_dropout: rate.default(0),
+  }),
+};
+
+/** The names by which MoE tuning finds the MLPs of each family. */
+export const TRAIN_MODULES: Readonly<Record<Family, readonly string[]>> = {
+  stablelm: ["gate_proj", "up_proj", "down_proj", "wg"],
+  phi: ["fc1", "fc2", "wg"],
+};
+
+/**
+ * The config.json of a Med-MoE (`moe_llava_*`), of its dense stages (`llava_*`), or of a base language model. Throws
+ * FileFormatError with everything that is wrong or does not fit together.
+ */
+export function parseMedMoeConfig(json: unknown, file: string): MedMoeConfig {
+  const { model_type: type } = io.parseWith(z.looseObject({ model_type: z.string() }), json, file);
+  const known = Object.hasOwn(MODEL_TYPES, type) ? MODEL_TYPES[type] : null;
+  if (!known)
+    throw new io.FileFormatError(
+      file,
+      `model_type is "${type}", which is another family of models`,
+      `Med-MoE reads ${Object.keys(MODEL_TYPES).join(", ")}`,
+    );
+  const { family } = known;
+  const c = io.parseWith<z.infer<(typeof families)[Family]>>(families[family], json, file);
+  const decoder = family === "stablelm" ? stablelm(c as Stablelm) : phi(c as Phi);
+  const block = known.moe || c.moe ? io.parseWith(z.looseObject({ moe: moeBlock }), json, file).moe : null;
+  const wrong = decoderMisfits(decoder);
+  if (!known.moe && block?.moe_enable) wrong.push(`model_type ${type} is dense, but moe.moe_enable is true`);
+  if (known.moe && !block?.moe_enable) wrong.push(`model_type ${type} has mixtures, but moe.moe_enable is false`);
+  const moe = known.moe && block?.moe_enable ? mixtures(block, family, decoder.layers, wrong) : null;
+  if (wrong.length)
+    throw new io.FileFormatError(
+      file,
+      `its sizes do not fit together: ${wrong.join("; ")}`,
+      "Correct it, or copy the model's folder anew",
+    );
+  return {
+    family,
+    decoder,
+    moe,
+    vision: {
+      tower: c.mm_image_tower ?? null,
+      width: c.mm_hidden_size ?? null,
+      feature: { layer: c.mm_vision_select_layer, select: c.mm_vision_select_feature },
+      projectorLayers: Number(/\d+/.exec(c.image_projector_type)?.[0]),
+      pad: c.image_aspect_ratio === "pad",
+    },
+    tokens: { begin: c.bos_token_id ?? null, end: c.eos_token_id ?? null, pad: c.pad_token_id ?? null },
+    json: json as Record<string, unknown>,
+  };
+}
+
+type Stablelm = z.infer<typeof families.stablelm>;
+type Phi = z.infer<typeof families.phi>;
+
+const common = (c: Stablelm | Phi) => ({
+  vocabulary: c.vocab_size,
+  width: c.hidden_size,
+  hidden: c.intermediate_size,
+  layers: c.num_hidden_layers,
+  heads: c.num_attention_heads,
+  keyValueHeads: c.num_key_value_heads ?? c.num_attention_heads,
+  rotaryTheta: c.rope_theta,
+  positions: c.max_position_embeddings,
+  initializerRange: c.initializer_range,
+});
+
+/** Leading elements of a head, as the published code rounds them. */
+const rotaryWidth = (c: Stablelm | Phi, share: number) => Math.floor((c.hidden_size / c.num_attention_heads) * share);
+
+const stablelm = (c: Stablelm): DecoderConfig => ({
+  ...common(c),
+  rotaryWidth: rotaryWidth(c, c.rope_pct ?? c.partial_rotary_factor ?? 0.25),
+  eps: c.norm_eps ?? c.layer_norm_eps ?? 1e-5,
+  qkvBias: c.use_qkv_bias,
+  dropout: { embedding: 0, residual: 0, attention: c.attention_dropout },
+});
+
+const phi = (c: Phi): DecoderConfig => ({
+  ...common(c),
+  rotaryWidth: rotaryWidth(c, c.partial_rotary_factor),
+  eps: c.layer_norm_eps,
+  qkvBias: true,
+  dropout: { embedding: c.embd_pdrop, residual: c.resid_pdrop, attention: c.attention_dropout },
+});
+
+/** What is wrong goes into `wrong`. */
+function mixtures(block: z.infer<typeof moeBlock>, family: Family, n: number, wrong: string[]): MoeConfig {
+  const listed = block.moe_layers_idx ?? null;
+  const chosen = block.moe_mode === "custom" ? null : moeLayers(block.moe_mode, n);
+  const layers = listed ?? chosen ?? [];
+  if (!listed && !chosen) wrong.push("moe.moe_mode is custom, but moe.moe_layers_idx lists no layers");
+  for (const [i, layer] of layers.entries()) {
+    if (layer >= n) wrong.push(`moe.moe_layers_idx has ${layer}, but there are ${n} layers`);
+    if (i > 0 && layer <= layers[i - 1])
+      wrong.push(`moe.moe_layers_idx has ${layer} after ${layers[i - 1]}; each layer once, in order`);
+  }
+  if (listed && chosen && `${listed}` !== `${chosen}`)
+    wrong.push(
+      `moe.moe_layers_idx is [${listed.join(", ")}], but moe.moe_mode ${block.moe_mode} of ${n} layers is [${chosen.join(", ")}]; another list is called custom`,
+    );
+  const given = [block.num_experts].flat();
+  if (given.length !== 1 && given.length !== layers.length)
+    wrong.push(
+      `moe.num_experts has ${given.length} entries for ${layers.length} mixtures; one for each, or one for all, is needed`,
+    );
+  const experts = layers.map((_, i) => (given.length === 1 ? given[0] : given[i]));
+  const few = given.filter((e) => e < block.top_k_experts);
+  if (few.length) wrong.push(`moe.top_k_experts is ${block.top_k_experts}, but a mixture has ${few[0]} expert`);
+  return {
+    mode: block.moe_mode,
+    layers,
+    experts,
+    topK: block.top_k_experts,
+    residual: block.use_residual,
+    auxLoss: block.router_aux_loss_coef,
+    trainModules: block.train_modules ?? TRAIN_MODULES[family],
+  };
+}
+
+/** The layers that a mode makes mixtures of. */
+export function moeLayers(mode: Exclude<MoeMode, "custom">, n: number): number[] {
+  const all = Array.from({ length: n }, (_, i) => i);
+  const half = Math.floor(n / 2);
+  switch (mode) {
+    case "first_half":
+      return all.slice(0, half);
+    case "second_half":
+      return all.slice(half);
+    case "sparse":
+      return all.filter((i) => i % 2 === 0);
+    case "dense":
+      return all;
+    default:
+      throw new OptionError(`Unknown mode "${mode satisfies never}". Known: ${MOE_MODES.join(", ")}.`);
+  }
+}
+
+const NEEDED = "A Med-MoE model is a folder with config.json and its weights: check the path";
+
+/** Reads config.json of a model's folder. */
+export async function readMedMoeConfig(folder: string): Promise<MedMoeConfig> {
+  const path = `${folder}/config.json`;
+  return parseMedMoeConfig(io.parseJson(await io.readText(path, NEEDED), path), path);
+}
+
+/** The config.json of a model: the file it was read from, with what training changed. */
+export function medMoeConfigJson({ family, moe, vision, json }: MedMoeConfig): Record<string, unknown> {
+  const name = family === "stablelm" ? "Stablelm" : "Phi";
+  const before = (json.moe ?? {}) as Record<string, unknown>;
+  return {
+    ...json,
+    architectures: [`${moe ? "MoELLaVA" : "Llava"}${name}ForCausalLM`],
+    model_type: `${moe ? "moe_" : ""}llava_${family}`,
+    mm_image_tower: vision.tower,
+    mm_hidden_size: vision.width,
+    image_projector_type: `mlp${vision.projectorLayers}x_gelu`,
+    mm_vision_select_layer: vision.feature.layer,
+    mm_vision_select_feature: vision.feature.select,
+    use_mm_proj: true,
+    image_aspect_ratio: vision.pad ? "pad" : "square",
+    tokenizer_padding_side: "right",
+    ...(moe && {
+      moe: {
+        ep_size: 1,
+        capacity_factor: 1.5,
+        eval_capacity_factor: 2,
+        min_capacity: 0,
+        ...before,
+        moe_enable: true,
+        moe_mode: moe.mode,
+        moe_layers_idx: moe.layers,
+        num_experts: moe.experts,
+        top_k_experts: moe.topK,
+        use_residual: moe.residual,
+        router_aux_loss_coef: moe.auxLoss,
+        train_modules: moe.trainModules,
+      },
+    }),
+  };
+}

@@ -1,0 +1,205 @@
+import { platform } from "#platform";
+import { type Device, type FloatDType, io, nn, ShapeError, type Tensor } from "../../engine/index.js";
+import { CLIP_VIT_L_14_336, type ClipVisionConfig, parseClipConfig } from "../clip/config.js";
+import { type Family, type MedMoeConfig, readMedMoeConfig } from "./config.js";
+import { storedParts, TOWER_PREFIX } from "./names.js";
+import { MedMoeNetwork } from "./network.js";
+import { Projector } from "./projector.js";
+import { Weights } from "./weights.js";
+
+/** What `loadMedMoe` takes besides the model's folder. */
+export interface MedMoeLoadOptions {
+  /** An open device. */
+  readonly device: Device;
+  /** How weights are stored on it; routers are f32 always. Default f32. */
+  readonly dtype?: FloatDType;
+  /** Folder of the language model that a folder of stage 1, which holds a projector only, was trained for. */
+  readonly base?: string;
+  /** Folder of a CLIP vision tower. Default: what the checkpoint holds, else `mm_image_tower` where that is a folder. */
+  readonly tower?: string;
+  /** A file like mm_projector.bin, instead of the checkpoint's projector. */
+  readonly projector?: string;
+  /** A router file (.pth), instead of the routers in the checkpoint: one and the same for every mixture. */
+  readonly router?: string;
+  /** Of the projector's first values, where a language model has none yet. Default 0. */
+  readonly seed?: number;
+}
+
+/** A loaded network and what loading did beside copying. */
+export interface LoadedMedMoe {
+  /** In `eval()` mode. */
+  readonly network: MedMoeNetwork;
+  /** Names of the checkpoint that the model does not have. */
+  readonly unused: readonly string[];
+  /** The projector started at random: a language model that has seen no images. */
+  readonly newProjector: boolean;
+}
+
+/**
+ * Loads a model's folder in the published layout: config.json; safetensors or PyTorch weights, in one file or several with an
+ * index. Also the folders it comes from: the language model alone, stage 1 (with `base`), dense stages. Values of any type
+ * become those of the parameters, one tensor at a time.
+ *
+ * Rejects with FileFormatError for files that are missing or damaged and for a checkpoint of another family, and with a
+ * ShapeError that lists every tensor that is missing or of another shape, before anything is computed.
+ */
+export async function loadMedMoe(folder: string, options: MedMoeLoadOptions): Promise<LoadedMedMoe> {
+  const config = await readMedMoeConfig(folder);
+  await using weights = new Weights();
+  const main = await openWeights(folder, config, options, weights);
+  checkFamily(config.family, main);
+  const tower = await readTower(folder, config, options, weights);
+  const init = new nn.Initializer(options.device, 0, { dtype: options.dtype ?? "f32", empty: true });
+  const network = new MedMoeNetwork(init, config, tower);
+  try {
+    const newProjector = !isMultimodal(config) && !weights.has("model.mm_projector.image_spatial_proj.0.weight");
+    if (newProjector) startProjector(network, options);
+    const skip = new Set<Tensor>(newProjector ? network.mm_projector.parameters() : []);
+    const used = await copyWeights(network, weights, skip, folder);
+    return { network: network.eval(), unused: main.names.filter((name) => !used.has(name)), newProjector };
+  } catch (error) {
+    network.dispose();
+    throw error;
+  }
+}
+
+const isMultimodal = ({ json }: MedMoeConfig) => /llava/.test(String(json.model_type));
+
+/** The checkpoint of the language model; separate files are added to `weights` before it is returned. */
+async function openWeights(
+  folder: string,
+  config: MedMoeConfig,
+  { base, projector, router }: MedMoeLoadOptions,
+  weights: Weights,
+): Promise<io.CheckpointReader> {
+  const own = `${folder}/mm_projector.bin`;
+  const projectorOnly = isMultimodal(config) && !(await hasCheckpoint(folder)) && (await platform.exists(own));
+  if (projectorOnly && base === undefined)
+    throw new io.FileFormatError(
+      folder,
+      "it holds a projector and no language model, as stage 1 leaves it",
+      "Name the folder of the language model that it was trained for as `base`",
+    );
+  const main = await io.openCheckpoint(projectorOnly ? (base as string) : folder);
+  weights.add(main);
+  const separate = projector ?? (projectorOnly ? own : null);
+  if (separate !== null) weights.addProjector(await io.openCheckpoint(separate));
+  if (router !== undefined) weights.addRouter(await io.openCheckpoint(router));
+  return main;
+}
+
+const CHECKPOINTS = [
+  "model.safetensors",
+  "model.safetensors.index.json",
+  "pytorch_model.bin",
+  "pytorch_model.bin.index.json",
+];
+
+async function hasCheckpoint(folder: string): Promise<boolean> {
+  for (const file of CHECKPOINTS) if (await platform.exists(`${folder}/${file}`)) return true;
+  return false;
+}
+
+/** Tensors that only one family has. */
+const MARKS: Readonly<Record<Family, RegExp>> = {
+  stablelm: /^model\.layers\.\d+\.(self_attn\.o_proj|mlp\..*gate_proj)\./,
+  phi: /^model\.layers\.\d+\.(self_attn\.dense|mlp\..*fc1)\./,
+};
+
+function checkFamily(family: Family, { names, file }: io.CheckpointReader): void {
+  if (names.some((name) => MARKS[family].test(name))) return;
+  const other = (Object.keys(MARKS) as Family[]).find((f) => names.some((name) => MARKS[f].test(name)));
+  throw new io.FileFormatError(
+    file,
+    other
+      ? `its tensors are those of the family ${other}, but config.json says ${family}`
+      : `it holds no language model of the family ${family}, which config.json says; its first tensor is ${names[0]}`,
+    "Put config.json and weights of one model together",
+  );
+}
+
+/** Sizes of the tower; its weights are added to `weights` where the checkpoint lacks them, or `tower` asks for others. */
+async function readTower(
+  folder: string,
+  { vision }: MedMoeConfig,
+  { tower }: MedMoeLoadOptions,
+  weights: Weights,
+): Promise<ClipVisionConfig> {
+  const inCheckpoint = weights.has(`${TOWER_PREFIX}vision_model.pre_layrnorm.weight`);
+  const places = [tower, vision.tower && `${folder}/${vision.tower}`, vision.tower].filter((place) => place != null);
+  for (const place of places) {
+    const file = `${place}/config.json`;
+    if (place !== tower && !(await platform.exists(file))) continue;
+    const config = parseClipConfig(io.parseJson(await io.readText(file, TOWER_NEEDED), file), file);
+    if (place === tower || !inCheckpoint) weights.addTower(await io.openCheckpoint(place));
+    return config;
+  }
+  if (inCheckpoint) return CLIP_VIT_L_14_336;
+  throw new io.FileFormatError(
+    folder,
+    `it holds no vision tower, and ${vision.tower === null ? "config.json names none" : `there is none at ${vision.tower}`}`,
+    TOWER_NEEDED,
+  );
+}
+
+const TOWER_NEEDED =
+  "Give the folder of the CLIP vision tower (openai/clip-vit-large-patch14-336: config.json and weights) as `tower`";
+
+function startProjector(network: MedMoeNetwork, { device, dtype, seed = 0 }: MedMoeLoadOptions): void {
+  network.mm_projector.dispose();
+  const init = new nn.Initializer(device, seed, { dtype });
+  const { config, model } = network;
+  network.mm_projector = new Projector(init, {
+    from: network.image_tower.config.width,
+    to: model.config.width,
+    layers: config.vision.projectorLayers,
+  });
+}
+
+/** Checks everything, then copies. Returns the names that were used, as the main checkpoint has them. */
+async function copyWeights(
+  network: MedMoeNetwork,
+  weights: Weights,
+  skip: ReadonlySet<Tensor>,
+  folder: string,
+): Promise<Set<string>> {
+  const { family } = network.config;
+  const wanted = [...network.namedParameters()]
+    .filter(([, p]) => !skip.has(p))
+    .map(([path, p]) => ({ p, parts: storedParts(path, p.shape, family) }));
+  const wrong: string[] = [];
+  for (const { name, shape } of wanted.flatMap(({ parts }) => parts)) {
+    const found = weights.find(name);
+    if (!found) wrong.push(`${name}: missing`);
+    else if (`${found.tensor.shape}` !== `${shape}`)
+      wrong.push(`${name}: [${found.tensor.shape.join(", ")}] in ${found.file}, [${shape.join(", ")}] in the model`);
+  }
+  if (wrong.length)
+    throw new ShapeError(
+      `${folder}: ${wrong.length} tensors do not fit the model that config.json describes:\n  ${listed(wrong)}`,
+    );
+  const used = new Set<string>();
+  for (const { p, parts } of wanted) {
+    p.write(await valuesOf(parts.map(({ name }) => weights.find(name)?.tensor as io.StoredTensor)));
+    for (const { name } of parts) used.add(name);
+  }
+  return used;
+}
+
+const SHOWN = 20;
+const listed = (lines: readonly string[]) =>
+  [...lines.slice(0, SHOWN), ...(lines.length > SHOWN ? [`and ${lines.length - SHOWN} more`] : [])].join("\n  ");
+
+/** One after the other. */
+async function valuesOf(tensors: readonly io.StoredTensor[]): Promise<Float32Array> {
+  if (tensors.length === 1) return io.readFloat32(tensors[0]);
+  const parts: Float32Array[] = [];
+  for (const tensor of tensors) parts.push(await io.readFloat32(tensor));
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
