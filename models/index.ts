@@ -48,6 +48,9 @@ export {
 export { type Accuracy, marks, type PublishedScores, type Scores, score, type TypeScores } from "./eval/metrics.js";
 export { type Comparison, comparePaired } from "./eval/paired.js";
 export { formatResults } from "./eval/results.js";
+export type { Row as VerifyRow } from "./golden/comparison.js";
+export type { Missed, VerifyOptions, VerifyReport } from "./golden/report.js";
+export { verify } from "./golden/verify.js";
 export type { RgbImage } from "./images/resize.js";
 export type { Scaling } from "./images/scaling.js";
 export { countParameters, type ParameterCounts } from "./miss/adaptation.js";
@@ -71,8 +74,6 @@ export {
   type State as TrainState,
   type Validation,
 } from "./miss/train-state.js";
-export type { Row as VerifyRow } from "./miss/verify/comparison.js";
-export { type Missed, type VerifyReport, verify as verifyMiss } from "./miss/verify/verify.js";
 export type { Split } from "./text/byte-bpe.js";
 export type { Message } from "./text/message.js";
 export type { TextTokenizer } from "./text/text-tokenizer.js";

@@ -7,6 +7,7 @@ export { type JsonLine, type JsonOptions, parseJson, parseJsonLines } from "./js
 export { type LoadedModel, loadModel } from "./load-model.js";
 export { didYouMean, nearest } from "./nearest.js";
 export { flattenStateDict, openPytorch, openPytorchCheckpoint, type PytorchFile, type TreeValue } from "./pytorch.js";
+export { writePytorch } from "./pytorch-writer.js";
 export { readBytes, readText } from "./read-file.js";
 export { openSafetensors } from "./safetensors.js";
 export {

@@ -97,3 +97,20 @@ export const clipConfigJson = (c: ClipVisionConfig) => ({
   patch_size: c.patch,
   layer_norm_eps: c.eps,
 });
+
+/** The preprocessor_config.json of a tower: how its library prepares images. */
+export const clipImageJson = ({ imageSize }: ClipVisionConfig) => ({
+  image_processor_type: "CLIPImageProcessor",
+  feature_extractor_type: "CLIPFeatureExtractor",
+  do_resize: true,
+  size: { shortest_edge: imageSize },
+  resample: 3,
+  do_center_crop: true,
+  crop_size: { height: imageSize, width: imageSize },
+  do_rescale: true,
+  rescale_factor: 1 / 255,
+  do_normalize: true,
+  image_mean: [0.48145466, 0.4578275, 0.40821073],
+  image_std: [0.26862954, 0.26130258, 0.27577711],
+  do_convert_rgb: true,
+});

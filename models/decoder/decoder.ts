@@ -1,13 +1,13 @@
 import { dropout, nn, scope, type Tensor } from "../../engine/index.js";
 import type { DecoderContext } from "./attention.js";
 import type { DecoderConfig } from "./config.js";
-import type { FeedForward, MixtureOutput } from "./feed-forward.js";
+import type { FeedForward } from "./feed-forward.js";
 import type { KeyValueCache } from "./key-value-cache.js";
 
 /** One block of a decoder; layer i of the model writes pair i of the cache. */
 export interface DecoderLayer extends nn.Module {
   mlp: FeedForward;
-  forward(x: Tensor, i: number, context: DecoderContext): { y: Tensor; mixture: MixtureOutput | null };
+  forward(x: Tensor, i: number, context: DecoderContext): { y: Tensor; mixture: nn.MoeOutput | null };
 }
 
 /** What `Decoder.forward` takes besides embeddings. */
@@ -29,7 +29,7 @@ export interface DecoderOutput {
   /** The embeddings and what each layer gave, before the final norm; empty unless asked for. */
   readonly hidden: Tensor[];
   /** What the mixtures of experts said, by layer; null where a layer has none. */
-  readonly mixtures: (MixtureOutput | null)[];
+  readonly mixtures: (nn.MoeOutput | null)[];
 }
 
 /** Embeddings to states: the part of a language model that its families share. */

@@ -20,7 +20,7 @@ export interface MoeConfig {
   /** Experts of each of them. */
   readonly experts: readonly number[];
   /** Experts that a token is sent to: 1 or 2. */
-  readonly topK: number;
+  readonly topK: 1 | 2;
   /** DeepSpeed's residual mixture, which Med-MoE offers and no release uses. */
   readonly residual: boolean;
   /** Weight of the load-balancing losses' sum in the loss; 0 in Med-MoE. */

@@ -1,7 +1,8 @@
 import { platform } from "#platform";
-import { type Device, type FloatDType, io, nn, ShapeError, type Tensor } from "../../engine/index.js";
+import { type Device, type FloatDType, io, nn, OptionError, ShapeError, type Tensor } from "../../engine/index.js";
 import { CLIP_VIT_L_14_336, type ClipVisionConfig, parseClipConfig } from "../clip/config.js";
 import { type Family, type MedMoeConfig, readMedMoeConfig } from "./config.js";
+import { addMixtures, checkRouter, type MixtureForm } from "./mixture.js";
 import { storedParts, TOWER_PREFIX } from "./names.js";
 import { MedMoeNetwork } from "./network.js";
 import { Projector } from "./projector.js";
@@ -21,6 +22,8 @@ export interface MedMoeLoadOptions {
   readonly projector?: string;
   /** A router file (.pth), instead of the routers in the checkpoint: one and the same for every mixture. */
   readonly router?: string;
+  /** Experts of a token, instead of what config.json says. */
+  readonly topK?: 1 | 2;
   /** Of the projector's first values, where a language model has none yet. Default 0. */
   readonly seed?: number;
 }
@@ -44,7 +47,9 @@ export interface LoadedMedMoe {
  * ShapeError that lists every tensor that is missing or of another shape, before anything is computed.
  */
 export async function loadMedMoe(folder: string, options: MedMoeLoadOptions): Promise<LoadedMedMoe> {
-  const config = await readMedMoeConfig(folder);
+  const read = await readMedMoeConfig(folder);
+  const { topK = read.moe?.topK } = options;
+  const config = read.moe && topK ? { ...read, moe: { ...read.moe, topK } } : read;
   await using weights = new Weights();
   const main = await openWeights(folder, config, options, weights);
   checkFamily(config.family, main);
@@ -52,6 +57,7 @@ export async function loadMedMoe(folder: string, options: MedMoeLoadOptions): Pr
   const init = new nn.Initializer(options.device, 0, { dtype: options.dtype ?? "f32", empty: true });
   const network = new MedMoeNetwork(init, config, tower);
   try {
+    addMixtures(network, init, formOf(config, weights));
     const newProjector = !isMultimodal(config) && !weights.has("model.mm_projector.image_spatial_proj.0.weight");
     if (newProjector) startProjector(network, options);
     const skip = new Set<Tensor>(newProjector ? network.mm_projector.parameters() : []);
@@ -61,6 +67,15 @@ export async function loadMedMoe(folder: string, options: MedMoeLoadOptions): Pr
     network.dispose();
     throw error;
   }
+}
+
+/** What the first mixture of a checkpoint has, its others have. */
+function formOf({ moe }: MedMoeConfig, weights: Weights): MixtureForm {
+  const has = (tensor: string) => moe !== null && weights.has(`model.layers.${moe.layers[0]}.mlp.${tensor}`);
+  return {
+    meta: has("meta_moe.down_proj.weight") || has("meta_moe.fc2.weight"),
+    routerBias: has("deepspeed_moe.gate.wg.bias"),
+  };
 }
 
 const isMultimodal = ({ json }: MedMoeConfig) => /llava/.test(String(json.model_type));
@@ -84,8 +99,15 @@ async function openWeights(
   weights.add(main);
   const separate = projector ?? (projectorOnly ? own : null);
   if (separate !== null) weights.addProjector(await io.openCheckpoint(separate));
-  if (router !== undefined) weights.addRouter(await io.openCheckpoint(router));
+  if (router !== undefined) await addRouter(router, config, weights);
   return main;
+}
+
+async function addRouter(file: string, { decoder, moe }: MedMoeConfig, weights: Weights): Promise<void> {
+  const reader = await io.openCheckpoint(file);
+  weights.addRouter(reader);
+  if (!moe) throw new OptionError(`${file}: the model has no mixtures that a router could route for. Leave it out.`);
+  checkRouter(reader.get("fc1.weight").shape, decoder.width, moe, `${file}: fc1.weight`);
 }
 
 const CHECKPOINTS = [

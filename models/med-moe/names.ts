@@ -60,6 +60,7 @@ export function storedParts(path: string, shape: Shape, family: Family): StoredP
   ).flat();
 }
 
-/** Whether the parameter belongs to the experts, the meta expert or the router of a mixture. */
+/** Whether the parameter belongs to the router of a mixture. */
 export const isRouter = (path: string) => /^model\.layers\.\d+\.mlp\.wg\./.test(path);
-export const isExpert = (path: string) => /^model\.layers\.\d+\.mlp\.(experts|shared)\./.test(path);
+/** Whether it belongs to the experts of a mixture, the meta expert and what weighs it among them. */
+export const isExpert = (path: string) => /^model\.layers\.\d+\.mlp\.(experts|shared|coefficient)\./.test(path);

@@ -1,5 +1,6 @@
 import {
   add,
+  balanceLoss,
   concat,
   crossEntropy,
   indexSelect,
@@ -148,7 +149,7 @@ export class MedMoeNetwork extends nn.Module {
     const ce = crossEntropy(logits, tensor(targets, { device }));
     // Given up here, the logits become their own gradient: the vocabulary needs one buffer, not two.
     logits.dispose();
-    const losses = mixtures.flatMap((mixture) => (mixture ? [mixture.balanceLoss] : []));
+    const losses = mixtures.flatMap((mixture) => (mixture ? [balanceLoss(mixture.routed)] : []));
     const aux = losses.length ? losses.reduce((a, b) => add(a, b)) : null;
     return { loss: aux && auxLoss !== 0 ? add(ce, scale(aux, auxLoss)) : ce, ce, aux };
   }

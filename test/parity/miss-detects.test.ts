@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Device, io, openDevice } from "../../engine/index.js";
-import { readAll } from "../../models/miss/verify/inputs.js";
-import { type VerifyReport, verify } from "../../models/miss/verify/verify.js";
+import { readAll } from "../../models/golden/read.js";
+import type { VerifyReport } from "../../models/golden/report.js";
+import { verify } from "../../models/golden/verify.js";
 
 /** Every golden value is moved by ten tolerances at once: what passes then would pass whatever the model computed. */
 const golden = fileURLToPath(new URL("../fixtures/miss", import.meta.url));

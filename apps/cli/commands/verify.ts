@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type VerifyReport, verifyMiss } from "../../../models/index.js";
+import { type VerifyReport, verify } from "../../../models/index.js";
 import { addCommonOptions, type CommonOptions, list, openChosenDevice } from "../common-options.js";
 import { Failed } from "../exit.js";
 import { count, short } from "../format.js";
@@ -13,14 +13,14 @@ interface Options extends CommonOptions {
 export function addVerify(program: Command): void {
   const command = program
     .command("verify")
-    .description("recompute golden tensors of MISS and compare: forward, losses, gradients, an AdamW step, answers")
+    .description("recompute golden tensors of MISS or Med-MoE and compare: forward, losses, gradients, AdamW steps, answers")
     .argument("<folder>", "folder with manifest.json, inputs and expected tensors")
     .option("--only <scenarios>", "some scenarios, with commas between them", list);
   addCommonOptions(command)
     .addHelpText(
       "after",
       "\nExits with 1 when a tensor is beyond its tolerance or one that is expected was not compared.\n\nExamples:\n" +
-        "  consilium verify test/fixtures/miss --only full,lora\n  consilium verify golden --device reference --json report.json",
+        "  consilium verify test/fixtures/miss --only full,lora\n  consilium verify test/fixtures/med-moe --only stablelm.top1\n  consilium verify golden --device reference --json report.json",
     )
     .action(run);
 }
@@ -29,7 +29,7 @@ async function run(folder: string, options: Options): Promise<void> {
   const started = performance.now();
   using device = await openChosenDevice(options);
   const onScenario = (name: string) => process.stderr.write(`scenario ${name}\n`);
-  const report = await verifyMiss(folder, device, { only: options.only, onScenario });
+  const report = await verify(folder, device, { only: options.only, onScenario });
   say(options, summary(report));
   await writeJson(options, {
     version: 1,

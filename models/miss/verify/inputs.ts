@@ -2,31 +2,14 @@ import { type Device, io, type Tensor, tensor } from "../../../engine/index.js";
 import type { MissBatch } from "../network.js";
 import type { AnswerList } from "../rank.js";
 import { shiftTargets } from "../targets.js";
-import type { Golden } from "./comparison.js";
-
-/** All tensors of a file as numbers. */
-export async function readAll(path: string): Promise<Map<string, Golden & { shape: readonly number[] }>> {
-  const reader = await io.openCheckpoint(path);
-  try {
-    const all = new Map<string, Golden & { shape: readonly number[] }>();
-    for (const name of reader.names) {
-      const stored = reader.get(name);
-      const integer = !/^(F|BF)/.test(stored.dtype);
-      const values = integer ? await io.readInt32(stored) : await io.readFloat32(stored);
-      all.set(name, { values, integer, shape: stored.shape });
-    }
-    return all;
-  } finally {
-    await reader.close();
-  }
-}
+import type { GoldenTensor } from "../../golden/read.js";
 
 /** The inputs of the golden tensors on a device. */
 export class GoldenInputs {
-  readonly #values: Map<string, Golden & { shape: readonly number[] }>;
+  readonly #values: Map<string, GoldenTensor>;
   readonly #pad: number;
 
-  constructor(values: Map<string, Golden & { shape: readonly number[] }>, pad: number) {
+  constructor(values: Map<string, GoldenTensor>, pad: number) {
     this.#values = values;
     this.#pad = pad;
   }

@@ -1,4 +1,8 @@
 import { type Device, indexSelect, io, nn, noGrad, scope, type Tensor, tensor } from "../../../engine/index.js";
+import { Comparison, type Row } from "../../golden/comparison.js";
+import { readAll } from "../../golden/read.js";
+import { checkScenarios, type Missed, reportOf, type VerifyOptions, type VerifyReport } from "../../golden/report.js";
+import { maximum, sumOf } from "../../golden/sums.js";
 import { loraLayers } from "../../peft/lora.js";
 import { withMergedAdapters } from "../../peft/merged.js";
 import { adapt, countParameters, peftName, ROOTS, type Root } from "../adaptation.js";
@@ -6,53 +10,25 @@ import { loadNetwork } from "../checkpoint.js";
 import { generate } from "../generate.js";
 import { MissNetwork } from "../network.js";
 import { rank } from "../rank.js";
-import { Comparison, type Row } from "./comparison.js";
-import { GoldenInputs, readAll } from "./inputs.js";
+import { GoldenInputs } from "./inputs.js";
 import { configOf, goldenNumbers, isGeneration, type Manifest, readManifest, type Scenario } from "./manifest.js";
-import { maximum, sumOf } from "./sums.js";
 import { training } from "./training.js";
-
-/** A golden tensor that was not compared. */
-export interface Missed {
-  /** Where it belongs. */
-  readonly scenario: string;
-  /** Its name; `*` where nothing of the scenario was. */
-  readonly tensor: string;
-  /** Why not. */
-  readonly reason: string;
-}
-
-/** Tensor by tensor, how far from the golden ones. */
-export interface VerifyReport {
-  /** What was compared. */
-  readonly rows: Row[];
-  /** Golden tensors and scenarios that were not compared, with the reason. */
-  readonly missed: Missed[];
-  /** All compared, none beyond its tolerance. */
-  readonly passed: boolean;
-}
 
 /**
  * Recomputes a folder of golden tensors (manifest.json, format 1) on a device: forward, losses, gradients, one AdamW
  * step, generated ids, ranking, merged adapters. Passes when every expected tensor was compared and lies within the
  * manifest's tolerances.
  */
-export async function verify(
+export async function verifyMiss(
   folder: string,
   device: Device,
-  options: { only?: readonly string[]; onScenario?: (name: string) => void } = {},
+  options: VerifyOptions = {},
 ): Promise<VerifyReport> {
   const manifest = await readManifest(folder);
   const known = Object.keys(manifest.scenarios);
-  for (const name of options.only ?? [])
-    if (!known.includes(name))
-      throw new io.FileFormatError(
-        `${folder}/manifest.json`,
-        `there is no scenario ${name}`,
-        `It has ${known.join(", ")}`,
-      );
+  checkScenarios(folder, known, options);
   const rows: Row[] = [];
-  const missed: VerifyReport["missed"] = [];
+  const missed: Missed[] = [];
   const inputs = new GoldenInputs(await readAll(`${folder}/inputs.safetensors`), manifest.config.pad);
   for (const name of options.only ?? known) {
     const scenario = manifest.scenarios[name];
@@ -68,7 +44,7 @@ export async function verify(
     rows.push(...comparison.rows);
     for (const tensor of comparison.missed) missed.push({ scenario: name, tensor, reason: "nothing computes it" });
   }
-  return { rows, missed, passed: rows.length > 0 && missed.length === 0 && rows.every((r) => r.passed) };
+  return reportOf(rows, missed);
 }
 
 const BASE = /^(?!adapter_|expected_|inputs\.|preprocess\.|pretrain_).*\.safetensors$/;

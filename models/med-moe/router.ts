@@ -1,0 +1,45 @@
+import { add, io, mean, nn, noGrad, reshape, scale, scope, type Tensor } from "../../engine/index.js";
+import type { MedMoeNetwork } from "./network.js";
+import type { Sample } from "./splice.js";
+
+/**
+ * The classifier that becomes the router of every mixture: one linear layer on a pooled feature of a text and its images. It is
+ * trained on that feature, and used on each token's state: so it is published.
+ */
+export class DomainRouter extends nn.Module {
+  fc1: nn.Linear;
+
+  constructor(init: nn.Initializer, width: number, experts: number) {
+    super();
+    this.fc1 = new nn.Linear(init, width, experts);
+  }
+
+  /** Features [B, width] to logits [B, experts]. */
+  forward(features: Tensor): Tensor {
+    return this.fc1.forward(features);
+  }
+}
+
+/**
+ * What the router is trained on: f32 [1, width], the mean over the tokens of the mean over embeddings and layers' outputs, of
+ * which the last is taken behind the final norm. One sample at a time: padding would count.
+ */
+export function pooledFeature(network: MedMoeNetwork, sample: Sample, pixels: Tensor | null): Tensor {
+  return noGrad(() =>
+    scope(() => {
+      const { embeds } = network.splice([sample], pixels);
+      const { states, hidden } = network.states(embeds, { hidden: true });
+      const all = [...hidden.slice(0, -1), states];
+      const sum = all.reduce((a, b) => add(a, b));
+      return reshape(scale(mean(sum, { dim: 1 }), 1 / all.length), [1, embeds.shape[2]]);
+    }),
+  );
+}
+
+/** A router file as PyTorch has it: `fc1.weight` [E, width] and `fc1.bias` [E], f32. */
+export async function saveRouter(path: string, { fc1 }: DomainRouter): Promise<void> {
+  const tensors = [...fc1.namedParameters("fc1")].map(async ([name, p]) =>
+    io.writable(name, p.shape, (await p.data()) as Float32Array, "F32"),
+  );
+  await io.writePytorch(path, await Promise.all(tensors));
+}

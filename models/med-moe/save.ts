@@ -1,0 +1,93 @@
+import { io, noGrad, reshape, scope, slice, type Tensor } from "../../engine/index.js";
+import { clipConfigJson, clipImageJson } from "../clip/config.js";
+import { writeText } from "../miss/checkpoint.js";
+import { medMoeConfigJson } from "./config.js";
+import { PROJECTOR_PREFIX, storedParts, TOWER_PREFIX } from "./names.js";
+import type { MedMoeNetwork } from "./network.js";
+
+/** How floating-point values are stored. The published checkpoints are BF16. */
+export type SavedDType = "F32" | "F16" | "BF16";
+
+/** What `saveMedMoe` takes besides network and folder. */
+export interface MedMoeSaveOptions {
+  /** Default BF16. */
+  readonly dtype?: SavedDType;
+  /** As `writeShardedSafetensors` takes it. Default 5 GB. */
+  readonly maxShardBytes?: number;
+}
+
+/** The published state dict of a network, tensor by tensor: an expert leaves the device when its turn comes. */
+export function* medMoeState(network: MedMoeNetwork, dtype: SavedDType = "BF16"): Generator<io.WritableTensor> {
+  for (const [path, p] of network.namedParameters()) {
+    const parts = storedParts(path, p.shape, network.config.family);
+    for (const [i, { name, shape }] of parts.entries()) {
+      const tensor = {
+        name,
+        shape,
+        dtype,
+        read: async () => io.toBytes(await partOf(p, i, parts.length), dtype, name),
+      };
+      yield tensor;
+      // A residual mixture has its meta expert a second time, under the name of the residual branch.
+      if (network.config.moe?.residual && name.includes(".mlp.meta_moe."))
+        yield { ...tensor, name: name.replace(".mlp.meta_moe.", ".mlp.mlp.") };
+    }
+  }
+}
+
+/** The values of part `i` of `count` equal ones. */
+async function partOf(p: Tensor, i: number, count: number): Promise<Float32Array> {
+  if (count === 1) return (await p.data()) as Float32Array;
+  using part = noGrad(() => scope(() => slice(reshape(p, [count, p.size / count]), { dim: 0, start: i, length: 1 })));
+  return (await part.data()) as Float32Array;
+}
+
+/**
+ * Writes a model's folder in the published layout: config.json and model.safetensors, in shards with an index where it is
+ * large. The published code, which reads the tower from where `mm_image_tower` says, loads it: a tower that has a hub's name
+ * keeps it, any other is written beside the model, as vision_tower.
+ */
+export async function saveMedMoe(
+  network: MedMoeNetwork,
+  folder: string,
+  { dtype = "BF16", maxShardBytes }: MedMoeSaveOptions = {},
+): Promise<void> {
+  const { config } = network;
+  const state = [...medMoeState(network, dtype)];
+  await io.writeShardedSafetensors(folder, state, { maxShardBytes, metadata: { format: "pt" } });
+  const tower = isHubName(config.vision.tower) ? config.vision.tower : "./vision_tower";
+  if (!isHubName(config.vision.tower)) await writeTower(network, `${folder}/vision_tower`, state);
+  const vision = { ...config.vision, tower, width: network.image_tower.config.width };
+  const json = { ...medMoeConfigJson({ ...config, vision }), torch_dtype: TORCH_NAMES[dtype] };
+  await writeText(`${folder}/config.json`, lines(json));
+}
+
+/**
+ * Writes what stage 1 leaves: config.json and mm_projector.bin, to be loaded with the language model that it was trained for.
+ */
+export async function saveProjector(network: MedMoeNetwork, folder: string, dtype: SavedDType = "BF16"): Promise<void> {
+  const own = [...medMoeState(network, dtype)].filter(({ name }) => name.startsWith(PROJECTOR_PREFIX));
+  await io.writePytorch(`${folder}/mm_projector.bin`, own);
+  const { config } = network;
+  const vision = { ...config.vision, width: network.image_tower.config.width };
+  await writeText(`${folder}/config.json`, lines(medMoeConfigJson({ ...config, vision })));
+}
+
+/** `owner/name`, and no path. */
+const isHubName = (tower: string | null): tower is string => tower !== null && /^[\w-][\w.-]*\/[\w.-]+$/.test(tower);
+
+async function writeTower(
+  { image_tower: { config } }: MedMoeNetwork,
+  folder: string,
+  state: readonly io.WritableTensor[],
+): Promise<void> {
+  const own = state
+    .filter(({ name }) => name.startsWith(TOWER_PREFIX))
+    .map((tensor) => ({ ...tensor, name: tensor.name.slice(TOWER_PREFIX.length) }));
+  await io.writeSafetensors(`${folder}/model.safetensors`, own, { metadata: { format: "pt" } });
+  await writeText(`${folder}/preprocessor_config.json`, lines(clipImageJson(config)));
+  await writeText(`${folder}/config.json`, lines(clipConfigJson(config)));
+}
+
+const TORCH_NAMES: Readonly<Record<SavedDType, string>> = { F32: "float32", F16: "float16", BF16: "bfloat16" };
+const lines = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
