@@ -89,9 +89,9 @@ export abstract class Module {
     await first?.device.warmUp(step, options);
   }
 
-  /** Frees every parameter. */
+  /** Frees every parameter, and what the modules below hold beside theirs. */
   dispose(): void {
-    for (const p of this.parameters()) p.dispose();
+    for (const [, child] of children(this, "")) child.dispose();
   }
 
   /** `using` disposes at the end of the block. */

@@ -1,3 +1,4 @@
+export { type ListPlaces, listPlaces } from "../../kernels/top-k-routing/lists.js";
 export { type AttentionOptions, attention, attentionPacked } from "./attention.js";
 export { add, div, maximum, minimum, mul, sub } from "./binary.js";
 export { cast } from "./cast.js";

@@ -13,7 +13,7 @@ import {
   type Tensor,
   writeRows,
 } from "../../engine/index.js";
-import { PhiMlp } from "../phi/phi.js";
+import type { PhiMlp } from "../phi/phi.js";
 import { SwiGluMlp } from "../stablelm/stablelm.js";
 import type { MedMoeConfig, MoeConfig } from "./config.js";
 import type { MedMoeNetwork } from "./network.js";

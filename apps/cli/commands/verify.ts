@@ -13,7 +13,9 @@ interface Options extends CommonOptions {
 export function addVerify(program: Command): void {
   const command = program
     .command("verify")
-    .description("recompute golden tensors of MISS or Med-MoE and compare: forward, losses, gradients, AdamW steps, answers")
+    .description(
+      "recompute golden tensors of MISS or Med-MoE and compare: forward, losses, gradients, AdamW steps, answers",
+    )
     .argument("<folder>", "folder with manifest.json, inputs and expected tensors")
     .option("--only <scenarios>", "some scenarios, with commas between them", list);
   addCommonOptions(command)

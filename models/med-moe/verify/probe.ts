@@ -1,5 +1,4 @@
-import { balanceLoss, type Device, keep, linear, nn, noGrad, reshape, type Tensor } from "../../../engine/index.js";
-import type { Layer } from "../../../engine/nn/sequential.js";
+import { balanceLoss, keep, linear, nn, noGrad, reshape, type Tensor } from "../../../engine/index.js";
 
 /** What a mixture saw and gave in one forward; null for what it does not have. */
 export interface Seen {
@@ -14,27 +13,28 @@ export interface Seen {
 /** Stands in a mixture's place, hands it the noise of the golden tensors, and keeps what it computes. */
 export class Probe extends nn.Module {
   inner: nn.MixtureOfExperts;
-  /** Given instead of random numbers. */
-  noise: Tensor | null = null;
-  /** Of the newest forward that was asked for. */
-  seen: Seen | null = null;
+  readonly #noise: Tensor | null;
+  /** Of the newest forward while it was watching. */
+  #seen: Seen | null = null;
   watching = false;
 
-  constructor(inner: nn.MixtureOfExperts) {
+  /** `noise` instead of random numbers; the probe owns it. */
+  constructor(inner: nn.MixtureOfExperts, noise: Tensor | null) {
     super();
     this.inner = inner;
+    this.#noise = noise;
   }
 
   forward(x: Tensor): nn.MoeOutput {
-    const out = this.inner.forward(x, { noise: this.noise });
+    const out = this.inner.forward(x, { noise: this.#noise });
     if (this.watching)
       noGrad(() => {
         const { wg, shared, options } = this.inner;
         const rows = reshape(x, [x.size / options.width, options.width]);
-        this.seen = {
+        this.#seen = {
           logits: keep(linear(rows, wg.weight, wg.bias)),
           routed: keep(reshape(out.experts, [-1])),
-          meta: shared && keep((shared as Layer).forward(x)),
+          meta: shared && keep(shared.forward(x)),
           weights: keep(reshape(out.routed.weights, [-1])),
           lists: keep(reshape(out.routed.lists, [-1])),
           balanceLoss: keep(balanceLoss(out.routed)),
@@ -43,9 +43,13 @@ export class Probe extends nn.Module {
     return out;
   }
 
-  /** Frees what was kept. */
-  forget(): void {
-    for (const t of Object.values(this.seen ?? {})) t?.dispose();
-    this.seen = null;
+  get seen(): Seen | null {
+    return this.#seen;
+  }
+
+  /** Frees what it holds beside the mixture. */
+  close(): void {
+    for (const t of [...Object.values(this.#seen ?? {}), this.#noise]) t?.dispose();
+    this.#seen = null;
   }
 }

@@ -1,4 +1,4 @@
-import { listPlaces } from "../../../kernels/top-k-routing/lists.js";
+import { listPlaces } from "../../../engine/index.js";
 import type { Comparison } from "../../golden/comparison.js";
 
 /** What a gate chose, on the host. */
@@ -33,5 +33,8 @@ export function compareChoices(c: Comparison, prefix: string, choices: Choices, 
     c.forward(`${prefix}weight${k + 1}`, weight, tolerance);
   }
   const { counts } = listPlaces(choices.E, choices.T * choices.K);
-  c.ids(`${prefix}counts`, Array.from({ length: choices.E }, (_, e) => choices.lists[counts + e]));
+  c.ids(
+    `${prefix}counts`,
+    Array.from({ length: choices.E }, (_, e) => choices.lists[counts + e]),
+  );
 }

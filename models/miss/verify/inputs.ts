@@ -1,8 +1,8 @@
 import { type Device, io, type Tensor, tensor } from "../../../engine/index.js";
+import type { GoldenTensor } from "../../golden/read.js";
 import type { MissBatch } from "../network.js";
 import type { AnswerList } from "../rank.js";
 import { shiftTargets } from "../targets.js";
-import type { GoldenTensor } from "../../golden/read.js";
 
 /** The inputs of the golden tensors on a device. */
 export class GoldenInputs {

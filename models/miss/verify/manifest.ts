@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { io } from "../../../engine/index.js";
-import type { MissConfig } from "../config.js";
 import type { Golden } from "../../golden/comparison.js";
+import type { MissConfig } from "../config.js";
 
 /** A run of generation other than the default, under its name in the scenario. */
 const generation = z.looseObject({

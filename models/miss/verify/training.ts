@@ -1,10 +1,10 @@
 import { type Device, optim, scope } from "../../../engine/index.js";
+import type { Comparison } from "../../golden/comparison.js";
+import { maximum, sumOf } from "../../golden/sums.js";
 import { peftName, type Root } from "../adaptation.js";
 import type { MissNetwork } from "../network.js";
-import type { Comparison } from "../../golden/comparison.js";
 import type { GoldenInputs } from "./inputs.js";
 import type { Manifest } from "./manifest.js";
-import { maximum, sumOf } from "../../golden/sums.js";
 
 /** Gradients of the loss and their norms, the parameters after one AdamW step, the losses of the steps that follow. */
 export async function training(

@@ -19,11 +19,7 @@ import { training } from "./training.js";
  * step, generated ids, ranking, merged adapters. Passes when every expected tensor was compared and lies within the
  * manifest's tolerances.
  */
-export async function verifyMiss(
-  folder: string,
-  device: Device,
-  options: VerifyOptions = {},
-): Promise<VerifyReport> {
+export async function verifyMiss(folder: string, device: Device, options: VerifyOptions = {}): Promise<VerifyReport> {
   const manifest = await readManifest(folder);
   const known = Object.keys(manifest.scenarios);
   checkScenarios(folder, known, options);

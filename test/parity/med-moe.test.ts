@@ -1,0 +1,24 @@
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { verify } from "../../models/golden/verify.js";
+import { tryOpen } from "../support/devices.js";
+
+/** Med-MoE against golden tensors (see ORIGIN.md beside them). */
+const folder = fileURLToPath(new URL("../fixtures/med-moe", import.meta.url));
+const scenarios = ["stablelm.top1", "stablelm.top2", "phi.top1", "phi.top2"];
+
+for (const name of ["reference", "cpu", "webgpu"] as const) {
+  const { device, reason } = await tryOpen(name, name === "cpu" ? { debug: true } : {});
+  afterAll(() => device?.close());
+  describe(name, () => {
+    test.skipIf(!device).each(scenarios)(`%s${reason}`, async (scenario) => {
+      if (!device) throw new Error(reason);
+      const before = device.memory().allocations;
+      const { rows, missed, passed } = await verify(folder, device, { only: [scenario] });
+      expect(missed).toEqual([]);
+      expect(rows.filter((r) => !r.passed)).toEqual([]);
+      expect(passed).toBe(true);
+      expect(device.memory().allocations, "allocations left behind").toBe(before);
+    });
+  });
+}
