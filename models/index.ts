@@ -1,5 +1,7 @@
 /** The public API of the models. */
 
+export { CLIP_VIT_L_14_336, type ClipVisionConfig } from "./clip/config.js";
+export type { ClipFeature } from "./clip/vision.js";
 export type { CheckOptions, Count, DataSummary } from "./data/check.js";
 export {
   asConversation,
@@ -24,6 +26,9 @@ export {
   type TableRow,
   tableRoles,
 } from "./data/table.js";
+export type { DecoderConfig } from "./decoder/config.js";
+export { Decoder, type DecoderOptions, type DecoderOutput } from "./decoder/decoder.js";
+export { KeyValueCache } from "./decoder/key-value-cache.js";
 export type { Interval } from "./eval/intervals.js";
 export { type Baseline, type MajorityBaselines, majorityBaselines } from "./eval/majority.js";
 export {
@@ -53,6 +58,25 @@ export type { Missed, VerifyOptions, VerifyReport } from "./golden/report.js";
 export { verify } from "./golden/verify.js";
 export type { RgbImage } from "./images/resize.js";
 export type { Scaling } from "./images/scaling.js";
+export {
+  type Family,
+  type MedMoeConfig,
+  MOE_MODES,
+  type MoeConfig,
+  type MoeMode,
+  moeLayers,
+  readMedMoeConfig,
+  type VisionConfig,
+} from "./med-moe/config.js";
+export { countMedMoe, type MedMoeCount } from "./med-moe/count.js";
+export { type LoadedMedMoe, loadMedMoe, type MedMoeLoadOptions } from "./med-moe/load.js";
+export { MedMoe } from "./med-moe/med-moe.js";
+export { type MixtureForm, toMixtures } from "./med-moe/mixture.js";
+export { type MedMoeLoss, MedMoeNetwork, type Spliced } from "./med-moe/network.js";
+export { DomainRouter, pooledFeature, saveRouter } from "./med-moe/router.js";
+export { type MedMoeSaveOptions, type SavedDType, saveMedMoe, saveProjector } from "./med-moe/save.js";
+export type { Sample } from "./med-moe/splice.js";
+export { STAGES, type Stage, selectTrainable } from "./med-moe/stages.js";
 export { countParameters, type ParameterCounts } from "./miss/adaptation.js";
 export { checkData, type DataCheck } from "./miss/check-data.js";
 export type { LoadReport } from "./miss/checkpoint.js";
