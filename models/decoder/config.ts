@@ -28,6 +28,9 @@ export interface DecoderConfig {
   readonly dropout: { readonly embedding: number; readonly residual: number; readonly attention: number };
 }
 
+/** What an MLP of a decoder is made by. */
+export type MlpSizes = Pick<DecoderConfig, "width" | "hidden" | "initializerRange">;
+
 /** Everything about these sizes that does not fit together, in the words of config.json. */
 export function decoderMisfits(c: DecoderConfig): string[] {
   const wrong: string[] = [];

@@ -1,6 +1,6 @@
 import { add, dropout, nn, type Tensor } from "../../engine/index.js";
 import { CausalSelfAttention, type DecoderContext } from "../decoder/attention.js";
-import type { DecoderConfig } from "../decoder/config.js";
+import type { DecoderConfig, MlpSizes } from "../decoder/config.js";
 import { Decoder, type DecoderLayer } from "../decoder/decoder.js";
 import { type FeedForward, feed } from "../decoder/feed-forward.js";
 
@@ -23,7 +23,7 @@ export class PhiMlp extends nn.Module {
   fc1: nn.Linear;
   fc2: nn.Linear;
 
-  constructor(init: nn.Initializer, { width, hidden, initializerRange }: DecoderConfig) {
+  constructor(init: nn.Initializer, { width, hidden, initializerRange }: MlpSizes) {
     super();
     const options = { weightInit: nn.normal(initializerRange), biasInit: nn.constant(0) };
     this.fc1 = new nn.Linear(init, width, hidden, options);

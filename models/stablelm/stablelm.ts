@@ -1,6 +1,6 @@
 import { add, mul, nn, silu, type Tensor } from "../../engine/index.js";
 import { CausalSelfAttention, type DecoderContext } from "../decoder/attention.js";
-import type { DecoderConfig } from "../decoder/config.js";
+import type { DecoderConfig, MlpSizes } from "../decoder/config.js";
 import { Decoder, type DecoderLayer } from "../decoder/decoder.js";
 import { type FeedForward, feed } from "../decoder/feed-forward.js";
 
@@ -24,7 +24,7 @@ export class SwiGluMlp extends nn.Module {
   up_proj: nn.Linear;
   down_proj: nn.Linear;
 
-  constructor(init: nn.Initializer, { width, hidden, initializerRange }: DecoderConfig) {
+  constructor(init: nn.Initializer, { width, hidden, initializerRange }: MlpSizes) {
     super();
     const options = { bias: false, weightInit: nn.normal(initializerRange) };
     this.gate_proj = new nn.Linear(init, width, hidden, options);

@@ -5,7 +5,19 @@ import { tryOpen } from "../support/devices.js";
 
 /** Med-MoE against golden tensors (see ORIGIN.md beside them). */
 const folder = fileURLToPath(new URL("../fixtures/med-moe", import.meta.url));
-const scenarios = ["stablelm.top1", "stablelm.top2", "phi.top1", "phi.top2"];
+const scenarios = [
+  "gating",
+  "moe_layer",
+  "stablelm.top1",
+  "stablelm.top2",
+  "phi.top1",
+  "phi.top2",
+  "prompts",
+  "images",
+  "metrics",
+  "dtypes",
+  "files",
+];
 
 for (const name of ["reference", "cpu", "webgpu"] as const) {
   const { device, reason } = await tryOpen(name, name === "cpu" ? { debug: true } : {});

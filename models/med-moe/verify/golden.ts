@@ -11,6 +11,10 @@ export class GoldenFile {
     this.#values = values;
   }
 
+  get names(): string[] {
+    return [...this.#values.keys()];
+  }
+
   has(name: string): boolean {
     return this.#values.has(name);
   }
@@ -27,10 +31,10 @@ export class GoldenFile {
     return tensor(values, { device, shape, dtype: integer ? "i32" : "f32" });
   }
 
-  /** Those whose names begin so, without that beginning. */
-  under(prefix: string): GoldenFile {
-    const own = [...this.#values].filter(([name]) => name.startsWith(prefix));
-    return new GoldenFile(this.#file, new Map(own.map(([name, t]) => [name.slice(prefix.length), t])));
+  /** As i32, where whole numbers are stored as f32. */
+  integers(device: Device, name: string): Tensor {
+    const { values, shape } = this.get(name);
+    return tensor(Int32Array.from(values), { device, shape });
   }
 
   /** All but those that `isInput` knows: what is to be computed. */
