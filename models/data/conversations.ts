@@ -15,12 +15,15 @@ import { Faults, type Problem, type ProblemKind, placesText, refuse } from "./pr
 import { type AnswerType, imagePath, type VqaRecord } from "./record.js";
 import { folderOf, isAbsolute, isUrl } from "./table.js";
 
+/** A conversation about images, as a file holds it. */
 export interface Conversation {
   /** The file's own; absent where it gives none. */
   readonly id?: string;
   /** Paths, in the order of their places in the text. */
   readonly images: readonly string[];
+  /** Turn by turn, the user's first. */
   readonly messages: readonly Message[];
+  /** Open or closed, where the file says it. */
   readonly answerType?: AnswerType;
   /** What a router learns to tell apart: MRI, CT, a part of the body. */
   readonly modality?: string;
@@ -28,6 +31,7 @@ export interface Conversation {
   readonly place: string;
 }
 
+/** How files of conversations are read. */
 export interface ConversationOptions {
   /** Where the images are; default: the folder of each file. */
   readonly imageFolder?: string;
@@ -35,6 +39,7 @@ export interface ConversationOptions {
   readonly requireImages?: boolean;
   /** False: questions may have none, or one of another. */
   readonly requireIds?: boolean;
+  /** Ends the look for images. */
   readonly signal?: AbortSignal;
 }
 

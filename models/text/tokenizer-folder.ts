@@ -46,11 +46,13 @@ const Whole = z.looseObject({
 
 /** A tokenizer, and the files that hold it: those that were read, with the piece that was added for padding. */
 export interface LoadedTokenizer {
+  /** Text to ids and back. */
   readonly tokenizer: TextTokenizer;
   /** Texts by name, to be written beside a model. */
   readonly files: Readonly<Record<string, string>>;
 }
 
+/** How a tokenizer's files are read. */
 export interface TokenizerOptions {
   /** How texts are cut, where there is no `tokenizer.json` that says it; by the family. */
   readonly split?: Split;

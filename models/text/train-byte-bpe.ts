@@ -3,6 +3,7 @@ import { OptionError } from "../../engine/index.js";
 import { BYTES, cutter } from "./byte-bpe.js";
 import { END_OF_TEXT, habitsOf, type TokenizerFamily } from "./tokenizer-folder.js";
 
+/** What a vocabulary is made like. */
 export interface VocabularyOptions {
   /** Pieces at most: 256 bytes, the end of a text and padding among them. */
   readonly size: number;

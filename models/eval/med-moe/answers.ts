@@ -50,7 +50,9 @@ export const parseAnswers = (text: string, fileName: string, prefix = ""): Answe
 
 /** What the files are called, for messages. */
 export interface PairedFiles {
+  /** The file of the questions. */
   readonly questions: string;
+  /** The file of the answers, or all of them. */
   readonly answers: string;
 }
 

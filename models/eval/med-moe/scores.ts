@@ -26,8 +26,11 @@ export interface OpenScores {
   readonly total: number;
   /** Published as "Exact Match Score": shared words by all words of the prediction. */
   readonly exactMatch: number;
+  /** Of precision and recall, question by question. */
   readonly f1: number;
+  /** Words of the prediction that the answer has. */
   readonly precision: number;
+  /** Words of the answer that the prediction has; one that it repeats counts as often. */
   readonly recall: number;
   /** BLEU of single words, of pairs, of triples. */
   readonly bleu: readonly [number, number, number];
@@ -37,8 +40,11 @@ export interface OpenScores {
 export interface ClosedScores {
   /** Published as "yes/no accuracy": the answer's text occurs in the prediction, so "no" is right in "not normal". */
   readonly accuracy: Accuracy;
+  /** Of precision and recall, question by question. */
   readonly f1: number;
+  /** Words of the prediction that the answer has. */
   readonly precision: number;
+  /** Words of the answer that the prediction has; one that it repeats counts as often. */
   readonly recall: number;
 }
 
@@ -52,8 +58,11 @@ export interface PlainScores {
 
 /** All of them. */
 export interface MedMoeScores {
+  /** As published, of the open questions. */
   readonly open: OpenScores;
+  /** As published, of the closed questions. */
   readonly closed: ClosedScores;
+  /** Whether the answer was given, of all questions and of each kind. */
   readonly plain: Readonly<Record<"all" | "open" | "closed", PlainScores>>;
 }
 
@@ -95,8 +104,11 @@ export const publishedTable = ({ open, closed }: MedMoeScores): Readonly<Record<
 
 /** A closed question that was answered wrongly, as the published script writes it. */
 export interface WrongAnswer {
+  /** What was asked. */
   readonly prompt: string;
+  /** What is right. */
   readonly correct_answer: string;
+  /** What the model said. */
   readonly predicted_answer: string;
 }
 
