@@ -3,6 +3,7 @@ import {
   add,
   cast,
   concat,
+  type Device,
   div,
   exp,
   expand,
@@ -20,11 +21,13 @@ import {
   ones,
   permute,
   quickGelu,
+  type RoutingOptions,
   relu,
   repeatInterleave,
   reshape,
   rsqrt,
   scale,
+  sigmoid,
   silu,
   slice,
   softmax,
@@ -36,14 +39,17 @@ import {
   tanh,
   tensor,
   transpose,
+  zeros,
 } from "../../engine/index.js";
 import type { OpCase } from "../../kernels/contract.js";
+import type { ExpertActivation } from "../../kernels/grouped-gemm/activation.js";
+import { listPlaces } from "../../kernels/top-k-routing/lists.js";
 
 type Inputs = Readonly<Record<string, Tensor>>;
 type Host = Readonly<Record<string, HostInput>>;
 type Options = Record<string, never>;
 /** A fused op written with simple ones, from the formula in its documentation: a second oracle. */
-export type Twin = (inputs: Inputs, options: Options, host: Host) => Tensor;
+export type Twin = (inputs: Inputs, options: Options, host: Host) => Tensor | readonly Tensor[];
 
 const rows = { dim: -1, keepDim: true };
 
@@ -116,6 +122,143 @@ const crossEntropy: Twin = ({ logits }, options, { target }) => {
   return scale(sum(loss), reduction === "mean" ? 1 / Math.max(1, count) : 1);
 };
 
+// ---------------------------------------------------------------------------------------------------------------------
+// Mixtures
+
+/** What the lists of a case say, read on the host. */
+interface Routes {
+  readonly offsets: readonly number[];
+  /** Choices of the rows kept. */
+  readonly order: readonly number[];
+  /** Rows of the choices, -1 where dropped. */
+  readonly position: readonly number[];
+  readonly R: number;
+  readonly K: number;
+}
+
+function recordOf({ lists }: Host, [T, K]: readonly number[]): Routes {
+  const R = T * K;
+  const values = Array.from(lists.values);
+  const alone = (values.length - 1 - 3 * R) % 2 !== 0 || values.length < 1 + 3 * R;
+  const E = alone ? values.length - 1 : (values.length - 1 - 3 * R) / 2;
+  const places = listPlaces(E, R);
+  const offsets = values.slice(0, E + 1);
+  return {
+    offsets,
+    order: values.slice(places.order, places.order + offsets[E]),
+    position: values.slice(places.position, places.position + R),
+    R,
+    K,
+  };
+}
+
+const indices = (device: Device, values: readonly number[]) => tensor(Int32Array.from(values), { device });
+
+/** Zeros where there is no row any more. */
+const padded = (x: Tensor, rows: number) =>
+  concat([x, zeros([rows - x.shape[0], x.shape[1]], { device: x.device })], 0);
+
+const gathered = (x: Tensor, { order, R, K }: Routes) =>
+  padded(
+    indexSelect(
+      x,
+      0,
+      indices(
+        x.device,
+        order.map((choice) => Math.floor(choice / K)),
+      ),
+    ),
+    R,
+  );
+
+/** Expert by expert. */
+function stacked(x: Tensor, weight: Tensor, bias: Tensor | undefined, { offsets }: Routes, transposeB: boolean) {
+  const [E, A, B] = weight.shape;
+  const part = (t: Tensor, e: number) => slice(t, { dim: 0, start: e, length: 1 });
+  const products = Array.from({ length: E }, (_, e) => {
+    const rows = slice(x, { dim: 0, start: offsets[e], length: offsets[e + 1] - offsets[e] });
+    const y = matmul(rows, reshape(part(weight, e), [A, B]), { transposeB });
+    return bias ? add(y, part(bias, e)) : y;
+  });
+  return padded(concat(products, 0), x.shape[0]);
+}
+
+function combined(x: Tensor, weights: Tensor, { position, K }: Routes, { device }: Tensor) {
+  const [T] = weights.shape;
+  const rows = indexSelect(
+    x,
+    0,
+    indices(
+      device,
+      position.map((row) => Math.max(0, row)),
+    ),
+  );
+  const kept = tensor(
+    Float32Array.from(position, (row) => (row < 0 ? 0 : 1)),
+    { device, shape: [T, K] },
+  );
+  const factors = reshape(mul(weights, kept), [T, K, 1]);
+  return sum(mul(reshape(rows, [T, K, x.shape[1]]), factors), { dim: 1 });
+}
+
+const halves = (x: Tensor) =>
+  [0, 1].map((i) => slice(x, { dim: 1, start: (i * x.shape[1]) / 2, length: x.shape[1] / 2 }));
+const gated = (act: (x: Tensor) => Tensor) => (x: Tensor) => {
+  const [gate, up] = halves(x);
+  return mul(act(gate), up);
+};
+const experts: Readonly<{ [A in ExpertActivation]: (x: Tensor) => Tensor }> = {
+  none: (x) => x,
+  gelu: activations.gelu,
+  geluTanh: activations.geluTanh,
+  quickGelu,
+  silu,
+  tanh,
+  relu,
+  swiglu: gated(silu),
+  geglu: gated(activations.gelu),
+  gegluTanh: gated(activations.geluTanh),
+  reglu: gated(relu),
+};
+
+/** The choice is made on the host, from the formula; those of cases with capacities, groups and noise are not. */
+function topKRouting({ logits }: Inputs, options: Options, host: Host): readonly Tensor[] {
+  const {
+    topK: K,
+    score = "softmax",
+    normalize,
+    epsilon = 2 ** -23,
+    scale: factor = 1,
+    countFirst,
+  } = options as unknown as RoutingOptions;
+  const { device } = logits;
+  const [T, E] = logits.shape;
+  const bias = host.bias?.values;
+  const chosen = Array.from({ length: T }, (_, t) => {
+    const key = (e: number) => {
+      const x = host.logits.values[t * E + e];
+      return (score === "sigmoid" ? 1 / (1 + Math.exp(-x)) : x) + (bias ? bias[e] : 0);
+    };
+    return Array.from({ length: E }, (_, e) => e)
+      .sort((a, b) => key(b) - key(a) || a - b)
+      .slice(0, K);
+  });
+  const index = tensor(Int32Array.from(chosen.flat()), { device, shape: [T, K] });
+  const raw = score === "sigmoid" ? sigmoid(logits) : score === "softmax" ? softmax(logits) : logits;
+  const picked = gather(raw, 1, index);
+  const p = score === "topKSoftmax" ? softmax(picked) : picked;
+  const even = normalize ? div(p, maximum(sum(p, rows), epsilon)) : p;
+  const spread = score === "sigmoid" ? div(raw, sum(raw, rows)) : softmax(logits);
+  const sums = sum(spread, { dim: 0 });
+  const counts = new Float32Array(E);
+  for (const experts of chosen) for (const e of countFirst ? experts.slice(0, 1) : experts) counts[e]++;
+  const balance = scale(sum(mul(sums, tensor(counts, { device }))), E / T ** 2);
+  const largest = max(logits, rows);
+  const lse = add(log(sum(exp(sub(logits, largest)), rows)), largest);
+  const z = mean(square(lse));
+  return [scale(even, factor), index, concat([sums, reshape(balance, [1]), reshape(z, [1])], 0)];
+}
+
 /** By name of the op. */
 export const twins: Readonly<Record<string, Twin>> = {
   attention,
@@ -147,6 +290,24 @@ export const twins: Readonly<Record<string, Twin>> = {
     const e = exp(sub(x, max(x, rows)));
     return div(e, sum(e, rows));
   },
+  combineTokens: ({ x, weights, lists }, _options, host) => combined(x, weights, recordOf(host, weights.shape), lists),
+  dispatchTokens: ({ x }, options, host) => {
+    const { topK } = options as unknown as { topK: number };
+    return gathered(x, recordOf(host, [x.shape[0], topK]));
+  },
+  expertMlp: ({ x, weights, lists, up, upBias, down, downBias }, options, host) => {
+    const { activation, transposed } = options as unknown as { activation: ExpertActivation; transposed: boolean };
+    const record = recordOf(host, weights.shape);
+    const pre = stacked(gathered(x, record), up, upBias, record, transposed);
+    const inner = experts[activation](pre);
+    return combined(stacked(inner, down, downBias, record, transposed), weights, record, lists);
+  },
+  groupedGemm: ({ x, weight, bias }, options, host) => {
+    const { gather: choices, transposed } = options as unknown as { gather?: number; transposed: boolean };
+    const record = recordOf(host, [x.shape[0], choices ?? 1]);
+    return stacked(choices ? gathered(x, record) : x, weight, bias, record, transposed);
+  },
+  topKRouting,
   embedding: ({ weight, ids }) => {
     const flat = reshape(ids, [ids.size]);
     return reshape(indexSelect(weight, 0, flat), [...ids.shape, weight.shape[1]]);
@@ -157,6 +318,12 @@ export const twins: Readonly<Record<string, Twin>> = {
 export function withoutTwin(c: OpCase): string | null {
   if (c.name === "no column") return "nothing has no largest element";
   if (/row of zeros/.test(c.name)) return "the derivative of a square root at 0 is infinite";
+  if (c.inputs.logits && c.inputs.target === undefined) {
+    if (/no token|-∞|hidden/.test(c.name)) return "the simple ops have no largest element, or an infinite one";
+    const { capacity, noise, groups } = c.options as { capacity?: number; noise?: string; groups?: number };
+    if (capacity !== undefined || noise || groups || c.inputs.used)
+      return "who is chosen and kept is compared with golden tensors and by properties";
+  }
   if (c.options?.dropout) return "dropout numbers its elements as the fused op does";
   return null;
 }
