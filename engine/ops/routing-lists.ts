@@ -16,16 +16,16 @@ export interface RoutedSizes {
   readonly L: number;
 }
 
-/** Sizes of `lists`, which must be those of `tokens` tokens with `choices` choices each. */
-export function routedSizes(op: string, lists: Tensor, tokens: number, choices: number): RoutedSizes {
-  const R = tokens * choices;
-  const E = (lists.size - 1 - 3 * R) / 2;
-  if (!(Number.isInteger(E) && E > 0) || listPlaces(E, R).length !== lists.size)
+/** Sizes of `lists`, which must be those of T tokens with K choices among E experts each. */
+export function routedSizes(op: string, lists: Tensor, T: number, K: number, E: number): RoutedSizes {
+  const R = T * K;
+  const L = listPlaces(E, R).length;
+  if (lists.size !== L)
     throw new ShapeError(
-      `${op}: ${describe("lists", lists.shape)} is no routing of ${tokens} tokens with ${choices} choices each: those have ` +
-        `2 experts + 1 + 3 · ${R} elements. Use the lists that topKRouting gave for these tokens.`,
+      `${op}: ${describe("lists", lists.shape)} is no routing of ${T} tokens to ${K} of ${E} experts each: that has ${L} ` +
+        "elements. Use what topKRouting found for these tokens.",
     );
-  return { T: tokens, E, K: choices, R, L: lists.size };
+  return { T, E, K, R, L };
 }
 
 /** Of an op that is told how many experts a token has. */

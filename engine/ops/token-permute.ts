@@ -1,15 +1,15 @@
 import * as kernels from "../../kernels/token-permute/kernels.js";
 import { defineOp, float, float32, int } from "../define-op.js";
 import type { Tensor } from "../tensor.js";
-import { checkRows, checkTopK, routedSizes } from "./routing-lists.js";
+import { checkRows, routedSizes } from "./routing-lists.js";
+import type { Routed } from "./top-k-routing.js";
 
 export const dispatchTokensOp = defineOp({
   name: "dispatchTokens",
   inputs: { x: float("T", "C"), lists: int("L") },
 
-  forward({ x, lists }, { topK }: { topK: number }, { dims: { T, C }, run }) {
-    checkTopK("dispatchTokens", topK);
-    const sizes = { ...routedSizes("dispatchTokens", lists, T, topK), C };
+  forward({ x, lists }, { topK, experts }: { topK: number; experts: number }, { dims: { T, C }, run }) {
+    const sizes = { ...routedSizes("dispatchTokens", lists, T, topK, experts), C };
     return { y: run(kernels.dispatch, { x, lists, y: [sizes.R, C] }, sizes).y, saves: { lists }, kept: sizes };
   },
 
@@ -21,19 +21,19 @@ export const dispatchTokensOp = defineOp({
 });
 
 /**
- * Rows of tokens in the order of their experts: y [T·topK, C] from x [T, C], zero from the last row that was kept on.
- * `lists` is what `topKRouting` found with the same topK. The gradient adds up the rows of a token, in the order of its choices.
+ * Rows of tokens in the order of their experts: y [T·K, C] from x [T, C], zero from the last row that was kept on. `routed` is
+ * what `topKRouting` found. The gradient adds up the rows of a token, in the order of its choices.
  */
-export function dispatchTokens(x: Tensor, lists: Tensor, topK: number): Tensor {
-  return dispatchTokensOp({ x, lists }, { topK });
+export function dispatchTokens(x: Tensor, { lists, weights, sums }: Routed): Tensor {
+  return dispatchTokensOp({ x, lists }, { topK: weights.shape[1], experts: sums.size - 2 });
 }
 
 export const combineTokensOp = defineOp({
   name: "combineTokens",
   inputs: { x: float("R", "C"), weights: float32("T", "K"), lists: int("L") },
 
-  forward({ x, weights, lists }, _options: object, { dims: { T, K, C }, run }) {
-    const sizes = { ...routedSizes("combineTokens", lists, T, K), C };
+  forward({ x, weights, lists }, { experts }: { experts: number }, { dims: { T, K, C }, run }) {
+    const sizes = { ...routedSizes("combineTokens", lists, T, K, experts), C };
     checkRows("combineTokens", x, sizes.R);
     const { y } = run(kernels.combine, { x, weights, lists, y: [T, C] }, { ...sizes, accumulate: 0, hasWeights: 1 });
     return { y, saves: { x, weights, lists }, kept: sizes };
@@ -50,8 +50,8 @@ export const combineTokensOp = defineOp({
 
 /**
  * Back to the order of tokens: y[t] = Σ_k weights[t,k] · x[the row of choice k], in that order; a dropped choice adds nothing.
- * x [T·K, C] as `dispatchTokens` orders it, weights f32 [T, K] and `lists` as `topKRouting` found them; y [T, C].
+ * x [T·K, C] as `dispatchTokens` orders it, `routed` as `topKRouting` found it; y [T, C].
  */
-export function combineTokens(x: Tensor, weights: Tensor, lists: Tensor): Tensor {
-  return combineTokensOp({ x, weights, lists }, {});
+export function combineTokens(x: Tensor, { lists, weights, sums }: Routed): Tensor {
+  return combineTokensOp({ x, weights, lists }, { experts: sums.size - 2 });
 }

@@ -31,7 +31,7 @@ export const tables: CaseTable[] = [
     cases: settings.map(([name, sample, C, extra]) => ({
       name,
       inputs: { x: [sample.T, C], lists: listsOf(sample) },
-      options: { topK: sample.K },
+      options: { topK: sample.K, experts: sample.E },
       ...extra,
     })),
     cost: (c) => {
@@ -49,6 +49,7 @@ export const tables: CaseTable[] = [
     cases: settings.map(([name, sample, C, extra]) => ({
       name,
       inputs: { x: [sample.T * sample.K, C], weights: weightsOf(sample), lists: listsOf(sample) },
+      options: { experts: sample.E },
       ...extra,
     })),
     cost: (c, pass) => {

@@ -19,12 +19,21 @@ const SLICINGS: Readonly<Record<string, (c: OpCase) => readonly Slicing[]>> = {
     slicing(0, { a: options?.transposeA ? 1 : 0 }),
     slicing(1, { b: options?.transposeB ? 0 : 1, ...("bias" in inputs && { bias: 0 }) }),
   ],
+  groupedGemm: ({ options, inputs }) => [
+    slicing(1, { weight: options?.transposed ? 1 : 2, ...("bias" in inputs && { bias: 1 }) }),
+  ],
   loraMatmul: () => [slicing(0, { x: 0 }), slicing(1, { weight: 0, b: 0, bias: 0 })],
   attention: () => [slicing(2, { q: 2, k: 2, v: 2 })],
   attentionPacked: () => [slicing(2, { qkv: 3 })],
 };
 
-/** None where dropout numbers the elements of the whole. */
+/** Why a case has no slices. */
+export const withoutSlices = (c: OpCase): string =>
+  c.options?.dropout
+    ? "dropout numbers the elements of the whole, no slice is alike"
+    : "every result needs all of the inputs; its products alone are cases of groupedGemm";
+
+/** None where a plain loop would need the whole for any part. */
 export const slicingsOf = (op: string, c: OpCase): readonly Slicing[] =>
   c.options?.dropout ? [] : (SLICINGS[op]?.(c) ?? []);
 
