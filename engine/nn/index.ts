@@ -12,6 +12,7 @@ export {
 export { LayerNorm } from "./layer-norm.js";
 export { Linear, type LinearOptions } from "./linear.js";
 export { type Adapter, LoraLinear, type LoraOptions, LoraPatchEmbed } from "./lora.js";
+export { LoraExperts, type StackAdapters } from "./lora-experts.js";
 export {
   type CapacityOptions,
   MixtureOfExperts,

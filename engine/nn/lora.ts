@@ -102,7 +102,7 @@ abstract class Lora<Base extends Linear | PatchEmbed> extends Module {
 }
 
 /** Before memory is taken for the adapter. */
-function rankOf({ r }: LoraOptions): number {
+export function rankOf({ r }: LoraOptions): number {
   if (!(Number.isInteger(r) && r > 0)) throw new OptionError(`LoRA: rank r is ${r}; a whole number above 0 is needed.`);
   return r;
 }

@@ -16,6 +16,7 @@ export { indexAdd } from "./index-add.js";
 export { indexSelect } from "./index-select.js";
 export { l2Normalize } from "./l2-normalize.js";
 export { layerNorm } from "./layer-norm.js";
+export { type LoraGroupedGemmOptions, loraGroupedGemm } from "./lora-grouped-gemm.js";
 export { type LoraMatmulOptions, loraMatmul, loraMerge } from "./lora-matmul.js";
 export { type Activation, linear, type MatmulOptions, matmul } from "./matmul.js";
 export { pad } from "./pad.js";

@@ -183,6 +183,31 @@ const mlps: OpCase[] = [
   mlp("Qwen3-30B-A3B, an eighth as wide", scattered(128, 128, 8), { C: 256, hidden: 96, ...swiglu }, { bench: true }),
 ];
 
+// ---------------------------------------------------------------------------------------------------------------------
+// Adapters
+
+const adapted = (
+  name: string,
+  sample: Sample,
+  N: number,
+  K: number,
+  rank: number,
+  extra: Partial<OpCase> = {},
+): OpCase => {
+  const { inputs, options } = product(name, sample, { N, K, bias: true });
+  const adapter = { a: stack(sample.E, rank, K), b: stack(sample.E, N, rank) };
+  return { name, inputs: { ...inputs, ...adapter }, options: { gather: options?.gather, scale: 0.5 }, ...extra };
+};
+
+const adapters: OpCase[] = [
+  adapted("no token: gradients of zeros", inTurn(3, 0, 1), 5, 7, 2),
+  adapted("one expert, one token", inTurn(1, 1, 1), 9, 7, 1, { dtypes: ALL }),
+  adapted("tails everywhere", scattered(5, 47, 2), 67, 65, 3, { dtypes: ALL }),
+  adapted("experts without tokens", allOn(1, 4, 33, 1), 20, 24, 8),
+  adapted("dropped choices", { ...scattered(4, 31, 2), dropped: (i) => i % 3 === 0 }, 18, 20, 4),
+  adapted("rank over a strip", scattered(4, 70, 2), 40, 48, 36, { dtypes: ALL }),
+];
+
 const shapeOf = (input: InputSpec | undefined): readonly number[] => {
   if (!input) throw new Error("a case of a grouped product lacks an input");
   return "shape" in input ? input.shape : input;
@@ -205,6 +230,12 @@ export const tables: CaseTable[] = [
       const bytes = 4 * (T * K + weight + R * N);
       return pass === "forward" ? { flops: 2 * R * N * K, bytes } : { flops: 4 * R * N * K, bytes: 2 * bytes };
     },
+  },
+  {
+    op: "loraGroupedGemm",
+    tolerance: { f32: 5e-6, bf16: 3e-2, f16: 4e-3 },
+    reason: "as groupedGemm; half types round h, the branch and the sum, and each row of a gradient twice",
+    cases: adapters,
   },
   {
     op: "expertMlp",

@@ -310,6 +310,46 @@ describe("a mixture", () => {
     expect(await spread()).toBeLessThan(before / 2);
   });
 
+  test("adapters for each expert: nothing at first, trained alone, merged and back", async () => {
+    const make = () =>
+      new nn.MixtureOfExperts(init(), {
+        ...sizes,
+        topK: 2,
+        activation: "swiglu",
+        bias: true,
+        router: { normalize: true },
+      });
+    using layer = make();
+    using plain = make();
+    layer.requiresGrad(false);
+    const adapted = new nn.LoraExperts(init(), layer.experts as nn.Experts, { r: 2, alpha: 4 });
+    layer.experts = adapted;
+    using x = normal(reference, [11, WIDTH], "x");
+    const output = async (mixture: nn.MixtureOfExperts) => {
+      using y = scope(() => mixture.forward(x).y);
+      return y.data();
+    };
+    expectClose("at first", await output(layer), await output(plain), 1e-6);
+
+    scope(() => sum(layer.forward(x).y).backward());
+    const trained = [...layer.namedParameters()]
+      .filter(([, p]) => p.grad)
+      .map(([name]) => name)
+      .sort();
+    expect(trained).toEqual(["up", "down"].flatMap((n) => [`experts.lora_A.${n}`, `experts.lora_B.${n}`]).sort());
+
+    for (const B of [adapted.lora_B.up, adapted.lora_B.down]) B.write(await normal(reference, B.shape, "B").data());
+    const branch = await output(layer);
+    expect(branch).not.toEqual(await output(plain));
+    adapted.merge();
+    expectClose("merged", await output(layer), branch, 3e-6);
+    adapted.unmerge();
+    expectClose("back", await output(layer), branch, 3e-6);
+    layer.experts = new nn.LoraExperts(init(), adapted.base_layer, { r: 2, alpha: 4, dropout: 0.5 });
+    adapted.lora_A.up.dispose();
+    expectClose("dropout of a branch that is zero", await output(layer), await output(plain), 1e-6);
+  });
+
   test("mixed precision: routing in f32, experts in the region's type", async () => {
     using layer = new nn.MixtureOfExperts(init(), { ...sizes, topK: 2, activation: "swiglu" });
     using x = normal(reference, [9, WIDTH], "x");

@@ -274,6 +274,13 @@ export const twins: Readonly<Record<string, Twin>> = {
     const lower = sub(x, max(x, rows));
     return sub(lower, log(sum(exp(lower), rows)));
   },
+  loraGroupedGemm: ({ x, weight, a, b, bias }, options, host) => {
+    const { gather: choices, scale: factor } = options as unknown as { gather: number; scale: number };
+    const record = recordOf(host, [x.shape[0], choices]);
+    const grouped = gathered(x, record);
+    const branch = stacked(stacked(grouped, a, undefined, record, true), b, undefined, record, true);
+    return add(stacked(grouped, weight, bias, record, true), scale(branch, factor));
+  },
   loraMatmul: ({ x, weight, a, b, bias }, { scale: factor }) => {
     const branch = matmul(matmul(x, a, { transposeB: true }), b, { transposeB: true });
     const y = add(matmul(x, weight, { transposeB: true }), scale(branch, factor));

@@ -1,0 +1,126 @@
+import { add, mul } from "../ops/binary.js";
+import { dropout } from "../ops/dropout.js";
+import type { ExpertActivation } from "../ops/expert-mlp.js";
+import { groupedGemm } from "../ops/grouped-gemm.js";
+import { loraGroupedGemm } from "../ops/lora-grouped-gemm.js";
+import { matmul } from "../ops/matmul.js";
+import { slice } from "../ops/slice.js";
+import { combineTokens } from "../ops/token-permute.js";
+import type { Routed } from "../ops/top-k-routing.js";
+import { gelu, quickGelu, relu, scale, silu, tanh } from "../ops/unary.js";
+import { writeRows } from "../ops/write-rows.js";
+import { noGrad } from "../recording.js";
+import { scope } from "../scope.js";
+import type { Tensor } from "../tensor.js";
+import type { ExpertStack, Experts } from "./experts.js";
+import { constant, type Initializer, kaimingUniform } from "./init.js";
+import { type LoraOptions, rankOf } from "./lora.js";
+import { at, Module } from "./module.js";
+
+/** One matrix of each kind for every expert. */
+export interface StackAdapters {
+  /** Of the product in front of the activation; gate and up of a gated one share it. */
+  up: Tensor;
+  /** Of the product behind it. */
+  down: Tensor;
+}
+
+const gated = (act: (x: Tensor) => Tensor) => (x: Tensor) => {
+  const length = x.shape[1] / 2;
+  return mul(act(slice(x, { dim: 1, start: 0, length })), slice(x, { dim: 1, start: length, length }));
+};
+const geluTanh = (x: Tensor) => gelu(x, { approximate: "tanh" });
+
+const ACTIVATION: Readonly<Record<ExpertActivation, (x: Tensor) => Tensor>> = {
+  none: (x) => x,
+  gelu: (x) => gelu(x),
+  geluTanh,
+  quickGelu,
+  silu,
+  tanh,
+  relu,
+  swiglu: gated(silu),
+  geglu: gated((x) => gelu(x)),
+  gegluTanh: gated(geluTanh),
+  reglu: gated(relu),
+};
+
+/**
+ * Experts with a low-rank adapter for each, their own weights frozen: what `LoraLinear` is to a linear layer. The output at
+ * first is that of the experts alone. Put it in the place of `MixtureOfExperts.experts`. Hu et al., LoRA, arXiv 2106.09685.
+ */
+export class LoraExperts extends Module implements ExpertStack {
+  /** The experts with the frozen weights. */
+  base_layer: Experts;
+  /** A: up [E, r, width], down [E, r, hidden]. */
+  lora_A: StackAdapters;
+  /** B: up [E, hidden, r] ([E, 2 hidden, r] of gated activations), down [E, width, r]; zeros at first. */
+  lora_B: StackAdapters;
+  /** alpha / r. */
+  readonly scale: number;
+  /** On the branches' inputs, in training. */
+  readonly dropout: number;
+  #merged = false;
+
+  constructor(init: Initializer, base: Experts, options: LoraOptions) {
+    super();
+    const r = rankOf(options);
+    base.requiresGrad(false);
+    const inner = ({ shape: [E, , K] }: Tensor) => init.parameter([E, r, K], kaimingUniform(K));
+    const outer = ({ shape: [E, N] }: Tensor) => init.parameter([E, N, r], constant(0));
+    this.base_layer = base;
+    this.lora_A = { up: inner(base.up), down: inner(base.down) };
+    this.lora_B = { up: outer(base.up), down: outer(base.down) };
+    this.scale = options.alpha / options.r;
+    this.dropout = options.dropout ?? 0;
+  }
+
+  /** Whether the branches are part of the base weights now. */
+  get merged(): boolean {
+    return this.#merged;
+  }
+
+  /** weight[e] += (alpha / r) B[e] A[e]; the branches are left out until `unmerge`. */
+  merge(): void {
+    if (!this.#merged) this.#add(1);
+    this.#merged = true;
+  }
+
+  /** Takes the branches out of the base weights again. */
+  unmerge(): void {
+    if (this.#merged) this.#add(-1);
+    this.#merged = false;
+  }
+
+  /** x [T, width] to [T, width], by the choices and weights of `routed`. */
+  forward(x: Tensor, routed: Routed): Tensor {
+    if (this.#merged) return this.base_layer.forward(x, routed);
+    return at(this, () => {
+      const { upBias, downBias, activation } = this.base_layer;
+      const gather = routed.weights.shape[1];
+      const pre = this.#product("up", x, upBias, routed.lists, gather);
+      const y = this.#product("down", ACTIVATION[activation](pre), downBias, routed.lists, null);
+      return combineTokens(y, routed);
+    });
+  }
+
+  #product(name: keyof StackAdapters, x: Tensor, bias: Tensor | null, lists: Tensor, gather: number | null): Tensor {
+    const [weight, A, B] = [this.base_layer[name], this.lora_A[name], this.lora_B[name]];
+    if (!this.training || this.dropout === 0)
+      return loraGroupedGemm(x, weight, A, B, lists, { bias, gather, scale: this.scale });
+    const h = groupedGemm(dropout(x, this.dropout), A, lists, { gather });
+    return add(groupedGemm(x, weight, lists, { bias, gather }), scale(groupedGemm(h, B, lists), this.scale));
+  }
+
+  #add(sign: 1 | -1): void {
+    noGrad(() =>
+      scope(() => {
+        for (const name of ["up", "down"] as const) {
+          const delta = matmul(this.lora_B[name], this.lora_A[name]);
+          const weight = this.base_layer[name];
+          writeRows(weight, add(weight, scale(delta, sign * this.scale)), { dim: 0, position: 0 });
+        }
+      }),
+    );
+  }
+}
