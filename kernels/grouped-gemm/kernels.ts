@@ -4,7 +4,8 @@
  * is the number of experts of a token: row r of the group comes from row order[r] / choices. O is N, or N / 2 of a gated activation, whose
  * first N / 2 columns are the gate: y = act(gate) ∘ up. Rows from offsets[E] on are zero.
  */
-import { optional, pass, read, update, write } from "../contract.js";
+import { ALL_FLOATS, ceilDiv, optional, pass, read, rowGrain, update, write } from "../contract.js";
+import { rowCells, rowPlan, type WeightShape, weightCells } from "./plan.js";
 import * as reference from "./reference.js";
 
 const sizes = { T: "u32", R: "u32", E: "u32", N: "u32", K: "u32", L: "u32" } as const;
@@ -33,6 +34,7 @@ export const forward = pass({
   },
   params: { ...sizes, ...layout, ...gather, ...epilogue, accumulate: "u32", hasBias: "u32", hasPre: "u32" },
   reference: reference.forward,
+  cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "grouped_gemm_forward", cells: rowCells }] },
 });
 
 /** dx[r] = dy[row] weight[e]ᵀ, for each grouped row: token-permute/combine adds up those of a token. */
@@ -47,7 +49,17 @@ export const backwardInput = pass({
   },
   params: { ...sizes, ...layout, ...gather, accumulate: "u32" },
   reference: reference.backwardInput,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "grouped_gemm_backward_input", cells: ({ R, E, N, K }) => rowCells({ R, E, N: K, K: N }) }],
+  },
 });
+
+/** The product of backward-activation. */
+const gradientShape = ({ R, E, O, C }: Record<"R" | "E" | "O" | "C", number>) => ({ R, E, N: O, K: C });
+/** Partial sums of ⟨g, a⟩: lanes of a row, and choices of a cell that joins them. */
+const DOT_LANES = 16;
+const JOIN_CHOICES = 64;
 
 /**
  * Back through the second product of an expert and its activation, from the gradient of the layer's output, without that product's
@@ -84,7 +96,22 @@ export const backwardActivation = pass({
     hasBias: "u32",
   },
   reference: reference.backwardActivation,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: (p) => 4 * DOT_LANES * p.R * rowPlan(gradientShape(p)).colCells,
+    launches: [
+      { symbol: "grouped_gemm_backward_activation", cells: (p) => rowCells(gradientShape(p)) },
+      {
+        symbol: "grouped_gemm_backward_activation_join",
+        cells: ({ R }) => ceilDiv(R, JOIN_CHOICES),
+        grain: ({ C, hasBias }) => rowGrain(JOIN_CHOICES * (hasBias ? C : DOT_LANES)),
+      },
+    ],
+  },
 });
+
+const weightShape = ({ R, E, N, K, transposed }: Record<"R" | "E" | "N" | "K" | "transposed", number>): WeightShape =>
+  transposed ? { R, E, rows: N, cols: K } : { R, E, rows: K, cols: N };
 
 /**
  * dweight[e] = Σ over the rows of e of dy[row]ᵀ x[row], dbias[e] = Σ s dy[row] with s = weights of the row, or 1 without them.
@@ -122,4 +149,8 @@ export const backwardWeight = pass({
     hasDbias: "u32",
   },
   reference: reference.backwardWeight,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "grouped_gemm_backward_weight", cells: (p) => weightCells(weightShape(p)) }],
+  },
 });

@@ -35,7 +35,7 @@ HWY_INLINE void sum_block(const T *narrow, const T *wide, size_t R, size_t C, si
       const size_t width = HWY_MIN(kCols, cols - j);
       const T *from = wide + (token + t) * C + col + j;
       const bool direct = width == kCols && !mask;
-      if (!direct) pack_rows<kCols>(Items<T>{from, 1, C}, width, depth, strip, 0);
+      if (!direct) pack_rows<kCols>(Lines<T>{from, C}, width, depth, strip, 0);
       if (mask)
         for (size_t k = 0; k < depth; ++k) {
           float *line = strip + k * kCols;

@@ -1,5 +1,5 @@
 /** K of README.md's letters is here the number of experts of a token, R = T K the grouped rows: kernels/top-k-routing/lists.ts. */
-import { optional, pass, read, update, write } from "../contract.js";
+import { ALL_FLOATS, optional, pass, read, rowGrain, update, write } from "../contract.js";
 import * as reference from "./reference.js";
 
 const sizes = {
@@ -18,6 +18,10 @@ export const dispatch = pass({
   buffers: { x: read("T C"), lists: read("L", "i32"), y: write("R C") },
   params: sizes,
   reference: reference.dispatch,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "token_permute_dispatch", cells: ({ R }) => R, grain: ({ C }) => rowGrain(C) }],
+  },
 });
 
 /** y[t] = Σ_k weights[t,k] x[row of (t,k)], in the order of k; a dropped choice adds nothing. Without weights they are 1, and this is the gradient of dispatch. */
@@ -32,6 +36,10 @@ export const combine = pass({
   },
   params: { ...sizes, accumulate: "u32", hasWeights: "u32" },
   reference: reference.combine,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "token_permute_combine", cells: ({ T }) => T, grain: ({ K, C }) => rowGrain(K * C) }],
+  },
 });
 
 /** dx[r] = weights[t,k] dy[t], zero from the last row kept on; dweights[t,k] = ⟨dy[t], x[r]⟩, zero where dropped. */
@@ -47,4 +55,8 @@ export const backwardCombine = pass({
   },
   params: sizes,
   reference: reference.backwardCombine,
+  cpu: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "token_permute_backward_combine", cells: ({ R }) => R, grain: ({ C }) => rowGrain(C) }],
+  },
 });

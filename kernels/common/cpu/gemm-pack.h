@@ -2,7 +2,8 @@
 // Math      out[k * WIDTH + i] = source(item i, inner k), zero for items past the last
 // Method    An item is a row of op(a) or a column of op(b). Where items lie side by side in memory, each k is a copy;
 //           where an item's inner values do, blocks of 4 items by one vector are transposed inside 128-bit lanes,
-//           which leaves four items of one k in each lane. bf16 and f16 are widened on the way.
+//           which leaves four items of one k in each lane. bf16 and f16 are widened on the way. Lines of memory may be
+//           gathered by a list, which costs nothing beside the copy.
 // Limits    WIDTH >= 4 where there are vectors
 #include "hwy/cache_control.h"
 #include "kernels/common/cpu/simd.h"
@@ -28,22 +29,41 @@ struct Items {
   Items at(size_t i, size_t k) const { return {data + i * item + k * inner, item, inner}; }
 };
 
+// Rows of a matrix in memory, by their number or by that of a list: row order[i] / choices is then the i-th.
+template <class T>
+struct Lines {
+  const T *data;
+  size_t step;
+  const int32_t *order = nullptr;
+  uint32_t choices = 1, last = 0;  // last: the highest row, so that no list leads outside
+  HWY_INLINE const T *operator()(size_t i) const {
+    return data + (order ? HWY_MIN(static_cast<uint32_t>(order[i]) / choices, last) : i) * step;
+  }
+  // From row i and column k on.
+  Lines at(size_t i, size_t k) const {
+    return order ? Lines{data + k, step, order + i, choices, last} : Lines{data + i * step + k, step};
+  }
+};
+
 // Values read at one go are this many rows of the source ahead of their use: strided rows defeat the hardware's
 // streams.
 constexpr size_t kAhead = 8;
 
-// Items side by side: a copy of `count` items per k, WIDTH to a panel, panels `stride` floats apart.
-template <size_t WIDTH, class T>
-HWY_NOINLINE void pack_rows(const Items<T> &from, size_t count, size_t depth, float *out, size_t stride) {
+// Items side by side, a line for each k: a copy of `count` items per k, WIDTH to a panel, panels `stride` floats apart.
+// A panel takes PITCH floats for each k, of which this fills WIDTH.
+template <size_t WIDTH, size_t PITCH = WIDTH, class T>
+HWY_NOINLINE void pack_rows(const Lines<T> &from, size_t count, size_t depth, float *out, size_t stride) {
   constexpr size_t kLine = 64 / sizeof(T);
   const hn::CappedTag<float, WIDTH> d;
   const hn::CappedTag<float, 4> d4;
   const size_t lanes = hn::Lanes(d), lanes4 = hn::Lanes(d4);
   for (size_t k = 0; k < depth; ++k) {
-    const T *row = from.data + k * from.inner;
-    if (k + kAhead < depth)
-      for (size_t i = 0; i < count; i += kLine) hwy::Prefetch(row + kAhead * from.inner + i);
-    float *to = out + k * WIDTH;
+    const T *row = from(k);
+    if (k + kAhead < depth) {
+      const T *ahead = from(k + kAhead);
+      for (size_t i = 0; i < count; i += kLine) hwy::Prefetch(ahead + i);
+    }
+    float *to = out + k * PITCH;
     for (size_t first = 0; first < count; first += WIDTH, to += stride) {
       const size_t n = HWY_MIN(WIDTH, count - first);
       const T *items = row + first;
@@ -57,10 +77,10 @@ HWY_NOINLINE void pack_rows(const Items<T> &from, size_t count, size_t depth, fl
 }
 
 #if HWY_TARGET == HWY_SCALAR
-template <size_t WIDTH, class T>
-void pack_columns(const Items<T> &from, size_t count, size_t depth, float *out) {
+template <size_t WIDTH, size_t PITCH = WIDTH, class T>
+void pack_columns(const Lines<T> &from, size_t count, size_t depth, float *out) {
   for (size_t k = 0; k < depth; ++k)
-    for (size_t i = 0; i < WIDTH; ++i) *out++ = i < count ? load1(from.at(i, k).data) : 0;
+    for (size_t i = 0; i < WIDTH; ++i) out[k * PITCH + i] = i < count ? load1(from(i) + k) : 0;
 }
 #else
 // Stores each 128-bit block of v at out, out + stride, ...
@@ -75,51 +95,59 @@ HWY_INLINE void store_blocks(D d, hn::Vec<D> v, float *out, size_t stride) {
   }
 }
 
-// Four items, each a vector of inner values, to out[k * WIDTH + 0..3].
-template <size_t WIDTH, class D>
+// Four items, each a vector of inner values, to out[k * PITCH + 0..3].
+template <size_t PITCH, class D>
 HWY_INLINE void store_transposed(D d, hn::Vec<D> i0, hn::Vec<D> i1, hn::Vec<D> i2, hn::Vec<D> i3, float *out) {
   const hn::RepartitionToWide<D> d64;
   const auto low01 = hn::BitCast(d64, hn::InterleaveLower(d, i0, i1));
   const auto high01 = hn::BitCast(d64, hn::InterleaveUpper(d, i0, i1));
   const auto low23 = hn::BitCast(d64, hn::InterleaveLower(d, i2, i3));
   const auto high23 = hn::BitCast(d64, hn::InterleaveUpper(d, i2, i3));
-  store_blocks(d, hn::BitCast(d, hn::InterleaveLower(d64, low01, low23)), out, 4 * WIDTH);
-  store_blocks(d, hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23)), out + WIDTH, 4 * WIDTH);
-  store_blocks(d, hn::BitCast(d, hn::InterleaveLower(d64, high01, high23)), out + 2 * WIDTH, 4 * WIDTH);
-  store_blocks(d, hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23)), out + 3 * WIDTH, 4 * WIDTH);
+  store_blocks(d, hn::BitCast(d, hn::InterleaveLower(d64, low01, low23)), out, 4 * PITCH);
+  store_blocks(d, hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23)), out + PITCH, 4 * PITCH);
+  store_blocks(d, hn::BitCast(d, hn::InterleaveLower(d64, high01, high23)), out + 2 * PITCH, 4 * PITCH);
+  store_blocks(d, hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23)), out + 3 * PITCH, 4 * PITCH);
 }
 
 // Each item's inner values side by side: a transposition. Items past the last repeat it, and are cleared at the end.
-template <size_t WIDTH, class T>
-HWY_NOINLINE void pack_columns(const Items<T> &from, size_t count, size_t depth, float *out) {
+template <size_t WIDTH, size_t PITCH = WIDTH, class T>
+HWY_NOINLINE void pack_columns(const Lines<T> &from, size_t count, size_t depth, float *out) {
   const Lanes d;
   const size_t lanes = hn::Lanes(d);
   const T *items[WIDTH];
-  for (size_t i = 0; i < WIDTH; ++i) items[i] = from.data + HWY_MIN(i, count - 1) * from.item;
+  for (size_t i = 0; i < WIDTH; ++i) items[i] = from(HWY_MIN(i, count - 1));
   size_t k = 0;
   for (; k + lanes <= depth; k += lanes) {
     // The last group overlaps the one before where 4 does not divide WIDTH.
 #pragma GCC unroll 8
     for (size_t i = 0; i < WIDTH; i += 4) {
       const size_t g = HWY_MIN(i, WIDTH - 4);
-      store_transposed<WIDTH>(d, load(d, items[g] + k), load(d, items[g + 1] + k), load(d, items[g + 2] + k),
-                              load(d, items[g + 3] + k), out + k * WIDTH + g);
+      store_transposed<PITCH>(d, load(d, items[g] + k), load(d, items[g + 1] + k), load(d, items[g + 2] + k),
+                              load(d, items[g + 3] + k), out + k * PITCH + g);
     }
   }
   for (; k < depth; ++k)
-    for (size_t i = 0; i < WIDTH; ++i) out[k * WIDTH + i] = load1(items[i] + k);
+    for (size_t i = 0; i < WIDTH; ++i) out[k * PITCH + i] = load1(items[i] + k);
   if (count < WIDTH)
     for (k = 0; k < depth; ++k)
-      for (size_t i = count; i < WIDTH; ++i) out[k * WIDTH + i] = 0;
+      for (size_t i = count; i < WIDTH; ++i) out[k * PITCH + i] = 0;
 }
 #endif
 
-// `count` items as panels of WIDTH, each panel `stride` floats after the last one.
+// `count` items, a line each, as panels of WIDTH, each panel `stride` floats after the last one.
+template <size_t WIDTH, class T>
+HWY_INLINE void pack_lines(const Lines<T> &items, size_t count, size_t depth, float *out, size_t stride) {
+  for (size_t i = 0; i < count; i += WIDTH, out += stride)
+    pack_columns<WIDTH>(items.at(i, 0), HWY_MIN(WIDTH, count - i), depth, out);
+}
+
+// The same, however the items lie.
 template <size_t WIDTH, class T>
 HWY_INLINE void pack_panels(const Items<T> &from, size_t count, size_t depth, float *out, size_t stride) {
-  if (from.item == 1) return pack_rows<WIDTH>(from, count, depth, out, stride);
-  for (size_t i = 0; i < count; i += WIDTH, out += stride)
-    pack_columns<WIDTH>(from.at(i, 0), HWY_MIN(WIDTH, count - i), depth, out);
+  if (from.item == 1)
+    pack_rows<WIDTH>(Lines<T>{from.data, from.inner}, count, depth, out, stride);
+  else
+    pack_lines<WIDTH>(Lines<T>{from.data, from.item}, count, depth, out, stride);
 }
 
 }  // namespace consilium::HWY_NAMESPACE

@@ -93,7 +93,7 @@ HWY_INLINE void stream_columns(size_t rows, size_t depth, const float *a, const 
       const size_t width = HWY_MIN(kCols, cols - j);
       for (size_t i = k + kBlock; i < HWY_MIN(depth, k + 2 * kBlock); ++i)
         for (size_t c = 0; c < width; c += 64 / sizeof(T)) hwy::Prefetch(b + i * N + j + c);
-      if (width < kCols) pack_rows<kCols>(Items<T>{b + k * N + j, 1, N}, width, block, strip, 0);
+      if (width < kCols) pack_rows<kCols>(Lines<T>{b + k * N + j, N}, width, block, strip, 0);
       for (size_t i = 0; i < rows; i += kRows) {
         const size_t height = HWY_MIN(kRows, rows - i);
         const float *left = a + k * kSkinnyRows + i;

@@ -1,7 +1,8 @@
 // gemm (cpu): the body that every dense product shares
 // Math      op(a) op(b), handed tile by tile to an epilogue
-// Method    for each K block: pack the cell's rows of a and its columns of b, unless a launch before did;
-//             for each strip of b, for each panel of a: multiply_tile, which resumes the sums of the K block before;
+// Method    for each K block: pack the cell's rows of a;
+//             for each strip of b: pack it, for each panel of a: multiply_tile, which resumes the sums of the K block before;
+//           what a launch before has packed is not packed again
 //           after the last K block each tile goes to the epilogue while it is in L1.
 // Tiling    GemmPlan
 // Numerics  one f32 sum per element, k in order: the same bits however the cells are cut
@@ -25,12 +26,19 @@ struct Cell {
   size_t row, rows, col, cols, k, depth;
 };
 
-// An operand of one batch: where it is, and its packed panels where a launch before has made them.
+// An operand of one batch: where it is, and its packed panels where a launch before has made them. Any other with these
+// members may take its place.
 template <class T>
 struct Operand {
   Items<T> items;
   const float *packed;  // nullptr: the cell packs what it needs
   size_t packed_depth;  // inner length of the packed panels
+
+  // `count` items from `item` on, their inner values from k on.
+  template <size_t WIDTH>
+  HWY_INLINE void pack(size_t item, size_t k, size_t count, size_t depth, float *out, size_t stride) const {
+    pack_panels<WIDTH>(items.at(item, k), count, depth, out, stride);
+  }
 };
 
 // K blocks of at most 256 (a strip of 32 KiB), but no second block for a short rest.
@@ -40,11 +48,11 @@ HWY_INLINE size_t block_depth(size_t depth) {
 }
 
 // Calls epilogue(tile, ld, row, rows, col, cols) once for each tile of the cell.
-template <class TA, class TB, class Epilogue>
-HWY_INLINE void multiply_cell(const Operand<TA> &a, const Operand<TB> &b, const Cell &cell, const Epilogue &epilogue) {
+template <class A, class B, class Epilogue>
+HWY_INLINE void multiply_cell(const A &a, const B &b, const Cell &cell, const Epilogue &epilogue) {
   const size_t block = block_depth(cell.depth), rows = round_up(cell.rows, kRows), cols = round_up(cell.cols, kCols);
   const bool one_block = block == cell.depth;
-  const size_t a_floats = a.packed ? 0 : round_up(rows * block, 16), b_floats = b.packed ? 0 : cols * block;
+  const size_t a_floats = a.packed ? 0 : round_up(rows * block, 16), b_floats = b.packed ? 0 : kCols * block;
   const size_t c_floats = one_block ? kRows * kCols : rows * cols;
   auto *work_c = static_cast<float *>(thread_workspace((a_floats + b_floats + c_floats) * sizeof(float)));
   float *work_b = work_c + c_floats, *work_a = work_b + b_floats;
@@ -53,12 +61,11 @@ HWY_INLINE void multiply_cell(const Operand<TA> &a, const Operand<TB> &b, const 
   do {  // once where depth is 0: the tiles are then zero
     const size_t depth = HWY_MIN(block, cell.depth - k);
     const bool last = k + depth == cell.depth;
-    if (!a.packed) pack_panels<kRows>(a.items.at(cell.row, cell.k + k), cell.rows, depth, work_a, kRows * depth);
-    if (!b.packed) pack_panels<kCols>(b.items.at(cell.col, cell.k + k), cell.cols, depth, work_b, kCols * depth);
+    if (!a.packed) a.template pack<kRows>(cell.row, cell.k + k, cell.rows, depth, work_a, kRows * depth);
     for (size_t j = 0; j < cell.cols; j += kCols) {
       const size_t width = HWY_MIN(kCols, cell.cols - j);
-      const float *strip =
-          b.packed ? b.packed + (cell.col + j) * b.packed_depth + (cell.k + k) * kCols : work_b + j * depth;
+      if (!b.packed) b.template pack<kCols>(cell.col + j, cell.k + k, width, depth, work_b, 0);
+      const float *strip = b.packed ? b.packed + (cell.col + j) * b.packed_depth + (cell.k + k) * kCols : work_b;
       const size_t vectors = width > kCols / 2 ? 2 : 1;
       for (size_t i = 0; i < cell.rows; i += kRows) {
         const size_t height = HWY_MIN(kRows, cell.rows - i);
