@@ -26,13 +26,21 @@ constexpr size_t kDotLanes = 16, kJoinChoices = 64;
 
 template <class T>
 struct ActivationGradient {
-  const int32_t *order;  // [R]
-  const float *weights;  // [W]
-  const T *pre;          // [R,N]
-  T *dpre, *a;           // [R,N], [R,O]
-  float *dots;           // [R,16] of this column cell
-  size_t N, O, W, first; // first: the column at which the cell begins
+  const int32_t *order;   // [R]
+  const float *weights;   // [W]
+  const T *pre;           // [R,N]
+  T *dpre, *a;            // [R,N], [R,O]
+  float *dots;            // [R,16] of this column cell
+  size_t N, O, W, first;  // first: the column at which the cell begins
   uint32_t activation;
+
+  HWY_INLINE void ahead(size_t row, size_t rows, size_t o, size_t cols) const {
+    for (size_t n = o; n < N; n += O) {
+      prefetch_rows<kRead>(pre, N, row, rows, n, cols);
+      prefetch_rows<kWrite>(dpre, N, row, rows, n, cols);
+    }
+    prefetch_rows<kWrite>(a, O, row, rows, o, cols);
+  }
 
   HWY_INLINE void operator()(const Sums &sums) const {
     const F32 d;
@@ -74,7 +82,12 @@ void grouped_gemm_backward_activation(KERNEL_ARGS) {
   auto *a = static_cast<T *>(buffers[7]);                        // [R,O]
   const size_t R = p.R, N = p.N, C = p.C, O = p.O;
 
-  const GroupedProduct<T> product{R, p.E, O, C, false, lists.offsets,
+  const GroupedProduct<T> product{R,
+                                  p.E,
+                                  O,
+                                  C,
+                                  false,
+                                  lists.offsets,
                                   grouped_lines(dout, C, true, lists, p.choices, p.T),
                                   p.transposed ? Items<T>{weight, 1, O} : Items<T>{weight, C, 1}};
   const size_t cols = RowPlan(R, O, C).cols;
@@ -108,9 +121,11 @@ void grouped_gemm_backward_activation_join(KERNEL_ARGS) {
     dweights[choice] = 0;
     if (row >= R) continue;
     auto sum = hn::Zero(d);
-    for (size_t cell = 0; cell < col_cells; ++cell) sum = hn::Add(sum, hn::LoadU(d, dots + (cell * R + row) * kDotLanes));
+    for (size_t cell = 0; cell < col_cells; ++cell)
+      sum = hn::Add(sum, hn::LoadU(d, dots + (cell * R + row) * kDotLanes));
     if (bias) {
-      const T *dy = dout + choice / p.choices * C, *b = bias + HWY_MIN(static_cast<uint32_t>(lists.experts[choice]), p.E - 1) * C;
+      const T *dy = dout + choice / p.choices * C,
+              *b = bias + HWY_MIN(static_cast<uint32_t>(lists.experts[choice]), p.E - 1) * C;
       for_row(d, C, [&](size_t c, auto part) HWY_ATTR { sum = hn::MulAdd(part.load(dy + c), part.load(b + c), sum); });
     }
     dweights[choice] = sum_of(d, sum);

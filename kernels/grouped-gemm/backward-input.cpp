@@ -19,10 +19,30 @@ struct Params {
 };
 
 template <class T>
+struct InputGradient {
+  T *dx;  // [R,K]
+  size_t K;
+  bool accumulate;
+
+  HWY_INLINE void ahead(size_t row, size_t rows, size_t k, size_t cols) const {
+    prefetch_rows<kWrite>(dx, K, row, rows, k, cols);
+  }
+
+  HWY_INLINE void operator()(const Sums &sums) const {
+    for (size_t i = 0; i < sums.rows; ++i) {
+      T *out = dx + (sums.row + i) * K + sums.o;
+      for_row(F32(), sums.cols, [&](size_t j, auto part) HWY_ATTR {
+        const auto v = part.load(sums.gate + i * sums.ld + j);
+        part.store(accumulate ? hn::Add(v, part.load(out + j)) : v, out + j);
+      });
+    }
+  }
+};
+
+template <class T>
 void grouped_gemm_backward_input(KERNEL_ARGS) {
   (void)scratch;
   const auto &p = *static_cast<const Params *>(params);
-  const F32 d;
   const auto *dy = static_cast<const T *>(buffers[0]);      // [T,N]
   const auto *weight = static_cast<const T *>(buffers[1]);  // [E,N,K] or [E,K,N]
   const RoutingLists lists(static_cast<const int32_t *>(buffers[2]), p.E, p.R);
@@ -30,20 +50,15 @@ void grouped_gemm_backward_input(KERNEL_ARGS) {
   const size_t N = p.N, K = p.K;
   const bool accumulate = p.accumulate != 0;
 
-  const GroupedProduct<T> product{p.R, p.E, K, N, false, lists.offsets,
+  const GroupedProduct<T> product{p.R,
+                                  p.E,
+                                  K,
+                                  N,
+                                  false,
+                                  lists.offsets,
                                   grouped_lines(dy, N, p.gather != 0, lists, p.choices, p.T),
                                   p.transposed ? Items<T>{weight, 1, K} : Items<T>{weight, N, 1}};
-  const auto output = [&](size_t, size_t) {
-    return [=](const Sums &sums) HWY_ATTR {
-      for (size_t i = 0; i < sums.rows; ++i) {
-        T *out = dx + (sums.row + i) * K + sums.o;
-        for_row(d, sums.cols, [&](size_t j, auto part) HWY_ATTR {
-          const auto v = part.load(sums.gate + i * sums.ld + j);
-          part.store(accumulate ? hn::Add(v, part.load(out + j)) : v, out + j);
-        });
-      }
-    };
-  };
+  const auto output = [&](size_t, size_t) { return InputGradient<T>{dx, K, accumulate}; };
   const auto clear = [&](size_t row, size_t rows, size_t o, size_t cols) {
     if (!accumulate) clear_rows(dx, K, row, rows, o, cols);
   };

@@ -22,12 +22,19 @@ struct Params {
 
 template <class T>
 struct ForwardOutput {
-  T *y;           // [R,O]
-  T *pre;         // [R,N] or nullptr
-  const T *bias;  // [N] of this expert, or nullptr
-  const T *start; // [R,N] or nullptr: what the sum adds to
+  T *y;            // [R,O]
+  T *pre;          // [R,N] or nullptr
+  const T *bias;   // [N] of this expert, or nullptr
+  const T *start;  // [R,N] or nullptr: what the sum adds to
   size_t N, O;
   uint32_t activation;
+
+  HWY_INLINE void ahead(size_t row, size_t rows, size_t o, size_t cols) const {
+    prefetch_rows<kWrite>(y, O, row, rows, o, cols);
+    if (!pre) return;
+    prefetch_rows<kWrite>(pre, N, row, rows, o, cols);
+    if (N != O) prefetch_rows<kWrite>(pre, N, row, rows, O + o, cols);
+  }
 
   HWY_INLINE void operator()(const Sums &sums) const {
     const F32 d;
@@ -65,7 +72,12 @@ void grouped_gemm_forward(KERNEL_ARGS) {
   const bool plain = p.activation == kNone && !p.gated;
   const T *start = !p.accumulate ? nullptr : plain ? y : pre;
 
-  const GroupedProduct<T> product{p.R, p.E, N, K, p.gated != 0, lists.offsets,
+  const GroupedProduct<T> product{p.R,
+                                  p.E,
+                                  N,
+                                  K,
+                                  p.gated != 0,
+                                  lists.offsets,
                                   grouped_lines(x, K, p.gather != 0, lists, p.choices, p.T),
                                   p.transposed ? Items<T>{weight, K, 1} : Items<T>{weight, 1, N}};
   const auto output = [&](size_t expert, size_t) {

@@ -140,6 +140,18 @@ struct Sums {
   size_t ld, row, rows, o, cols;
 };
 
+// Asks for lines of columns [col, col + cols) of rows of a matrix, to be read or to be written: they lie as far apart as
+// the matrix is wide, which no hardware prefetcher follows.
+enum Access : int { kRead, kWrite };
+template <Access ACCESS, class T>
+HWY_INLINE void prefetch_rows(const T *matrix, size_t N, size_t row, size_t rows, size_t col, size_t cols) {
+  for (size_t i = row; i < row + rows; ++i) {
+    const T *line = matrix + i * N + col;
+    for (size_t j = 0; j < cols; j += 64 / sizeof(T)) __builtin_prefetch(line + j, ACCESS, 3);
+    __builtin_prefetch(line + cols - 1, ACCESS, 3);
+  }
+}
+
 // A block of few rows: columns [col, col + cols) of the weight, in pieces that stay in L1.
 template <class T, class Epilogue>
 HWY_INLINE void multiply_few(const GroupedProduct<T> &p, const RowBlock &block, size_t col, size_t cols,
@@ -173,13 +185,14 @@ HWY_INLINE void multiply_few(const GroupedProduct<T> &p, const RowBlock &block, 
       epilogue({sums, sums + c_floats, kSkinnyCols, block.row, rows, o, width});
     } else {
       for (size_t j = 0; j < width; j += kCols)
-        epilogue({sums + j * rows, sums + c_floats + j * rows, kCols, block.row, rows, o + j, HWY_MIN(kCols, width - j)});
+        epilogue(
+            {sums + j * rows, sums + c_floats + j * rows, kCols, block.row, rows, o + j, HWY_MIN(kCols, width - j)});
     }
   }
 }
 
 // Cells: blocks of rows by columns, columns fastest, so that threads share the rows that they gather. epilogue_of(expert,
-// column cell) gives what takes the tiles of a cell; clear(row, rows, o, outputs) zeros what nobody has.
+// column cell) gives what takes the tiles of a cell, and asks for their memory ahead; clear(row, rows, o, outputs) zeros what nobody has.
 template <class T, class EpilogueOf, class Clear>
 HWY_INLINE void grouped_product(const GroupedProduct<T> &p, size_t begin, size_t end, const EpilogueOf &epilogue_of,
                                 const Clear &clear) {
@@ -203,15 +216,21 @@ HWY_INLINE void grouped_product(const GroupedProduct<T> &p, size_t begin, size_t
     const auto items = p.weight_of(block.expert);
     if (p.gated) {
       const Cell at{block.row, block.rows, 2 * col, round_up(2 * width, kCols), 0, p.K};
-      multiply_cell(left, GatedColumns<T>{items, outputs}, at,
-                    [&](const float *tile, size_t ld, size_t row, size_t rows, size_t virtual_col, size_t) HWY_ATTR {
-                      const size_t o = virtual_col / 2;
-                      epilogue({tile, tile + kCols / 2, ld, row, rows, o, HWY_MIN(kCols / 2, col + width - o)});
-                    });
+      multiply_cell(
+          left, GatedColumns<T>{items, outputs}, at,
+          [&](const float *tile, size_t ld, size_t row, size_t rows, size_t virtual_col, size_t) HWY_ATTR {
+            const size_t o = virtual_col / 2;
+            epilogue({tile, tile + kCols / 2, ld, row, rows, o, HWY_MIN(kCols / 2, col + width - o)});
+          },
+          [&](size_t row, size_t rows, size_t virtual_col, size_t) {
+            const size_t o = virtual_col / 2;
+            epilogue.ahead(row, rows, o, HWY_MIN(kCols / 2, col + width - o));
+          });
     } else {
       multiply_cell(left, Operand<T>{items, nullptr, 0}, {block.row, block.rows, col, width, 0, p.K},
-                    [&](const float *tile, size_t ld, size_t row, size_t rows, size_t o, size_t n)
-                        HWY_ATTR { epilogue({tile, nullptr, ld, row, rows, o, n}); });
+                    [&](const float *tile, size_t ld, size_t row, size_t rows, size_t o, size_t n) HWY_ATTR {
+                      epilogue({tile, nullptr, ld, row, rows, o, n});
+                    });
     }
   }
 }

@@ -44,7 +44,8 @@ void token_permute_combine(KERNEL_ARGS) {
     T *out = y + t * C;
     for_row(d, C, [&](size_t c, auto part) HWY_ATTR {
       auto sum = p.accumulate ? part.load(out + c) : hn::Zero(d);
-      for (size_t i = 0; i < count; ++i) sum = hn::MulAdd(hn::Set(d, terms[i].weight), part.load(terms[i].row + c), sum);
+      for (size_t i = 0; i < count; ++i)
+        sum = hn::MulAdd(hn::Set(d, terms[i].weight), part.load(terms[i].row + c), sum);
       part.store(sum, out + c);
     });
   }

@@ -1,5 +1,6 @@
 /** K of README.md's letters is here the number of experts that a token chooses. L and Z are the sizes of lists and sums. */
-import { optional, pass, read, update, write } from "../contract.js";
+import { ceilDiv, optional, pass, read, rowGrain, update, write } from "../contract.js";
+import { PRIORITIES } from "./codes.js";
 import * as reference from "./reference.js";
 
 export { NOISES, PRIORITIES, SCORES } from "./codes.js";
@@ -26,6 +27,11 @@ const choice = {
   /** 1: counts, and with them the balance loss, see first choices only. */
   countFirst: "u32",
 } as const;
+
+/** Tokens of a cell on the cpu: fixed, so that the order of sums and of choices is. */
+const BLOCK = 64;
+const blocks = (T: number) => ceilDiv(T, BLOCK);
+const blockGrain = ({ E, K }: { E: number; K: number }) => rowGrain(BLOCK * (8 * E + K * E));
 
 /**
  * Chooses K experts for each token and sorts the choices by expert: see lists.ts. Ties go to the lowest expert. A logit that is NaN or
@@ -73,6 +79,20 @@ export const forward = pass({
     faultLabel: "u32",
   },
   reference: reference.forward,
+  cpu: {
+    dtypes: ["f32"],
+    scratchBytes: ({ T, E, K, priority }) => 4 * blocks(T) * (E + 1 + E * (priority === PRIORITIES.choice ? K : 1) + E),
+    launches: [
+      { symbol: "top_k_routing_forward_choose", cells: ({ T }) => blocks(T), grain: blockGrain },
+      { symbol: "top_k_routing_forward_join", cells: () => 1 },
+      {
+        symbol: "top_k_routing_forward_draw",
+        cells: ({ E, priority }) => (priority === PRIORITIES.random ? E : 0),
+        grain: ({ T, K }) => rowGrain(T * K),
+      },
+      { symbol: "top_k_routing_forward_place", cells: ({ T }) => blocks(T), grain: ({ K }) => rowGrain(8 * BLOCK * K) },
+    ],
+  },
 });
 
 /** dlogits from the gradients of weights and of sums, of which either may be absent: an entry of dsums for each of sums. */
@@ -88,4 +108,10 @@ export const backward = pass({
   },
   params: { ...sizes, ...choice, hasDweights: "u32", hasDsums: "u32" },
   reference: reference.backward,
+  cpu: {
+    dtypes: ["f32"],
+    launches: [
+      { symbol: "top_k_routing_backward", cells: ({ T }) => T, grain: ({ E, K }) => rowGrain(8 * (E + K) + 32) },
+    ],
+  },
 });

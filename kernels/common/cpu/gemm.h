@@ -47,9 +47,16 @@ HWY_INLINE size_t block_depth(size_t depth) {
   return round_up(ceil_div(depth, ceil_div(depth, 256)), 8);
 }
 
-// Calls epilogue(tile, ld, row, rows, col, cols) once for each tile of the cell.
-template <class A, class B, class Epilogue>
-HWY_INLINE void multiply_cell(const A &a, const B &b, const Cell &cell, const Epilogue &epilogue) {
+// For an epilogue whose memory need not be asked for ahead.
+struct NothingAhead {
+  void operator()(size_t, size_t, size_t, size_t) const {}
+};
+
+// Calls epilogue(tile, ld, row, rows, col, cols) once for each tile of the cell, and ahead(row, rows, col, cols) before the
+// tile's last sums: prefetches made there arrive meanwhile.
+template <class A, class B, class Epilogue, class Ahead = NothingAhead>
+HWY_INLINE void multiply_cell(const A &a, const B &b, const Cell &cell, const Epilogue &epilogue,
+                              const Ahead &ahead = Ahead()) {
   const size_t block = block_depth(cell.depth), rows = round_up(cell.rows, kRows), cols = round_up(cell.cols, kCols);
   const bool one_block = block == cell.depth;
   const size_t a_floats = a.packed ? 0 : round_up(rows * block, 16), b_floats = b.packed ? 0 : kCols * block;
@@ -72,6 +79,7 @@ HWY_INLINE void multiply_cell(const A &a, const B &b, const Cell &cell, const Ep
         const float *panel =
             a.packed ? a.packed + (cell.row + i) * a.packed_depth + (cell.k + k) * kRows : work_a + i * depth;
         float *tile = one_block ? work_c : work_c + j * rows + i * kCols;
+        if (last) ahead(cell.row + i, height, cell.col + j, width);
         tile_for<float>(height, vectors)(depth, panel, kRows, strip, kCols, tile, kCols, k > 0);
         if (last) epilogue(tile, kCols, cell.row + i, height, cell.col + j, width);
       }
