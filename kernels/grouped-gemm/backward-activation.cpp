@@ -34,14 +34,6 @@ struct ActivationGradient {
   size_t N, O, W, first;  // first: the column at which the cell begins
   uint32_t activation;
 
-  HWY_INLINE void ahead(size_t row, size_t rows, size_t o, size_t cols) const {
-    for (size_t n = o; n < N; n += O) {
-      prefetch_rows<kRead>(pre, N, row, rows, n, cols);
-      prefetch_rows<kWrite>(dpre, N, row, rows, n, cols);
-    }
-    prefetch_rows<kWrite>(a, O, row, rows, o, cols);
-  }
-
   HWY_INLINE void operator()(const Sums &sums) const {
     const F32 d;
     for (size_t i = 0; i < sums.rows; ++i) {
@@ -100,7 +92,7 @@ void grouped_gemm_backward_activation(KERNEL_ARGS) {
     if (p.gated) clear_rows(dpre, N, row, rows, O + o, count);
     clear_rows(a, O, row, rows, o, count);
   };
-  grouped_product(product, begin, end, output, clear);
+  grouped_product<kByRows>(product, begin, end, output, clear);
 }
 KERNEL_TARGETS(grouped_gemm_backward_activation)
 

@@ -24,10 +24,6 @@ struct InputGradient {
   size_t K;
   bool accumulate;
 
-  HWY_INLINE void ahead(size_t row, size_t rows, size_t k, size_t cols) const {
-    prefetch_rows<kWrite>(dx, K, row, rows, k, cols);
-  }
-
   HWY_INLINE void operator()(const Sums &sums) const {
     for (size_t i = 0; i < sums.rows; ++i) {
       T *out = dx + (sums.row + i) * K + sums.o;
@@ -62,7 +58,7 @@ void grouped_gemm_backward_input(KERNEL_ARGS) {
   const auto clear = [&](size_t row, size_t rows, size_t o, size_t cols) {
     if (!accumulate) clear_rows(dx, K, row, rows, o, cols);
   };
-  grouped_product(product, begin, end, output, clear);
+  grouped_product<kByTiles>(product, begin, end, output, clear);
 }
 KERNEL_TARGETS(grouped_gemm_backward_input)
 

@@ -29,13 +29,6 @@ struct ForwardOutput {
   size_t N, O;
   uint32_t activation;
 
-  HWY_INLINE void ahead(size_t row, size_t rows, size_t o, size_t cols) const {
-    prefetch_rows<kWrite>(y, O, row, rows, o, cols);
-    if (!pre) return;
-    prefetch_rows<kWrite>(pre, N, row, rows, o, cols);
-    if (N != O) prefetch_rows<kWrite>(pre, N, row, rows, O + o, cols);
-  }
-
   HWY_INLINE void operator()(const Sums &sums) const {
     const F32 d;
     for (size_t i = 0; i < sums.rows; ++i) {
@@ -89,7 +82,7 @@ void grouped_gemm_forward(KERNEL_ARGS) {
     clear_rows(pre, N, row, rows, o, cols);
     if (p.gated) clear_rows(pre, N, row, rows, O + o, cols);
   };
-  grouped_product(product, begin, end, output, clear);
+  grouped_product<kByTiles>(product, begin, end, output, clear);
 }
 KERNEL_TARGETS(grouped_gemm_forward)
 

@@ -99,6 +99,9 @@ struct SummedRows {
   HWY_INLINE void pack(size_t item, size_t k, size_t count, size_t depth, float *out, size_t stride) const {
     pack_rows<WIDTH>(lines.at(k, item), count, depth, out, stride);
   }
+  HWY_INLINE void prefetch(size_t item, size_t k, size_t count, size_t depth, size_t part, size_t parts) const {
+    prefetch_lines(lines.at(k, item), depth * part / parts, depth * (part + 1) / parts, count);
+  }
 };
 
 // A gated weight: half of each strip the gate's columns, half those of up, O of each.
@@ -121,6 +124,10 @@ struct GatedColumns {
         pack_columns<kHalf, WIDTH>(Lines<T>{from.data, from.item}, count, depth, out + half * kHalf);
     }
   }
+  HWY_INLINE void prefetch(size_t item, size_t k, size_t width, size_t depth, size_t part, size_t parts) const {
+    const size_t o = item / 2, count = HWY_MIN(width / 2, O - o);
+    for (size_t half = 0; half < 2; ++half) prefetch_panels(items.at(half * O + o, k), count, depth, part, parts);
+  }
 };
 
 template <class T>
@@ -139,18 +146,6 @@ struct Sums {
   const float *gate, *up;
   size_t ld, row, rows, o, cols;
 };
-
-// Asks for lines of columns [col, col + cols) of rows of a matrix, to be read or to be written: they lie as far apart as
-// the matrix is wide, which no hardware prefetcher follows.
-enum Access : int { kRead, kWrite };
-template <Access ACCESS, class T>
-HWY_INLINE void prefetch_rows(const T *matrix, size_t N, size_t row, size_t rows, size_t col, size_t cols) {
-  for (size_t i = row; i < row + rows; ++i) {
-    const T *line = matrix + i * N + col;
-    for (size_t j = 0; j < cols; j += 64 / sizeof(T)) __builtin_prefetch(line + j, ACCESS, 3);
-    __builtin_prefetch(line + cols - 1, ACCESS, 3);
-  }
-}
 
 // A block of few rows: columns [col, col + cols) of the weight, in pieces that stay in L1.
 template <class T, class Epilogue>
@@ -191,9 +186,20 @@ HWY_INLINE void multiply_few(const GroupedProduct<T> &p, const RowBlock &block, 
   }
 }
 
+// How an epilogue takes a cell: tile by tile while they are in L1, or row by row.
+enum Order { kByTiles, kByRows };
+
+template <Order ORDER, class A, class B, class Epilogue>
+HWY_INLINE void multiply_by(const A &a, const B &b, const Cell &cell, const Epilogue &epilogue) {
+  if constexpr (ORDER == kByRows)
+    multiply_cell_by_rows(a, b, cell, epilogue);
+  else
+    multiply_cell(a, b, cell, epilogue);
+}
+
 // Cells: blocks of rows by columns, columns fastest, so that threads share the rows that they gather. epilogue_of(expert,
-// column cell) gives what takes the tiles of a cell, and asks for their memory ahead; clear(row, rows, o, outputs) zeros what nobody has.
-template <class T, class EpilogueOf, class Clear>
+// column cell) gives what takes the tiles of a cell; clear(row, rows, o, outputs) zeros what nobody has.
+template <Order ORDER, class T, class EpilogueOf, class Clear>
 HWY_INLINE void grouped_product(const GroupedProduct<T> &p, size_t begin, size_t end, const EpilogueOf &epilogue_of,
                                 const Clear &clear) {
   const RowPlan plan(p.R, p.N, p.K);
@@ -216,21 +222,17 @@ HWY_INLINE void grouped_product(const GroupedProduct<T> &p, size_t begin, size_t
     const auto items = p.weight_of(block.expert);
     if (p.gated) {
       const Cell at{block.row, block.rows, 2 * col, round_up(2 * width, kCols), 0, p.K};
-      multiply_cell(
+      multiply_by<ORDER>(
           left, GatedColumns<T>{items, outputs}, at,
           [&](const float *tile, size_t ld, size_t row, size_t rows, size_t virtual_col, size_t) HWY_ATTR {
             const size_t o = virtual_col / 2;
             epilogue({tile, tile + kCols / 2, ld, row, rows, o, HWY_MIN(kCols / 2, col + width - o)});
-          },
-          [&](size_t row, size_t rows, size_t virtual_col, size_t) {
-            const size_t o = virtual_col / 2;
-            epilogue.ahead(row, rows, o, HWY_MIN(kCols / 2, col + width - o));
           });
     } else {
-      multiply_cell(left, Operand<T>{items, nullptr, 0}, {block.row, block.rows, col, width, 0, p.K},
-                    [&](const float *tile, size_t ld, size_t row, size_t rows, size_t o, size_t n) HWY_ATTR {
-                      epilogue({tile, nullptr, ld, row, rows, o, n});
-                    });
+      multiply_by<ORDER>(left, Operand<T>{items, nullptr, 0}, {block.row, block.rows, col, width, 0, p.K},
+                         [&](const float *tile, size_t ld, size_t row, size_t rows, size_t o, size_t n) HWY_ATTR {
+                           epilogue({tile, nullptr, ld, row, rows, o, n});
+                         });
     }
   }
 }

@@ -49,6 +49,25 @@ struct Lines {
 // streams.
 constexpr size_t kAhead = 8;
 
+// Asks for the lines [begin, end), `length` values of each, into L2. Inlined: GCC drops calls of functions that only prefetch.
+template <class T>
+HWY_INLINE void prefetch_lines(const Lines<T> &lines, size_t begin, size_t end, size_t length) {
+  constexpr size_t kLine = 64 / sizeof(T);
+  for (size_t i = begin; i < end; ++i) {
+    const T *line = lines(i);
+    for (size_t j = 0; j < length; j += kLine) __builtin_prefetch(line + j, 0, 2);
+  }
+}
+
+// Part `part` of `parts` of what pack_panels would read.
+template <class T>
+HWY_INLINE void prefetch_panels(const Items<T> &from, size_t count, size_t depth, size_t part, size_t parts) {
+  const bool rows = from.item == 1;
+  const size_t lines = rows ? depth : count;
+  prefetch_lines(Lines<T>{from.data, rows ? from.inner : from.item}, lines * part / parts, lines * (part + 1) / parts,
+                 rows ? count : depth);
+}
+
 // Items side by side, a line for each k: a copy of `count` items per k, WIDTH to a panel, panels `stride` floats apart.
 // A panel takes PITCH floats for each k, of which this fills WIDTH.
 template <size_t WIDTH, size_t PITCH = WIDTH, class T>

@@ -39,6 +39,10 @@ struct Operand {
   HWY_INLINE void pack(size_t item, size_t k, size_t count, size_t depth, float *out, size_t stride) const {
     pack_panels<WIDTH>(items.at(item, k), count, depth, out, stride);
   }
+  // Asks for part `part` of `parts` of what that will read.
+  HWY_INLINE void prefetch(size_t item, size_t k, size_t count, size_t depth, size_t part, size_t parts) const {
+    prefetch_panels(items.at(item, k), count, depth, part, parts);
+  }
 };
 
 // K blocks of at most 256 (a strip of 32 KiB), but no second block for a short rest.
@@ -47,20 +51,21 @@ HWY_INLINE size_t block_depth(size_t depth) {
   return round_up(ceil_div(depth, ceil_div(depth, 256)), 8);
 }
 
-// For an epilogue whose memory need not be asked for ahead.
-struct NothingAhead {
-  void operator()(size_t, size_t, size_t, size_t) const {}
+// Tile (i, j) of a cell, i rows and j columns from its corner, is at sums + j * rows + i * kCols.
+struct CellSums {
+  const float *sums;
+  size_t rows;
+  HWY_INLINE const float *at(size_t i, size_t j) const { return sums + j * rows + i * kCols; }
 };
 
-// Calls epilogue(tile, ld, row, rows, col, cols) once for each tile of the cell, and ahead(row, rows, col, cols) before the
-// tile's last sums: prefetches made there arrive meanwhile.
-template <class A, class B, class Epilogue, class Ahead = NothingAhead>
-HWY_INLINE void multiply_cell(const A &a, const B &b, const Cell &cell, const Epilogue &epilogue,
-                              const Ahead &ahead = Ahead()) {
+// Multiplies a cell and calls finish(tile, kCols, row, rows, col, cols) for each tile when its sums are done. Where `keep`
+// is set they all stay until the thread's next workspace.
+template <class A, class B, class Finish>
+HWY_INLINE CellSums multiply_tiles(const A &a, const B &b, const Cell &cell, bool keep, const Finish &finish) {
   const size_t block = block_depth(cell.depth), rows = round_up(cell.rows, kRows), cols = round_up(cell.cols, kCols);
-  const bool one_block = block == cell.depth;
+  const bool reuse = block == cell.depth && !keep;
   const size_t a_floats = a.packed ? 0 : round_up(rows * block, 16), b_floats = b.packed ? 0 : kCols * block;
-  const size_t c_floats = one_block ? kRows * kCols : rows * cols;
+  const size_t c_floats = reuse ? kRows * kCols : rows * cols;
   auto *work_c = static_cast<float *>(thread_workspace((a_floats + b_floats + c_floats) * sizeof(float)));
   float *work_b = work_c + c_floats, *work_a = work_b + b_floats;
 
@@ -74,18 +79,40 @@ HWY_INLINE void multiply_cell(const A &a, const B &b, const Cell &cell, const Ep
       if (!b.packed) b.template pack<kCols>(cell.col + j, cell.k + k, width, depth, work_b, 0);
       const float *strip = b.packed ? b.packed + (cell.col + j) * b.packed_depth + (cell.k + k) * kCols : work_b;
       const size_t vectors = width > kCols / 2 ? 2 : 1;
+      // What is packed next: the strip after this one, or the first of the next K block.
+      const bool turn = j + kCols >= cell.cols;
+      const size_t next = turn ? 0 : j + kCols, next_k = turn ? k + depth : k;
+      const size_t next_width = HWY_MIN(kCols, cell.cols - next), next_depth = HWY_MIN(block, cell.depth - next_k);
       for (size_t i = 0; i < cell.rows; i += kRows) {
         const size_t height = HWY_MIN(kRows, cell.rows - i);
+        if (!b.packed && next_depth > 0)
+          b.prefetch(cell.col + next, cell.k + next_k, next_width, next_depth, i / kRows, rows / kRows);
         const float *panel =
             a.packed ? a.packed + (cell.row + i) * a.packed_depth + (cell.k + k) * kRows : work_a + i * depth;
-        float *tile = one_block ? work_c : work_c + j * rows + i * kCols;
-        if (last) ahead(cell.row + i, height, cell.col + j, width);
+        float *tile = reuse ? work_c : work_c + j * rows + i * kCols;
         tile_for<float>(height, vectors)(depth, panel, kRows, strip, kCols, tile, kCols, k > 0);
-        if (last) epilogue(tile, kCols, cell.row + i, height, cell.col + j, width);
+        if (last) finish(tile, kCols, cell.row + i, height, cell.col + j, width);
       }
     }
     k += depth;
   } while (k < cell.depth);
+  return {work_c, rows};
+}
+
+// Calls epilogue(tile, ld, row, rows, col, cols) once for each tile of the cell, while it is in L1.
+template <class A, class B, class Epilogue>
+HWY_INLINE void multiply_cell(const A &a, const B &b, const Cell &cell, const Epilogue &epilogue) {
+  multiply_tiles(a, b, cell, false, epilogue);
+}
+
+// The same, but row by row once all sums are done: an epilogue that reads and writes much then walks through its matrices
+// as their rows lie. Tile by tile it would touch two lines in each of twelve rows, and wait for memory.
+template <class A, class B, class Epilogue>
+HWY_INLINE void multiply_cell_by_rows(const A &a, const B &b, const Cell &cell, const Epilogue &epilogue) {
+  const auto sums = multiply_tiles(a, b, cell, true, [](const float *, size_t, size_t, size_t, size_t, size_t) {});
+  for (size_t i = 0; i < cell.rows; ++i)
+    for (size_t j = 0; j < cell.cols; j += kCols)
+      epilogue(sums.at(i, j), kCols, cell.row + i, 1, cell.col + j, HWY_MIN(kCols, cell.cols - j));
 }
 
 // The items of one batch's operands.
