@@ -2,6 +2,13 @@ export { type OpenOptions, openCheckpoint } from "./checkpoint.js";
 export { type Numbers, readFloat32, readInt32, toBytes, toFloat32, toInt32, writable } from "./convert.js";
 export { type Download, onDownload } from "./downloads.js";
 export { FileFormatError } from "./errors.js";
+export {
+  type ExpertLayout,
+  type ExpertNames,
+  expertNames,
+  splitExperts,
+  stackExperts,
+} from "./expert-stacks.js";
 export { type FileSource, memoryFile } from "./file-source.js";
 export { type JsonLine, type JsonOptions, parseJson, parseJsonLines } from "./json.js";
 export { type LoadedModel, loadModel } from "./load-model.js";

@@ -1,6 +1,7 @@
 import type { Module } from "../nn/module.js";
 import { openCheckpoint } from "./checkpoint.js";
 import { readFloat32 } from "./convert.js";
+import type { CheckpointReader } from "./stored-tensor.js";
 
 /** What `loadModel` found. */
 export interface LoadedModel {
@@ -14,16 +15,16 @@ export interface LoadedModel {
  * device.
  *
  * Rejects with a ShapeError that lists every parameter that the file lacks or has in another shape, before anything is
- * changed, and with a FileFormatError for a damaged file.
+ * changed, and with a FileFormatError for a damaged file. An open reader (`stackExperts` gives one) stays its owner's.
  */
-export async function loadModel(model: Module, path: string): Promise<LoadedModel> {
-  const reader = await openCheckpoint(path);
+export async function loadModel(model: Module, source: string | CheckpointReader): Promise<LoadedModel> {
+  const reader = typeof source === "string" ? await openCheckpoint(source) : source;
   try {
     const parameters = new Map(model.namedParameters());
     model.checkState(new Map(reader.names.map((name) => [name, reader.get(name)])), reader.file);
     for (const [name, parameter] of parameters) parameter.write(await readFloat32(reader.get(name)));
     return { unused: reader.names.filter((name) => !parameters.has(name)) };
   } finally {
-    await reader.close();
+    if (typeof source === "string") await reader.close();
   }
 }

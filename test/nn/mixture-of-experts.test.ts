@@ -4,6 +4,7 @@ import {
   add,
   autocast,
   balanceLoss,
+  capture,
   combineTokens,
   type Device,
   dispatchTokens,
@@ -15,6 +16,7 @@ import {
   linear,
   mul,
   nn,
+  optim,
   scale,
   scope,
   silu,
@@ -348,6 +350,26 @@ describe("a mixture", () => {
     layer.experts = new nn.LoraExperts(init(), adapted.base_layer, { r: 2, alpha: 4, dropout: 0.5 });
     adapted.lora_A.up.dispose();
     expectClose("dropout of a branch that is zero", await output(layer), await output(plain), 1e-6);
+  });
+
+  test("a captured step: what is read after a replay is of that replay", async () => {
+    using layer = new nn.MixtureOfExperts(init(), nn.moePresets.mixtral(sizes));
+    using x = normal(reference, [20, WIDTH], "x");
+    const adam = new optim.AdamW(layer.parameters(), { lr: 0.1 });
+    const step = () => {
+      sum(layer.forward(x).y).backward();
+      adam.step();
+      adam.zeroGrad();
+    };
+    await layer.warmUp(() => scope(step));
+    expect(await layer.statistics()).toBeNull();
+    const captured = capture(reference, step);
+    const first = await layer.statistics();
+    captured.replay();
+    const second = (await layer.statistics()) as nn.MoeStatistics;
+    expect(second.counts.reduce((a, b) => a + b)).toBe(40);
+    expect(second.probabilities).not.toEqual(first?.probabilities);
+    captured.dispose();
   });
 
   test("mixed precision: routing in f32, experts in the region's type", async () => {
