@@ -29,14 +29,14 @@ export interface ExpertLayout {
 }
 
 /** Names of experts' layers by the models that have them. */
-export const expertNames = {
+export const expertNames: Readonly<Record<"projections" | "mixtral" | "fc", ExpertNames>> = {
   /** Llama, StableLM, OLMoE, Qwen3-MoE, DeepSeek. */
   projections: { gate: "gate_proj", up: "up_proj", down: "down_proj" },
   /** Mixtral: `block_sparse_moe.experts.{e}`. */
   mixtral: { gate: "w1", up: "w3", down: "w2" },
   /** Phi and other MLPs of two layers. */
   fc: { up: "fc1", down: "fc2" },
-} as const satisfies Record<string, ExpertNames>;
+};
 
 /** The parts of each stack, in the order of its rows. */
 const partsOf = ({ gate, up, down }: ExpertNames): Readonly<Record<string, readonly string[]>> => ({

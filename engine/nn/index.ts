@@ -23,7 +23,7 @@ export {
   type RouterOptions,
 } from "./mixture-of-experts.js";
 export { at, Module, namePaths, replaceModules } from "./module.js";
-export { type MoeSizes, moePresets } from "./moe-presets.js";
+export { type DeepSpeedOptions, type MedMoeChoice, type MoePreset, type MoeSizes, moePresets } from "./moe-presets.js";
 export { PatchEmbed, patches } from "./patch-embed.js";
 export { RMSNorm } from "./rms-norm.js";
 export { type Layer, Sequential } from "./sequential.js";

@@ -10,10 +10,29 @@ export interface MoeSizes {
   experts: number;
 }
 
-type Preset<Extra = object> = (sizes: MoeSizes & Extra) => MixtureOfExpertsOptions;
+/** Sizes, and what else a published layer leaves open, to the options of a mixture. */
+export type MoePreset<Extra = object> = (sizes: MoeSizes & Extra) => MixtureOfExpertsOptions;
+
+/** What Med-MoE leaves open besides its sizes. */
+export interface MedMoeChoice {
+  /** Experts of a token besides the meta expert. Default 1. */
+  topK?: 1 | 2;
+}
+
+/** Arguments of DeepSpeed's MoE layer. */
+export interface DeepSpeedOptions {
+  /** Capacity factor in training. */
+  factor: number;
+  /** In evaluation. */
+  evalFactor: number;
+  /** Least capacity. */
+  minimum: number;
+  /** Whether anything is dropped. */
+  drop: boolean;
+}
 
 /** DeepSpeed 0.9.5's top-1 gate: raw probability; with a capacity it drops by random token selection. */
-const deepSpeedTop1: Preset<Partial<DeepSpeed>> = ({
+const deepSpeedTop1: MoePreset<Partial<DeepSpeedOptions>> = ({
   factor = 1,
   evalFactor = 1,
   minimum = 4,
@@ -29,7 +48,7 @@ const deepSpeedTop1: Preset<Partial<DeepSpeed>> = ({
 });
 
 /** Its top-2 gate: Gumbel noise on the second choice, also in evaluation; weights of those kept add up to 1; it always drops. */
-const deepSpeedTop2: Preset<Partial<Omit<DeepSpeed, "drop">>> = ({
+const deepSpeedTop2: MoePreset<Partial<Omit<DeepSpeedOptions, "drop">>> = ({
   factor = 1,
   evalFactor = 1,
   minimum = 4,
@@ -42,18 +61,6 @@ const deepSpeedTop2: Preset<Partial<Omit<DeepSpeed, "drop">>> = ({
   router: { countFirst: true, normalize: true, noise: "gumbelAfterFirst" },
   capacity: { factor, evalFactor, minimum, priority: "choice" },
 });
-
-/** Arguments of DeepSpeed's MoE layer. */
-interface DeepSpeed {
-  /** Capacity factor in training. */
-  factor: number;
-  /** In evaluation. */
-  evalFactor: number;
-  /** Least capacity. */
-  minimum: number;
-  /** Whether anything is dropped. */
-  drop: boolean;
-}
 
 /**
  * Options of `MixtureOfExperts` by the names of published layers, of the sizes given; what differs in a model of yours is
@@ -70,7 +77,7 @@ export const moePresets = {
         ? deepSpeedTop1({ ...sizes, drop: false })
         : deepSpeedTop2({ ...sizes, factor: 4, evalFactor: 4, minimum: 0 });
     return { ...rest, activation: "swiglu", bias: false, router: { ...router, bias: true } };
-  }) as Preset<{ topK?: 1 | 2 }>,
+  }) as MoePreset<MedMoeChoice>,
   deepSpeedTop1,
   deepSpeedTop2,
   /** Mixtral 8x7B, 8x22B (arXiv 2401.04088): softmax over the two chosen. */
@@ -79,11 +86,11 @@ export const moePresets = {
     ...sizes,
     topK: 2,
     router: { score: "topKSoftmax" },
-  })) as Preset,
+  })) as MoePreset,
   /** OLMoE-1B-7B (arXiv 2409.02060): 8 of 64, raw probabilities. */
-  olmoe: ((sizes) => ({ activation: "swiglu", ...sizes, topK: 8 })) as Preset,
+  olmoe: ((sizes) => ({ activation: "swiglu", ...sizes, topK: 8 })) as MoePreset,
   /** Qwen3-30B-A3B, 235B-A22B (arXiv 2505.09388): 8 of 128, normalised. */
-  qwen3Moe: ((sizes) => ({ activation: "swiglu", ...sizes, topK: 8, router: { normalize: true } })) as Preset,
+  qwen3Moe: ((sizes) => ({ activation: "swiglu", ...sizes, topK: 8, router: { normalize: true } })) as MoePreset,
   /**
    * DeepSeek-V3 (arXiv 2412.19437): 8 of 256 in 4 of 8 groups by sigmoid and a correction (see `balance`), normalised, times
    * 2.5. Its shared expert is `shared`: give it yours.
@@ -101,5 +108,5 @@ export const moePresets = {
       topGroups: 4,
       correction: true,
     },
-  })) as Preset,
+  })) as MoePreset,
 };

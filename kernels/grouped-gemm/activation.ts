@@ -9,8 +9,22 @@ interface Epilogue {
 const plain = (activation: ActivationCode): Epilogue => ({ activation, gated: 0 });
 const gated = (activation: ActivationCode): Epilogue => ({ activation, gated: 1 });
 
+/** Names of the activations of an expert; those of gated linear units end in glu or gluTanh. */
+export type ExpertActivation =
+  | "none"
+  | "gelu"
+  | "geluTanh"
+  | "quickGelu"
+  | "silu"
+  | "tanh"
+  | "relu"
+  | "swiglu"
+  | "geglu"
+  | "gegluTanh"
+  | "reglu";
+
 /** Shazeer: GLU Variants Improve Transformer, arXiv 2002.05202, for the gated ones. */
-export const EXPERT_ACTIVATIONS = {
+export const EXPERT_ACTIVATIONS: Readonly<Record<ExpertActivation, Epilogue>> = {
   none: plain(ACTIVATIONS.none),
   gelu: plain(ACTIVATIONS.gelu),
   geluTanh: plain(ACTIVATIONS.geluTanh),
@@ -22,7 +36,4 @@ export const EXPERT_ACTIVATIONS = {
   geglu: gated(ACTIVATIONS.gelu),
   gegluTanh: gated(ACTIVATIONS.geluTanh),
   reglu: gated(ACTIVATIONS.relu),
-} as const;
-
-/** Names of the activations of an expert. */
-export type ExpertActivation = keyof typeof EXPERT_ACTIVATIONS;
+};
