@@ -37,7 +37,18 @@ export const TimedPeer = z.strictObject({
 export const MissingPeer = z.strictObject({ medianUs: z.null(), ratio: z.null(), reason: z.string() });
 
 export const BenchRow = z.strictObject({
-  suite: z.enum(["matmul", "attention", "lora", "layer-norm", "cross-entropy", "adamw", "step", "launch", "replay"]),
+  suite: z.enum([
+    "matmul",
+    "attention",
+    "lora",
+    "layer-norm",
+    "cross-entropy",
+    "adamw",
+    "step",
+    "launch",
+    "replay",
+    "moe",
+  ]),
   op: z.string(),
   pass: z.enum(["forward", "forward+backward", "step"]),
   /** The case's name in its table. */

@@ -23,6 +23,7 @@ const known = {
   tfjs: ({ device }) => openWebgpuPeer(peersFolder, "tfjs", device),
   jax: ({ device }) => openWebgpuPeer(peersFolder, "jax", device),
   torch: ({ threads }) => openTorch(peersFolder, threads),
+  "torch-loop": ({ threads }) => openTorch(peersFolder, threads, ["loop"]),
   frozen: ({ threads }) => openFrozen(threads),
 } satisfies Record<string, (conditions: Conditions) => Promise<Peer>>;
 

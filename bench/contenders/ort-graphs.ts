@@ -109,6 +109,48 @@ const loraMatmul: Build = ({ scale, dropout }, inputs) => {
   };
 };
 
+/** MoE of com.microsoft, which wants gate and up rows in turn; alpha 1 and beta 0 make its SwiGLU the usual one. */
+const mixtureOfExperts: Build = ({ topK }, inputs) => {
+  const { x, router, routerBias, up, down } = inputs;
+  const [E, rows, H] = up.shape;
+  const attributes = {
+    k: topK as number,
+    activation_type: "swiglu",
+    swiglu_fusion: 1,
+    normalize_routing_weights: 1,
+    activation_alpha: { float: 1 },
+    activation_beta: { float: 0 },
+  };
+  const turns = new Float32Array(up.values.length);
+  for (let row = 0; row < E * rows; row++) {
+    const e = Math.floor(row / rows);
+    const i = row % rows;
+    const to = e * rows + (i < rows / 2 ? 2 * i : 2 * i - rows + 1);
+    turns.set(up.values.subarray(row * H, (row + 1) * H), to * H);
+  }
+  return {
+    nodes: [
+      { op: "Gemm", inputs: ["x", "router", "bias"], outputs: ["logits"], attributes: { transB: 1 } },
+      {
+        op: "MoE",
+        inputs: ["x", "logits", "up", "", "down"],
+        outputs: ["y"],
+        attributes,
+        domain: "com.microsoft",
+      },
+    ],
+    inputs: {
+      x: f32(x),
+      router: f32(router),
+      bias: f32(routerBias),
+      up: { shape: up.shape, values: turns },
+      down: f32(down),
+    },
+    outputs: { y: x.shape },
+    weights: ["router", "bias", "up", "down"],
+  };
+};
+
 const layerNorm: Build = ({ eps }, inputs) => ({
   nodes: [
     {
@@ -123,4 +165,11 @@ const layerNorm: Build = ({ eps }, inputs) => ({
   weights: ["weight", "bias"],
 });
 
-const graphs: Readonly<Record<string, Build>> = { matmul, attention, attentionPacked, loraMatmul, layerNorm };
+const graphs: Readonly<Record<string, Build>> = {
+  matmul,
+  attention,
+  attentionPacked,
+  loraMatmul,
+  layerNorm,
+  mixtureOfExperts,
+};

@@ -24,6 +24,7 @@ import time
 import torch
 
 from torch_miss import MissStep
+from torch_moe import GroupedMixture, LoopMixture
 from torch_ops import OPS
 
 # Not stdout: libraries print there.
@@ -83,7 +84,15 @@ def save(folder, results):
     return files
 
 
+# The argument: how what PyTorch has no operation for is written.
+LOOP = sys.argv[1:] == ["loop"]
+
+
 def build(op):
+    if op == "mixtureOfExperts":
+        return LoopMixture if LOOP else GroupedMixture
+    if LOOP:
+        raise ValueError(f"{op} has no loop")
     if op == "MissNetwork":
         return MissStep
     if op not in OPS:

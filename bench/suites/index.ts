@@ -7,6 +7,7 @@ import { launchTasks } from "./launch.js";
 import { layerNormTasks } from "./layer-norm.js";
 import { loraTasks } from "./lora.js";
 import { matmulTasks } from "./matmul.js";
+import { moeTasks } from "./moe.js";
 import { replayTasks } from "./replay.js";
 import { stepTasks } from "./step.js";
 
@@ -15,6 +16,7 @@ const suites = {
   matmul: matmulTasks,
   attention: attentionTasks,
   lora: loraTasks,
+  moe: moeTasks,
   "layer-norm": layerNormTasks,
   "cross-entropy": crossEntropyTasks,
   adamw: adamwTasks,

@@ -34,6 +34,8 @@ struct ActivationGradient {
   size_t N, O, W, first;  // first: the column at which the cell begins
   uint32_t activation;
 
+  HWY_INLINE void ahead(size_t, size_t, size_t, size_t) const {}  // it goes by rows, which the hardware follows
+
   HWY_INLINE void operator()(const Sums &sums) const {
     const F32 d;
     for (size_t i = 0; i < sums.rows; ++i) {
@@ -45,8 +47,9 @@ struct ActivationGradient {
       auto sum = sums.o == first ? hn::Zero(d) : hn::LoadU(d, dot);
       for_row(d, sums.cols, [&](size_t j, auto part) HWY_ATTR {
         const auto g = part.load(sums.gate + i * sums.ld + j), gate = part.load(from + j), wg = hn::Mul(w, g);
-        auto active = activate(d, activation, gate);
-        auto slope = hn::Mul(wg, activation_derivative(d, activation, gate));
+        auto active = gate, slope = gate;
+        activate_with_slope(d, activation, gate, active, slope);
+        slope = hn::Mul(wg, slope);
         if (N != O) {
           const auto up = part.load(from + O + j);
           part.store(hn::Mul(wg, active), to + O + j);

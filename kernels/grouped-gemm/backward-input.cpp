@@ -24,6 +24,10 @@ struct InputGradient {
   size_t K;
   bool accumulate;
 
+  HWY_INLINE void ahead(size_t row, size_t rows, size_t k, size_t cols) const {
+    prefetch_rows(dx, K, row, rows, k, cols);
+  }
+
   HWY_INLINE void operator()(const Sums &sums) const {
     for (size_t i = 0; i < sums.rows; ++i) {
       T *out = dx + (sums.row + i) * K + sums.o;

@@ -39,10 +39,30 @@ HWY_INLINE void sum_rows(const Lines<T> &dy, size_t rows, const int32_t *order, 
 }
 
 template <class T>
+struct WeightGradient {
+  T *out;  // of this expert, rows of `width`
+  size_t width;
+  bool accumulate;
+
+  HWY_INLINE void ahead(size_t row, size_t rows, size_t col, size_t cols) const {
+    prefetch_rows(out, width, row, rows, col, cols);
+  }
+
+  HWY_INLINE void operator()(const float *tile, size_t ld, size_t row, size_t rows, size_t col, size_t cols) const {
+    for (size_t i = 0; i < rows; ++i) {
+      T *line = out + (row + i) * width + col;
+      for_row(F32(), cols, [&](size_t j, auto part) HWY_ATTR {
+        const auto v = part.load(tile + i * ld + j);
+        part.store(accumulate ? hn::Add(v, part.load(line + j)) : v, line + j);
+      });
+    }
+  }
+};
+
+template <class T>
 void grouped_gemm_backward_weight(KERNEL_ARGS) {
   (void)scratch;
   const auto &p = *static_cast<const Params *>(params);
-  const F32 d;
   const auto *dy = static_cast<const T *>(buffers[0]);  // [D,N]
   const auto *x = static_cast<const T *>(buffers[1]);   // [S,K]
   const RoutingLists lists(static_cast<const int32_t *>(buffers[2]), p.E, p.R);
@@ -63,17 +83,8 @@ void grouped_gemm_backward_weight(KERNEL_ARGS) {
     const ExpertRows of(lists.offsets, p.E, p.R, expert);
     const auto dy_rows = of_dy.at(of.begin, 0), x_rows = of_x.at(of.begin, 0);
     const SummedRows<T> left{p.transposed ? dy_rows : x_rows}, right{p.transposed ? x_rows : dy_rows};
-    T *out = dweight + expert * N * K;
     multiply_cell(left, right, {row, rows, col, cols, 0, of.count()},
-                  [&](const float *tile, size_t ld, size_t i0, size_t height, size_t j0, size_t n) HWY_ATTR {
-                    for (size_t i = 0; i < height; ++i) {
-                      T *line = out + (i0 + i) * width + j0;
-                      for_row(d, n, [&](size_t j, auto part) HWY_ATTR {
-                        const auto v = part.load(tile + i * ld + j);
-                        part.store(accumulate ? hn::Add(v, part.load(line + j)) : v, line + j);
-                      });
-                    }
-                  });
+                  WeightGradient<T>{dweight + expert * N * K, width, accumulate});
     if (!dbias || (p.transposed ? col_cell : row_cell) != 0) continue;
     sum_rows(dy_rows, of.count(), lists.order + of.begin, weights, p.W, p.transposed ? row : col,
              p.transposed ? rows : cols, p.accumulateBias != 0, dbias + expert * N);

@@ -29,6 +29,12 @@ struct ForwardOutput {
   size_t N, O;
   uint32_t activation;
 
+  HWY_INLINE void ahead(size_t row, size_t rows, size_t o, size_t cols) const {
+    prefetch_rows(y, O, row, rows, o, cols);
+    if (!pre) return;
+    for (size_t n = o; n < N; n += O) prefetch_rows(pre, N, row, rows, n, cols);
+  }
+
   HWY_INLINE void operator()(const Sums &sums) const {
     const F32 d;
     for (size_t i = 0; i < sums.rows; ++i) {

@@ -197,6 +197,23 @@ HWY_INLINE void multiply_by(const A &a, const B &b, const Cell &cell, const Epil
     multiply_cell(a, b, cell, epilogue);
 }
 
+// A tile of a cell as Sums. HALVES is 2 where it is gated: columns are then those of the strips, two for each output.
+template <size_t HALVES, class Epilogue>
+struct TileSums {
+  const Epilogue &epilogue;
+  size_t end;  // outputs of the cell end there
+
+  HWY_INLINE size_t outputs(size_t o) const { return HWY_MIN(kCols / HALVES, end - o); }
+  HWY_INLINE void operator()(const float *tile, size_t ld, size_t row, size_t rows, size_t col, size_t) const {
+    const size_t o = col / HALVES;
+    epilogue({tile, tile + kCols / 2, ld, row, rows, o, outputs(o)});
+  }
+  HWY_INLINE void ahead(size_t row, size_t rows, size_t col, size_t) const {
+    const size_t o = col / HALVES;
+    epilogue.ahead(row, rows, o, outputs(o));
+  }
+};
+
 // Cells: blocks of rows by columns, columns fastest, so that threads share the rows that they gather. epilogue_of(expert,
 // column cell) gives what takes the tiles of a cell; clear(row, rows, o, outputs) zeros what nobody has.
 template <Order ORDER, class T, class EpilogueOf, class Clear>
@@ -220,19 +237,13 @@ HWY_INLINE void grouped_product(const GroupedProduct<T> &p, size_t begin, size_t
     }
     const LeftRows<T> left{p.left};
     const auto items = p.weight_of(block.expert);
+    using Epilogue = std::decay_t<decltype(epilogue)>;
     if (p.gated) {
       const Cell at{block.row, block.rows, 2 * col, round_up(2 * width, kCols), 0, p.K};
-      multiply_by<ORDER>(
-          left, GatedColumns<T>{items, outputs}, at,
-          [&](const float *tile, size_t ld, size_t row, size_t rows, size_t virtual_col, size_t) HWY_ATTR {
-            const size_t o = virtual_col / 2;
-            epilogue({tile, tile + kCols / 2, ld, row, rows, o, HWY_MIN(kCols / 2, col + width - o)});
-          });
+      multiply_by<ORDER>(left, GatedColumns<T>{items, outputs}, at, TileSums<2, Epilogue>{epilogue, col + width});
     } else {
-      multiply_by<ORDER>(left, Operand<T>{items, nullptr, 0}, {block.row, block.rows, col, width, 0, p.K},
-                         [&](const float *tile, size_t ld, size_t row, size_t rows, size_t o, size_t n) HWY_ATTR {
-                           epilogue({tile, nullptr, ld, row, rows, o, n});
-                         });
+      const Cell at{block.row, block.rows, col, width, 0, p.K};
+      multiply_by<ORDER>(left, Operand<T>{items, nullptr, 0}, at, TileSums<1, Epilogue>{epilogue, col + width});
     }
   }
 }

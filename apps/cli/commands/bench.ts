@@ -10,7 +10,7 @@ import { say, writeJson } from "../output.js";
 import { table } from "../table.js";
 
 /** bench/contenders/index.ts has them; that folder is loaded only to measure. */
-const PEERS = ["ort", "ort-const", "tfjs", "jax", "torch", "frozen"] as const;
+const PEERS = ["ort", "ort-const", "tfjs", "jax", "torch", "torch-loop", "frozen"] as const;
 const SUITES = [
   "matmul",
   "attention",
@@ -21,6 +21,7 @@ const SUITES = [
   "step",
   "launch",
   "replay",
+  "moe",
   "all",
 ] as const;
 

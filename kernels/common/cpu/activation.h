@@ -159,6 +159,24 @@ HWY_INLINE V activation_derivative(D d, uint32_t code, V x) {
   }
 }
 
+// Both, which share the exponential: y = act(x), slope = act'(x).
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE void activate_with_slope(D d, uint32_t code, V x, V &y, V &slope) {
+  const auto one = hn::Set(d, 1.0f);
+  if (code == kSilu || code == kQuickGelu) {
+    const auto c = hn::Set(d, code == kSilu ? 1.0f : 1.702f), s = sigmoid(d, hn::Mul(x, c));
+    y = hn::Mul(x, s);
+    slope = hn::MulAdd(hn::Mul(y, hn::Sub(one, s)), c, s);
+  } else if (code == kGelu) {
+    const auto e = gauss(d, x), cdf = normal_cdf(d, x, e);
+    y = hn::Mul(x, cdf);
+    slope = hn::MulAdd(hn::Mul(x, hn::Set(d, 0.39894228f)), e, cdf);
+  } else {
+    y = activate(d, code, x);
+    slope = activation_derivative(d, code, x);
+  }
+}
+
 }  // namespace consilium::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif  // per-target include guard

@@ -58,6 +58,25 @@ struct CellSums {
   HWY_INLINE const float *at(size_t i, size_t j) const { return sums + j * rows + i * kCols; }
 };
 
+// Lines that an epilogue will write are asked for before the sums of their tile, where it has `ahead`. Members and not
+// lambdas do that: GCC drops calls of functions that only prefetch unless they are inlined early.
+template <class Finish>
+HWY_INLINE auto ask_ahead(const Finish &finish, size_t row, size_t rows, size_t col, size_t cols, int)
+    -> decltype(finish.ahead(row, rows, col, cols)) {
+  finish.ahead(row, rows, col, cols);
+}
+template <class Finish>
+HWY_INLINE void ask_ahead(const Finish &, size_t, size_t, size_t, size_t, long) {}
+
+// Asks for columns [col, col + cols) of rows of a matrix of N columns, to write them.
+template <class T>
+HWY_INLINE void prefetch_rows(const T *matrix, size_t N, size_t row, size_t rows, size_t col, size_t cols) {
+  for (size_t i = row; i < row + rows; ++i) {
+    const T *line = matrix + i * N + col;
+    for (size_t j = 0; j < cols; j += 64 / sizeof(T)) __builtin_prefetch(line + j, 1, 3);
+  }
+}
+
 // Multiplies a cell and calls finish(tile, kCols, row, rows, col, cols) for each tile when its sums are done. Where `keep`
 // is set they all stay until the thread's next workspace.
 template <class A, class B, class Finish>
@@ -90,6 +109,7 @@ HWY_INLINE CellSums multiply_tiles(const A &a, const B &b, const Cell &cell, boo
         const float *panel =
             a.packed ? a.packed + (cell.row + i) * a.packed_depth + (cell.k + k) * kRows : work_a + i * depth;
         float *tile = reuse ? work_c : work_c + j * rows + i * kCols;
+        if (last) ask_ahead(finish, cell.row + i, height, cell.col + j, width, 0);
         tile_for<float>(height, vectors)(depth, panel, kRows, strip, kCols, tile, kCols, k > 0);
         if (last) finish(tile, kCols, cell.row + i, height, cell.col + j, width);
       }
