@@ -204,7 +204,7 @@ describe("what is written", () => {
       await saveMedMoe(network, out, { dtype: "F32", maxShardBytes: 200_000 });
       expect(await readAll(out)).toEqual(await readAll(join(fixtures, model)));
       await using reader = await io.openCheckpoint(out);
-    expect(reader.file).toMatch(/model\.safetensors\.index\.json$/);
+      expect(reader.file).toMatch(/model\.safetensors\.index\.json$/);
       const json = JSON.parse(readFileSync(join(out, "config.json"), "utf8"));
       expect(json).toEqual(JSON.parse(readFileSync(join(fixtures, model, "config.json"), "utf8")));
       expect([...(await readAll(join(out, "vision_tower"))).keys()]).toContain("vision_model.pre_layrnorm.weight");
