@@ -69,6 +69,7 @@ export {
   type VisionConfig,
 } from "./med-moe/config.js";
 export { countMedMoe, type MedMoeCount } from "./med-moe/count.js";
+export { describeMedMoe, type MedMoeDescription, type Reached } from "./med-moe/describe.js";
 export { type LoadedMedMoe, loadMedMoe, type MedMoeLoadOptions } from "./med-moe/load.js";
 export { MedMoe } from "./med-moe/med-moe.js";
 export { type MixtureForm, toMixtures } from "./med-moe/mixture.js";

@@ -28,6 +28,7 @@ const FOLDER_FILES = [
   "pytorch_model.bin",
   "pytorch_model.bin.index.json",
   "adapter_model.bin",
+  "mm_projector.bin",
 ];
 /** Not looked into as a folder: in a page each look is a request. */
 const A_FILE = /\.(safetensors|bin|pth?|ckpt|json)$/;

@@ -278,6 +278,9 @@ export async function readMedMoeConfig(folder: string): Promise<MedMoeConfig> {
   return parseMedMoeConfig(io.parseJson(await io.readText(path, NEEDED), path), path);
 }
 
+/** Whether config.json is that of a model that sees images, or of a language model alone. */
+export const isMultimodal = ({ json }: MedMoeConfig) => /llava/.test(String(json.model_type));
+
 /** The config.json of a model: the file it was read from, with what training changed. */
 export function medMoeConfigJson({ family, moe, vision, json }: MedMoeConfig): Record<string, unknown> {
   const name = family === "stablelm" ? "Stablelm" : "Phi";

@@ -1,8 +1,9 @@
 import { platform } from "#platform";
 import { type Device, type FloatDType, io, nn, OptionError, ShapeError, type Tensor } from "../../engine/index.js";
-import { CLIP_VIT_L_14_336, type ClipVisionConfig, parseClipConfig } from "../clip/config.js";
-import { type Family, type MedMoeConfig, readMedMoeConfig } from "./config.js";
-import { addMixtures, checkRouter, type MixtureForm } from "./mixture.js";
+import { CLIP_VIT_L_14_336, type ClipVisionConfig } from "../clip/config.js";
+import { type Family, isMultimodal, type MedMoeConfig, readMedMoeConfig } from "./config.js";
+import { formOf, readClipConfig, TOWER_NEEDED, towerFolder } from "./describe.js";
+import { addMixtures, checkRouter } from "./mixture.js";
 import { storedParts, TOWER_PREFIX } from "./names.js";
 import { MedMoeNetwork } from "./network.js";
 import { Projector } from "./projector.js";
@@ -57,7 +58,7 @@ export async function loadMedMoe(folder: string, options: MedMoeLoadOptions): Pr
   const init = new nn.Initializer(options.device, 0, { dtype: options.dtype ?? "f32", empty: true });
   const network = new MedMoeNetwork(init, config, tower);
   try {
-    addMixtures(network, init, formOf(config, weights));
+    addMixtures(network, init, formOf(main.names));
     const newProjector = !isMultimodal(config) && !weights.has("model.mm_projector.image_spatial_proj.0.weight");
     if (newProjector) startProjector(network, options);
     const skip = new Set<Tensor>(newProjector ? network.mm_projector.parameters() : []);
@@ -68,17 +69,6 @@ export async function loadMedMoe(folder: string, options: MedMoeLoadOptions): Pr
     throw error;
   }
 }
-
-/** What the first mixture of a checkpoint has, its others have. */
-function formOf({ moe }: MedMoeConfig, weights: Weights): MixtureForm {
-  const has = (tensor: string) => moe !== null && weights.has(`model.layers.${moe.layers[0]}.mlp.${tensor}`);
-  return {
-    meta: has("meta_moe.down_proj.weight") || has("meta_moe.fc2.weight"),
-    routerBias: has("deepspeed_moe.gate.wg.bias"),
-  };
-}
-
-const isMultimodal = ({ json }: MedMoeConfig) => /llava/.test(String(json.model_type));
 
 /** The checkpoint of the language model; separate files are added to `weights` before it is returned. */
 async function openWeights(
@@ -148,12 +138,10 @@ async function readTower(
   weights: Weights,
 ): Promise<ClipVisionConfig> {
   const inCheckpoint = weights.has(`${TOWER_PREFIX}vision_model.pre_layrnorm.weight`);
-  const places = [tower, vision.tower && `${folder}/${vision.tower}`, vision.tower].filter((place) => place != null);
-  for (const place of places) {
-    const file = `${place}/config.json`;
-    if (place !== tower && !(await platform.exists(file))) continue;
-    const config = parseClipConfig(io.parseJson(await io.readText(file, TOWER_NEEDED), file), file);
-    if (place === tower || !inCheckpoint) weights.addTower(await io.openCheckpoint(place));
+  const place = tower ?? (await towerFolder(folder, vision.tower));
+  if (place !== null) {
+    const config = await readClipConfig(place);
+    if (tower !== undefined || !inCheckpoint) weights.addTower(await io.openCheckpoint(place));
     return config;
   }
   if (inCheckpoint) return CLIP_VIT_L_14_336;
@@ -163,9 +151,6 @@ async function readTower(
     TOWER_NEEDED,
   );
 }
-
-const TOWER_NEEDED =
-  "Give the folder of the CLIP vision tower (openai/clip-vit-large-patch14-336: config.json and weights) as `tower`";
 
 function startProjector(network: MedMoeNetwork, { device, dtype, seed = 0 }: MedMoeLoadOptions): void {
   network.mm_projector.dispose();

@@ -22,4 +22,15 @@ test("a PyTorch file, for people", async () => {
   expect(stdout).toMatch(/^tensor +dtype +shape +values$/m);
 });
 
+test("a model of Med-MoE: family, stage, mixtures, stored and activated parameters", async () => {
+  const folder = join(goldenFolder, "../med-moe/stablelm");
+  const { code, stdout } = await consilium(["info", folder]);
+  expect(code).toBe(0);
+  expect(stdout).toContain("model: Med-MoE, family stablelm, stage moe\n");
+  expect(stdout).toContain("mixtures in layers 0, 2: 4 experts, 1 of a token and a meta expert\n");
+  expect(stdout).toMatch(/parameters: 99,600 stored; [\d,]+ of the language model activated/);
+  const { model } = JSON.parse((await consilium(["info", folder, "--json", "-"])).stdout);
+  expect(model).toMatchObject({ family: "stablelm", reached: "moe", form: { meta: true, routerBias: true } });
+});
+
 const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);

@@ -27,6 +27,31 @@ test(
 );
 
 test(
+  "golden tensors of Med-MoE",
+  async () => {
+    const folder = join(goldenFolder, "../med-moe");
+    const { code, stdout } = await consilium(["verify", folder, "--device", "reference", "--json", "-"]);
+    expect(code).toBe(0);
+    const { passed, rows, missed } = JSON.parse(stdout);
+    expect({ passed, missed }).toEqual({ passed: true, missed: [] });
+    const scenarios = new Set(rows.map((row: { scenario: string }) => row.scenario));
+    for (const name of [
+      "gating",
+      "moe_layer",
+      "stablelm.top1",
+      "phi.top2",
+      "prompts",
+      "images",
+      "metrics",
+      "dtypes",
+      "files",
+    ])
+      expect(scenarios).toContain(name);
+  },
+  TIMEOUT,
+);
+
+test(
   "one expected tensor moved by ten tolerances is found",
   async () => {
     const folder = join(temporaryFolder(), "golden");

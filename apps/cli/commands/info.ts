@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { io } from "../../../engine/index.js";
-import { readModelFolder } from "../../../models/index.js";
+import { describeMedMoe, readModelFolder } from "../../../models/index.js";
 import { addCommonOptions, type CommonOptions } from "../common-options.js";
 import { bytes, count } from "../format.js";
 import { say, writeJson } from "../output.js";
@@ -38,10 +38,7 @@ async function run(checkpoint: string, options: CommonOptions): Promise<void> {
       // A tied tensor is stored once; the file may hold it twice all the same.
       byteLength: sum(tensors.map((t) => t.byteLength)),
     };
-    const folder = (await exists(`${checkpoint}/config.json`))
-      ? await readModelFolder(checkpoint).catch(() => null)
-      : null;
-    const model = folder && { config: folder.config, scaling: folder.scaling, answering: folder.answering };
+    const model = (await exists(`${checkpoint}/config.json`)) ? await describe(checkpoint, reader.names) : null;
 
     say(
       options,
@@ -60,11 +57,7 @@ async function run(checkpoint: string, options: CommonOptions): Promise<void> {
         options,
         `metadata ${key}: ${value.length > SHOWN ? `${value.slice(0, SHOWN)}... (${count(value.length)} characters)` : value}`,
       );
-    if (model)
-      say(
-        options,
-        `model: ${JSON.stringify(model.config)}\nimage scaling: ${model.scaling}; answers: ${model.answering.method}`,
-      );
+    if (model) say(options, model.text);
     await writeJson(options, {
       version: 1,
       command: "info",
@@ -74,11 +67,41 @@ async function run(checkpoint: string, options: CommonOptions): Promise<void> {
       tensors,
       tied,
       metadata: reader.metadata,
-      ...(model && { model }),
+      ...(model && { model: model.json }),
     });
   } finally {
     await reader.close();
   }
+}
+
+/** What config.json says, where it is that of a model of ours. */
+async function describe(folder: string, names: readonly string[]): Promise<{ text: string; json: object } | null> {
+  return (await describeMiss(folder)) ?? (await describeMixture(folder, names));
+}
+
+async function describeMiss(folder: string) {
+  const found = await readModelFolder(folder).catch(() => null);
+  if (!found) return null;
+  const { config, scaling, answering } = found;
+  const text = `model: ${JSON.stringify(config)}\nimage scaling: ${scaling}; answers: ${answering.method}`;
+  return { text, json: { config, scaling, answering } };
+}
+
+async function describeMixture(folder: string, names: readonly string[]) {
+  const found = await describeMedMoe(folder, names).catch(() => null);
+  if (!found) return null;
+  const { config, reached, form, count: counted } = found;
+  const { moe } = config;
+  const mixtures =
+    moe &&
+    `mixtures in layers ${moe.layers.join(", ")}: ${[...new Set(moe.experts)].join(", ")} experts, ${moe.topK} of a token` +
+      `${form?.meta ? " and a meta expert" : ""}${form?.routerBias ? "" : ", routers without bias"}`;
+  const text = [
+    `model: Med-MoE, family ${config.family}, ${reached === "language model" ? reached : `stage ${reached}`}`,
+    ...(mixtures ? [mixtures] : []),
+    `parameters: ${count(counted.stored)} stored; ${count(counted.activated)} of the language model activated`,
+  ].join("\n");
+  return { text, json: { family: config.family, reached, decoder: config.decoder, moe, form, parameters: counted } };
 }
 
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
