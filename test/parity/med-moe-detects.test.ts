@@ -32,7 +32,8 @@ const magnitude = (values: ArrayLike<number>) =>
 function distance(name: string, values: ArrayLike<number>): number {
   const largest = magnitude(values);
   if (/(^|\.)(grad\.|d_x$)/.test(name)) return 10 * TOLERANCE.gradient * Math.max(largest, 1e-12);
-  if (name.endsWith("d_logits")) return 10 * TOLERANCE.gradient * Math.max(largest, 1e-3);
+  if (name.endsWith("d_logits"))
+    return 10 * TOLERANCE.gradient * Math.max(largest, (4 * 2 ** -23) / TOLERANCE.gradient);
   return 10 * TOLERANCE.forward * Math.max(1, largest);
 }
 

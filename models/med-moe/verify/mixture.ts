@@ -76,9 +76,9 @@ export async function verifyGate(
   c.forward(`${prefix}l_aux`, await loss.data(), tolerance.forward);
   c.forward(`${prefix}gates`, await gates.data(), tolerance.forward);
   c.forward(`${prefix}combine`, combineTensor(choices, entry.capacity), tolerance.forward);
-  // A saturated gate's gradient is what is left of p - p² in f32, far below that of the others.
-  const largest = Math.max(1e-3, maximum(golden.get(`${prefix}d_logits`).values));
-  c.scaled(`${prefix}d_logits`, await (logits.grad as Tensor).data(), tolerance.gradient, largest);
+  // A saturated gate's gradient is what is left of p - p²: next to 1 an f32 probability is known to 2^-23, and it no better.
+  const unit = Math.max(maximum(golden.get(`${prefix}d_logits`).values), (4 * 2 ** -23) / tolerance.gradient);
+  c.scaled(`${prefix}d_logits`, await (logits.grad as Tensor).data(), tolerance.gradient, unit);
   for (const t of [logits, gates, loss, ...Object.values(routed)]) t.dispose();
 }
 
