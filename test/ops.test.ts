@@ -31,6 +31,8 @@ const SLOW_ON_SOFTWARE = new Set([
   "matmul: MISS-base fc2",
   "matmul: 256 × 2048 × 5632",
   "loraMatmul: 512 × 2048 × 2048, rank 8",
+  "quantizedMatmul: StableLM fc1, 256 rows, 4 bits",
+  "quantizedMatmul: StableLM fc1, 256 rows, 8 bits",
   "attention: ViT-base at 384 px",
   "attention: language model, causal",
   "attentionPacked: MISS-base ViT at 480 px",

@@ -1,4 +1,5 @@
 import type { WarmUpOptions } from "../device.js";
+import { isFloat } from "../dtype.js";
 import { ConsiliumError, ShapeError } from "../errors.js";
 import { sameShape } from "../shape.js";
 import { clearGrad, Tensor } from "../tensor.js";
@@ -48,9 +49,9 @@ export abstract class Module {
     return this.train(false);
   }
 
-  /** Asks for gradients of all parameters, or of none. */
+  /** Asks for gradients of all parameters, or of none. Integers, such as quantised weights, never have one. */
   requiresGrad(on = true): this {
-    for (const p of this.parameters()) p.requiresGrad = on;
+    for (const p of this.parameters()) p.requiresGrad = on && isFloat(p.dtype);
     return this;
   }
 

@@ -21,6 +21,14 @@ export { type LoraMatmulOptions, loraMatmul, loraMerge } from "./lora-matmul.js"
 export { type Activation, linear, type MatmulOptions, matmul } from "./matmul.js";
 export { pad } from "./pad.js";
 export { permute, transpose } from "./permute.js";
+export {
+  type QuantizedBits,
+  type QuantizedFormat,
+  type QuantizedGroup,
+  type QuantizedMatmulOptions,
+  quantize,
+  quantizedMatmul,
+} from "./quantized-matmul.js";
 export { randLike, randnLike } from "./random.js";
 export { max, mean, min, type ReduceOptions, sum } from "./reduce.js";
 export { flatten, reshape, squeeze, unsqueeze } from "./reshape.js";

@@ -23,6 +23,7 @@ const SLICINGS: Readonly<Record<string, (c: OpCase) => readonly Slicing[]>> = {
     slicing(1, { weight: options?.transposed ? 1 : 2, ...("bias" in inputs && { bias: 1 }) }),
   ],
   loraMatmul: () => [slicing(0, { x: 0 }), slicing(1, { weight: 0, b: 0, bias: 0 })],
+  quantizedMatmul: () => [slicing(0, { x: 0 })],
   attention: () => [slicing(2, { q: 2, k: 2, v: 2 })],
   attentionPacked: () => [slicing(2, { qkv: 3 })],
 };

@@ -45,10 +45,11 @@ struct Operand {
   }
 };
 
-// K blocks of at most 256 (a strip of 32 KiB), but no second block for a short rest.
+// K blocks of at most 256 (a strip of 32 KiB), but no second block for a short rest. Multiples of 32: whole groups of a
+// quantised operand.
 HWY_INLINE size_t block_depth(size_t depth) {
   if (depth <= 384) return depth;
-  return round_up(ceil_div(depth, ceil_div(depth, 256)), 8);
+  return round_up(ceil_div(depth, ceil_div(depth, 256)), 32);
 }
 
 // Tile (i, j) of a cell, i rows and j columns from its corner, is at sums + j * rows + i * kCols.

@@ -1,0 +1,181 @@
+import { ACTIVATIONS, type Activation } from "../../kernels/matmul/activation.js";
+import * as matmulKernels from "../../kernels/matmul/kernels.js";
+import {
+  BITS,
+  GROUPS,
+  type QuantizedBits,
+  type QuantizedGroup,
+  rowWords,
+} from "../../kernels/quantized-matmul/format.js";
+import * as kernels from "../../kernels/quantized-matmul/kernels.js";
+import { any, defineOp, float, int, maybe } from "../define-op.js";
+import { DTypeError, describe, GradientError, OptionError, ShapeError } from "../errors.js";
+import type { Tensor } from "../tensor.js";
+import { activate } from "./activate.js";
+
+export type { QuantizedBits, QuantizedGroup } from "../../kernels/quantized-matmul/format.js";
+
+/** How the integers of a quantised matrix are stored: symmetric, a bf16 scale for each group of a row. */
+export interface QuantizedFormat {
+  /** Of an integer. */
+  bits: QuantizedBits;
+  /** Neighbouring elements of a row that share a scale. */
+  group: QuantizedGroup;
+}
+
+/** What `quantizedMatmul` takes besides tensors. */
+export interface QuantizedMatmulOptions extends QuantizedFormat {
+  /** Applied to the sum with the bias. */
+  activation?: Activation;
+  /** Choices of a token: row r of a group takes row order[r] / gather of x. Default 0: rows of x are in the grouped order. */
+  gather?: number;
+}
+
+export const quantizeOp = defineOp({
+  name: "quantize",
+  inputs: { weight: float("...", "N", "K") },
+
+  forward({ weight }, { bits, group }: QuantizedFormat, { dims: { K }, run }) {
+    checkFormat("quantize", { bits, group });
+    if (K % group !== 0)
+      throw new ShapeError(
+        `quantize: ${describe("weight", weight.shape)} has rows of ${K}, which is no multiple of the group ${group}. ` +
+          "Take another group, or leave this weight as it is.",
+      );
+    const lead = weight.shape.slice(0, -1);
+    const W = rowWords(K, bits, group);
+    const N = lead.reduce((a, b) => a * b, 1);
+    return { y: run(kernels.quantize, { weight, y: [...lead, W] }, { N, K, W, bits, group }).y };
+  },
+});
+
+/**
+ * weight [..., N, K] as integers of 4 or 8 bits with a bf16 scale for each group along K: u32 words [..., N, W], for
+ * `quantizedMatmul`. W = K bits / 32 + ⌈K / group / 2⌉: 4.5 bits an element for `{ bits: 4, group: 32 }`. Symmetric: w ≈ scale q,
+ * with q in [-8, 7] or [-127, 127]. K is a multiple of the group, the weights are finite. No gradient.
+ */
+export function quantize(weight: Tensor, format: QuantizedFormat): Tensor {
+  return quantizeOp({ weight }, format);
+}
+
+export const quantizedMatmulOp = defineOp({
+  name: "quantizedMatmul",
+  autocast: "low",
+  inputs: {
+    x: float("...", "K"),
+    weight: any("...", "N", "W"),
+    bias: maybe(float("...", "N")),
+    lists: maybe(int("L")),
+  },
+
+  forward({ x, weight, bias, lists }, options: QuantizedMatmulOptions, { dims, recording, run }) {
+    const { N, K, W } = dims;
+    const { bits, group, gather = 0 } = options;
+    const E = checkShapes(x, weight, bias, lists, options, dims);
+    const T = x.shape.slice(0, -1).reduce((a, b) => a * b, 1);
+    const L = lists?.size ?? 0;
+    const R = gather ? (L - 2 * E - 1) / 3 : T;
+    const activation = codeOf(options.activation);
+    const split = recording && activation !== 0;
+    const sizes = { R, E, N, K, W, L, bits, group, grouped: lists ? 1 : 0 };
+    const { y } = run(
+      kernels.forward,
+      { x, weight, bias, lists, y: gather ? [R, N] : [...x.shape.slice(0, -1), N] },
+      { ...sizes, T, gather, activation: split ? 0 : activation, hasBias: bias ? 1 : 0 },
+    );
+    const kept = { sizes, gather, activation, shape: x.shape };
+    if (!split) return { y, saves: { weight, lists, preactivation: null as Tensor | null }, kept };
+    return { y: activate(y, options.activation), saves: { weight, lists, preactivation: y as Tensor | null }, kept };
+  },
+
+  gradient({ weight, lists, preactivation }, dy, { kept, needs, run }) {
+    const { sizes, gather, activation, shape } = kept;
+    const { R, N } = sizes;
+    if (needs.x && gather)
+      throw new GradientError(
+        "quantizedMatmul: rows that were gathered give x no gradient. Put them in the grouped order first (dispatchTokens).",
+      );
+    if (needs.bias && lists)
+      throw new GradientError("quantizedMatmul: biases of experts have no gradient here; bias.requiresGrad = false.");
+    const d = preactivation
+      ? run(
+          matmulKernels.backwardActivation,
+          { dy, preactivation, dpreactivation: dy.shape, dbias: null },
+          { T: R, N, activation, hasDbias: 0 },
+        ).dpreactivation
+      : dy;
+    const dx = needs.x ? run(kernels.backwardInput, { dy: d, weight, lists, dx: shape }, sizes).dx : null;
+    const dbias = needs.bias
+      ? run(matmulKernels.backwardBias, { dy: d, dbias: [N] }, { T: R, N, accumulate: 0 }).dbias
+      : null;
+    if (d !== dy) d.dispose();
+    return { x: dx, bias: dbias };
+  },
+});
+
+/**
+ * y = act(x wᵀ + bias) with a weight that `quantize` made: x [..., K], weight u32 [N, W], bias [N]. The weight is frozen: gradients
+ * flow to x and the bias. Accumulates in f32. One row is bound by reading the weight's bytes.
+ *
+ * With `lists`, rows have experts: weight [E, N, W], bias [E, N], and rows [lists[e], lists[e + 1]) belong to expert e; the routing
+ * record of a mixture of experts begins so. Rows past the last group become zeros.
+ */
+export function quantizedMatmul(
+  x: Tensor,
+  weight: Tensor,
+  options: QuantizedMatmulOptions & { bias?: Tensor | null; lists?: Tensor | null },
+): Tensor {
+  const { bias = null, lists = null, ...rest } = options;
+  return quantizedMatmulOp({ x, weight, bias, lists }, rest);
+}
+
+function checkFormat(op: string, { bits, group }: QuantizedFormat): void {
+  if (!BITS.includes(bits)) throw new OptionError(`${op}: bits is ${bits}. Known: ${BITS.join(", ")}.`);
+  if (!GROUPS.includes(group)) throw new OptionError(`${op}: group is ${group}. Known: ${GROUPS.join(", ")}.`);
+}
+
+function codeOf(activation: Activation = "none"): number {
+  const code = ACTIVATIONS[activation];
+  if (code === undefined)
+    throw new OptionError(
+      `quantizedMatmul: unknown activation "${activation}". Known: ${Object.keys(ACTIVATIONS).join(", ")}.`,
+    );
+  return code;
+}
+
+/** Returns the number of experts: 1 without lists. */
+function checkShapes(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+  lists: Tensor | null,
+  options: QuantizedMatmulOptions,
+  { K, N, W }: Readonly<Record<string, number>>,
+): number {
+  checkFormat("quantizedMatmul", options);
+  const { bits, group, gather = 0 } = options;
+  if (weight.dtype !== "u32")
+    throw new DTypeError(
+      `quantizedMatmul: ${describe("weight", weight.shape)} is ${weight.dtype}; quantize() makes u32.`,
+    );
+  if (K % group !== 0 || W !== rowWords(K, bits, group))
+    throw new ShapeError(
+      `quantizedMatmul: ${describe("weight", weight.shape)} has rows of ${W} words; ${K} elements of ${bits} bits in groups ` +
+        `of ${group} are ${K % group === 0 ? rowWords(K, bits, group) : "no whole number of groups"}.`,
+    );
+  const rank = lists ? 3 : 2;
+  if (weight.rank !== rank)
+    throw new ShapeError(
+      `quantizedMatmul: ${describe("weight", weight.shape)}: [${lists ? "E, N, W], with lists" : "N, W], without lists"}.`,
+    );
+  const E = lists ? weight.shape[0] : 1;
+  if (bias && bias.size !== E * N)
+    throw new ShapeError(`quantizedMatmul: ${describe("bias", bias.shape)} must have ${E * N} elements.`);
+  if (lists && (x.rank !== 2 || lists.size < E + 1 || (gather && (lists.size - 2 * E - 1) % 3 !== 0)))
+    throw new ShapeError(
+      `quantizedMatmul: ${describe("lists", lists.shape)} for ${E} experts and ${describe("x", x.shape)}: E + 1 offsets and ` +
+        "rows [R, K] are needed, and with gather the whole record, 2 E + 1 + 3 R.",
+    );
+  if (gather && !lists) throw new OptionError("quantizedMatmul: gather needs lists.");
+  return E;
+}

@@ -1,0 +1,116 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { generator } from "../../engine/check/random.js";
+import { type Device, noGrad, openDevice, quantize, quantizedMatmul, scope, tensor } from "../../engine/index.js";
+import { tryOpen } from "../support/devices.js";
+
+/** What the case table cannot say: it asks every input for a gradient. */
+const exact = await openDevice("reference");
+const cpu = await tryOpen("cpu", { debug: true, threads: 2 });
+const webgpu = await tryOpen("webgpu", { debug: true });
+afterAll(() => {
+  for (const d of [exact, cpu.device, webgpu.device]) d?.close();
+});
+
+const random = generator("quantized-matmul");
+const normals = (n: number) => Float32Array.from({ length: n }, () => random.normal());
+const format = { bits: 4, group: 32 } as const;
+
+describe.each([
+  ["cpu", cpu.device],
+  ["webgpu", webgpu.device],
+] as const)("%s", (_, device) => {
+  const [E, N, K, T] = [4, 22, 96, 5];
+  const x = normals(T * K);
+  const weight = normals(E * N * K);
+  const bias = normals(E * N);
+  // Experts have 3, 0, 6 and 1 of ten rows, two for each token; two more rows were dropped.
+  const order = [4, 7, 0, 2, 9, 1, 6, 3, 8, 5, -1, -1];
+  const record = [0, 3, 3, 9, 10, 3, 0, 6, 1, ...order, ...new Array(24).fill(0)];
+
+  test.skipIf(!device)("experts with biases, rows gathered from tokens, dropped rows zero", async () => {
+    const run = async (d: Device) => {
+      const y = noGrad(() =>
+        scope(() =>
+          quantizedMatmul(
+            tensor(x, { device: d, shape: [T, K] }),
+            quantize(tensor(weight, { device: d, shape: [E, N, K] }), format),
+            {
+              ...format,
+              bias: tensor(bias, { device: d, shape: [E, N] }),
+              lists: tensor(Int32Array.from(record), { device: d }),
+              gather: 2,
+              activation: "relu",
+            },
+          ),
+        ),
+      );
+      expect(y.shape).toEqual([12, N]);
+      const values = await y.data();
+      y.dispose();
+      return values;
+    };
+    const [found, expected] = [await run(device as Device), await run(exact)];
+    for (const [i, v] of expected.entries()) expect(Math.abs(found[i] - v), `element ${i}`).toBeLessThan(1e-4);
+    expect([...found.subarray(10 * N)]).toEqual(new Array(2 * N).fill(0));
+    expect(expected.some((v) => v > 0)).toBe(true);
+  });
+
+  test.skipIf(!device)("what is quantised comes back within half a step", async () => {
+    for (const bits of [4, 8] as const) {
+      const y = scope(() => {
+        const eye = new Float32Array(K * K);
+        for (let k = 0; k < K; k++) eye[k * K + k] = 1;
+        const words = quantize(tensor(weight.subarray(0, N * K), { device: device as Device, shape: [N, K] }), {
+          bits,
+          group: 32,
+        });
+        return quantizedMatmul(tensor(eye, { device: device as Device, shape: [K, K] }), words, { bits, group: 32 });
+      });
+      const values = await y.data();
+      y.dispose();
+      for (let n = 0; n < N; n++)
+        for (let g = 0; g < K; g += 32) {
+          const row = weight.subarray(n * K + g, n * K + g + 32);
+          const largest = Math.max(...row.map(Math.abs));
+          // Half a step of 4 bits, or a whole one at the end that has no 8; the scale is a bf16.
+          const step = largest / (bits === 4 ? 8 : 127);
+          row.forEach((w, i) => {
+            const limit =
+              step * (bits === 4 && Math.abs(w) > 7.5 * step ? 1.01 : 0.55) + largest * (bits === 8 ? 0.004 : 0);
+            expect(Math.abs(values[(g + i) * N + n] - w)).toBeLessThan(limit);
+          });
+        }
+    }
+  });
+});
+
+describe("bad input", () => {
+  const w = tensor(normals(8 * 64), { device: exact, shape: [8, 64] });
+  const words = quantize(w, format);
+  const x = tensor(normals(2 * 64), { device: exact, shape: [2, 64] });
+
+  test("says what is wrong", () => {
+    expect(() => quantize(tensor(normals(80), { device: exact, shape: [2, 40] }), format)).toThrow(
+      "quantize: weight [2, 40] has rows of 40, which is no multiple of the group 32. Take another group, or leave this weight as it is.",
+    );
+    expect(() => quantize(w, { bits: 3 as 4, group: 32 })).toThrow("quantize: bits is 3. Known: 4, 8.");
+    expect(() => quantize(w, { bits: 4, group: 16 as 32 })).toThrow("quantize: group is 16. Known: 32, 64.");
+    expect(() => quantizedMatmul(x, words, { bits: 8, group: 32 })).toThrow(
+      "quantizedMatmul: weight [8, 9] has rows of 9 words; 64 elements of 8 bits in groups of 32 are 17.",
+    );
+    expect(() => quantizedMatmul(x, w, format)).toThrow(
+      "quantizedMatmul: weight [8, 64] is f32; quantize() makes u32.",
+    );
+    expect(() => quantizedMatmul(x, words, { ...format, gather: 2 })).toThrow("quantizedMatmul: gather needs lists.");
+  });
+
+  test("a gathered row gives x no gradient", () => {
+    const stack = quantize(tensor(normals(8 * 64), { device: exact, shape: [1, 8, 64] }), format);
+    const tracked = tensor(normals(64), { device: exact, shape: [1, 64], requiresGrad: true });
+    const lists = tensor(Int32Array.from([0, 1, 1, 0, 0, 0]), { device: exact });
+    const y = quantizedMatmul(tracked, stack, { ...format, lists, gather: 1 });
+    expect(() =>
+      quantizedMatmul(y, quantize(tensor(normals(8), { device: exact, shape: [1, 8] }), format), format),
+    ).toThrow("no multiple of the group");
+  });
+});
