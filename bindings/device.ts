@@ -90,8 +90,11 @@ export interface Binding {
   allocate(length: number, dtype: DType): Memory;
   release(memory: Memory): void;
 
-  /** Copies `data` now; the memory changes in the order of the calls. `data` is in the storage format (bf16 as u16). */
-  write(memory: Memory, data: ArrayBufferView, dtype: DType): void;
+  /**
+   * Copies `data` now; the memory changes in the order of the calls. `data` is in the storage format (bf16 as u16) and goes to
+   * element `start` on: 0, or a multiple of 4 bytes, and then data of a multiple of 4 bytes, or up to the end.
+   */
+  write(memory: Memory, data: ArrayBufferView, dtype: DType, start?: number): void;
   /** Resolves with the bytes, in the storage format, after all earlier work. */
   read(memory: Memory, byteLength: number, dtype: DType): Promise<ArrayBuffer>;
 

@@ -144,17 +144,17 @@ export class Device {
     this.binding.launch(pass, dtype, memories, params);
   }
 
-  /** Copies values in the storage format of `dtype`; the memory changes in the order of the device's work. @internal */
-  write(storage: Storage, data: ArrayBufferView, dtype: DType): void {
+  /** Copies values in the storage format of `dtype`, as `Binding.write` takes them; in the order of the device's work. @internal */
+  write(storage: Storage, data: ArrayBufferView, dtype: DType, start = 0): void {
     this.refuseInCapture("an upload");
     if (this.#warming) return;
     this.pool.admit(data.byteLength);
-    this.#write(storage, data, dtype);
+    this.#write(storage, data, dtype, start);
   }
 
-  #write(storage: Storage, data: ArrayBufferView, dtype: DType): void {
+  #write(storage: Storage, data: ArrayBufferView, dtype: DType, start = 0): void {
     try {
-      this.binding.write(storage.memory, data, dtype);
+      this.binding.write(storage.memory, data, dtype, start);
     } catch (error) {
       throw bindingError(error);
     }

@@ -71,12 +71,14 @@ class CpuBinding implements Binding {
     if (this.waitingBytes > MAX_WAITING_BYTES) this.flush();
   }
 
-  write(memory: Memory, data: ArrayBufferView): void {
+  write(memory: Memory, data: ArrayBufferView, dtype: DType, start = 0): void {
     const { address, bytes } = this.checked(memory);
-    if (data.byteLength > bytes) throw new RangeError(`cpu: write of ${data.byteLength} bytes into ${bytes}`);
+    const offset = start * BYTES[dtype];
+    if (offset + data.byteLength > bytes)
+      throw new RangeError(`cpu: write of ${data.byteLength} bytes at ${offset} into ${bytes}`);
     this.flush();
     this.counters.uploaded += data.byteLength;
-    this.native.write(address, data);
+    this.native.write(address + offset, data);
   }
 
   async read(memory: Memory, byteLength: number): Promise<ArrayBuffer> {

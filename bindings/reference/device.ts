@@ -64,11 +64,11 @@ export class ReferenceBinding implements Binding {
 
   release(): void {}
 
-  write(memory: Memory, data: ArrayBufferView, dtype: DType): void {
+  write(memory: Memory, data: ArrayBufferView, dtype: DType, start = 0): void {
     const m = memory as ReferenceMemory;
     this.counters.uploaded += data.byteLength;
-    if (data instanceof Float64Array) m.f64.set(data);
-    else fromStorage(data, dtype, m.view(dtype));
+    if (data instanceof Float64Array) m.f64.set(data, start);
+    else fromStorage(data, dtype, m.view(dtype).subarray(start));
   }
 
   async read(memory: Memory, byteLength: number, dtype: DType): Promise<ArrayBuffer> {

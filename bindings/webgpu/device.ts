@@ -101,12 +101,14 @@ class WebGpuBinding implements Binding {
     this.#commands.retire(() => this.#buffers.release(own));
   }
 
-  write(memory: Memory, data: ArrayBufferView): void {
+  write(memory: Memory, data: ArrayBufferView, dtype: DType, start = 0): void {
     this.#faults.check();
     const own = memory as WebGpuMemory;
-    if (data.byteLength > own.bytes) throw new RangeError(`webgpu: ${data.byteLength} bytes into ${own.bytes}`);
+    const offset = start * BYTES[dtype];
+    if (offset + data.byteLength > own.bytes)
+      throw new RangeError(`webgpu: ${data.byteLength} bytes at ${offset} into ${own.bytes}`);
     if (own.batch === this.#commands.batch) this.#commands.flush();
-    this.#device.queue.writeBuffer(own.buffer, 0, ...wholeWords(data));
+    this.#device.queue.writeBuffer(own.buffer, offset, ...wholeWords(data));
     this.#uploads.add(data.byteLength);
     this.counters.uploaded += data.byteLength;
   }

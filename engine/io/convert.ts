@@ -5,7 +5,7 @@ import { STORED_BYTES, type StoredDType, type StoredTensor, type WritableTensor 
 if (new Uint8Array(new Uint16Array([1]).buffer)[0] !== 1) throw new Error("consilium needs a little-endian machine");
 
 /** Host values that can be stored. */
-export type Numbers = Float32Array | Float64Array | Int32Array;
+export type Numbers = Float32Array | Float64Array | Int32Array | Uint32Array;
 
 const INTEGER_RANGE = {
   I64: [-(2 ** 63), 2 ** 63 - 1024],
@@ -82,6 +82,7 @@ export function toInt32(bytes: Uint8Array, dtype: StoredDType, label = "tensor")
 export function toBytes(values: Numbers, dtype: StoredDType, label = "tensor"): Uint8Array {
   if (!isInteger(dtype)) return floatBytes(values, dtype);
   const [low, high] = INTEGER_RANGE[dtype];
+  if (dtype === "U32" && values instanceof Uint32Array) return bytesOf(values);
   const bad = values.findIndex((value: number) => !(Number.isInteger(value) && value >= low && value <= high));
   if (bad >= 0) throw new RangeError(`${label}: element ${bad} is ${values[bad]}, which ${dtype} cannot hold`);
   return bytesOf(integerArray(values, dtype));

@@ -1,5 +1,6 @@
 export { type OpenOptions, openCheckpoint } from "./checkpoint.js";
 export { type Numbers, readFloat32, readInt32, toBytes, toFloat32, toInt32, writable } from "./convert.js";
+export { type ConvertOptions, convertCheckpoint } from "./convert-checkpoint.js";
 export { type Download, onDownload } from "./downloads.js";
 export { FileFormatError } from "./errors.js";
 export {
@@ -10,11 +11,13 @@ export {
   stackExperts,
 } from "./expert-stacks.js";
 export { type FileSource, memoryFile } from "./file-source.js";
+export { fillTensor } from "./fill-tensor.js";
 export { type JsonLine, type JsonOptions, parseJson, parseJsonLines } from "./json.js";
-export { type LoadedModel, loadModel } from "./load-model.js";
+export { type LoadedModel, loadModel, type SaveModelOptions, saveModel, writableTensor } from "./load-model.js";
 export { didYouMean, nearest } from "./nearest.js";
 export { flattenStateDict, openPytorch, openPytorchCheckpoint, type PytorchFile, type TreeValue } from "./pytorch.js";
 export { writePytorch } from "./pytorch-writer.js";
+export { adoptQuantization, quantizationMetadata, quantizationOf } from "./quantization.js";
 export { readBytes, readText } from "./read-file.js";
 export { openSafetensors } from "./safetensors.js";
 export {

@@ -9,7 +9,7 @@ import { checkLength, elementCount, STORED_BYTES, type WritableTensor } from "./
 
 /** What a file gets besides tensors. */
 export interface SafetensorsOptions {
-  /** Goes into `__metadata__`, keys sorted. */
+  /** Goes into `__metadata__`, keys sorted, and into the index of several files. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
@@ -58,7 +58,7 @@ export async function writeShardedSafetensors(
   const count = `${shards.length}`.padStart(5, "0");
   const names = shards.map((_, i) => `model-${`${i + 1}`.padStart(5, "0")}-of-${count}.safetensors`);
   for (const [i, shard] of shards.entries()) await writeSafetensors(`${folder}/${names[i]}`, shard, options);
-  await platform.writeFile(index, [new TextEncoder().encode(indexJson(shards, names))]);
+  await platform.writeFile(index, [new TextEncoder().encode(indexJson(shards, names, options.metadata))]);
   return [...names, "model.safetensors.index.json"];
 }
 
@@ -129,12 +129,16 @@ function splitIntoShards(tensors: readonly WritableTensor[], maxBytes: number): 
   return shards;
 }
 
-function indexJson(shards: readonly WritableTensor[][], files: readonly string[]): string {
+function indexJson(
+  shards: readonly WritableTensor[][],
+  files: readonly string[],
+  metadata: SafetensorsOptions["metadata"],
+): string {
   const pairs = shards.flatMap((shard, i) => shard.map((tensor) => [tensor.name, files[i]] as const));
   pairs.sort((a, b) => byCodePoint(a[0], b[0]));
   if (new Set(pairs.map(([name]) => name)).size < pairs.length) {
     throw new FileFormatError("model.safetensors.index.json", "two tensors have one name", "Give each its own name");
   }
   const totalBytes = shards.flat().reduce((sum, tensor) => sum + byteLength(tensor), 0);
-  return `${JSON.stringify({ metadata: { total_size: totalBytes }, weight_map: Object.fromEntries(pairs) }, null, 2)}\n`;
+  return `${JSON.stringify({ metadata: { ...metadata, total_size: totalBytes }, weight_map: Object.fromEntries(pairs) }, null, 2)}\n`;
 }

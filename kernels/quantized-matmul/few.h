@@ -49,19 +49,32 @@ HWY_INLINE hn::Vec<Lanes> lowest_nibbles(const Lanes d, hn::Vec<WordLanes> words
 #endif
 }
 
-// Of the groups from `first` on, the scale of each lane's word: `per_block` groups (0: less than one) share the lanes out.
-HWY_INLINE hn::Vec<Lanes> scales_of_words(const Lanes d, const uint32_t *pairs, size_t first, size_t per_block,
-                                          size_t groups) {
-  if (per_block <= 1) return hn::Set(d, scale_at(pairs, first));
-  constexpr size_t kLanes = hn::MaxLanes(Lanes());
-  const WordLanes du;
-  const uint32_t *at = pairs + first / 2;
-  auto pair = hn::Set(du, at[0]);
-  // A block past the last group has words of 0 there.
-  if (per_block == 4 && first + 2 < groups) pair = hn::IfThenElse(hn::FirstN(du, kLanes / 2), pair, hn::Set(du, at[1]));
-  const auto odd = hn::TestBit(hn::Iota(du, 0), hn::Set(du, static_cast<uint32_t>(kLanes / per_block)));
-  return hn::BitCast(d, hn::IfThenElse(odd, hn::And(pair, hn::Set(du, 0xFFFF0000u)), hn::ShiftLeft<16>(pair)));
-}
+// The scales of a vector of words, whose groups share its lanes out.
+struct ScalesOfWords {
+  size_t per_vector, groups;  // 0: a group is longer than a vector
+  hn::Mask<WordLanes> odd;    // lanes of the groups whose scale is the high half of a pair
+
+  explicit ScalesOfWords(const QuantizedMatrix &w)
+      : per_vector(8 * hn::MaxLanes(Lanes()) / w.group), groups(w.K / w.group), odd(odd_lanes(per_vector)) {}
+
+  static HWY_INLINE hn::Mask<WordLanes> odd_lanes(size_t per_vector) {
+    const WordLanes du;
+    const size_t lanes = hn::MaxLanes(Lanes()) / HWY_MAX(1, per_vector);  // of a group
+    return hn::TestBit(hn::Iota(du, 0), hn::Set(du, static_cast<uint32_t>(lanes)));
+  }
+
+  // From group `first` on.
+  HWY_INLINE hn::Vec<Lanes> operator()(const Lanes d, const uint32_t *pairs, size_t first) const {
+    if (per_vector <= 1) return hn::Set(d, scale_at(pairs, first));
+    const WordLanes du;
+    const uint32_t *at = pairs + first / 2;
+    auto pair = hn::Set(du, at[0]);
+    // A vector that reaches past the last group has words of 0 there.
+    if (per_vector == 4 && first + 2 < groups)
+      pair = hn::IfThenElse(hn::FirstN(du, hn::MaxLanes(Lanes()) / 2), pair, hn::Set(du, at[1]));
+    return hn::BitCast(d, hn::IfThenElse(odd, hn::And(pair, hn::Set(du, 0xFFFF0000u)), hn::ShiftLeft<16>(pair)));
+  }
+};
 
 // c[i * ldc + j] for rows i of x (as spread_row leaves them) and rows n + j of the matrix.
 template <size_t ROWS, size_t COLS>
@@ -70,7 +83,8 @@ HWY_NOINLINE void few_tile4(const QuantizedMatrix &w, size_t n, const float *con
   constexpr size_t kLanes = hn::MaxLanes(Lanes());
   const Lanes d;
   const WordLanes du;
-  const size_t words = w.K / 8, groups = w.K / w.group, per_block = 8 * kLanes / w.group;
+  const size_t words = w.K / 8;
+  const ScalesOfWords scales_of(w);
   const uint32_t *rows[COLS], *pairs[COLS];
   hn::Vec<Lanes> sums[ROWS][COLS];
   for (size_t j = 0; j < COLS; ++j) {
@@ -108,7 +122,7 @@ HWY_NOINLINE void few_tile4(const QuantizedMatrix &w, size_t n, const float *con
     }
 #pragma GCC unroll 4
     for (size_t j = 0; j < COLS; ++j) {
-      const auto scales = scales_of_words(d, pairs[j], 8 * at / w.group, per_block, groups);
+      const auto scales = scales_of(d, pairs[j], w.group_of(8 * at));
 #pragma GCC unroll 8
       for (size_t i = 0; i < ROWS; ++i) sums[i][j] = hn::MulAdd(partial[i][j], scales, sums[i][j]);
     }
@@ -123,13 +137,20 @@ template <size_t ROWS, size_t COLS>
 HWY_NOINLINE void few_tile8(const QuantizedMatrix &w, size_t n, const float *const *x, float *HWY_RESTRICT c,
                             size_t ldc) {
   const Lanes d;
+  const WordLanes du;
   const size_t lanes = hn::Lanes(d);
+  const uint32_t *rows[COLS], *pairs[COLS];
+  for (size_t j = 0; j < COLS; ++j) {
+    rows[j] = w.row(n + j);
+    pairs[j] = w.pairs(n + j);
+  }
   hn::Vec<Lanes> sums[ROWS][COLS];
 #pragma GCC unroll 8
   for (size_t i = 0; i < ROWS; ++i)
 #pragma GCC unroll 4
     for (size_t j = 0; j < COLS; ++j) sums[i][j] = hn::Zero(d);
-  for (size_t first = 0; first < w.K; first += w.group) {
+  // One group, whose scales are the low halves of the pairs, or the high ones.
+  const auto add_group = [&](size_t first, const hn::Vec<WordLanes>(&pair)[COLS], bool high) HWY_ATTR {
     hn::Vec<Lanes> partial[ROWS][COLS];
 #pragma GCC unroll 8
     for (size_t i = 0; i < ROWS; ++i)
@@ -138,17 +159,24 @@ HWY_NOINLINE void few_tile8(const QuantizedMatrix &w, size_t n, const float *con
     for (size_t k = first; k < first + w.group; k += lanes) {
 #pragma GCC unroll 4
       for (size_t j = 0; j < COLS; ++j) {
-        const auto q = QuantizedMatrix::load8(d, w.row(n + j), k);
+        const auto q = QuantizedMatrix::load8(d, rows[j], k);
 #pragma GCC unroll 8
         for (size_t i = 0; i < ROWS; ++i) partial[i][j] = hn::MulAdd(hn::LoadU(d, x[i] + k), q, partial[i][j]);
       }
     }
 #pragma GCC unroll 4
     for (size_t j = 0; j < COLS; ++j) {
-      const auto scale = hn::Set(d, scale_at(w.pairs(n + j), first / w.group));
+      const auto scale = hn::BitCast(d, high ? hn::And(pair[j], hn::Set(du, 0xFFFF0000u)) : hn::ShiftLeft<16>(pair[j]));
 #pragma GCC unroll 8
       for (size_t i = 0; i < ROWS; ++i) sums[i][j] = hn::MulAdd(partial[i][j], scale, sums[i][j]);
     }
+  };
+  for (size_t first = 0; first < w.K; first += 2 * w.group) {
+    hn::Vec<WordLanes> pair[COLS];
+#pragma GCC unroll 4
+    for (size_t j = 0; j < COLS; ++j) pair[j] = hn::Set(du, pairs[j][w.group_of(first) / 2]);
+    add_group(first, pair, false);
+    if (first + w.group < w.K) add_group(first + w.group, pair, true);
   }
 #pragma GCC unroll 8
   for (size_t i = 0; i < ROWS; ++i)

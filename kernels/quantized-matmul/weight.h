@@ -29,12 +29,15 @@ struct QuantizedMatrix {
   const uint32_t *words;  // [N,W]
   size_t W, K, bits, group;
 
+  // Which group an element is in: divisions take longer than the multiply-adds between two of them.
+  HWY_INLINE size_t group_of(size_t k) const { return k >> (group == 64 ? 6 : 5); }
+
   HWY_INLINE const uint32_t *row(size_t n) const { return words + n * W; }
   HWY_INLINE const uint32_t *pairs(size_t n) const { return row(n) + K * bits / 32; }
 
   // Elements (n, k) and after it, a vector of them; k is a multiple of the lanes.
   HWY_INLINE hn::Vec<Lanes> load(const Lanes d, size_t n, size_t k) const {
-    const auto scale = hn::Set(d, scale_at(pairs(n), k / group));
+    const auto scale = hn::Set(d, scale_at(pairs(n), group_of(k)));
     return hn::Mul(bits == 4 ? load4(d, row(n), k) : load8(d, row(n), k), scale);
   }
 

@@ -1,0 +1,70 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { StopStrings, TextStream, type TokenText } from "../../../models/generation/index.js";
+
+/** A token for each byte, and 256 for a special one that texts spell <end>. */
+const bytes: TokenText = {
+  bos: null,
+  encode: (text) => text.split("<end>").flatMap((part, i) => [...(i ? [256] : []), ...new TextEncoder().encode(part)]),
+  decode: (ids) => new TextDecoder().decode(Uint8Array.from(Array.from(ids).filter((id) => id < 256))),
+};
+
+const stream = (text: string, stops: StopStrings | null = null) => {
+  const out = new TextStream(bytes, stops);
+  const ids = bytes.encode(text);
+  const pieces: string[] = [];
+  const seen: number[] = [];
+  for (const id of ids) {
+    seen.push(id);
+    pieces.push(out.push(id));
+    if (stops?.reached(seen)) return [...pieces, out.end({ stopped: true })];
+  }
+  return [...pieces, out.end({ stopped: false })];
+};
+
+describe("TextStream", () => {
+  test("pieces are whole characters", () => {
+    expect(stream("aé🫀b")).toEqual(["a", "", "é", "", "", "", "🫀", "b", ""]);
+  });
+
+  test("any text comes out as it is, in well-formed pieces", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        const pieces = stream(text);
+        expect(pieces.join("")).toBe(bytes.decode(bytes.encode(text)));
+        for (const piece of pieces) expect(() => encodeURIComponent(piece)).not.toThrow();
+      }),
+    );
+  });
+
+  test("what ends within a character ends with U+FFFD", () => {
+    const out = new TextStream(bytes);
+    expect([out.push(0xf0), out.push(0x9f), out.end({ stopped: false })].join("")).toBe("\uFFFD");
+  });
+
+  test("a stop string is never seen, nor its beginning where it becomes one", () => {
+    const stops = new StopStrings(bytes, ["###", "<end>"]);
+    expect(stream("a#b##c###d", stops).join("")).toBe("a#b##c");
+    expect(stream("a#b##", stops).join("")).toBe("a#b##");
+    expect(stream("ab<end>cd", stops).join("")).toBe("ab");
+    for (const piece of stream("x##y#z###", stops)) expect(piece).not.toContain("###");
+  });
+});
+
+describe("StopStrings", () => {
+  test("by ids, or by the text of as many last ids as the longest has", () => {
+    const stops = new StopStrings(bytes, ["<end>", "no"]);
+    expect(stops.reached([])).toBe(false);
+    expect(stops.reached([65, 256])).toBe(true);
+    expect(stops.reached([256, 65])).toBe(false);
+    expect(stops.reached(bytes.encode("no"))).toBe(true);
+    expect(stops.reached(bytes.encode("no!"))).toBe(false);
+    expect(new StopStrings(bytes, ["a", "long"]).reached(bytes.encode("xax"))).toBe(true);
+    expect(new StopStrings(bytes, ["a"]).reached(bytes.encode("xax"))).toBe(false);
+  });
+
+  test("a beginning of text that the tokenizer adds does not count", () => {
+    const withBos: TokenText = { ...bytes, bos: 1, encode: (text) => [1, ...bytes.encode(text)] };
+    expect(new StopStrings(withBos, ["<end>"]).reached([65, 256])).toBe(true);
+  });
+});
