@@ -6,7 +6,8 @@
 //           multiply-add; with 32 registers the conversion is a look-up in a vector of all sixteen values, which masks for
 //           itself. A lane's words lie in one group: the sum of a block is multiplied by a vector of scales.
 //           8 bits: elements stay in their order; one scale per group.
-// Tiling    ROWS × COLS sums in registers: 4 columns for one row, for as many independent chains
+// Tiling    ROWS × COLS sums in registers: 4 columns for one row, for as many independent chains. The next rows of the
+//           matrix are asked for as these are read: the hardware's own streams end with a row
 // Numerics  f32; sums of k modulo the lanes apart, then joined
 #include "kernels/quantized-matmul/weight.h"
 
@@ -97,7 +98,10 @@ HWY_NOINLINE void few_tile4(const QuantizedMatrix &w, size_t n, const float *con
     hn::Vec<WordLanes> block[COLS];
     if (at + kLanes <= words) {
 #pragma GCC unroll 4
-      for (size_t j = 0; j < COLS; ++j) block[j] = hn::LoadU(du, rows[j] + at);
+      for (size_t j = 0; j < COLS; ++j) {
+        block[j] = hn::LoadU(du, rows[j] + at);
+        hwy::Prefetch(rows[j] + at + COLS * w.W);
+      }
     } else {
       HWY_ALIGN uint32_t rest[kLanes] = {};
 #pragma GCC unroll 4
@@ -160,6 +164,7 @@ HWY_NOINLINE void few_tile8(const QuantizedMatrix &w, size_t n, const float *con
 #pragma GCC unroll 4
       for (size_t j = 0; j < COLS; ++j) {
         const auto q = QuantizedMatrix::load8(d, rows[j], k);
+        if (k % 64 == 0) hwy::Prefetch(reinterpret_cast<const int8_t *>(rows[j] + COLS * w.W) + k);
 #pragma GCC unroll 8
         for (size_t i = 0; i < ROWS; ++i) partial[i][j] = hn::MulAdd(hn::LoadU(d, x[i] + k), q, partial[i][j]);
       }

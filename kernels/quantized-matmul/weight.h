@@ -74,16 +74,7 @@ struct QuantizedColumns {
   HWY_INLINE QuantizedColumns at(size_t i, size_t inner) const { return {matrix, n + inner, k + i}; }
 };
 
-// An operand for multiply_cell: each cell packs what it needs.
-template <class Items>
-struct QuantizedOperand {
-  Items items;
-  const float *packed = nullptr;
-  size_t packed_depth = 0;
-};
-
-// What gemm-pack.h says of items in memory, of these: `count` items as panels of WIDTH, `stride` floats apart. `depth` and
-// where it begins are multiples of 32 (block_depth, K).
+// `count` items as panels of WIDTH, `stride` floats apart. `depth` and where it begins are multiples of 32 (block_depth, K).
 template <size_t WIDTH>
 HWY_NOINLINE void pack_panels(const QuantizedRows &from, size_t count, size_t depth, float *out, size_t stride) {
   const Lanes d;
@@ -120,6 +111,21 @@ HWY_NOINLINE void pack_panels(const QuantizedColumns &from, size_t count, size_t
         hn::StoreU(first + i < count ? from.matrix.load(d, from.n + k, from.k + first + i) : hn::Zero(d), d, to + i);
   }
 }
+
+// An operand for multiply_cell: each cell packs what it needs.
+template <class Items>
+struct QuantizedOperand {
+  Items items;
+  const float *packed = nullptr;
+  size_t packed_depth = 0;
+
+  template <size_t WIDTH>
+  HWY_INLINE void pack(size_t item, size_t k, size_t count, size_t depth, float *out, size_t stride) const {
+    pack_panels<WIDTH>(items.at(item, k), count, depth, out, stride);
+  }
+  // Nothing is asked for ahead: a block of integers is an eighth or a quarter of one of floats.
+  HWY_INLINE void prefetch(size_t, size_t, size_t, size_t, size_t, size_t) const {}
+};
 
 }  // namespace consilium::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
