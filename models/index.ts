@@ -56,6 +56,7 @@ export { formatResults } from "./eval/results.js";
 export type { Row as VerifyRow } from "./golden/comparison.js";
 export type { Missed, VerifyOptions, VerifyReport } from "./golden/report.js";
 export { verify } from "./golden/verify.js";
+export * from "./generation/index.js";
 export type { RgbImage } from "./images/resize.js";
 export type { Scaling } from "./images/scaling.js";
 export {

@@ -42,6 +42,7 @@ export type Finish = "eos" | "stop" | "length";
 export interface Generated {
   /** Without the prompt, with the stop id. */
   readonly ids: readonly number[];
+  /** Why it is over. */
   readonly finish: Finish;
 }
 
@@ -49,6 +50,7 @@ export interface Generated {
 export interface Token {
   /** Index of the prompt. */
   readonly sequence: number;
+  /** The token. */
   readonly id: number;
   /** Not null with its last token. */
   readonly finish: Finish | null;

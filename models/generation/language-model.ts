@@ -4,6 +4,7 @@ import type { Device, Tensor } from "../../engine/index.js";
 export interface Cache {
   /** Tokens of each sequence that are in it, padding included. */
   readonly length: number;
+  /** Frees its memory. */
   dispose(): void;
 }
 
@@ -19,6 +20,7 @@ export interface Step<C extends Cache> {
 
 /** A decoder as generation sees it: any family, with or without images among its embeddings. */
 export interface LanguageModel<C extends Cache = Cache> {
+  /** Where it computes. */
   readonly device: Device;
   /** Longest sequence. */
   readonly positions: number;

@@ -13,7 +13,9 @@ export interface SamplingOptions {
 
 /** Tokens to choose from: most likely first. */
 export interface Candidates {
+  /** Of the tokens. */
   readonly ids: ArrayLike<number>;
+  /** Descending. */
   readonly logits: ArrayLike<number>;
 }
 

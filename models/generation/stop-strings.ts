@@ -2,6 +2,7 @@
 export interface TokenText {
   /** Starts every text that is tokenized; null where nothing does. */
   readonly bos: number | null;
+  /** Ids of a text; special tokens that it spells are one id each. */
   encode(text: string): number[];
   /** Special tokens are left out; bytes that are no whole character become U+FFFD. */
   decode(ids: ArrayLike<number>): string;
