@@ -53,10 +53,10 @@ export {
 export { type Accuracy, marks, type PublishedScores, type Scores, score, type TypeScores } from "./eval/metrics.js";
 export { type Comparison, comparePaired } from "./eval/paired.js";
 export { formatResults } from "./eval/results.js";
+export * from "./generation/index.js";
 export type { Row as VerifyRow } from "./golden/comparison.js";
 export type { Missed, VerifyOptions, VerifyReport } from "./golden/report.js";
 export { verify } from "./golden/verify.js";
-export * from "./generation/index.js";
 export type { RgbImage } from "./images/resize.js";
 export type { Scaling } from "./images/scaling.js";
 export {
@@ -71,10 +71,13 @@ export {
 } from "./med-moe/config.js";
 export { countMedMoe, type MedMoeCount } from "./med-moe/count.js";
 export { describeMedMoe, type MedMoeDescription, type Reached } from "./med-moe/describe.js";
+export { initMedMoe, isQuantizable, type MedMoeInitOptions } from "./med-moe/init.js";
+export { languageModel } from "./med-moe/language-model.js";
 export { type LoadedMedMoe, loadMedMoe, type MedMoeLoadOptions } from "./med-moe/load.js";
 export { MedMoe } from "./med-moe/med-moe.js";
 export { type MixtureForm, toMixtures } from "./med-moe/mixture.js";
 export { type MedMoeLoss, MedMoeNetwork, type Spliced } from "./med-moe/network.js";
+export { MED_MOE_PRESETS, type MedMoePreset, type MedMoePresetName } from "./med-moe/presets.js";
 export { DomainRouter, pooledFeature, saveRouter } from "./med-moe/router.js";
 export { type MedMoeSaveOptions, type SavedDType, saveMedMoe, saveProjector } from "./med-moe/save.js";
 export type { Sample } from "./med-moe/splice.js";

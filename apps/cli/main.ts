@@ -1,12 +1,14 @@
 import { Command, CommanderError } from "commander";
 import { OutOfMemoryError } from "../../engine/index.js";
 import { addBench } from "./commands/bench.js";
+import { addConvert } from "./commands/convert.js";
 import { addDataCheck } from "./commands/data-check.js";
 import { addDemo } from "./commands/demo.js";
 import { addDevices } from "./commands/devices.js";
 import { addEvalMiss } from "./commands/eval-miss.js";
 import { addInclude } from "./commands/include.js";
 import { addInfo } from "./commands/info.js";
+import { addInitMedMoe } from "./commands/init-med-moe.js";
 import { addScore } from "./commands/score.js";
 import { addSetup } from "./commands/setup.js";
 import { addTrainMiss } from "./commands/train-miss.js";
@@ -29,6 +31,8 @@ function program(): Command {
   addScore(root);
   addDataCheck(root.command("data").description("look at a data set"));
   addInfo(root);
+  addInitMedMoe(root.command("init").description("write a model with random weights"));
+  addConvert(root);
   addInclude(root);
   addVerify(root);
   addBench(root);

@@ -4,7 +4,7 @@ import type { Tensor } from "../tensor.js";
 import { openCheckpoint } from "./checkpoint.js";
 import { type Numbers, toBytes } from "./convert.js";
 import { fillTensor, STORED } from "./fill-tensor.js";
-import { adoptQuantization, quantizationMetadata } from "./quantization.js";
+import { adoptQuantization, quantizationMetadata, quantizationOf } from "./quantization.js";
 import { type SafetensorsOptions, writeSafetensors } from "./safetensors-writer.js";
 import type { CheckpointReader, WritableTensor } from "./stored-tensor.js";
 
@@ -25,7 +25,7 @@ export interface LoadedModel {
 export async function loadModel(model: Module, source: string | CheckpointReader): Promise<LoadedModel> {
   const reader = typeof source === "string" ? await openCheckpoint(source) : source;
   try {
-    adoptQuantization(model, reader);
+    adoptQuantization(model, quantizationOf(reader), (name) => reader.has(name) && reader.get(name).dtype === "U32");
     const parameters = new Map(model.namedParameters());
     model.checkState(new Map(reader.names.map((name) => [name, reader.get(name)])), reader.file);
     for (const [name, parameter] of parameters) await fillTensor(parameter, [reader.get(name)]);

@@ -1,10 +1,11 @@
-import { BITS, GROUPS, rowWords } from "../../kernels/quantized-matmul/format.js";
+import { BITS, GROUPS } from "../../kernels/quantized-matmul/format.js";
+import { Experts } from "../nn/experts.js";
 import { Linear } from "../nn/linear.js";
 import { type Module, replaceModules } from "../nn/module.js";
+import { QuantizedExperts } from "../nn/quantized-experts.js";
 import { QuantizedLinear } from "../nn/quantized-linear.js";
 import type { QuantizedFormat } from "../ops/quantized-matmul.js";
-import { keep } from "../scope.js";
-import { Tensor } from "../tensor.js";
+import type { Tensor } from "../tensor.js";
 import { FileFormatError } from "./errors.js";
 import type { CheckpointReader } from "./stored-tensor.js";
 
@@ -15,7 +16,8 @@ export const QUANTIZATION = "quantization";
 export function quantizationMetadata(model: Module): Record<string, string> {
   const formats = new Set<string>();
   for (const [, m] of model.namedModules())
-    if (m instanceof QuantizedLinear) formats.add(JSON.stringify({ bits: m.format.bits, group: m.format.group }));
+    if (m instanceof QuantizedLinear || m instanceof QuantizedExperts)
+      formats.add(JSON.stringify({ bits: m.format.bits, group: m.format.group }));
   if (formats.size > 1)
     throw new TypeError(`saveModel: one file has one form of integers; this model has ${[...formats].join(" and ")}.`);
   return formats.size === 0 ? {} : { [QUANTIZATION]: [...formats][0] };
@@ -32,20 +34,30 @@ export function quantizationOf({ metadata, file }: CheckpointReader): QuantizedF
   throw new FileFormatError(file, `its ${QUANTIZATION} is ${text.slice(0, 80)}`, `Known: ${list}. Quantise it again`);
 }
 
-/** Linear layers whose weight the checkpoint has as integers become such layers; their values are yet to be filled in. */
-export function adoptQuantization(model: Module, reader: CheckpointReader, nameOf = (path: string) => path): void {
-  const format = quantizationOf(reader);
+/**
+ * Linear layers and experts become layers of integers whose values are yet to be filled in, where `isQuantized` says that the file
+ * has their weight so.
+ */
+export function adoptQuantization(
+  model: Module,
+  format: QuantizedFormat | null,
+  isQuantized: (path: string, weight: Tensor) => boolean,
+): void {
   if (!format) return;
   replaceModules(model, (child, path) => {
-    const name = nameOf(`${path}.weight`);
-    if (!(child instanceof Linear && reader.has(name) && reader.get(name).dtype === "U32")) return null;
-    const { weight, bias } = child;
-    const [N, K] = weight.shape;
-    const shape = [N, rowWords(K, format.bits, format.group)];
-    const words = keep(new Tensor(weight.device.allocate(shape[0] * shape[1], "u32", path), shape, "u32"));
-    weight.dispose();
-    const other = new QuantizedLinear(words, bias, K, format);
-    other.training = child.training;
-    return other;
+    if (child instanceof Linear && isQuantized(`${path}.weight`, child.weight)) {
+      const other = QuantizedLinear.empty(child, format);
+      child.weight.dispose();
+      other.training = child.training;
+      return other;
+    }
+    if (child instanceof Experts && isQuantized(`${path}.up`, child.up)) {
+      const other = QuantizedExperts.empty(child, format);
+      child.up.dispose();
+      child.down.dispose();
+      other.training = child.training;
+      return other;
+    }
+    return null;
   });
 }

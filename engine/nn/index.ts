@@ -25,7 +25,8 @@ export {
 export { at, Module, namePaths, replaceModules } from "./module.js";
 export { type DeepSpeedOptions, type MedMoeChoice, type MoePreset, type MoeSizes, moePresets } from "./moe-presets.js";
 export { PatchEmbed, patches } from "./patch-embed.js";
-export { type Quantizable, type QuantizeOptions, type QuantizeReport, quantize } from "./quantize.js";
+export { type QuantizeOptions, type QuantizeReport, quantize } from "./quantize.js";
+export { QuantizedExperts } from "./quantized-experts.js";
 export { QuantizedLinear } from "./quantized-linear.js";
 export { RMSNorm } from "./rms-norm.js";
 export { type Layer, Sequential } from "./sequential.js";

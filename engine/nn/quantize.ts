@@ -2,8 +2,10 @@ import { OptionError } from "../errors.js";
 import type { QuantizedFormat } from "../ops/quantized-matmul.js";
 import { noGrad } from "../recording.js";
 import { Tensor } from "../tensor.js";
+import { Experts } from "./experts.js";
 import { Linear } from "./linear.js";
 import { type Module, replaceModules } from "./module.js";
+import { QuantizedExperts } from "./quantized-experts.js";
 import { QuantizedLinear } from "./quantized-linear.js";
 
 /** What `quantize` takes besides the module. */
@@ -24,16 +26,8 @@ export interface QuantizeReport {
   readonly kept: ReadonlyMap<string, string>;
 }
 
-/** A module that knows how to become integers by itself, such as a stack of experts. */
-export interface Quantizable extends Module {
-  /** What stands in its place, or the reason why it stays. Weights that it gives up it frees. */
-  quantized(format: QuantizedFormat): Module | string;
-}
-
-const isQuantizable = (m: Module): m is Quantizable => typeof (m as Partial<Quantizable>).quantized === "function";
-
 /**
- * Turns the frozen linear layers below `root` into layers of integers (`QuantizedLinear`), in place: weights of 4 bits take 4.5
+ * Turns the frozen linear layers and experts below `root` into layers of integers (`QuantizedLinear`, `QuantizedExperts`), in place: weights of 4 bits take 4.5
  * with their scales, of 8 bits 8.5, in groups of 32. One layer after the other, so memory falls as it goes. Trainable layers,
  * tied weights, rows that are no multiple of the group and what `except` names stay, and the report says so: freeze first, with
  * `requiresGrad(false)`.
@@ -53,15 +47,11 @@ export function quantize(root: Module, { bits, group = 32, except = [] }: Quanti
   };
   noGrad(() =>
     replaceModules(root, (child, path) => {
-      if (!(child instanceof Linear) && !isQuantizable(child)) {
+      if (!(child instanceof Linear || child instanceof Experts)) {
         excepted(path);
         return null;
       }
-      const other = excepted(path)
-        ? "excepted"
-        : child instanceof Linear
-          ? layer(child, format, shared)
-          : child.quantized(format);
+      const other = excepted(path) ? "excepted" : quantized(child, format, shared);
       if (typeof other === "string") {
         kept.set(path, other);
         return null;
@@ -77,14 +67,16 @@ export function quantize(root: Module, { bits, group = 32, except = [] }: Quanti
   return { quantized: done, kept };
 }
 
-function layer(linear: Linear, format: QuantizedFormat, shared: ReadonlySet<Tensor>): Module | string {
-  const { weight } = linear;
-  if (weight.requiresGrad) return "trainable";
-  if (shared.has(weight)) return "its weight is tied to another layer's";
-  if (weight.shape[1] % format.group !== 0) return `its ${weight.shape[1]} inputs are no multiple of ${format.group}`;
-  const other = QuantizedLinear.of(linear, format);
-  other.training = linear.training;
-  weight.dispose();
+/** What stands in the place of a layer, whose weights are freed; or the reason why it stays. */
+function quantized(layer: Linear | Experts, format: QuantizedFormat, shared: ReadonlySet<Tensor>): Module | string {
+  const weights = layer instanceof Linear ? [layer.weight] : [layer.up, layer.down];
+  if (weights.some((w) => w.requiresGrad)) return "trainable";
+  if (weights.some((w) => shared.has(w))) return "its weight is tied to another layer's";
+  const odd = weights.map(({ shape }) => shape[shape.length - 1]).find((K) => K % format.group !== 0);
+  if (odd !== undefined) return `its ${odd} inputs are no multiple of ${format.group}`;
+  const other = layer instanceof Linear ? QuantizedLinear.of(layer, format) : QuantizedExperts.of(layer, format);
+  other.training = layer.training;
+  for (const w of weights) w.dispose();
   return other;
 }
 

@@ -1,7 +1,8 @@
+import { rowWords } from "../../kernels/quantized-matmul/format.js";
 import type { Activation } from "../ops/matmul.js";
 import { type QuantizedFormat, quantize, quantizedMatmul } from "../ops/quantized-matmul.js";
 import { keep } from "../scope.js";
-import type { Tensor } from "../tensor.js";
+import { Tensor } from "../tensor.js";
 import type { Linear } from "./linear.js";
 import { at, Module } from "./module.js";
 
@@ -29,6 +30,14 @@ export class QuantizedLinear extends Module {
   static of(layer: Linear, format: QuantizedFormat): QuantizedLinear {
     const { weight, bias } = layer;
     return new QuantizedLinear(keep(quantize(weight, format)), bias, weight.shape[1], format);
+  }
+
+  /** Memory for the integers of a linear layer, to be filled from a file. */
+  static empty({ weight, bias }: Linear, format: QuantizedFormat): QuantizedLinear {
+    const [N, K] = weight.shape;
+    const W = rowWords(K, format.bits, format.group);
+    const words = keep(new Tensor(weight.device.allocate(N * W, "u32", "weight"), [N, W], "u32"));
+    return new QuantizedLinear(words, bias, K, format);
   }
 
   /** x [..., inFeatures] to [..., outFeatures]; the activation is applied in the same kernel. */

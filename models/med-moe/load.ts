@@ -59,6 +59,10 @@ export async function loadMedMoe(folder: string, options: MedMoeLoadOptions): Pr
   const network = new MedMoeNetwork(init, config, tower);
   try {
     addMixtures(network, init, formOf(main.names));
+    io.adoptQuantization(network, io.quantizationOf(main), (path, { shape }) => {
+      const [{ name }] = storedParts(path, shape, config.family);
+      return weights.find(name)?.tensor.dtype === "U32";
+    });
     const newProjector = !isMultimodal(config) && !weights.has("model.mm_projector.image_spatial_proj.0.weight");
     if (newProjector) startProjector(network, options);
     const skip = new Set<Tensor>(newProjector ? network.mm_projector.parameters() : []);
@@ -187,7 +191,10 @@ async function copyWeights(
     );
   const used = new Set<string>();
   for (const { p, parts } of wanted) {
-    p.write(await valuesOf(parts.map(({ name }) => weights.find(name)?.tensor as io.StoredTensor)));
+    await io.fillTensor(
+      p,
+      parts.map(({ name }) => weights.find(name)?.tensor as io.StoredTensor),
+    );
     for (const { name } of parts) used.add(name);
   }
   return used;
@@ -196,17 +203,3 @@ async function copyWeights(
 const SHOWN = 20;
 const listed = (lines: readonly string[]) =>
   [...lines.slice(0, SHOWN), ...(lines.length > SHOWN ? [`and ${lines.length - SHOWN} more`] : [])].join("\n  ");
-
-/** One after the other. */
-async function valuesOf(tensors: readonly io.StoredTensor[]): Promise<Float32Array> {
-  if (tensors.length === 1) return io.readFloat32(tensors[0]);
-  const parts: Float32Array[] = [];
-  for (const tensor of tensors) parts.push(await io.readFloat32(tensor));
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}

@@ -21,11 +21,13 @@ export function* medMoeState(network: MedMoeNetwork, dtype: SavedDType = "BF16")
   for (const [path, p] of network.namedParameters()) {
     const parts = storedParts(path, p.shape, network.config.family);
     for (const [i, { name, shape }] of parts.entries()) {
-      const tensor = {
+      // Integers of quantised layers stay what they are.
+      const stored = p.dtype === "u32" ? "U32" : dtype;
+      const tensor: io.WritableTensor = {
         name,
         shape,
-        dtype,
-        read: async () => io.toBytes(await partOf(p, i, parts.length), dtype, name),
+        dtype: stored,
+        read: async () => io.toBytes(await partOf(p, i, parts.length), stored, name),
       };
       yield tensor;
       // A residual mixture has its meta expert a second time, under the name of the residual branch.
@@ -36,10 +38,10 @@ export function* medMoeState(network: MedMoeNetwork, dtype: SavedDType = "BF16")
 }
 
 /** The values of part `i` of `count` equal ones. */
-async function partOf(p: Tensor, i: number, count: number): Promise<Float32Array> {
-  if (count === 1) return (await p.data()) as Float32Array;
+async function partOf(p: Tensor, i: number, count: number): Promise<io.Numbers> {
+  if (count === 1) return p.data();
   using part = noGrad(() => scope(() => slice(reshape(p, [count, p.size / count]), { dim: 0, start: i, length: 1 })));
-  return (await part.data()) as Float32Array;
+  return await part.data();
 }
 
 /**
@@ -50,11 +52,21 @@ async function partOf(p: Tensor, i: number, count: number): Promise<Float32Array
 export async function saveMedMoe(
   network: MedMoeNetwork,
   folder: string,
-  { dtype = "BF16", maxShardBytes }: MedMoeSaveOptions = {},
+  options: MedMoeSaveOptions = {},
+): Promise<void> {
+  await writeMedMoeFolder(network, folder, [...medMoeState(network, options.dtype)], options);
+}
+
+/** The folder of a network whose state dict, by `medMoeState`'s names, has the values of `state`. */
+export async function writeMedMoeFolder(
+  network: MedMoeNetwork,
+  folder: string,
+  state: readonly io.WritableTensor[],
+  { dtype = "BF16", maxShardBytes }: MedMoeSaveOptions,
 ): Promise<void> {
   const { config } = network;
-  const state = [...medMoeState(network, dtype)];
-  await io.writeShardedSafetensors(folder, state, { maxShardBytes, metadata: { format: "pt" } });
+  const metadata = { format: "pt", ...io.quantizationMetadata(network) };
+  await io.writeShardedSafetensors(folder, state, { maxShardBytes, metadata });
   const tower = isHubName(config.vision.tower) ? config.vision.tower : "./vision_tower";
   if (!isHubName(config.vision.tower)) await writeTower(network, `${folder}/vision_tower`, state);
   const vision = { ...config.vision, tower, width: network.image_tower.config.width };

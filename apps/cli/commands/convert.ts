@@ -1,0 +1,84 @@
+import { copyFile, mkdir, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { io, type QuantizedFormat } from "../../../engine/index.js";
+import { isQuantizable } from "../../../models/index.js";
+import { addCommonOptions, type CommonOptions, openChosenDevice } from "../common-options.js";
+import { UsageError } from "../exit.js";
+import { bytes } from "../format.js";
+import { say, writeJson } from "../output.js";
+import { exists } from "../run-folder.js";
+import { tensorProgress } from "../tensor-progress.js";
+
+interface Options extends CommonOptions {
+  to: keyof typeof TYPES;
+  group: "32" | "64";
+  out: string;
+}
+
+const TYPES = { int4: 4, int8: 8, bf16: "BF16", f16: "F16", f32: "F32" } as const;
+
+const ABOUT = `
+int4 and int8 make integers of the language model's products, with a scale for each group of neighbouring inputs; embeddings,
+norms, routers, projector and vision tower stay as they are. Such a folder is loaded like any other.
+
+Example:
+  consilium convert runs/tiny --to int4 --out runs/tiny-int4`;
+
+export function addConvert(program: Command): void {
+  const command = program
+    .command("convert")
+    .description("write a model's folder anew with weights of another type: 4 or 8 bits to compute with, or halves")
+    .argument("<folder>", "a Med-MoE model: config.json and weights")
+    .addOption(new Option("--to <type>", "what weights become").choices(Object.keys(TYPES)).makeOptionMandatory())
+    .addOption(new Option("--group <n>", "inputs that share a scale").choices(["32", "64"]).default("32"))
+    .requiredOption("--out <folder>", "where to write it");
+  addCommonOptions(command).addHelpText("after", ABOUT).action(run);
+}
+
+async function run(folder: string, options: Options): Promise<void> {
+  const { to, out } = options;
+  const bits = TYPES[to];
+  if (await exists(join(out, "config.json")))
+    throw new UsageError(`--out ${out} holds a model already. Remove it, or write elsewhere.`);
+  await using reader = await io.openCheckpoint(folder);
+  const format = typeof bits === "number" ? ({ bits, group: Number(options.group) } as QuantizedFormat) : null;
+  const device = format && (await openChosenDevice(options));
+  try {
+    const files = await io.convertCheckpoint(reader, out, {
+      to: format ?? (bits as "BF16"),
+      ...(format && device && { device, quantizable: (tensor) => isQuantizable(tensor, format.group) }),
+      onTensor: tensorProgress("converted"),
+    });
+    const copied = await copyOthers(folder, out);
+    await using written = await io.openCheckpoint(out);
+    const size = written.names.reduce((sum, name) => sum + written.get(name).byteLength, 0);
+    say(options, `${out}: ${to}, ${bytes(size)} of weights`);
+    await writeJson(options, {
+      version: 1,
+      command: "convert",
+      config: { folder, to, group: Number(options.group), out },
+      files,
+      copied,
+      byteLength: size,
+    });
+  } finally {
+    device?.close();
+  }
+}
+
+/** Settings, tokenizer, tower: what is no weight of the model itself. */
+async function copyOthers(from: string, to: string, inside = ""): Promise<string[]> {
+  const copied: string[] = [];
+  for (const entry of await readdir(join(from, inside), { withFileTypes: true })) {
+    const name = join(inside, entry.name);
+    if (entry.isDirectory()) {
+      await mkdir(join(to, name), { recursive: true });
+      copied.push(...(await copyOthers(from, to, name)));
+    } else if (inside !== "" || !/\.(safetensors|bin|pth?)$|\.index\.json$/.test(name)) {
+      await copyFile(join(from, name), join(to, name));
+      copied.push(name);
+    }
+  }
+  return copied;
+}

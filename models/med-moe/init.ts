@@ -1,0 +1,62 @@
+import { type Device, type io, nn } from "../../engine/index.js";
+import { type RandomTensor, randomTensors } from "../checkpoints/random-tensors.js";
+import { parseMedMoeConfig } from "./config.js";
+import { countMedMoe, type MedMoeCount } from "./count.js";
+import { addMixtures, PUBLISHED_FORM } from "./mixture.js";
+import { MedMoeNetwork } from "./network.js";
+import { MED_MOE_PRESETS, type MedMoePresetName } from "./presets.js";
+import { medMoeState, type SavedDType, writeMedMoeFolder } from "./save.js";
+
+/** What `initMedMoe` takes. */
+export interface MedMoeInitOptions {
+  readonly backbone: MedMoePresetName;
+  /** Default BF16. */
+  readonly dtype?: SavedDType;
+  /** Of the values. Default 0. */
+  readonly seed?: number;
+  /** As `writeShardedSafetensors` takes it. Default 5 GB. */
+  readonly maxShardBytes?: number;
+  /** A cpu device with room for the model's addresses: shapes are computed on it, no value. */
+  readonly device: Device;
+  /** Called as tensors are written. */
+  onTensor?(done: number, of: number): void;
+}
+
+/**
+ * Writes a model's folder in the published layout and sizes with random weights: normal with the config's deviation, norms 1, biases
+ * 0. Made tensor by tensor as it is written; the same seed, the same bytes. Returns how many parameters it has.
+ */
+export async function initMedMoe(
+  folder: string,
+  { backbone, dtype = "BF16", seed = 0, maxShardBytes, device, onTensor }: MedMoeInitOptions,
+): Promise<MedMoeCount> {
+  const { json, tower } = MED_MOE_PRESETS[backbone];
+  const config = parseMedMoeConfig(json, `the preset ${backbone}`);
+  const init = new nn.Initializer(device, 0, { dtype: "bf16", empty: true });
+  using network = new MedMoeNetwork(init, config, tower);
+  addMixtures(network, init, PUBLISHED_FORM);
+  const { initializerRange: std } = config.decoder;
+  const tensors = [...medMoeState(network, dtype)].map(
+    ({ name, shape }): RandomTensor => ({ name, shape, fill: fillOf(name, std) }),
+  );
+  const counted = randomTensors(tensors, dtype, seed).map((tensor, i) => ({
+    ...tensor,
+    read: () => {
+      onTensor?.(i + 1, tensors.length);
+      return tensor.read();
+    },
+  }));
+  await writeMedMoeFolder(network, folder, counted, { dtype, maxShardBytes });
+  return countMedMoe(config, tower);
+}
+
+/** norm1.weight, norm.weight, pre_layrnorm.weight are 1. */
+const fillOf = (name: string, std: number): RandomTensor["fill"] =>
+  /bias$/.test(name) ? { value: 0 } : /(norm|layernorm|layrnorm)\d?\.weight$/.test(name) ? { value: 1 } : { std };
+
+/** Weights of a checkpoint that `convert` makes integers of: those of the language model's products. */
+export const isQuantizable = ({ name, shape }: io.StoredTensor, group: number): boolean =>
+  /^(model\.layers\.\d+\..*|lm_head)\.weight$/.test(name) &&
+  !/\.gate\.wg\.weight$|\.coefficient\.weight$/.test(name) &&
+  shape.length === 2 &&
+  shape[1] % group === 0;

@@ -1,0 +1,114 @@
+/** config.json of the models that Med-MoE publishes, and of a small one of the same form. */
+import type { ClipVisionConfig } from "../clip/config.js";
+import { CLIP_VIT_L_14_336 } from "../clip/config.js";
+
+/** A model to begin with. */
+export interface MedMoePreset {
+  /** Its config.json. */
+  readonly json: Readonly<Record<string, unknown>>;
+  readonly tower: ClipVisionConfig;
+}
+
+const vision = {
+  mm_image_tower: "openai/clip-vit-large-patch14-336",
+  mm_hidden_size: 1024,
+  image_projector_type: "mlp2x_gelu",
+  mm_vision_select_layer: -2,
+  mm_vision_select_feature: "patch",
+  use_mm_proj: true,
+  image_aspect_ratio: "pad",
+  tokenizer_padding_side: "right",
+  use_cache: true,
+  tie_word_embeddings: false,
+};
+
+/** Each second layer is a mixture of four experts, of which a token has one, and the meta expert. */
+const mixtures = {
+  moe_enable: true,
+  moe_mode: "sparse",
+  num_experts: [4],
+  top_k_experts: 1,
+  use_residual: false,
+  router_aux_loss_coef: 0,
+};
+
+const stablelm = {
+  model_type: "moe_llava_stablelm",
+  architectures: ["MoELLaVAStablelmForCausalLM"],
+  hidden_act: "silu",
+  rope_pct: 0.25,
+  rope_theta: 10000,
+  initializer_range: 0.02,
+  norm_eps: 1e-5,
+  use_qkv_bias: true,
+  moe: mixtures,
+};
+
+export const MED_MOE_PRESETS = {
+  "stablelm-2-1.6b": {
+    json: {
+      ...stablelm,
+      ...vision,
+      vocab_size: 100352,
+      hidden_size: 2048,
+      intermediate_size: 5632,
+      num_hidden_layers: 24,
+      num_attention_heads: 32,
+      num_key_value_heads: 32,
+      max_position_embeddings: 4096,
+      bos_token_id: 100257,
+      eos_token_id: 100257,
+      pad_token_id: 100280,
+    },
+    tower: CLIP_VIT_L_14_336,
+  },
+  "phi-2": {
+    json: {
+      model_type: "moe_llava_phi",
+      architectures: ["MoELLaVAPhiForCausalLM"],
+      ...vision,
+      vocab_size: 51200,
+      hidden_size: 2560,
+      intermediate_size: 10240,
+      num_hidden_layers: 32,
+      num_attention_heads: 32,
+      num_key_value_heads: 32,
+      hidden_act: "gelu_new",
+      max_position_embeddings: 2048,
+      partial_rotary_factor: 0.4,
+      rope_theta: 10000,
+      initializer_range: 0.02,
+      layer_norm_eps: 1e-5,
+      resid_pdrop: 0.1,
+      embd_pdrop: 0,
+      attention_dropout: 0,
+      bos_token_id: 50256,
+      eos_token_id: 50256,
+      pad_token_id: 50295,
+      moe: mixtures,
+    },
+    tower: CLIP_VIT_L_14_336,
+  },
+  tiny: {
+    json: {
+      ...stablelm,
+      ...vision,
+      mm_image_tower: "./vision_tower",
+      mm_hidden_size: 64,
+      vocab_size: 512,
+      hidden_size: 64,
+      intermediate_size: 128,
+      num_hidden_layers: 4,
+      num_attention_heads: 4,
+      num_key_value_heads: 4,
+      max_position_embeddings: 256,
+      bos_token_id: 0,
+      eos_token_id: 0,
+      pad_token_id: 1,
+    },
+    tower: { ...CLIP_VIT_L_14_336, imageSize: 56, width: 64, layers: 3, heads: 4, hidden: 128 },
+  },
+} as const satisfies Readonly<Record<string, MedMoePreset>>;
+
+/** Names of the presets: the language models that they are built on. */
+export type MedMoePresetName = keyof typeof MED_MOE_PRESETS;
