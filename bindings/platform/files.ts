@@ -6,8 +6,11 @@ export interface FileSource {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
-  /** `length` bytes from `offset` on. Rejects with RangeError beyond the end. */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  /**
+   * `length` bytes from `offset` on; where the system allows in the beginning of `into`, whose pages are warm when it is used
+   * again. Rejects with RangeError beyond the end.
+   */
+  read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
   /** Nothing can be read afterwards. */
   close(): Promise<void>;
 }

@@ -15,9 +15,9 @@ export async function openFile(path: string): Promise<FileSource> {
   return {
     name: path,
     size,
-    async read(offset, length) {
+    async read(offset, length, into) {
       checkRange(path, size, offset, length);
-      const bytes = new Uint8Array(length);
+      const bytes = into ? into.subarray(0, length) : new Uint8Array(length);
       for (let done = 0; done < length; ) {
         // One system call reads at most 2 GiB.
         const piece = file.read(bytes, done, Math.min(length - done, 1 << 30), offset + done);

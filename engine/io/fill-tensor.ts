@@ -15,8 +15,10 @@ export const STORED: Readonly<Record<DType, StoredDType>> = {
   u32: "U32",
 };
 
-/** Bytes that are in memory at a time, beside the tensor itself. */
-const PIECE = 32 << 20;
+/** Bytes that are in memory at a time, beside the tensor itself: few enough to be in the cache still when they are copied on. */
+const PIECE = 4 << 20;
+/** Buffers of that size that nobody reads into now. New ones would cost more than the copy: their pages have to be made. */
+const spare: Uint8Array[] = [];
 
 /**
  * Overwrites `t` with the values of stored tensors, one after the other, as they come from the file: bits as they are where the
@@ -56,13 +58,19 @@ function elements(bytes: Uint8Array, dtype: DType): TypedArray {
 const byteAligned = (bytes: Uint8Array, size: number) =>
   bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
 
+/** Each is gone when the next one is asked for. */
 async function* pieces(part: StoredTensor): AsyncGenerator<Uint8Array> {
-  if (!part.readPart || part.byteLength <= PIECE) {
+  if (!part.readPart) {
     yield await part.read();
     return;
   }
-  for (let from = 0; from < part.byteLength; from += PIECE)
-    yield await part.readPart(from, Math.min(PIECE, part.byteLength - from));
+  const buffer = spare.pop() ?? new Uint8Array(PIECE);
+  try {
+    for (let from = 0; from < part.byteLength; from += PIECE)
+      yield await part.readPart(from, Math.min(PIECE, part.byteLength - from), buffer);
+  } finally {
+    spare.push(buffer);
+  }
 }
 
 const numbers = (bytes: Uint8Array, { dtype, name }: StoredTensor, to: DType) =>

@@ -150,7 +150,8 @@ function storedTensor(source: FileSource, dataStart: number, { name, dtype, shap
       const bytes = await readRange(source, dataStart + begin, end - begin, `tensor "${name}"`);
       return checkLength(tensor, bytes, source.name);
     },
-    readPart: (from, length) => readRange(source, dataStart + begin + from, length, `part of tensor "${name}"`),
+    readPart: (from, length, into) =>
+      readRange(source, dataStart + begin + from, length, `part of tensor "${name}"`, into),
   };
   return tensor;
 }

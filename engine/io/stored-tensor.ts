@@ -53,8 +53,11 @@ export interface StoredTensor extends WritableTensor {
   /** Where it lay: what tells tied tensors. */
   readonly memory: TensorMemory;
   read(): Promise<Uint8Array>;
-  /** Bytes [from, from + length) of them, where the file has them side by side: a large tensor need not be in memory whole. */
-  readPart?(from: number, length: number): Promise<Uint8Array>;
+  /**
+   * Bytes [from, from + length) of them, where the file has them side by side: a large tensor need not be in memory whole.
+   * `into` may be given to hold them.
+   */
+  readPart?(from: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
 }
 
 /** An open checkpoint: its tensors by name, read one by one. Close it, or hold it with `await using`. */

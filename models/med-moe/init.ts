@@ -39,10 +39,11 @@ export async function initMedMoe(
   const tensors = [...medMoeState(network, dtype)].map(
     ({ name, shape }): RandomTensor => ({ name, shape, fill: fillOf(name, std) }),
   );
-  const counted = randomTensors(tensors, dtype, seed).map((tensor, i) => ({
+  let done = 0;
+  const counted = randomTensors(tensors, dtype, seed).map((tensor) => ({
     ...tensor,
     read: () => {
-      onTensor?.(i + 1, tensors.length);
+      onTensor?.(++done, tensors.length);
       return tensor.read();
     },
   }));
