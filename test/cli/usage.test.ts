@@ -15,6 +15,8 @@ describe("help", () => {
     ["train", "miss"],
     ["eval", "miss"],
     ["score"],
+    ["init", "med-moe"],
+    ["convert"],
     ["data", "check"],
     ["info"],
     ["verify"],
