@@ -22,7 +22,7 @@ const ABOUT = `
 int4 and int8 make integers of the language model's products, with a scale for each group of neighbouring inputs; embeddings,
 norms, routers, projector and vision tower stay as they are. Such a folder is loaded like any other.
 
-Example:
+Examples:
   consilium convert runs/tiny --to int4 --out runs/tiny-int4`;
 
 export function addConvert(program: Command): void {

@@ -28,7 +28,7 @@ export function addInitMedMoe(init: Command): void {
     .option("--seed <n>", "of the weights", wholeNumber, 0)
     .requiredOption("--out <folder>", "where to write it: 7.2 GB for stablelm-2-1.6b and 12.9 GB for phi-2 in bf16");
   addCommonOptions(command)
-    .addHelpText("after", "\nExample:\n  consilium init med-moe --backbone tiny --out runs/tiny")
+    .addHelpText("after", "\nExamples:\n  consilium init med-moe --backbone tiny --out runs/tiny")
     .action(run);
 }
 
