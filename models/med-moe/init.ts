@@ -39,11 +39,12 @@ export async function initMedMoe(
   const tensors = [...medMoeState(network, dtype)].map(
     ({ name, shape }): RandomTensor => ({ name, shape, fill: fillOf(name, std) }),
   );
-  let done = 0;
+  // A tower of its own folder is written a second time.
+  const written = new Set<string>();
   const counted = randomTensors(tensors, dtype, seed).map((tensor) => ({
     ...tensor,
     read: () => {
-      onTensor?.(++done, tensors.length);
+      if (!written.has(tensor.name)) onTensor?.(written.add(tensor.name).size, tensors.length);
       return tensor.read();
     },
   }));
