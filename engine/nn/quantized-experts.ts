@@ -56,22 +56,22 @@ export class QuantizedExperts extends Module implements ExpertStack {
   }
 
   /** x [T, width] to [T, width], by the choices and weights of `routed`. */
-  forward(x: Tensor, { weights, lists }: Routed): Tensor {
+  forward(x: Tensor, routed: Routed): Tensor {
     return at(this, () => {
-      const K = weights.shape[1];
+      const { weights, lists } = routed;
       const { activation, gated } = EXPERT_ACTIVATIONS[this.activation];
       const name = ACTIVATION_NAMES[activation];
       const first = { ...this.format, bias: this.upBias, lists, activation: gated ? ("none" as const) : name };
       // A gradient needs the rows in the order that they are multiplied in.
       const pre = x.tracked
-        ? quantizedMatmul(dispatchTokens(x, lists, K), this.up, first)
-        : quantizedMatmul(x, this.up, { ...first, gather: K });
+        ? quantizedMatmul(dispatchTokens(x, routed), this.up, first)
+        : quantizedMatmul(x, this.up, { ...first, gather: weights.shape[1] });
       const rows = quantizedMatmul(gated ? gate(pre, name) : pre, this.down, {
         ...this.format,
         bias: this.downBias,
         lists,
       });
-      return combineTokens(rows, weights, lists);
+      return combineTokens(rows, routed);
     });
   }
 }
