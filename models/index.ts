@@ -13,7 +13,7 @@ export {
 } from "./data/conversations.js";
 export { ImageStore } from "./data/image-store.js";
 export { countsOf, type Evaluated, type Leak, type LeakedRow, leakedRows, leakText, type Shared } from "./data/leak.js";
-export type { Problem, ProblemKind } from "./data/problem.js";
+export { type Problem, type ProblemKind, refuse } from "./data/problem.js";
 export type { AnswerType, Part, VqaRecord } from "./data/record.js";
 export {
   isTableFile,
@@ -33,6 +33,8 @@ export type { Interval } from "./eval/intervals.js";
 export { type Baseline, type MajorityBaselines, majorityBaselines } from "./eval/majority.js";
 export {
   type Answer,
+  type AnswerLine,
+  answerLine,
   loadAnswers,
   type PairedFiles,
   type PairOptions,
@@ -60,6 +62,13 @@ export { verify } from "./golden/verify.js";
 export type { RgbImage } from "./images/resize.js";
 export type { Scaling } from "./images/scaling.js";
 export {
+  type AnswerSettings,
+  MAX_NEW_TOKENS,
+  type MedMoeAnswer,
+  MedMoeAnswerer,
+  QuestionError,
+} from "./med-moe/answerer.js";
+export {
   type Family,
   type MedMoeConfig,
   MOE_MODES,
@@ -72,16 +81,25 @@ export {
 export { countMedMoe, type MedMoeCount } from "./med-moe/count.js";
 export { describeMedMoe, type MedMoeDescription, type Reached } from "./med-moe/describe.js";
 export { initMedMoe, isQuantizable, type MedMoeInitOptions } from "./med-moe/init.js";
-export { languageModel } from "./med-moe/language-model.js";
+export { type LanguageModelOptions, languageModel } from "./med-moe/language-model.js";
 export { type LoadedMedMoe, loadMedMoe, type MedMoeLoadOptions } from "./med-moe/load.js";
 export { MedMoe } from "./med-moe/med-moe.js";
 export { type MixtureForm, toMixtures } from "./med-moe/mixture.js";
 export { type MedMoeLoss, MedMoeNetwork, type Spliced } from "./med-moe/network.js";
 export { MED_MOE_PRESETS, type MedMoePreset, type MedMoePresetName } from "./med-moe/presets.js";
+export { part, questionText } from "./med-moe/question.js";
 export { DomainRouter, pooledFeature, saveRouter } from "./med-moe/router.js";
+export {
+  parseRouting,
+  type RoutingRecord,
+  RoutingRecorder,
+  type TokenKind,
+  tokenKinds,
+} from "./med-moe/routing-record.js";
 export { type MedMoeSaveOptions, type SavedDType, saveMedMoe, saveProjector } from "./med-moe/save.js";
 export type { Sample } from "./med-moe/splice.js";
 export { STAGES, type Stage, selectTrainable } from "./med-moe/stages.js";
+export { type Template, type TemplateName, templateNamed, templateNames, templateOf } from "./med-moe/template.js";
 export { countParameters, type ParameterCounts } from "./miss/adaptation.js";
 export { checkData, type DataCheck } from "./miss/check-data.js";
 export type { LoadReport } from "./miss/checkpoint.js";

@@ -13,7 +13,8 @@ export interface CommonOptions {
   debug?: boolean;
 }
 
-const DEVICES: readonly DeviceName[] = ["cpu", "webgpu", "reference"];
+/** Those that can be asked for by name. */
+export const DEVICES: readonly DeviceName[] = ["cpu", "webgpu", "reference"];
 
 export function addCommonOptions(command: Command): Command {
   return command

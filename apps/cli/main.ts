@@ -5,6 +5,7 @@ import { addConvert } from "./commands/convert.js";
 import { addDataCheck } from "./commands/data-check.js";
 import { addDemo } from "./commands/demo.js";
 import { addDevices } from "./commands/devices.js";
+import { addEvalMedMoe } from "./commands/eval-med-moe.js";
 import { addEvalMiss } from "./commands/eval-miss.js";
 import { addInclude } from "./commands/include.js";
 import { addInfo } from "./commands/info.js";
@@ -27,7 +28,9 @@ function program(): Command {
     .configureHelp({ helpWidth: 120 });
   addDevices(root);
   addTrainMiss(root.command("train").description("train a model"));
-  addEvalMiss(root.command("eval").description("measure a model on a test set"));
+  const evaluation = root.command("eval").description("measure a model on a test set");
+  addEvalMiss(evaluation);
+  addEvalMedMoe(evaluation);
   addScore(root);
   addDataCheck(root.command("data").description("look at a data set"));
   addInfo(root);

@@ -7,9 +7,9 @@ export function formatResults(records: readonly VqaRecord[], predictions: readon
   if (records.length !== predictions.length) {
     throw new OptionError(`formatResults: ${predictions.length} predictions for ${records.length} questions.`);
   }
-  const lines = records.map(({ qid }, i) => JSON.stringify({ qid: asNumber(qid), answer: predictions[i] }));
+  const lines = records.map(({ qid }, i) => JSON.stringify({ qid: publishedId(qid), answer: predictions[i] }));
   return `[\n${lines.join(",\n")}\n]\n`;
 }
 
 /** Published ids are integers; others stay text. */
-const asNumber = (qid: string) => (/^(0|[1-9]\d{0,14})$/.test(qid) ? Number(qid) : qid);
+export const publishedId = (qid: string) => (/^(0|[1-9]\d{0,14})$/.test(qid) ? Number(qid) : qid);

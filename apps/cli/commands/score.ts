@@ -1,18 +1,9 @@
 import type { Command } from "commander";
-import {
-  type Accuracy,
-  loadAnswers,
-  loadQuestionFiles,
-  type MedMoeScores,
-  pairAnswers,
-  publishedTable,
-  scoreMedMoe,
-  wrongAnswers,
-} from "../../../models/index.js";
+import { loadAnswers, loadQuestionFiles, pairAnswers, scoreMedMoe, wrongAnswers } from "../../../models/index.js";
 import { addCommonOptions, type CommonOptions } from "../common-options.js";
-import { count, percent } from "../format.js";
+import { count } from "../format.js";
+import { scoreFields, scoreText } from "../med-moe-scores.js";
 import { prepareFile, say, writeFileIn, writeJson } from "../output.js";
-import { table } from "../table.js";
 
 interface Options extends CommonOptions {
   gt: string;
@@ -50,38 +41,12 @@ async function run(options: Options): Promise<void> {
   const scores = scoreMedMoe(answered);
   const wrong = wrongAnswers(answered);
   if (output !== undefined) await writeFileIn(output, `${JSON.stringify(wrong, null, 4)}\n`);
-  say(options, textOf(scores));
+  say(options, scoreText(scores));
   if (output !== undefined) say(options, `${count(wrong.length)} closed questions answered wrongly: ${output}`);
   await writeJson(options, {
     version: 1,
     command: "score",
     config: { gt, pred, byPosition },
-    questions: { total: answered.length, open: scores.open.total, closed: scores.closed.accuracy.total },
-    published: publishedTable(scores),
-    closed: counted(scores.closed.accuracy),
-    plain: Object.fromEntries(
-      Object.entries(scores.plain).map(([part, { exact, f1 }]) => [part, { exact: counted(exact), f1 }]),
-    ),
+    ...scoreFields(scores),
   });
 }
-
-const counted = ({ correct, total, interval: { low, high } }: Accuracy) => ({ correct, total, low, high });
-
-function textOf(scores: MedMoeScores): string {
-  const { open, closed, plain } = scores;
-  const published = Object.entries(publishedTable(scores)).map(([name, share]) => [name, hundredths(share)]);
-  const beside = (["all", "open", "closed"] as const).map((part) => {
-    const { exact, f1 } = plain[part];
-    const { low, high } = exact.interval;
-    const interval = exact.total === 0 ? "-" : `${percent(low)} to ${percent(high)}`;
-    return [part, count(exact.total), hundredths(exact.accuracy), interval, hundredths(f1)];
-  });
-  return [
-    `${count(open.total)} open and ${count(closed.accuracy.total)} closed questions\n`,
-    table([["metric", "%"], ...published]),
-    table([["questions", "count", "same answer %", "95 % interval", "word F1 %"], ...beside]),
-  ].join("\n");
-}
-
-/** Per cent with two digits, as the papers give them; "-" where there is nothing to count. */
-const hundredths = (share: number) => (Number.isFinite(share) ? (100 * share).toFixed(2) : "-");

@@ -2,8 +2,10 @@
 import { z } from "zod";
 import { io } from "../../../engine/index.js";
 import type { Conversation } from "../../data/conversations.js";
+import { sha256 } from "../../data/digest.js";
 import { Faults, type Problem, placesText, refuse } from "../../data/problem.js";
 import { textField } from "../../data/record.js";
+import { publishedId } from "../results.js";
 import type { AnsweredQuestion } from "./scores.js";
 
 const Line = z.looseObject({
@@ -28,6 +30,34 @@ export interface Answer {
 export interface PairOptions {
   /** The first answer belongs to the first question, whatever the ids: as the published script pairs them. */
   readonly byPosition?: boolean;
+}
+
+/** An answer as a line of its file, with the keys of the published driver. */
+export interface AnswerLine extends Readonly<Record<string, unknown>> {
+  readonly question_id: string | number;
+  readonly prompt: string;
+  readonly text: string;
+  /** 22 characters by what is answered and how: the same evaluation gives the same ids. */
+  readonly answer_id: string;
+  readonly model_id: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** The line of an answer. */
+export async function answerLine(
+  { id, prompt, text }: { readonly id: string; readonly prompt: string; readonly text: string },
+  model: string,
+  metadata: AnswerLine["metadata"] = {},
+): Promise<AnswerLine> {
+  const digest = await sha256(new TextEncoder().encode(JSON.stringify([model, id, prompt, text])));
+  return {
+    question_id: publishedId(id),
+    prompt,
+    text,
+    answer_id: digest.slice(0, 22),
+    model_id: model,
+    metadata,
+  };
 }
 
 /** The answers of files, one after the other: the parts of an evaluation in their order. */

@@ -1,0 +1,173 @@
+import { ConsiliumError, type Device, noGrad, reshape, scope, type Tensor, tensor } from "../../engine/index.js";
+import type { Conversation } from "../data/conversations.js";
+import { Faults, type Problem } from "../data/problem.js";
+import { type Finish, generate, StopStrings } from "../generation/index.js";
+import { readImage } from "../images/load-image.js";
+import type { TextTokenizer } from "../text/text-tokenizer.js";
+import { padsImages, pixelValues } from "./image-input.js";
+import { encodeWithImages, IMAGE_TOKEN } from "./image-tokens.js";
+import { languageModel } from "./language-model.js";
+import type { MedMoeNetwork } from "./network.js";
+import { questionText } from "./question.js";
+import { type RoutingRecord, RoutingRecorder } from "./routing-record.js";
+import { formatPrompt, type Template } from "./template.js";
+
+/** How questions are put and answered. */
+export interface AnswerSettings {
+  readonly template: Template;
+  /** Asks for the letter of a choice. Default false. */
+  readonly singlePrediction?: boolean;
+  /** Whether images are padded to squares. Default, as published: they are not, a long side loses its ends. */
+  readonly pad?: boolean;
+  /** Default 2048, as published. The model's positions bound them, too. */
+  readonly maxNewTokens?: number;
+  /** Of the noise that chooses second experts, the same for each question. Default 0. */
+  readonly seed?: number;
+}
+
+/** An answer to one question. */
+export interface MedMoeAnswer {
+  /** Of the question. */
+  readonly id: string;
+  /** What was asked, with `<image>`. */
+  readonly prompt: string;
+  /** What the model said, special pieces and outer blanks left out. */
+  readonly text: string;
+  /** Why it ended. */
+  readonly finish: Finish;
+  /** Which experts the tokens had, where that was asked for. */
+  readonly routing: RoutingRecord | null;
+}
+
+/** A question that could not be answered; the cause says why. */
+export class QuestionError extends ConsiliumError {}
+
+/** Tokens of an answer at most, as published. */
+export const MAX_NEW_TOKENS = 2048;
+
+/**
+ * Puts questions to a model, each by itself, greedily: what it answers depends neither on the others nor on their order, nor on
+ * how many processes share them.
+ */
+export class MedMoeAnswerer {
+  readonly network: MedMoeNetwork;
+  readonly tokenizer: TextTokenizer;
+  readonly settings: AnswerSettings;
+
+  constructor(network: MedMoeNetwork, tokenizer: TextTokenizer, settings: AnswerSettings) {
+    this.network = network;
+    this.tokenizer = tokenizer;
+    this.settings = settings;
+  }
+
+  get device(): Device {
+    return this.network.lm_head.weight.device;
+  }
+
+  /** What keeps questions from being answered, as far as it can be known before: too long for the model, ids that it lacks. */
+  problems(questions: readonly Conversation[]): Problem[] {
+    const faults = new Faults();
+    const { positions, vocabulary } = this.network.model.config;
+    for (const question of questions) {
+      const ids = this.ids(question);
+      if (ids.some((id) => id >= vocabulary))
+        faults.add(
+          "bad value",
+          "a question with ids that the model does not have",
+          `Its vocabulary has ${vocabulary}, the tokenizer ${this.tokenizer.size}: take the model's own tokenizer`,
+          question.place,
+        );
+      else if (this.#rows(ids) >= positions)
+        faults.add(
+          "bad value",
+          "a question that leaves no position for an answer",
+          `The model has ${positions} positions: shorten the text, or leave images out`,
+          question.place,
+        );
+    }
+    return faults.problems(questions.length);
+  }
+
+  /** What is asked, in the model's ids. */
+  ids(question: Conversation): number[] {
+    const text = questionText(question, this.settings);
+    return encodeWithImages(this.tokenizer, formatPrompt(this.settings.template, [{ role: "user", text }]));
+  }
+
+  #rows = (ids: readonly number[]) =>
+    ids.length + ids.filter((id) => id === IMAGE_TOKEN).length * (this.network.imageRows - 1);
+
+  /** The rows [T, width] of a question and its images, which the caller disposes. */
+  async embeds(question: Conversation): Promise<Tensor> {
+    const pixels = await this.#pixels(question.images);
+    try {
+      return noGrad(() =>
+        scope(() => {
+          const { embeds } = this.network.splice([{ ids: this.ids(question) }], pixels);
+          return reshape(embeds, embeds.shape.slice(1));
+        }),
+      );
+    } finally {
+      pixels?.dispose();
+    }
+  }
+
+  async #pixels(images: readonly string[]): Promise<Tensor | null> {
+    if (images.length === 0) return null;
+    const { pad = padsImages("eval") } = this.settings;
+    const { imageSize: size } = this.network.image_tower.config;
+    const values = new Float32Array(images.length * 3 * size * size);
+    for (const [i, image] of images.entries())
+      values.set(pixelValues(await readImage(image), size, pad), i * 3 * size * size);
+    return tensor(values, { device: this.device, shape: [images.length, 3, size, size] });
+  }
+
+  /** Greedy. Rejects, naming the question, where it cannot be answered; with the signal's reason, before the next token. */
+  async answer(
+    question: Conversation,
+    { routing = false, signal }: { readonly routing?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<MedMoeAnswer> {
+    try {
+      return await this.#answer(question, routing, signal);
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new QuestionError(`question ${question.id ?? question.place}: ${reason}`, { cause: error });
+    }
+  }
+
+  async #answer(question: Conversation, routing: boolean, signal?: AbortSignal): Promise<MedMoeAnswer> {
+    const { network, tokenizer, settings } = this;
+    const { template, maxNewTokens = MAX_NEW_TOKENS, seed = 0 } = settings;
+    const recorder = routing && network.config.moe ? new RoutingRecorder(network.config.moe) : null;
+    const model = languageModel(network, { vocabulary: tokenizer.size, onMixtures: recorder?.add });
+    // As published, closed questions end at the template's text, too; all end at the end of a text.
+    const stop = question.answerType === "CLOSED" ? [template.stop] : [];
+    this.device.seed(seed);
+    using embeds = await this.embeds(question);
+    const options = { maxNewTokens, stopIds: [tokenizer.eos], stop, tokenizer, signal };
+    const [{ ids, finish }] = await generate(model, [embeds], options);
+    const said = tokenizer.decode(ids);
+    const text = finish === "stop" ? new StopStrings(tokenizer, stop).cut(said) : said;
+    const id = question.id as string;
+    return {
+      id,
+      prompt: questionText(question, settings),
+      text: text.trim(),
+      finish,
+      routing: (await recorder?.record(id, embeds.shape[0], this.#imagePlaces(question))) ?? null,
+    };
+  }
+
+  /** First row and number of rows of each image. */
+  #imagePlaces(question: Conversation): [number, number][] {
+    const { imageRows } = this.network;
+    let row = 0;
+    const places: [number, number][] = [];
+    for (const id of this.ids(question)) {
+      if (id === IMAGE_TOKEN) places.push([row, imageRows]);
+      row += id === IMAGE_TOKEN ? imageRows : 1;
+    }
+    return places;
+  }
+}

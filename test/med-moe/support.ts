@@ -1,0 +1,52 @@
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { HostRandom, io } from "../../engine/index.js";
+import { readAll } from "../../models/golden/read.js";
+import { trainByteBpe } from "../../models/index.js";
+
+export const goldenMedMoe = fileURLToPath(new URL("../fixtures/med-moe", import.meta.url));
+const images = fileURLToPath(new URL("../../data/vqa-rad/images", import.meta.url));
+
+/** Texts that the vocabulary of `speakingModel` is made for. */
+const TEXTS = Array.from({ length: 4 }, () => [
+  "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and " +
+    "polite answers to the user's questions. USER: ASSISTANT:",
+  "Which organ is shown? Is there a fracture? What does this image show? liver lung kidney heart yes no normal",
+]).flat();
+
+/**
+ * A golden model that can be asked in words: a byte-level vocabulary, and rows for it in the embedding and the head, by chance
+ * of the size of those that are there. Nothing it says means anything.
+ */
+export async function speakingModel(family: "stablelm" | "phi", folder: string): Promise<string> {
+  cpSync(join(goldenMedMoe, family), folder, { recursive: true });
+  const files = trainByteBpe(TEXTS, { size: 400, family });
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  const ids: number[] = Object.values(JSON.parse(files["added_tokens.json"]));
+  const vocabulary = Math.max(...ids) + 1;
+  const file = join(folder, "config.json");
+  const config = JSON.parse(readFileSync(file, "utf8"));
+  writeFileSync(file, JSON.stringify({ ...config, vocab_size: vocabulary, max_position_embeddings: 512 }));
+  const all = [...(await readAll(folder))];
+  const random = new HostRandom(1);
+  const tensors = all.map(([name, { shape, values }]) => {
+    if (!/embed_tokens\.weight|lm_head\.weight/.test(name))
+      return io.writable(name, shape, Float32Array.from(values), "F32");
+    const [, width] = shape;
+    const size = Math.sqrt(Array.from(values, (v) => v * v).reduce((a, b) => a + b, 0) / values.length);
+    const rows = Float32Array.from({ length: vocabulary * width }, () => size * random.normal());
+    return io.writable(name, [vocabulary, width], rows, "F32");
+  });
+  for (const name of [
+    "model.safetensors.index.json",
+    "model-00001-of-00002.safetensors",
+    "model-00002-of-00002.safetensors",
+  ])
+    rmSync(join(folder, name), { force: true });
+  await io.writeSafetensors(join(folder, "model.safetensors"), tensors);
+  return folder;
+}
+
+/** Files of VQA-RAD's images. */
+export const imageFile = (name: string) => join(images, name);
