@@ -96,6 +96,13 @@ export {
   type TokenKind,
   tokenKinds,
 } from "./med-moe/routing-record.js";
+export {
+  type RoutingPath,
+  type RoutingSummary,
+  summarizeRouting,
+  TOKEN_KINDS,
+  totalTokens,
+} from "./med-moe/routing-summary.js";
 export { type MedMoeSaveOptions, type SavedDType, saveMedMoe, saveProjector } from "./med-moe/save.js";
 export type { Sample } from "./med-moe/splice.js";
 export { STAGES, type Stage, selectTrainable } from "./med-moe/stages.js";

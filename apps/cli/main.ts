@@ -10,6 +10,7 @@ import { addEvalMiss } from "./commands/eval-miss.js";
 import { addInclude } from "./commands/include.js";
 import { addInfo } from "./commands/info.js";
 import { addInitMedMoe } from "./commands/init-med-moe.js";
+import { addPlotRouting } from "./commands/plot-routing.js";
 import { addScore } from "./commands/score.js";
 import { addSetup } from "./commands/setup.js";
 import { addTrainMiss } from "./commands/train-miss.js";
@@ -32,6 +33,7 @@ function program(): Command {
   addEvalMiss(evaluation);
   addEvalMedMoe(evaluation);
   addScore(root);
+  addPlotRouting(root.command("plot").description("draw what an evaluation saved"));
   addDataCheck(root.command("data").description("look at a data set"));
   addInfo(root);
   addInitMedMoe(root.command("init").description("write a model with random weights"));
