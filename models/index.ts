@@ -68,6 +68,7 @@ export {
   MedMoeAnswerer,
   QuestionError,
 } from "./med-moe/answerer.js";
+export { namedClass } from "./med-moe/classes.js";
 export {
   type Family,
   type MedMoeConfig,

@@ -1,6 +1,19 @@
-import { ConsiliumError, type Device, noGrad, reshape, scope, type Tensor, tensor } from "../../engine/index.js";
+import {
+  ConsiliumError,
+  concat,
+  crossEntropy,
+  type Device,
+  type FloatDType,
+  noGrad,
+  reshape,
+  scope,
+  slice,
+  type Tensor,
+  tensor,
+} from "../../engine/index.js";
 import type { Conversation } from "../data/conversations.js";
 import { Faults, type Problem } from "../data/problem.js";
+import { KeyValueCache } from "../decoder/key-value-cache.js";
 import { type Finish, generate, StopStrings } from "../generation/index.js";
 import { readImage } from "../images/load-image.js";
 import type { TextTokenizer } from "../text/text-tokenizer.js";
@@ -157,6 +170,52 @@ export class MedMoeAnswerer {
       finish,
       routing: (await recorder?.record(id, embeds.shape[0], this.#imagePlaces(question))) ?? null,
     };
+  }
+
+  /**
+   * Log-likelihood of each text as the whole answer, its end included. Question and images are computed once. Rejects with the
+   * signal's reason, before the next text.
+   */
+  async rank(question: Conversation, texts: readonly string[], signal?: AbortSignal): Promise<number[]> {
+    const { network, tokenizer, device, settings } = this;
+    const { roles, ends } = settings.template;
+    const blank = roles.assistant === "" ? "" : " ";
+    const answers = texts.map((text) => tokenizer.encode(`${blank}${text}${ends.assistant}`));
+    const { config, embed_tokens } = network.model;
+    using prompt = await this.embeds(question);
+    const [T, width] = prompt.shape;
+    const longest = Math.max(1, ...answers.map((ids) => ids.length));
+    const dtype = embed_tokens.weight.dtype as FloatDType;
+    using cache = new KeyValueCache(config, { device, batch: 1, capacity: T + longest - 1, dtype });
+    device.seed(settings.seed ?? 0);
+    using last = noGrad(() =>
+      scope(() => {
+        const { states } = network.states(reshape(prompt, [1, T, width]), { cache });
+        return reshape(slice(states, { dim: 1, start: T - 1, length: 1 }), [1, width]);
+      }),
+    );
+    const found: number[] = [];
+    for (const ids of answers) {
+      signal?.throwIfAborted();
+      using loss = noGrad(() => scope(() => this.#loss(last, ids, cache)));
+      found.push(-ids.length * (await loss.item()));
+      cache.truncate(T);
+    }
+    return found;
+  }
+
+  /** Mean cross entropy of `ids` behind the state `last` [1, width]. */
+  #loss(last: Tensor, ids: readonly number[], cache: KeyValueCache): Tensor {
+    const { network, device, tokenizer } = this;
+    const read = Int32Array.from(ids.slice(0, -1));
+    const states = [last];
+    if (read.length > 0) {
+      const embeds = network.model.embed_tokens.forward(tensor(read, { device, shape: [1, read.length] }));
+      states.push(reshape(network.states(embeds, { cache }).states, [read.length, last.shape[1]]));
+    }
+    const logits = network.logits(states.length === 1 ? last : concat(states, 0));
+    const length = Math.min(tokenizer.size, logits.shape[1]);
+    return crossEntropy(slice(logits, { dim: 1, start: 0, length }), tensor(Int32Array.from(ids), { device }));
   }
 
   /** First row and number of rows of each image. */
