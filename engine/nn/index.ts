@@ -22,7 +22,7 @@ export {
   type MoeStatistics,
   type RouterOptions,
 } from "./mixture-of-experts.js";
-export { at, Module, namePaths, replaceModules } from "./module.js";
+export { at, checkParameters, Module, namePaths, replaceModules } from "./module.js";
 export { type DeepSpeedOptions, type MedMoeChoice, type MoePreset, type MoeSizes, moePresets } from "./moe-presets.js";
 export { PatchEmbed, patches } from "./patch-embed.js";
 export { type QuantizeOptions, type QuantizeReport, quantize } from "./quantize.js";

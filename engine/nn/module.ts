@@ -62,17 +62,7 @@ export abstract class Module {
 
   /** Throws with every parameter that `state` lacks or has in another shape. `source` names where it came from. */
   checkState(state: ReadonlyMap<string, { readonly shape: readonly number[] }>, source: string): void {
-    const wrong: string[] = [];
-    for (const [name, p] of this.namedParameters()) {
-      const found = state.get(name);
-      if (!found) wrong.push(`${name}: missing`);
-      else if (!sameShape(found.shape, p.shape))
-        wrong.push(`${name}: [${found.shape.join(", ")}] in the file, [${p.shape.join(", ")}] in the model`);
-    }
-    if (wrong.length)
-      throw new ShapeError(
-        `${source}: ${wrong.length} tensors do not fit the model. Give a checkpoint of the same sizes:\n  ${wrong.join("\n  ")}`,
-      );
+    checkParameters(this.namedParameters(), state, source);
   }
 
   /** Copies values in by name; all names must be there, with their shapes. */
@@ -99,6 +89,25 @@ export abstract class Module {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** Throws with every one of `parameters` that `state` lacks or has in another shape. `source` names where it came from. */
+export function checkParameters(
+  parameters: Iterable<readonly [string, Tensor]>,
+  state: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  source: string,
+): void {
+  const wrong: string[] = [];
+  for (const [name, p] of parameters) {
+    const found = state.get(name);
+    if (!found) wrong.push(`${name}: missing`);
+    else if (!sameShape(found.shape, p.shape))
+      wrong.push(`${name}: [${found.shape.join(", ")}] in the file, [${p.shape.join(", ")}] in the model`);
+  }
+  if (wrong.length)
+    throw new ShapeError(
+      `${source}: ${wrong.length} tensors do not fit the model. Give a checkpoint of the same sizes:\n  ${wrong.join("\n  ")}`,
+    );
 }
 
 function* children(owner: object, prefix: string): Generator<[string, Tensor | Module]> {

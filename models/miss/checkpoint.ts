@@ -1,7 +1,7 @@
-import { platform } from "#platform";
 import { io, type Tensor } from "../../engine/index.js";
 import { interpolatePositions } from "../images/position-embedding.js";
 import { baseParameters } from "../peft/merged.js";
+import { writable } from "../training/files.js";
 import { isExtra, POSITION_IDS, TIED } from "./names.js";
 import type { MissNetwork } from "./network.js";
 
@@ -74,17 +74,3 @@ export function* stateDict(network: MissNetwork): Generator<io.WritableTensor> {
   const positions = Float64Array.from({ length: network.config.maxPositions }, (_, i) => i);
   for (const name of POSITION_IDS) yield io.writable(name, [1, positions.length], positions, "I64");
 }
-
-export function writable(name: string, t: Tensor): io.WritableTensor {
-  return {
-    name,
-    dtype: "F32",
-    shape: t.shape,
-    read: async () => {
-      const values = (await t.data()) as Float32Array;
-      return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    },
-  };
-}
-
-export const writeText = (path: string, text: string) => platform.writeFile(path, [new TextEncoder().encode(text)]);

@@ -3,12 +3,12 @@ import { type Device, io, nn, type WarmUpOptions } from "../../engine/index.js";
 import { ImageStore } from "../data/image-store.js";
 import type { VqaRecord } from "../data/record.js";
 import type { RgbImage } from "../images/resize.js";
+import { stateFile } from "../training/run-state.js";
 import { type LoadReport, loadNetwork } from "./checkpoint.js";
 import { type ModelFolder, readModelFolder, scalings } from "./model-folder.js";
 import { MissNetwork } from "./network.js";
 import { type Answering, type Prediction, predict, walkAnswer } from "./predict.js";
 import { MissTokenizer } from "./tokenizer.js";
-import { stateFile } from "./train-state.js";
 
 /** How a question is answered. */
 export interface AnswerOptions {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { io, OptionError } from "../../engine/index.js";
 
 import { CHANNELS, ordinaryScaling, publishedScaling, type Scaling } from "../images/scaling.js";
-import { writeText } from "./checkpoint.js";
+import { writeText } from "../training/files.js";
 import { checkConfig, type MissConfig } from "./config.js";
 import { type Answering, checkAnswering } from "./predict.js";
 import { MissTokenizer } from "./tokenizer.js";

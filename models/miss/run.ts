@@ -4,6 +4,8 @@ import { batches, type Cursor } from "../data/order.js";
 import type { VqaRecord } from "../data/record.js";
 import { score } from "../eval/metrics.js";
 import { withMergedAdapters } from "../peft/merged.js";
+import { otherArithmetic, restoreState, saveState, stateFile, type Trained } from "../training/run-state.js";
+import { takeSteps } from "../training/steps.js";
 import { adapt } from "./adaptation.js";
 import { trainingBatch } from "./batch.js";
 import { stateDict } from "./checkpoint.js";
@@ -14,15 +16,7 @@ import { predict } from "./predict.js";
 import type { RunConfig } from "./run-config.js";
 import { MissTokenizer } from "./tokenizer.js";
 import type { TrainOptions } from "./train-options.js";
-import {
-  type History,
-  type openState,
-  otherArithmetic,
-  restoreState,
-  type State,
-  saveState,
-  stateFile,
-} from "./train-state.js";
+import type { History, SavedState, State } from "./train-state.js";
 
 /** A training run: steps, validations and checkpoints, from its first step or from where its state stands. */
 export class Run {
@@ -85,19 +79,24 @@ export class Run {
       epoch: 0,
       position: 0,
       random: options.device.randomState,
+      finished: false,
       best: null,
       validations: [],
-      finished: false,
     };
   }
 
-  async restore(saved: Awaited<ReturnType<typeof openState>> | null): Promise<void> {
+  get #trained(): Trained {
+    const { network, optimizer, scaler } = this;
+    return { parameters: network.namedParameters(), optimizer, scaler };
+  }
+
+  async restore(saved: SavedState | null): Promise<void> {
     if (!saved) return;
     const { device, out, onEvent } = this.#options;
     const text = otherArithmetic(saved.state, device, stateFile(out));
     if (text) onEvent?.({ type: "warning", text });
     this.state = { ...saved.state, device: this.state.device };
-    this.history = await restoreState(saved, device, this);
+    this.history = await restoreState(saved, device, this.#trained, ["loss", "lr"]);
   }
 
   /** Trains to the end, or until the signal; true when it was stopped. */
@@ -124,31 +123,24 @@ export class Run {
     const { seed, batch } = this.#config;
     const { train } = this.#splits;
     const cursor: Cursor = { epoch: this.state.epoch, position: this.state.position };
-    let pending: Promise<void> = Promise.resolve();
-    for (const { rows, next } of batches({ seed, n: train.length, batchSize: batch }, cursor)) {
-      const loss = this.#step(Array.from(rows, (i) => train[i]));
-      const { step, lr, epoch } = { step: this.state.step, lr: this.optimizer.lr, epoch: cursor.epoch };
-      // The next step is enqueued while this loss is still on its way.
-      await pending;
-      pending = loss.item().then((value) => {
-        loss.dispose();
-        this.history.loss.push(value);
-        this.history.lr.push(lr);
-        // With a scaler, a step whose loss overflowed f16 was skipped; what is really spoilt shows when it is saved.
-        if (!Number.isFinite(value) && !this.scaler) throw diverged(`the loss of step ${step + 1} is ${value}`);
-        onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss: value, lr });
-      });
-      // Awaited above; a step that throws before must not leave its error unheard.
-      pending.catch(() => {});
-      Object.assign(this.state, { step: step + 1, epoch: next.epoch, position: next.position });
-      if (signal?.aborted || Date.now() - this.#savedAt > checkpointSeconds * 1000) {
-        await pending;
-        await this.save();
-        if (signal?.aborted) return false;
-      }
-    }
-    await pending;
-    return true;
+    return takeSteps(batches({ seed, n: train.length, batchSize: batch }, cursor), {
+      step: ({ rows, next }) => {
+        const loss = this.#step(Array.from(rows, (i) => train[i]));
+        const { step, lr, epoch } = { step: this.state.step, lr: this.optimizer.lr, epoch: cursor.epoch };
+        Object.assign(this.state, { step: step + 1, epoch: next.epoch, position: next.position });
+        return loss.item().then((value) => {
+          loss.dispose();
+          this.history.loss.push(value);
+          this.history.lr.push(lr);
+          // With a scaler, a step whose loss overflowed f16 was skipped; what is really spoilt shows when it is saved.
+          if (!Number.isFinite(value) && !this.scaler) throw diverged(`the loss of step ${step + 1} is ${value}`);
+          onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss: value, lr });
+        });
+      },
+      save: () => this.save(),
+      due: () => Date.now() - this.#savedAt > checkpointSeconds * 1000,
+      signal,
+    });
   }
 
   /**
@@ -248,7 +240,7 @@ export class Run {
   async save(): Promise<void> {
     await this.#refuseDiverged();
     this.state.random = this.#options.device.randomState;
-    await saveState(this.#options.out, this.state, this, this.history);
+    await saveState(this.#options.out, this.state, this.#trained, { ...this.history });
     this.#savedAt = Date.now();
     this.#options.onEvent?.({ type: "saved", step: this.state.step, file: stateFile(this.#options.out) });
   }

@@ -2,8 +2,10 @@ import { platform } from "#platform";
 import { io, nn, OptionError } from "../../engine/index.js";
 import { ImageStore } from "../data/image-store.js";
 import { leakText } from "../data/leak.js";
+import { writeText } from "../training/files.js";
+import { sameConfig, stateFile } from "../training/run-state.js";
 import { countParameters } from "./adaptation.js";
-import { loadNetwork, writeText } from "./checkpoint.js";
+import { loadNetwork } from "./checkpoint.js";
 import { loadSplits } from "./datasets.js";
 import { type ModelFolder, readModelFolder, scalings, writeModelFolder } from "./model-folder.js";
 import { modelOf } from "./model-of-run.js";
@@ -12,7 +14,7 @@ import { Run } from "./run.js";
 import { RunConfig } from "./run-config.js";
 import { RUN_FILE } from "./run-file.js";
 import type { TrainOptions, TrainResult } from "./train-options.js";
-import { openState, sameConfig, stateFile } from "./train-state.js";
+import { openState } from "./train-state.js";
 
 /** Trains MISS on a data set. Same config, device and SIMD target give the same bits, also across a stop and a resume. */
 export async function train(given: RunConfig, options: TrainOptions): Promise<TrainResult> {
