@@ -104,10 +104,35 @@ export {
   TOKEN_KINDS,
   totalTokens,
 } from "./med-moe/routing-summary.js";
+export {
+  type ConversationData,
+  MedMoeRunConfig,
+  type MedMoeRunConfigInput,
+  type MedMoeStage,
+  medMoeSets,
+  medMoeStages,
+} from "./med-moe/run-config.js";
+export { readMedMoeRun } from "./med-moe/run-file.js";
 export { type MedMoeSaveOptions, type SavedDType, saveMedMoe, saveProjector } from "./med-moe/save.js";
 export type { Sample } from "./med-moe/splice.js";
 export { STAGES, type Stage, selectTrainable } from "./med-moe/stages.js";
 export { type Template, type TemplateName, templateNamed, templateNames, templateOf } from "./med-moe/template.js";
+export { type TinyOptions, writeTinyMedMoe } from "./med-moe/tiny.js";
+export { train as trainMedMoe } from "./med-moe/train.js";
+export type {
+  MedMoeTrainEvent,
+  MedMoeTrainOptions,
+  MedMoeTrainResult,
+  MixtureSizes,
+  RouterAccuracy,
+  RouterResult,
+} from "./med-moe/train-options.js";
+export {
+  type MedMoeHistory,
+  type MedMoeState,
+  type MedMoeValidation,
+  openMedMoeState,
+} from "./med-moe/train-state.js";
 export { countParameters, type ParameterCounts } from "./miss/adaptation.js";
 export { checkData, type DataCheck } from "./miss/check-data.js";
 export type { LoadReport } from "./miss/checkpoint.js";

@@ -13,6 +13,7 @@ import { addInitMedMoe } from "./commands/init-med-moe.js";
 import { addPlotRouting } from "./commands/plot-routing.js";
 import { addScore } from "./commands/score.js";
 import { addSetup } from "./commands/setup.js";
+import { addTrainMedMoe } from "./commands/train-med-moe.js";
 import { addTrainMiss } from "./commands/train-miss.js";
 import { addVerify } from "./commands/verify.js";
 import { EXIT, Failed, Interrupted, UsageError } from "./exit.js";
@@ -28,7 +29,9 @@ function program(): Command {
     .exitOverride()
     .configureHelp({ helpWidth: 120 });
   addDevices(root);
-  addTrainMiss(root.command("train").description("train a model"));
+  const train = root.command("train").description("train a model");
+  addTrainMiss(train);
+  addTrainMedMoe(train);
   const evaluation = root.command("eval").description("measure a model on a test set");
   addEvalMiss(evaluation);
   addEvalMedMoe(evaluation);

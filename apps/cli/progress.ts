@@ -1,6 +1,6 @@
 import type { WriteStream } from "node:tty";
 import type { Device } from "../../engine/index.js";
-import type { LoadReport, TrainEvent } from "../../models/index.js";
+import type { LoadReport, MedMoeTrainEvent, TrainEvent } from "../../models/index.js";
 import { bytes, clock, count, percent, short } from "./format.js";
 
 /** Milliseconds between updates: of the one line of a terminal, and between lines of a log. */
@@ -43,7 +43,7 @@ export class Progress {
     this.#stream = stream;
   }
 
-  readonly onEvent = (event: TrainEvent): void => {
+  readonly onEvent = (event: TrainEvent | MedMoeTrainEvent): void => {
     switch (event.type) {
       case "ready":
         this.#started = performance.now();
@@ -65,10 +65,17 @@ export class Progress {
         this.#step(event);
         break;
       case "validation": {
-        const { accuracy, epoch } = event.validation;
-        this.note(`epoch ${epoch}: validation accuracy ${percent(accuracy)}${event.best ? ", the best so far" : ""}`);
+        const { validation } = event;
+        const found =
+          "best" in event
+            ? `validation accuracy ${percent(event.validation.accuracy)}${event.best ? ", the best so far" : ""}`
+            : `loss on held-back images ${validation.loss.toFixed(3)}`;
+        this.note(`epoch ${validation.epoch}: ${found}`);
         break;
       }
+      case "features":
+        this.#show(`features: ${count(event.done)}/${count(event.total)} conversations`, event.done === event.total);
+        break;
       case "saved":
         break;
       default:

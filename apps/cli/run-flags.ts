@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { io } from "../../engine/index.js";
 import {
   folderSets,
@@ -8,28 +8,19 @@ import {
   type TableColumns,
   tableRoles,
 } from "../../models/index.js";
-import { finiteNumber } from "./common-options.js";
+import {
+  addFlags,
+  type FlagGroups,
+  flagNamed,
+  merge,
+  number,
+  type Tree,
+  text,
+  valueAt,
+  valuesGiven,
+} from "./config-flags.js";
 import { UsageError } from "./exit.js";
 import { checkVqaRad, vqaRadFolder } from "./package-files.js";
-
-interface RunFlag {
-  /** `--name <value>`; a switch has no value. */
-  readonly flag: string;
-  /** The key of RunConfig that it sets. */
-  readonly key: string;
-  readonly text: string;
-  readonly choices?: readonly string[];
-  /** Reads the value, where it is neither text nor a number. Throws InvalidArgumentError. */
-  readonly parse?: (text: string) => unknown;
-}
-
-const text = (flag: string, key: string, about: string, choices?: readonly string[]): RunFlag => ({
-  flag: `${flag} <${choices ? "choice" : "text"}>`,
-  key,
-  text: about,
-  choices,
-});
-const number = (flag: string, key: string, about: string): RunFlag => ({ flag: `${flag} <n>`, key, text: about });
 
 const MODES = ["frozen", "train", "lora"];
 
@@ -69,7 +60,7 @@ export const TABLE = "A table of your own (--data FILE.csv):";
 export const LEAK = "Overlap of training and evaluation:";
 
 /** Every key of RunConfig as a flag, in the groups of the help. */
-export const runFlags: Readonly<Record<string, readonly RunFlag[]>> = {
+export const runFlags: FlagGroups = {
   "Data:": [
     text("--set", "data.set", "which questions", folderSets),
     text("--data", "data.folder", "folder in the layout of data/vqa-rad or of SLAKE, or a table: .csv, .tsv, .jsonl"),
@@ -154,38 +145,21 @@ export const runFlags: Readonly<Record<string, readonly RunFlag[]>> = {
 /** What `train` starts from where neither a config file nor a flag says otherwise. */
 const BASE = { data: { set: "organ", folder: vqaRadFolder }, epochs: 30 } satisfies RunConfigInput;
 
-const optionOf = ({ flag, text: about, choices, parse }: RunFlag): Option => {
-  const option = new Option(flag, about);
-  if (parse) option.argParser(parse);
-  else if (choices) option.choices(choices);
-  else if (flag.endsWith("<n>")) option.argParser(finiteNumber);
-  return option;
-};
-
 export function addRunFlags(command: Command, groups: readonly string[] = Object.keys(runFlags)): Command {
   const defaults = RunConfig.parse(BASE);
-  for (const group of groups) {
-    command.optionsGroup(group);
-    for (const flag of runFlags[group]) {
-      const value = valueAt(defaults, flag.key);
-      const shown = flag.key === "data.folder" ? "the package's VQA-RAD" : value;
-      const about = value === undefined || value === false ? flag.text : `${flag.text} (default: ${shown})`;
-      command.addOption(optionOf({ ...flag, text: about }));
-    }
-  }
-  return command;
+  const shown = (key: string) => (key === "data.folder" ? "the package's VQA-RAD" : valueAt(defaults, key));
+  return addFlags(command, runFlags, shown, groups);
 }
 
 /** The values of the flags that were given, of some groups, as a partial RunConfig. */
 export function givenFlags(
   options: Readonly<Record<string, unknown>>,
   groups: readonly string[] = Object.keys(runFlags),
-): Record<string, unknown> {
-  const given: Record<string, unknown> = {};
-  for (const flag of groups.flatMap((group) => runFlags[group])) {
-    const value = options[optionOf(flag).attributeName()];
-    if (value !== undefined) setAt(given, flag.key, value);
-  }
+): Tree {
+  const given = valuesGiven(
+    options,
+    groups.flatMap((group) => runFlags[group]),
+  );
   const { folder, ...data } = (given.data ?? {}) as Tree;
   if (typeof folder === "string" && isTableFile(folder)) {
     if (data.set) throw new UsageError(`--set is for a folder; ${folder} is a table. Leave it out.`);
@@ -194,30 +168,23 @@ export function givenFlags(
   return given;
 }
 
-/** A config file: JSON, or what `run.json` of a run holds. */
-export async function readConfigFile(file: string): Promise<Record<string, unknown>> {
-  const value = io.parseJson(await io.readText(file, "Give a JSON file to --config"), file);
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new io.FileFormatError(file, "it is not a JSON object", "See consilium train miss --help for its keys");
-}
-
 /** `from` (a file's values, or a saved run's), changed by the flags that were given. */
 export function runConfig(
   options: Readonly<Record<string, unknown>>,
   from?: { values: object; file: string },
 ): RunConfig {
   const given = givenFlags(options);
-  const data = merge(from ? merge(BASE, from.values) : BASE, given).data as Tree;
+  const data = merged(from ? merged(BASE, from.values) : BASE, given).data as Tree;
   if (data?.set !== "table") refuseTableFlags(given);
   // What flags change of a saved table is nothing without it.
-  const flags = RunConfig.safeParse({ ...merge(BASE, given), ...(data?.set === "table" && { data }) });
+  const flags = RunConfig.safeParse({ ...merged(BASE, given), ...(data?.set === "table" && { data }) });
   if (!flags.success)
     throw new UsageError(
       flags.error.issues
         .map((issue) => `${flagOf(issue.path)}: ${issue.message.replace(/^Invalid input: /, "")}`)
         .join("\n"),
     );
-  const config = from ? io.parseWith(RunConfig, merge(merge(BASE, from.values), given), from.file) : flags.data;
+  const config = from ? io.parseWith(RunConfig, merged(merged(BASE, from.values), given), from.file) : flags.data;
   if (config.data.set === "slake" && config.data.folder === vqaRadFolder)
     throw new UsageError("--set slake needs --data, the folder with train.json, test.json and imgs/ of SLAKE.");
   if (config.data.set !== "table") checkVqaRad(config.data.folder);
@@ -232,40 +199,11 @@ function refuseTableFlags(given: Tree): void {
 }
 
 /** The flag that sets a key. */
-function flagOf(path: readonly PropertyKey[]): string {
-  const key_ = path.join(".") === "data.file" ? "data.folder" : path.join(".");
-  const known = Object.values(runFlags)
-    .flat()
-    .find(({ key }) => key === key_);
-  return known?.flag.replace(/ <.*/, "") ?? path.join(".");
-}
+const flagOf = (path: readonly PropertyKey[]): string =>
+  flagNamed(runFlags, path.join(".") === "data.file" ? "data.folder" : path.join("."));
 
-type Tree = Record<string, unknown>;
-const isTree = (value: unknown): value is Tree => typeof value === "object" && value !== null && !Array.isArray(value);
-
-function merge(below: object, above: object): Tree {
-  const merged: Tree = { ...below };
-  for (const [key, value] of Object.entries(above)) {
-    const old = merged[key];
-    merged[key] = isTree(old) && isTree(value) && !isOtherData(old, value) ? merge(old, value) : value;
-  }
-  return merged;
-}
+const merged = (below: object, above: object): Tree => merge(below, above, isOtherData);
 
 /** A table in the place of a folder, or the other way round: nothing of the old one stays. */
 const isOtherData = (old: Tree, value: Tree) =>
   value.set !== undefined && (old.set === "table") !== (value.set === "table");
-
-const valueAt = (tree: unknown, key: string): unknown =>
-  key.split(".").reduce<unknown>((value, part) => (isTree(value) ? value[part] : undefined), tree);
-
-function setAt(tree: Tree, key: string, value: unknown): void {
-  const parts = key.split(".");
-  const last = parts.pop() as string;
-  let at = tree;
-  for (const part of parts) {
-    at[part] ??= {};
-    at = at[part] as Tree;
-  }
-  at[last] = value;
-}

@@ -43,7 +43,10 @@ const scaling = ordinaryScaling(CHANNELS.clip);
 
 /** The numbers of `squarePixels`: [3, size, size], each channel less its mean, by its deviation. */
 export const pixelValues = (image: RgbImage, size: number, pad: boolean): Float32Array =>
-  toChannels(squarePixels(image, size, pad), scaling);
+  scaled(squarePixels(image, size, pad));
+
+/** Those of an image that is square already. */
+export const scaled = (square: RgbImage): Float32Array => toChannels(square, scaling);
 
 /** What stands for the image of a text without one: zeros after normalising, so no black picture. */
 export const dummyImage = (size: number): Float32Array => new Float32Array(3 * size * size);

@@ -5,8 +5,8 @@ import {
   crossEntropy,
   indexSelect,
   nn,
-  noGrad,
   OptionError,
+  type Routed,
   reshape,
   scale,
   type Tensor,
@@ -43,6 +43,8 @@ export interface MedMoeLoss {
   readonly ce: Tensor;
   /** Sum of the mixtures' load-balancing losses; null in a dense model. */
   readonly aux: Tensor | null;
+  /** What the mixtures chose, in the order of their layers. */
+  readonly routed: readonly Routed[];
 }
 
 /**
@@ -79,10 +81,9 @@ export class MedMoeNetwork extends nn.Module {
     return (imageSize / patch) ** 2 + (this.config.vision.feature.select === "patch" ? 0 : 1);
   }
 
-  /** pixels [N, 3, S, S] to [N, imageRows, width]. No gradient goes through the tower. */
+  /** pixels [N, 3, S, S] to [N, imageRows, width]. Nothing is recorded in a tower that is frozen, as published. */
   encodeImages(pixels: Tensor): Tensor {
-    const features = noGrad(() => this.image_tower.forward(pixels, this.config.vision.feature));
-    return this.mm_projector.forward(features);
+    return this.mm_projector.forward(this.image_tower.forward(pixels, this.config.vision.feature));
   }
 
   /**
@@ -149,9 +150,9 @@ export class MedMoeNetwork extends nn.Module {
     const ce = crossEntropy(logits, tensor(targets, { device }));
     // Given up here, the logits become their own gradient: the vocabulary needs one buffer, not two.
     logits.dispose();
-    const losses = mixtures.flatMap((mixture) => (mixture ? [balanceLoss(mixture.routed)] : []));
-    const aux = losses.length ? losses.reduce((a, b) => add(a, b)) : null;
-    return { loss: aux && auxLoss !== 0 ? add(ce, scale(aux, auxLoss)) : ce, ce, aux };
+    const routed = mixtures.flatMap((mixture) => (mixture ? [mixture.routed] : []));
+    const aux = routed.length ? routed.map(balanceLoss).reduce((a, b) => add(a, b)) : null;
+    return { loss: aux && auxLoss !== 0 ? add(ce, scale(aux, auxLoss)) : ce, ce, aux, routed };
   }
 }
 

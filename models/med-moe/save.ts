@@ -1,6 +1,6 @@
 import { io, noGrad, reshape, scope, slice, type Tensor } from "../../engine/index.js";
 import { clipConfigJson, clipImageJson } from "../clip/config.js";
-import { writeText } from "../miss/checkpoint.js";
+import { writeText } from "../training/files.js";
 import { medMoeConfigJson } from "./config.js";
 import { PROJECTOR_PREFIX, storedParts, TOWER_PREFIX } from "./names.js";
 import type { MedMoeNetwork } from "./network.js";

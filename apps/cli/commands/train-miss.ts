@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { loadSplits, openState, type RunConfig, readRun, type TrainResult, trainMiss } from "../../../models/index.js";
 import { commandLine, commonFlags } from "../command-line.js";
 import { addCommonOptions, type CommonOptions, openChosenDevice, secondsFrom0 } from "../common-options.js";
+import { readConfigFile } from "../config-flags.js";
 import { evaluate, majorityOf, metricsOf, scoreTable } from "../evaluation.js";
 import { Interrupted, UsageError } from "../exit.js";
 import { clock, count } from "../format.js";
@@ -10,7 +11,7 @@ import { leakFields, warnings } from "../leak.js";
 import { memoryUsed, say, writeJson } from "../output.js";
 import { bertVocabulary } from "../package-files.js";
 import { Progress } from "../progress.js";
-import { addRunFlags, readConfigFile, runConfig } from "../run-flags.js";
+import { addRunFlags, runConfig } from "../run-flags.js";
 import { holdsRun, resumable } from "../run-folder.js";
 
 interface Options extends CommonOptions {
@@ -123,7 +124,7 @@ async function settings(options: Options): Promise<RunConfig> {
   if (resume && !file)
     throw new UsageError(`${out} holds no run to go on with. Check --out, or leave out --resume to start one.`);
   if (!file) return runConfig({ ...options });
-  return runConfig({ ...options }, { values: await readConfigFile(file), file });
+  return runConfig({ ...options }, { values: await readConfigFile(file, "train miss"), file });
 }
 
 /** The command that goes on with this run. */

@@ -1,0 +1,232 @@
+import { platform } from "#platform";
+import { io, nn, OptionError } from "../../engine/index.js";
+import { applyLora } from "../peft/lora.js";
+import { withMergedAdapters } from "../peft/merged.js";
+import { loadTokenizer } from "../text/tokenizer-folder.js";
+import { writeText } from "../training/files.js";
+import { sameConfig, stateFile } from "../training/run-state.js";
+import { type Family, type MoeConfig, moeLayers, TRAIN_MODULES } from "./config.js";
+import { loadMedMoe } from "./load.js";
+import { toMixtures } from "./mixture.js";
+import type { MedMoeNetwork } from "./network.js";
+import { DomainRouter, loadRouter } from "./router.js";
+import { trainRouter } from "./router-training.js";
+import { MedMoeRun } from "./run.js";
+import { MedMoeRunConfig, type MoeTuningConfig, type TuningConfig } from "./run-config.js";
+import { saveMedMoe, saveProjector } from "./save.js";
+import { SquareImages } from "./square-images.js";
+import { selectTrainable } from "./stages.js";
+import { templateNamed } from "./template.js";
+import { loadConversationSplits } from "./train-data.js";
+import type { MedMoeTrainOptions, MedMoeTrainResult } from "./train-options.js";
+import { openMedMoeState } from "./train-state.js";
+
+/** Name of the file with the settings of a run, in its folder. */
+const RUN_FILE = "run.json";
+
+/**
+ * Runs one stage of Med-MoE's training. `out` gets what the next stage starts from: align, where it trains the projector
+ * alone, config.json and mm_projector.bin; router a router.pth; the others a model's folder in the published layout. Same
+ * config, device and SIMD target give the same bits, also across a stop and a resume.
+ */
+export async function train(given: MedMoeRunConfig, options: MedMoeTrainOptions): Promise<MedMoeTrainResult> {
+  const config = MedMoeRunConfig.parse(given);
+  const { device, signal, out } = options;
+  if (config.precision === "bf16" && device.name === "webgpu")
+    throw new OptionError("precision bf16: webgpu multiplies in f32 and f16 only. Use f16, or the cpu device.");
+  if (config.stage === "moe" && config.router === undefined && !config.trainRouter)
+    throw new OptionError(
+      "Stage moe needs a router: the router.pth that stage router wrote. Or train the routers of the mixtures, too (trainRouter).",
+    );
+  const splits = await loadConversationSplits(config.data, { ...config, signal });
+  const saved = options.resume && (await platform.exists(stateFile(out))) ? await openMedMoeState(out) : null;
+  try {
+    if (saved) sameConfig(saved.state.config, config, stateFile(out));
+    else await refuseModel(out, options.resume ?? false);
+    if (config.stage === "router") return await trainRouter(config, options, splits, saved);
+    return await tune(config, options, splits, saved);
+  } finally {
+    await saved?.reader.close();
+    device.pool.trim();
+  }
+}
+
+type Splits = Awaited<ReturnType<typeof loadConversationSplits>>;
+type SavedRun = Awaited<ReturnType<typeof openMedMoeState>> | null;
+
+async function tune(
+  config: TuningConfig,
+  options: MedMoeTrainOptions,
+  splits: Splits,
+  saved: SavedRun,
+): Promise<MedMoeTrainResult> {
+  const { out, onEvent } = options;
+  const { network, tokenizer, files } = await startingPoint(config, options);
+  try {
+    if (!saved) await writeText(`${out}/${RUN_FILE}`, `${JSON.stringify(config, null, 2)}\n`);
+    const template = templateNamed(config.template ?? (config.stage === "align" ? "plain" : network.config.family));
+    const images = new SquareImages(network.image_tower.config.imageSize, config.pad);
+    const { maxLength, seed } = config;
+    const run = new MedMoeRun(config, options, splits, network, { template, tokenizer, images, maxLength, seed });
+    try {
+      await run.restore(saved);
+      const parameters = countOf(network);
+      const resumedAt = run.state.step;
+      onEvent?.({ type: "ready", ...parameters, steps: run.steps, rows: splits.train.length, resumedAt });
+      const interrupted = await run.loop();
+      if (!interrupted) await write(network, config, out, files);
+      const { history, mixtures, state } = run;
+      const { validations, step: steps } = state;
+      return { config, interrupted, history, mixtures, validations, parameters, steps, resumedAt };
+    } finally {
+      run.dispose();
+    }
+  } finally {
+    network.dispose();
+  }
+}
+
+/** The network that the stage starts with, asking for the gradients that it trains, and the model's tokenizer. */
+async function startingPoint(config: TuningConfig, { device }: MedMoeTrainOptions) {
+  const { model, tower, seed } = config;
+  const projector = config.projector && (await projectorFile(config.projector));
+  const loaded = await loadMedMoe(model, { device, tower, seed, projector });
+  const { network } = loaded;
+  try {
+    const { tokenizer, files } = await loadTokenizer(model, network.config.family);
+    if (tokenizer.size > network.config.decoder.vocabulary)
+      throw new io.FileFormatError(
+        model,
+        `its tokenizer has ${tokenizer.size} ids, its model ${network.config.decoder.vocabulary}`,
+        "Put the tokenizer of this model there",
+      );
+    const init = new nn.Initializer(device, seed);
+    if (config.stage === "moe") await becomeMixture(network, config, init);
+    else if (network.config.moe)
+      throw new OptionError(
+        `${model} has mixtures of experts; stage ${config.stage} comes before them. Name a dense model.`,
+      );
+    selectTrainable(network, config.stage, { paper: config.stage === "moe" && config.trains === "paper" });
+    alsoTrain(network, config);
+    if (config.lora) adapt(network, config, config.lora, init);
+    nn.namePaths(network);
+    return { network, tokenizer, files };
+  } catch (error) {
+    network.dispose();
+    throw error;
+  }
+}
+
+/** A folder stands for the file in it. */
+const projectorFile = async (path: string) => {
+  const inside = `${path}/mm_projector.bin`;
+  return (await platform.exists(inside)) ? inside : path;
+};
+
+async function becomeMixture(network: MedMoeNetwork, config: MoeTuningConfig, init: nn.Initializer): Promise<void> {
+  const { moe, decoder } = network.config;
+  if (moe)
+    throw new OptionError(
+      `${config.model} has mixtures of experts already. Name the dense model that stage instruct wrote.`,
+    );
+  const router = config.router
+    ? await loadRouter(config.router, init.device)
+    : new DomainRouter(init, decoder.width, config.experts);
+  try {
+    toMixtures(network, mixturesOf(config, network.config.family, decoder.layers, router), router);
+  } finally {
+    router.dispose();
+  }
+  if (config.trainRouter) return;
+}
+
+function mixturesOf(config: MoeTuningConfig, family: Family, n: number, router: DomainRouter): MoeConfig {
+  const { layers: given, mode, topK, residual, auxLoss } = config;
+  const layers = given ?? moeLayers(mode, n);
+  const wrong = layers.filter((layer, i) => layer >= n || (i > 0 && layer <= layers[i - 1]));
+  if (wrong.length > 0)
+    throw new OptionError(
+      `layers: ${wrong[0]} is not one of ${n} layers, or not in order: each once, from 0 to ${n - 1}.`,
+    );
+  const [experts] = router.fc1.weight.shape;
+  if (experts !== config.experts)
+    throw new OptionError(
+      `experts is ${config.experts}; the router tells ${experts} modalities apart. Make them equal.`,
+    );
+  return {
+    mode: given ? "custom" : mode,
+    layers,
+    experts: layers.map(() => experts),
+    topK,
+    residual,
+    auxLoss,
+    trainModules: TRAIN_MODULES[family],
+  };
+}
+
+function alsoTrain(network: MedMoeNetwork, config: TuningConfig): void {
+  if (config.alsoTrain.includes("tower")) network.image_tower.requiresGrad();
+  if (config.alsoTrain.includes("language")) {
+    for (const [path, p] of network.model.namedParameters()) if (!/\.mlp\.wg\./.test(path)) p.requiresGrad = true;
+    network.lm_head.requiresGrad();
+  }
+  if (config.stage === "moe" && config.trainRouter)
+    for (const [path, p] of network.model.namedParameters()) if (/\.mlp\.wg\./.test(path)) p.requiresGrad = true;
+}
+
+/** Linear layers of the blocks by the end of their names. */
+const LINEAR: Readonly<Record<Family, { readonly attention: readonly string[]; readonly mlp: readonly string[] }>> = {
+  stablelm: { attention: ["q_proj", "k_proj", "v_proj", "o_proj"], mlp: ["gate_proj", "up_proj", "down_proj"] },
+  phi: { attention: ["q_proj", "k_proj", "v_proj", "dense"], mlp: ["fc1", "fc2"] },
+};
+
+/** Adapters in the language model, whose own weights are frozen. The projector is trained as before. */
+function adapt(
+  network: MedMoeNetwork,
+  { stage }: TuningConfig,
+  lora: NonNullable<TuningConfig["lora"]>,
+  init: nn.Initializer,
+) {
+  const { attention, mlp } = LINEAR[network.config.family];
+  const { targets, ...options } = lora;
+  network.lm_head.requiresGrad(false);
+  const hit = applyLora(network.model, init, targets === "all" ? [...attention, ...mlp] : mlp, options);
+  if (hit.length === 0) throw new OptionError(`LoRA: stage ${stage} has no layer that adapters fit.`);
+}
+
+function countOf(network: MedMoeNetwork): { trainable: number; total: number } {
+  let trainable = 0;
+  let total = 0;
+  for (const p of network.parameters()) {
+    total += p.size;
+    if (p.requiresGrad) trainable += p.size;
+  }
+  return { trainable, total };
+}
+
+/** What the next stage starts from, and what evaluation loads. */
+async function write(
+  network: MedMoeNetwork,
+  config: TuningConfig,
+  out: string,
+  tokenizer: Readonly<Record<string, string>>,
+): Promise<void> {
+  if (config.stage === "align" && config.alsoTrain.length === 0) {
+    await saveProjector(network, out, config.dtype);
+    return;
+  }
+  network.config = { ...network.config, vision: { ...network.config.vision, pad: config.pad } };
+  await withMergedAdapters(network, () => saveMedMoe(network, out, { dtype: config.dtype }));
+  for (const [name, text] of Object.entries(tokenizer)) await writeText(`${out}/${name}`, text);
+}
+
+/** A model that no run can go on from is not written over. A run that stopped before its first checkpoint may start again. */
+async function refuseModel(out: string, resume: boolean): Promise<void> {
+  const begun = resume && (await platform.exists(`${out}/${RUN_FILE}`));
+  if (begun) return;
+  for (const name of ["config.json", "router.pth"])
+    if (await platform.exists(`${out}/${name}`))
+      throw new OptionError(
+        `${out} holds a model already (${name}), and no checkpoint to go on from. Choose another folder, or remove this one first.`,
+      );
+}
