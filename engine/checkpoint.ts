@@ -1,10 +1,11 @@
 import { autocastType, inRegion } from "./autocast.js";
 import type { Device } from "./device.js";
+import { isFloat } from "./dtype.js";
 import { GradientError } from "./errors.js";
 import { probe, record, recording, recordingHistory } from "./recording.js";
-import { scope } from "./scope.js";
+import { type ScopeResult, scope } from "./scope.js";
 import { type Shape, sameShape } from "./shape.js";
-import { attach, type Edge, edgeOf, Node, sharing } from "./tape.js";
+import { attach, type Edge, edgeOf, Node, Recomputed, sharing } from "./tape.js";
 import { Tensor, type Values, valuesOf, view } from "./tensor.js";
 
 /**
@@ -12,22 +13,24 @@ import { Tensor, type Values, valuesOf, view } from "./tensor.js";
  * al.: Training Deep Nets with Sublinear Memory Cost, arXiv 1604.06174.
  *
  * The same bits as without, forward and backward, random numbers included, and in the types of the `autocast` around it;
- * `f` may use parameters and other tensors that it closes over. It must compute the same when it is called again, so it
- * may not change anything in place. Throws TypeError where it returns anything but one tensor.
+ * `f` may use parameters and other tensors that it closes over. It returns a tensor, or arrays and plain objects of tensors.
+ * It must compute the same when it is called again, so it may not change anything in place. Throws TypeError where it
+ * returns no tensor at all.
  */
-export function checkpoint<I extends readonly [Tensor, ...Tensor[]]>(
-  f: (...inputs: I) => Tensor,
+export function checkpoint<I extends readonly [Tensor, ...Tensor[]], Y extends object>(
+  f: (...inputs: I) => ScopeResult<Y>,
   ...inputs: I
-): Tensor {
-  if (!recording()) return checked(f(...inputs));
+): Y {
+  if (!recording()) return checked(f(...inputs)) as Y;
   const [{ device }] = inputs;
   const random = device.randomState;
   const type = autocastType();
-  const { result: y, history } = probe(() => scope(() => withoutHistory(f(...inputs))));
-  if (!history) return y;
-  const [given, expected] = [inputs.map(givenOf), { shape: y.shape, text: String(y) }];
-  attach(recomputing(f, given, inputs, expected, { device, random, type }), [y]);
-  return y;
+  const { result, history } = probe(() => scope(() => mapped(checked(f(...inputs)), withoutHistory) as ScopeResult<Y>));
+  const ys = floats(result);
+  if (!history) return result as Y;
+  const [given, expected] = [inputs.map(givenOf), ys.map((y) => ({ shape: y.shape, text: String(y) }))];
+  attach(recomputing(f, given, inputs, expected, { device, random, type }), ys);
+  return result as Y;
 }
 
 /** An input, without its tensor where that is no leaf, so that the collector may take what its owner lost. */
@@ -52,28 +55,29 @@ interface Circumstances {
 }
 
 function recomputing<I extends readonly Tensor[]>(
-  f: (...inputs: I) => Tensor,
+  f: (...inputs: I) => unknown,
   given: readonly Given[],
   inputs: I,
-  expected: { readonly shape: Shape; readonly text: string },
+  expected: readonly { readonly shape: Shape; readonly text: string }[],
   { device, random, type }: Circumstances,
 ): Node {
-  const again = (): Tensor => {
+  const again = (): Recomputed => {
     const now = device.randomState;
     device.restoreRandom(random);
     try {
-      const recompute = () => withHistory(f(...(given.map(restore) as unknown as I)));
-      const result = record(() => scope(() => inRegion(type, recompute)));
-      if (sameShape(result.shape, expected.shape)) return result;
+      const recompute = () => floats(f(...(given.map(restore) as unknown as I))).map(withHistory);
+      const results = record(() => scope(() => inRegion(type, recompute)));
+      const odd = expected.findIndex(({ shape }, i) => !results[i] || !sameShape(results[i].shape, shape));
+      if (odd < 0 && results.length === expected.length) return new Recomputed(results);
       throw new GradientError(
-        `checkpoint: the function gave ${expected.text} first and ${result} in the backward pass. It must compute the same again.`,
+        `checkpoint: the function gave ${expected[odd]?.text ?? "nothing"} first and ${results[odd] ?? "nothing"} in the backward pass. It must compute the same again.`,
       );
     } finally {
       device.restoreRandom(now);
     }
   };
   for (const { values } of given) values.storage.retain();
-  return new Node("checkpoint", inputs, 1, again, () => {
+  return new Node("checkpoint", inputs, expected.length, again, () => {
     for (const { values } of given) values.storage.release();
   });
 }
@@ -87,15 +91,42 @@ function restore({ values, edge, version, text }: Given, i: number): Tensor {
   return edge.leaf && !edge.leaf.disposed ? edge.leaf : sharing(values, edge);
 }
 
-function checked(y: Tensor): Tensor {
-  if (y instanceof Tensor) return y;
-  throw new TypeError(`checkpoint: the function returned ${y === null ? "null" : typeof y}, not one Tensor.`);
+/** The tensors of a result that gradients go through, in order. */
+function floats(result: unknown): Tensor[] {
+  const found: Tensor[] = [];
+  mapped(result, (y) => {
+    if (isFloat(y.dtype)) found.push(y);
+    return y;
+  });
+  return found;
+}
+
+/** The same arrays and plain objects with other tensors in the places of theirs. One that stands in two stays one. */
+function mapped(value: unknown, f: (y: Tensor) => Tensor, seen: Map<Tensor, Tensor> = new Map()): unknown {
+  if (value instanceof Tensor) {
+    const known = seen.get(value) ?? f(value);
+    seen.set(value, known);
+    return known;
+  }
+  if (Array.isArray(value)) return value.map((v) => mapped(v, f, seen));
+  if (value === null || typeof value !== "object" || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, v]) => [name, mapped(v, f, seen)]));
+}
+
+function checked<Y>(result: Y): Y {
+  let some = false;
+  mapped(result, (y) => {
+    some = true;
+    return y;
+  });
+  if (some) return result;
+  throw new TypeError(`checkpoint: the function returned ${result === null ? "null" : typeof result}, not a Tensor.`);
 }
 
 // Handles of their own, since the function may return what it was given.
 const withoutHistory = (y: Tensor) => {
-  if (checked(y).tracked) recordingHistory();
+  if (y.tracked) recordingHistory();
   return view(y, y.shape);
 };
 /** A leaf is known by its handle, and stays. */
-const withHistory = (y: Tensor) => (checked(y).requiresGrad ? y : sharing(y, edgeOf(y)));
+const withHistory = (y: Tensor) => (y.requiresGrad ? y : sharing(y, edgeOf(y)));

@@ -2,17 +2,25 @@ import { GradientError } from "./errors.js";
 import { add, copy, ones } from "./gradient-math.js";
 import { noGrad } from "./recording.js";
 import { keep, scope } from "./scope.js";
-import { Tensor, type Values, view } from "./tensor.js";
+import { type Tensor, type Values, view } from "./tensor.js";
 
 /** A gradient rule's answer: one entry per input it was asked for. */
 export type Gradients = readonly (Tensor | null | undefined)[];
 
 /**
  * Gradients of a node's inputs from those of its outputs. `into` holds, per input, a gradient that a kernel may add to in
- * place. A rule may answer with the node's one output instead, recorded anew: the walk goes on from there and frees it,
- * unless it is a leaf.
+ * place. A rule may answer with the node's outputs instead, recorded anew: the walk goes on from there.
  */
-export type Rule = (dys: readonly (Tensor | null)[], into: readonly (Tensor | null)[]) => Gradients | Tensor;
+export type Rule = (dys: readonly (Tensor | null)[], into: readonly (Tensor | null)[]) => Gradients | Recomputed;
+
+/** The outputs of a node, computed again with their history. The walk frees them, unless they are leaves. */
+export class Recomputed {
+  readonly outputs: readonly Tensor[];
+
+  constructor(outputs: readonly Tensor[]) {
+    this.outputs = outputs;
+  }
+}
 
 /**
  * Where the gradient of a tensor goes: to one output of the node that made it, or to the tensor itself where that is a leaf.
@@ -61,7 +69,7 @@ export class Node {
     }
   }
 
-  gradients(dys: readonly (Tensor | null)[], into: readonly (Tensor | null)[]): Gradients | Tensor {
+  gradients(dys: readonly (Tensor | null)[], into: readonly (Tensor | null)[]): Gradients | Recomputed {
     if (!this.#rule)
       throw new GradientError(
         `${this.name}: backward ran through this result before, and what it saved is gone. Run the forward again.`,
@@ -142,11 +150,13 @@ export function walk(
       return before && exclusive(before) ? before : null;
     });
     const found = node.gradients(incoming, into);
-    if (found instanceof Tensor) {
-      const dy = incoming[0] as Tensor;
-      if (found.tracked) deliver(edgeOf(found), view(dy, dy.shape));
-      route.add(found);
-      if (!found.requiresGrad) found.dispose();
+    if (found instanceof Recomputed) {
+      found.outputs.forEach((output, i) => {
+        const dy = incoming[i];
+        if (dy && output.tracked) deliver(edgeOf(output), view(dy, dy.shape));
+        route.add(output);
+      });
+      for (const output of found.outputs) if (!output.requiresGrad) output.dispose();
       return;
     }
     node.inputs.forEach((edge, i) => {

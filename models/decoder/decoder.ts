@@ -1,4 +1,4 @@
-import { dropout, nn, scope, type Tensor } from "../../engine/index.js";
+import { checkpoint, dropout, nn, scope, type Tensor } from "../../engine/index.js";
 import type { DecoderContext } from "./attention.js";
 import type { DecoderConfig } from "./config.js";
 import type { FeedForward } from "./feed-forward.js";
@@ -37,6 +37,8 @@ export abstract class Decoder extends nn.Module {
   embed_tokens: nn.Embedding;
   abstract layers: DecoderLayer[];
   readonly config: DecoderConfig;
+  /** In training, each layer is computed again in the backward pass: the same bits in less memory. */
+  checkpointLayers = false;
 
   constructor(init: nn.Initializer, config: DecoderConfig) {
     super();
@@ -61,8 +63,9 @@ export abstract class Decoder extends nn.Module {
     let x = dropout(embeds, this.training ? this.config.dropout.embedding : 0);
     const mixtures = this.layers.map((layer, i) => {
       if (options.hidden) hidden.push(x);
+      const computed = (t: Tensor) => layer.forward(t, i, context);
       // A scope per layer frees what neither the next layer nor the tape needs.
-      const { y, mixture } = scope(() => layer.forward(x, i, context));
+      const { y, mixture } = this.checkpointLayers ? checkpoint(computed, x) : scope(() => computed(x));
       x = y;
       return mixture;
     });

@@ -109,6 +109,7 @@ async function startingPoint(config: TuningConfig, { device }: MedMoeTrainOption
     selectTrainable(network, config.stage, { paper: config.stage === "moe" && config.trains === "paper" });
     alsoTrain(network, config);
     if (config.lora) adapt(network, config, config.lora, init);
+    network.model.checkpointLayers = config.checkpointLayers;
     nn.namePaths(network);
     return { network, tokenizer, files };
   } catch (error) {
@@ -137,7 +138,6 @@ async function becomeMixture(network: MedMoeNetwork, config: MoeTuningConfig, in
   } finally {
     router.dispose();
   }
-  if (config.trainRouter) return;
 }
 
 function mixturesOf(config: MoeTuningConfig, family: Family, n: number, router: DomainRouter): MoeConfig {

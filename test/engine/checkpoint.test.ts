@@ -142,6 +142,22 @@ describe.each(["reference", "cpu"] as const)("checkpoint on %s", async (name) =>
     });
   });
 
+  test("several results in an object, one twice, one of them unused: the gradients are the same", async () => {
+    const both = async (wrapped: boolean) => {
+      using x = keep(normal(device, [6], "x", true));
+      const f = (t: Tensor) => {
+        const y = tanh(t);
+        return { first: square(y), more: [y, y, mul(y, t)] };
+      };
+      scope(() => {
+        const { first, more } = wrapped ? checkpoint(f, x) : f(x);
+        sum(add(mul(first, more[0]), more[1])).backward();
+      });
+      return Array.from((await (x.grad as Tensor).data()) as Float32Array);
+    };
+    expect(await both(true)).toEqual(await both(false));
+  });
+
   test("nothing that wants a gradient: no history", () => {
     using x = normal(device, [6], "x");
     scope(() => expect(checkpoint((t) => square(t), x).tracked).toBe(false));
@@ -149,8 +165,8 @@ describe.each(["reference", "cpu"] as const)("checkpoint on %s", async (name) =>
 
   test("errors", () => {
     using x = normal(device, [6], "x", true);
-    expect(() => checkpoint((t) => [t] as never, x)).toThrow(
-      new TypeError("checkpoint: the function returned object, not one Tensor."),
+    expect(() => checkpoint(() => ({ a: [1] }), x)).toThrow(
+      new TypeError("checkpoint: the function returned object, not a Tensor."),
     );
     scope(() => {
       const y = square(x);
