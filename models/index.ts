@@ -29,7 +29,7 @@ export {
 export type { DecoderConfig } from "./decoder/config.js";
 export { Decoder, type DecoderOptions, type DecoderOutput } from "./decoder/decoder.js";
 export { KeyValueCache } from "./decoder/key-value-cache.js";
-export type { Interval } from "./eval/intervals.js";
+export { type Interval, wilson } from "./eval/intervals.js";
 export { type Baseline, type MajorityBaselines, majorityBaselines } from "./eval/majority.js";
 export {
   type Answer,
@@ -54,6 +54,7 @@ export {
 } from "./eval/med-moe/scores.js";
 export { type Accuracy, marks, type PublishedScores, type Scores, score, type TypeScores } from "./eval/metrics.js";
 export { type Comparison, comparePaired } from "./eval/paired.js";
+export { type PermutationTest, permutationTest } from "./eval/permutation.js";
 export { formatResults } from "./eval/results.js";
 export * from "./generation/index.js";
 export type { Row as VerifyRow } from "./golden/comparison.js";
@@ -68,6 +69,7 @@ export {
   MedMoeAnswerer,
   QuestionError,
 } from "./med-moe/answerer.js";
+export { type AnsweringOptions, answers as answersOfMedMoe } from "./med-moe/answering.js";
 export { namedClass } from "./med-moe/classes.js";
 export {
   type Family,
@@ -81,6 +83,8 @@ export {
 } from "./med-moe/config.js";
 export { countMedMoe, type MedMoeCount } from "./med-moe/count.js";
 export { describeMedMoe, type MedMoeDescription, type Reached } from "./med-moe/describe.js";
+export { expertShares, type LayerShares } from "./med-moe/expert-shares.js";
+export { type MedMoeForTexts, openMedMoeForTexts } from "./med-moe/for-texts.js";
 export { initMedMoe, isQuantizable, type MedMoeInitOptions } from "./med-moe/init.js";
 export { type LanguageModelOptions, languageModel } from "./med-moe/language-model.js";
 export { type LoadedMedMoe, loadMedMoe, type MedMoeLoadOptions } from "./med-moe/load.js";
@@ -119,6 +123,7 @@ export { STAGES, type Stage, selectTrainable } from "./med-moe/stages.js";
 export { type Template, type TemplateName, templateNamed, templateNames, templateOf } from "./med-moe/template.js";
 export { type TinyOptions, writeTinyMedMoe } from "./med-moe/tiny.js";
 export { train as trainMedMoe } from "./med-moe/train.js";
+export { radByImage } from "./med-moe/train-data.js";
 export type {
   MedMoeTrainEvent,
   MedMoeTrainOptions,

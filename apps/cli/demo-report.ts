@@ -2,6 +2,8 @@ import type { DeviceName } from "../../engine/index.js";
 import { comparePaired } from "../../models/index.js";
 import type { ReportData, StageData } from "../report/data.js";
 import { accuracyBars } from "./accuracy-bars.js";
+import type { MedMoeDemoResult } from "./demo-med-moe.js";
+import { medMoeSection } from "./demo-med-moe-report.js";
 import { departures } from "./demo-settings.js";
 import { type StageResult, sinceResume } from "./demo-stage.js";
 import { environment } from "./environment.js";
@@ -15,6 +17,7 @@ export interface DemoRun {
   readonly seconds: number;
   readonly device: { readonly name: DeviceName; readonly description: string };
   readonly stages: readonly StageResult[];
+  readonly medMoe: MedMoeDemoResult;
   /** Thumbnails of test images in the report. */
   readonly images: boolean;
 }
@@ -28,7 +31,7 @@ const SOURCES =
   "from MedPix. The questions about the part of the body come from a template over its labels and are not part of VQA-RAD.";
 
 /** The demo's results as the report shows them. */
-export async function demoReport({ fast, seconds, device, stages, images }: DemoRun): Promise<ReportData> {
+export async function demoReport({ fast, seconds, device, stages, medMoe, images }: DemoRun): Promise<ReportData> {
   return {
     title: "consilium: demo on VQA-RAD",
     lede: "Medical visual question answering, trained on this machine from nothing but the data below.",
@@ -41,7 +44,7 @@ export async function demoReport({ fast, seconds, device, stages, images }: Demo
       },
     ],
     departures: departures(stages.map((stage) => stage.settings)),
-    stages: await Promise.all(stages.map((stage) => stageData(stage, images))),
+    stages: [...(await Promise.all(stages.map((stage) => stageData(stage, images)))), medMoeSection(medMoe)],
     sources: SOURCES,
   };
 }

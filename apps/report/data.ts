@@ -32,8 +32,12 @@ export interface StageData {
   /** Of a training run; null of an evaluation. */
   readonly history: { readonly loss: readonly number[]; readonly lr: readonly number[] } | null;
   readonly groups: readonly BarGroup[];
-  /** How the model compares with the one that sees no image, in words. */
+  /** How the model compares with a control, in words. */
   readonly comparison: string;
+  /** Losses of other runs of the section. */
+  readonly losses?: readonly { readonly title: string; readonly values: readonly number[] }[];
+  /** Which experts the tokens go to. */
+  readonly experts?: { readonly title: string; readonly about: string; readonly groups: readonly ShareGroup[] };
   readonly gallery: readonly GalleryItem[];
 }
 
@@ -52,6 +56,14 @@ export interface Bar {
   /** 95 % interval. */
   readonly low: number;
   readonly high: number;
+}
+
+/** A mixture of experts: what each expert gets, for all images and for some of them. */
+export interface ShareGroup {
+  readonly label: string;
+  /** Behind the label. */
+  readonly note: string;
+  readonly rows: readonly { readonly label: string; readonly shares: readonly number[] }[];
 }
 
 export interface GalleryItem {

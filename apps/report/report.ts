@@ -2,6 +2,7 @@ import { bars } from "./bars.js";
 import { curve } from "./curve.js";
 import type { Fact, GalleryItem, Notice, ReportData, StageData } from "./data.js";
 import { html, Markup } from "./html.js";
+import { shares } from "./shares.js";
 import { style } from "./style.js";
 
 export type { ReportData } from "./data.js";
@@ -47,7 +48,8 @@ const differences = (departures: ReportData["departures"]): Markup => html`<sect
 <table><thead><tr><th scope="col">setting</th><th scope="col">why</th></tr></thead><tbody>${departures.map(([setting, why]) => html`<tr><th scope="row"><code>${setting}</code></th><td>${why}</td></tr>`)}</tbody></table>
 </section>`;
 
-function section({ id, title, about, facts: list, leak, history, groups, comparison, gallery }: StageData): Markup {
+function section(stage: StageData): Markup {
+  const { id, title, about, facts: list, leak, history, groups, comparison, losses = [], experts, gallery } = stage;
   return html`<section>
 <h2>${title}</h2>
 <p>${about}</p>
@@ -55,18 +57,26 @@ ${facts(list)}
 ${leak ? notice({ head: "The test shares rows with training.", text: leak }) : ""}
 ${bars(`${id}-bars`, "Accuracy, with 95 % intervals", groups)}
 ${comparison ? html`<p>${comparison}</p>` : ""}
+${experts ? html`${shares(`${id}-experts`, experts.title, experts.groups)}<p>${experts.about}</p>` : ""}
 ${history ? curves(id, history) : ""}
-<h3>Test questions, drawn by chance</h3>
-${gallery.some(({ image }) => image) ? "" : html`<p class="quiet">Their images are left out; --report-images puts thumbnails here.</p>`}
-<ul class="gallery">${gallery.map(item)}</ul>
+${losses.map(({ title: name, values }, i) => lossCurve(`${id}-loss-${i}`, name, values))}
+${gallery.length > 0 ? examples(gallery) : ""}
 </section>`;
 }
 
+const examples = (gallery: readonly GalleryItem[]): Markup => html`<h3>Test questions, drawn by chance</h3>
+${gallery.some(({ image }) => image) ? "" : html`<p class="quiet">Their images are left out; --report-images puts thumbnails here.</p>`}
+<ul class="gallery">${gallery.map(item)}</ul>`;
+
 function curves(id: string, { loss, lr }: NonNullable<StageData["history"]>): Markup {
-  const smooth = Math.max(1, Math.min(SMOOTH, Math.floor(loss.length / 5)));
-  const title = smooth > 1 ? `Training loss (mean of ${smooth} steps in front of single steps)` : "Training loss";
-  return html`${curve({ id: `${id}-loss`, title, values: loss, height: 240, smooth, format: short })}
+  return html`${lossCurve(`${id}-loss`, "Training loss", loss)}
 ${curve({ id: `${id}-lr`, title: "Learning rate", values: lr, height: 150, format: short })}`;
+}
+
+function lossCurve(id: string, name: string, values: readonly number[]): Markup {
+  const smooth = Math.max(1, Math.min(SMOOTH, Math.floor(values.length / 5)));
+  const title = smooth > 1 ? `${name} (mean of ${smooth} steps in front of single steps)` : name;
+  return curve({ id, title, values, height: 240, smooth, format: short });
 }
 
 const facts = (list: readonly Fact[]): Markup =>

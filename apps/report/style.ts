@@ -23,7 +23,7 @@ svg .grid { stroke: var(--rule); stroke-width: 1; }
 svg .line { fill: none; stroke: var(--accent); stroke-width: 2; stroke-linejoin: round; }
 svg .line.faint { stroke-width: 1; opacity: .3; }
 svg rect { fill-opacity: .75; }
-svg rect.model { fill: var(--accent); }
+svg rect.model, svg rect.expert { fill: var(--accent); }
 svg rect.baseline { fill: var(--baseline); }
 svg .interval { stroke: var(--ink); stroke-width: 1.25; fill: none; }
 details { margin: .25rem 0 0; }

@@ -1,5 +1,6 @@
 import { io, noGrad, reshape, scope, slice, type Tensor } from "../../engine/index.js";
 import { clipConfigJson, clipImageJson } from "../clip/config.js";
+import { baseParameters } from "../peft/merged.js";
 import { writeText } from "../training/files.js";
 import { medMoeConfigJson } from "./config.js";
 import { PROJECTOR_PREFIX, storedParts, TOWER_PREFIX } from "./names.js";
@@ -16,9 +17,12 @@ export interface MedMoeSaveOptions {
   readonly maxShardBytes?: number;
 }
 
-/** The published state dict of a network, tensor by tensor: an expert leaves the device when its turn comes. */
+/**
+ * The published state dict of a network, tensor by tensor: an expert leaves the device when its turn comes. Adapters are left
+ * out: fold them in first (`withMergedAdapters`).
+ */
 export function* medMoeState(network: MedMoeNetwork, dtype: SavedDType = "BF16"): Generator<io.WritableTensor> {
-  for (const [path, p] of network.namedParameters()) {
+  for (const [path, p] of baseParameters(network)) {
     const parts = storedParts(path, p.shape, network.config.family);
     for (const [i, { name, shape }] of parts.entries()) {
       // Integers of quantised layers stay what they are.

@@ -10,7 +10,7 @@ import { saveMedMoe } from "./save.js";
 /** Sizes of the tower. Its last block is not used, as in the published model. */
 const TOWER: ClipVisionConfig = {
   imageSize: 64,
-  patch: 8,
+  patch: 16,
   width: 96,
   layers: 4,
   heads: 4,

@@ -5,12 +5,14 @@ import { RUN_FILE } from "../../../models/index.js";
 import { renderReport } from "../../report/report.js";
 import { commandLine, commonFlags } from "../command-line.js";
 import { addCommonOptions, type CommonOptions, openChosenDevice, wholeNumber } from "../common-options.js";
+import { runMedMoeDemo } from "../demo-med-moe.js";
+import { compared, medMoeDocument } from "../demo-med-moe-report.js";
 import { demoReport } from "../demo-report.js";
 import { demoStages, departures, fastStages } from "../demo-settings.js";
 import { runStage, type StageResult, sinceResume, stageDocument } from "../demo-stage.js";
 import { scoreTable } from "../evaluation.js";
 import { UsageError } from "../exit.js";
-import { bytes, clock } from "../format.js";
+import { bytes, clock, short } from "../format.js";
 import { Interruption } from "../interruption.js";
 import { warnings } from "../leak.js";
 import { say, writeFileIn, writeJson } from "../output.js";
@@ -22,12 +24,14 @@ interface Options extends CommonOptions {
   resume?: boolean;
   fast?: boolean;
   seed?: number;
+  seeds: number;
   reportImages?: boolean;
 }
 
 const EXAMPLES = `
 Trains a small MISS from scratch on "which part of the body is it?" and tests it on images it never saw; then tunes that
-model with adapters on VQA-RAD and tests it on the official questions. Writes report.html and demo.json into --out.
+model with adapters on VQA-RAD and tests it on the official questions. Then trains a small Med-MoE from scratch through all its
+stages, beside a dense control, and tests it on images that it never saw. Writes report.html and demo.json into --out.
 
 Examples:
   consilium demo
@@ -41,6 +45,7 @@ export function addDemo(program: Command): void {
     .option("--out <folder>", "where models and report go", "runs/demo")
     .option("--resume", "measure and report a finished demo again; one that was stopped goes on without it")
     .option("--seed <n>", "of the weights, the order and the split of training images (default: 42)", wholeNumber)
+    .option("--seeds <n>", "Med-MoE: how many seeds of mixtures and dense control", wholeNumber, 1)
     .option("--report-images", "put thumbnails of test images into the report (default: no image leaves the data set)")
     .option("--fast", "a smoke run on 24 images, seconds on the cpu; its numbers mean nothing");
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
@@ -57,7 +62,11 @@ async function run(options: Options): Promise<void> {
   probe.close();
   using interruption = new Interruption();
   const flags = commonFlags(options, device.name);
-  const ofSeed = seed === undefined ? [] : ["--seed", String(seed)];
+  if (options.seeds < 1) throw new UsageError("--seeds is a whole number from 1.");
+  const ofSeed = [
+    ...(seed === undefined ? [] : ["--seed", String(seed)]),
+    ...(options.seeds === 1 ? [] : ["--seeds", String(options.seeds)]),
+  ];
   const how = [...(fast ? ["--fast"] : []), ...ofSeed, ...(options.reportImages ? ["--report-images"] : [])];
   const again = commandLine("demo", ...how, "--out", out, "--resume", ...flags);
 
@@ -80,6 +89,25 @@ async function run(options: Options): Promise<void> {
       `${clock(result.seconds)}, ${bytes(result.peakBytes)} on the device at most, ${bytes(result.peakRss)} in the process${sinceResume(result)}\n`,
     );
   }
+  const medMoe = await runMedMoeDemo({
+    out: join(out, MED_MOE),
+    deviceName: device.name,
+    threads,
+    memory,
+    seed: seed ?? DEFAULT_SEED,
+    seeds: options.seeds,
+    fast,
+    interruption,
+    again,
+    say: (text) => void process.stderr.write(`\n${text}\n`),
+  });
+  for (const control of medMoe.controls) say(options, compared(control));
+  for (const { layer, pValue } of medMoe.shares)
+    say(
+      options,
+      `layer ${layer}: do experts' shares differ by part of the body? permutation test p = ${short(pValue)}`,
+    );
+  say(options, `Med-MoE: ${clock(medMoe.seconds)}, ${bytes(medMoe.peakBytes)} on the device at most`);
   const seconds = (performance.now() - started) / 1000;
   const document = {
     version: 1,
@@ -89,9 +117,10 @@ async function run(options: Options): Promise<void> {
     seconds,
     departures: departures(stages),
     stages: results.map(stageDocument),
+    medMoe: medMoeDocument(medMoe),
   };
   const report = renderReport(
-    await demoReport({ fast, seconds, device, stages: results, images: options.reportImages ?? false }),
+    await demoReport({ fast, seconds, device, stages: results, medMoe, images: options.reportImages ?? false }),
   );
   await writeFileIn(join(out, REPORT), report);
   // The last file: where it is, the demo is finished.
@@ -100,6 +129,9 @@ async function run(options: Options): Promise<void> {
   say(options, `done in ${clock(seconds)}. Report: ${join(out, REPORT)}`);
 }
 
+/** Folder of the small Med-MoE's stages. */
+const MED_MOE = "med-moe";
+const DEFAULT_SEED = 42;
 const REPORT = "report.html";
 const DOCUMENT = "demo.json";
 
@@ -115,6 +147,12 @@ async function prepare(out: string, resume: boolean): Promise<boolean> {
   for (const folder of folders)
     if (!(await exists(join(folder, RUN_FILE))) && (await readdir(folder)).some((name) => !name.startsWith(".")))
       throw new UsageError(`${folder} is no run of the demo. Choose another --out.`);
+  const medMoe = join(out, MED_MOE);
+  if (await exists(medMoe)) {
+    if (!(await exists(join(medMoe, "base", "config.json"))) && (await readdir(medMoe)).length > 0)
+      throw new UsageError(`${medMoe} is no run of the demo. Choose another --out.`);
+    folders.push(medMoe);
+  }
   const finished = await exists(join(out, DOCUMENT));
   if (resume && folders.length === 0)
     throw new UsageError(`${out} holds no demo to go on with. Check --out, or leave out --resume to start one.`);

@@ -1,0 +1,88 @@
+/** Which experts the tokens of images and questions go to. */
+import { noGrad, scope, tensor } from "../../engine/index.js";
+import { asConversation } from "../data/conversations.js";
+import type { VqaRecord } from "../data/record.js";
+import { permutationTest } from "../eval/permutation.js";
+import type { AnsweringOptions } from "./answering.js";
+import { encodeWithImages } from "./image-tokens.js";
+import type { MedMoeNetwork } from "./network.js";
+import { formatPrompt } from "./template.js";
+
+/** The share of tokens that each expert of a mixture was chosen for, for all images and for those of each group. */
+export interface LayerShares {
+  /** The layer that the mixture stands in. */
+  readonly layer: number;
+  /** By expert. */
+  readonly all: readonly number[];
+  /** By group, then by expert. */
+  readonly groups: readonly { readonly name: string; readonly images: number; readonly shares: readonly number[] }[];
+  /** Chance that groups drawn by chance differ as much: a permutation test over images. */
+  readonly pValue: number;
+}
+
+/**
+ * Shares by the category of the records (the part of the body). An image counts once, however many questions it has: first
+ * all tokens of its questions, image rows among them, then images by group.
+ */
+export async function expertShares(
+  network: MedMoeNetwork,
+  records: readonly VqaRecord[],
+  {
+    template,
+    tokenizer,
+    images,
+    signal,
+    seed,
+  }: Pick<AnsweringOptions, "template" | "tokenizer" | "images" | "signal"> & { readonly seed: number },
+): Promise<LayerShares[]> {
+  const { moe } = network.config;
+  if (!moe) return [];
+  const { device } = network.lm_head.weight;
+  const byImage = new Map<string, { group: string; counts: number[][] }>();
+  network.eval();
+  for (const record of records) {
+    const [pixels] = await images.read([record.image], signal);
+    const prompt = formatPrompt(template, asConversation(record).messages.slice(0, 1));
+    const ids = encodeWithImages(tokenizer, prompt);
+    const lists = noGrad(() =>
+      scope(() => {
+        const { size } = images;
+        const { embeds } = network.splice([{ ids }], tensor(pixels, { device, shape: [1, 3, size, size] }));
+        return network.states(embeds).mixtures.flatMap((mixture) => (mixture ? [mixture.routed.lists] : []));
+      }),
+    );
+    const known = byImage.get(record.image) ?? {
+      group: record.category ?? "",
+      counts: moe.experts.map((experts) => new Array<number>(experts).fill(0)),
+    };
+    byImage.set(record.image, known);
+    for (const [i, list] of lists.entries()) {
+      const E = moe.experts[i];
+      // Behind the offsets of the experts' rows: how often each was chosen.
+      const chosen = (await list.data()).subarray(E + 1, 2 * E + 1);
+      for (const [e, count] of chosen.entries()) known.counts[i][e] += count;
+      list.dispose();
+    }
+  }
+  const units = [...byImage.values()];
+  const names = [...new Set(units.map(({ group }) => group))].sort();
+  return moe.layers.map((layer, i) => {
+    const shares = units.map(({ counts }) => normalised(counts[i]));
+    const of = (name: string) => shares.filter((_, unit) => units[unit].group === name);
+    const { pValue } = permutationTest(
+      shares,
+      units.map(({ group }) => group),
+      { seed },
+    );
+    const groups = names.map((name) => ({ name, images: of(name).length, shares: mean(of(name)) }));
+    return { layer, all: mean(shares), groups, pValue };
+  });
+}
+
+function normalised(counts: readonly number[]): number[] {
+  const all = counts.reduce((a, b) => a + b, 0);
+  return counts.map((count) => count / all);
+}
+
+const mean = (vectors: readonly (readonly number[])[]) =>
+  vectors[0].map((_, d) => vectors.reduce((sum, vector) => sum + vector[d], 0) / vectors.length);
