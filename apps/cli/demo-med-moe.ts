@@ -93,7 +93,7 @@ const settings = (out: string, fast: boolean) => {
       stage: "align",
       model: join(out, "base"),
       data: captions,
-      epochs: epochs(6),
+      epochs: epochs(3),
       lr: 2e-3,
       // Nothing is pretrained: tower and language model would stay random.
       alsoTrain: ["tower", "language"],
@@ -103,7 +103,7 @@ const settings = (out: string, fast: boolean) => {
       stage: "instruct",
       model: join(out, "align"),
       data: questions,
-      epochs: epochs(4),
+      epochs: epochs(3),
       lr: 1e-3,
       pad: false,
     },

@@ -187,7 +187,8 @@ function adapt(
   lora: NonNullable<TuningConfig["lora"]>,
   init: nn.Initializer,
 ) {
-  const { attention, mlp } = LINEAR[network.config.family];
+  const { attention, mlp: dense } = LINEAR[network.config.family];
+  const mlp = [...dense, "experts"];
   const { targets, ...options } = lora;
   network.lm_head.requiresGrad(false);
   const hit = applyLora(network.model, init, targets === "all" ? [...attention, ...mlp] : mlp, options);

@@ -4,8 +4,8 @@ import { nn } from "../../engine/index.js";
 const matches = (path: string, targets: readonly string[]) => targets.some((t) => path === t || path.endsWith(`.${t}`));
 
 /**
- * Freezes `root` and puts a LoRA adapter around each linear layer (and patch embedding) whose path ends in one of
- * `targets`. Returns the paths that were hit, in order.
+ * Freezes `root` and puts a LoRA adapter around each linear layer (patch embedding, stack of experts) whose path ends in one
+ * of `targets`. Returns the paths that were hit, in order.
  */
 export function applyLora(
   root: nn.Module,
@@ -25,12 +25,18 @@ export function applyLora(
       hit.push(path);
       return new nn.LoraPatchEmbed(init, child, options);
     }
+    if (child instanceof nn.Experts) {
+      hit.push(path);
+      return new nn.LoraExperts(init, child, options);
+    }
     return null;
   });
   return hit;
 }
 
-export function* loraLayers(root: nn.Module): Generator<[string, nn.LoraLinear | nn.LoraPatchEmbed]> {
+type LoraLayer = nn.LoraLinear | nn.LoraPatchEmbed | nn.LoraExperts;
+
+export function* loraLayers(root: nn.Module): Generator<[string, LoraLayer]> {
   for (const [path, m] of root.namedModules())
-    if (m instanceof nn.LoraLinear || m instanceof nn.LoraPatchEmbed) yield [path, m];
+    if (m instanceof nn.LoraLinear || m instanceof nn.LoraPatchEmbed || m instanceof nn.LoraExperts) yield [path, m];
 }

@@ -7,15 +7,14 @@ import { loraLayers } from "./lora.js";
  */
 export async function withMergedAdapters<T>(root: nn.Module, f: () => Promise<T>): Promise<T> {
   const layers = [...loraLayers(root)].filter(([, l]) => !l.merged);
-  const before = await Promise.all(layers.map(([, l]) => l.base_layer.weight.data()));
+  const weights = layers.flatMap(([, l]) => [...l.base_layer.parameters()]);
+  const before = await Promise.all(weights.map((weight) => weight.data()));
   for (const [, layer] of layers) layer.merge();
   try {
     return await f();
   } finally {
-    for (const [i, [, layer]] of layers.entries()) {
-      layer.unmerge();
-      layer.base_layer.weight.write(before[i]);
-    }
+    for (const [, layer] of layers) layer.unmerge();
+    for (const [i, weight] of weights.entries()) weight.write(before[i]);
   }
 }
 

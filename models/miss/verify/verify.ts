@@ -230,8 +230,10 @@ async function merged(
     const layers = [...loraLayers(network)];
     c.ids("manifest.merged_names", [layers.length]);
     for (const [path, layer] of layers) {
-      const name = `merged.${path}.weight`;
-      if (c.has(name)) c.forward(name, await layer.base_layer.weight.data(), tolerance);
+      for (const [parameter, p] of layer.base_layer.namedParameters()) {
+        const name = `merged.${path}.${parameter}`;
+        if (c.has(name)) c.forward(name, await p.data(), tolerance);
+      }
     }
     const logits = noGrad(() =>
       scope(() => {
