@@ -83,8 +83,9 @@ void grouped_gemm_backward_weight(KERNEL_ARGS) {
     const ExpertRows of(lists.offsets, p.E, p.R, expert);
     const auto dy_rows = of_dy.at(of.begin, 0), x_rows = of_x.at(of.begin, 0);
     const SummedRows<T> left{p.transposed ? dy_rows : x_rows}, right{p.transposed ? x_rows : dy_rows};
-    multiply_cell(left, right, {row, rows, col, cols, 0, of.count()},
-                  WeightGradient<T>{dweight + expert * N * K, width, accumulate});
+    if (rows > 0 && cols > 0)
+      multiply_cell(left, right, {row, rows, col, cols, 0, of.count()},
+                    WeightGradient<T>{dweight + expert * N * K, width, accumulate});
     if (!dbias || (p.transposed ? col_cell : row_cell) != 0) continue;
     sum_rows(dy_rows, of.count(), lists.order + of.begin, weights, p.W, p.transposed ? row : col,
              p.transposed ? rows : cols, p.accumulateBias != 0, dbias + expert * N);

@@ -64,7 +64,13 @@ export function weightPlan(shape: WeightShape) {
     else if (rows >= 96) rows = roundUp(ceilDiv(rows, 2), PANEL);
     else break;
   }
-  return { rows, cols, rowCells: ceilDiv(shape.rows, rows), colCells: ceilDiv(shape.cols, cols) };
+  // One at least: where K is 0, a cell has the gradient of the bias still.
+  return {
+    rows,
+    cols,
+    rowCells: Math.max(1, ceilDiv(shape.rows, rows)),
+    colCells: Math.max(1, ceilDiv(shape.cols, cols)),
+  };
 }
 
 export const weightCells = (shape: WeightShape) => {

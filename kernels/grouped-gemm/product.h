@@ -52,8 +52,9 @@ struct WeightPlan {
       else
         break;
     }
-    row_cells = ceil_div(M, rows);
-    col_cells = ceil_div(N, cols);
+    // One at least: where K is 0, a cell has the gradient of the bias still.
+    row_cells = HWY_MAX(size_t{1}, ceil_div(M, rows));
+    col_cells = HWY_MAX(size_t{1}, ceil_div(N, cols));
   }
 };
 

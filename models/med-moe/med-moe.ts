@@ -30,7 +30,7 @@ export class MedMoe {
   }
 
   /**
-   * Logits [B, T, vocabulary] of ids with -200 in the place of each image, and of `pixels` [N, 3, S, S]: an image for each
+   * Logits [B, T, vocabulary] of ids with -200 in the place of each image, and of `pixels` [N, 3, S, S], an image for each
    * placeholder in their order, and one, unseen, for each text without any; null where there are no images at all.
    */
   forward(samples: readonly Sample[], pixels: Tensor | null): Tensor {
