@@ -7,6 +7,7 @@
 import { ALL_FLOATS, ceilDiv, optional, pass, read, rowGrain, update, write } from "../contract.js";
 import { rowCells, rowPlan, type WeightShape, weightCells } from "./plan.js";
 import * as reference from "./reference.js";
+import * as webgpu from "./webgpu.js";
 
 const sizes = { T: "u32", R: "u32", E: "u32", N: "u32", K: "u32", L: "u32" } as const;
 /** 1: weight is [E,N,K], as nn.Linear has it; 0: [E,K,N]. */
@@ -35,6 +36,7 @@ export const forward = pass({
   params: { ...sizes, ...layout, ...gather, ...epilogue, accumulate: "u32", hasBias: "u32", hasPre: "u32" },
   reference: reference.forward,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "grouped_gemm_forward", cells: rowCells }] },
+  webgpu: { dtypes: ["f32", "f16"], launches: webgpu.forward },
 });
 
 /** dx[r] = dy[row] weight[e]ᵀ, for each grouped row: token-permute/combine adds up those of a token. */
@@ -53,6 +55,7 @@ export const backwardInput = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "grouped_gemm_backward_input", cells: ({ R, E, N, K }) => rowCells({ R, E, N: K, K: N }) }],
   },
+  webgpu: { dtypes: ["f32", "f16"], launches: webgpu.backwardInput },
 });
 
 /** The product of backward-activation. */
@@ -108,6 +111,11 @@ export const backwardActivation = pass({
       },
     ],
   },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    scratchBytes: webgpu.backwardActivationBytes,
+    launches: webgpu.backwardActivation,
+  },
 });
 
 const weightShape = ({ R, E, N, K, transposed }: Record<"R" | "E" | "N" | "K" | "transposed", number>): WeightShape =>
@@ -153,4 +161,5 @@ export const backwardWeight = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "grouped_gemm_backward_weight", cells: (p) => weightCells(weightShape(p)) }],
   },
+  webgpu: { dtypes: ["f32", "f16"], launches: webgpu.backwardWeight },
 });

@@ -1,5 +1,10 @@
 /** K of README.md's letters is here the number of experts of a token, R = T K the grouped rows: kernels/top-k-routing/lists.ts. */
+import { foldGrid, threads } from "../common/wgsl/grid.js";
+import { rowThreads } from "../common/wgsl/rows.js";
 import { ALL_FLOATS, optional, pass, read, rowGrain, update, write } from "../contract.js";
+import backwardCombineWgsl from "./backward-combine.wgsl.js";
+import combineWgsl from "./combine.wgsl.js";
+import dispatchWgsl from "./dispatch.wgsl.js";
 import * as reference from "./reference.js";
 
 const sizes = {
@@ -22,6 +27,7 @@ export const dispatch = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "token_permute_dispatch", cells: ({ R }) => R, grain: ({ C }) => rowGrain(C) }],
   },
+  webgpu: { dtypes: ["f32", "f16"], launches: [threads(dispatchWgsl, ({ R, C }) => R * C)] },
 });
 
 /** y[t] = Σ_k weights[t,k] x[row of (t,k)], in the order of k; a dropped choice adds nothing. Without weights they are 1, and this is the gradient of dispatch. */
@@ -40,6 +46,7 @@ export const combine = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "token_permute_combine", cells: ({ T }) => T, grain: ({ K, C }) => rowGrain(K * C) }],
   },
+  webgpu: { dtypes: ["f32", "f16"], launches: [threads(combineWgsl, ({ T, C }) => T * C)] },
 });
 
 /** dx[r] = weights[t,k] dy[t], zero from the last row kept on; dweights[t,k] = ⟨dy[t], x[r]⟩, zero where dropped. */
@@ -58,5 +65,15 @@ export const backwardCombine = pass({
   cpu: {
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "token_permute_backward_combine", cells: ({ R }) => R, grain: ({ C }) => rowGrain(C) }],
+  },
+  webgpu: {
+    dtypes: ["f32", "f16"],
+    launches: [
+      {
+        source: backwardCombineWgsl,
+        tiles: ({ C }, limits) => ({ WORKGROUP: rowThreads(C, limits) }),
+        grid: ({ R }) => foldGrid(R),
+      },
+    ],
   },
 });

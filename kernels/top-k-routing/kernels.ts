@@ -2,6 +2,7 @@
 import { ceilDiv, optional, pass, read, rowGrain, update, write } from "../contract.js";
 import { PRIORITIES } from "./codes.js";
 import * as reference from "./reference.js";
+import * as webgpu from "./webgpu.js";
 
 export { NOISES, PRIORITIES, SCORES } from "./codes.js";
 export { type ListPlaces, listPlaces } from "./lists.js";
@@ -93,6 +94,7 @@ export const forward = pass({
       { symbol: "top_k_routing_forward_place", cells: ({ T }) => blocks(T), grain: ({ K }) => rowGrain(8 * BLOCK * K) },
     ],
   },
+  webgpu: { dtypes: ["f32"], scratchBytes: webgpu.scratchBytes, launches: webgpu.forward },
 });
 
 /** dlogits from the gradients of weights and of sums, of which either may be absent: an entry of dsums for each of sums. */
@@ -114,4 +116,5 @@ export const backward = pass({
       { symbol: "top_k_routing_backward", cells: ({ T }) => T, grain: ({ E, K }) => rowGrain(8 * (E + K) + 32) },
     ],
   },
+  webgpu: { dtypes: ["f32"], launches: webgpu.backward },
 });

@@ -14,12 +14,6 @@
 // On an H100 (driver 580.159), TFLOP/s: 2048³ 80, with the right operand transposed 84; 1024³ 18, as product-tiled, and 4096³
 // 32, less than its 39: product.ts chooses by these. With the matrices in an array, 2048³ takes four times as long.
 
-struct Matrix {
-  start: u32,      // place of the element (0, 0)
-  step: u32,       // from an item (row of the left, column of the right operand) to the next
-  step_k: u32,     // from a k to the next
-}
-
 struct Product {
   M: u32,
   N: u32,
@@ -62,7 +56,7 @@ fn tile_column(group: vec3<u32>, thread: u32, i: u32) -> u32 {
 fn load_left(m: Matrix, first: u32, k0: u32, K: u32, thread: u32) {
   for (var i = 0u; i < LOADS; i++) {
     let place = place_of(LEFT_ALONG_K == 1u, thread + i * 128u);
-    let at = m.start + (first + place.x) * m.step + (k0 + place.y) * m.step_k;
+    let at = item_place(m, first + place.x) + k_place(m, k0 + place.y);
     var four = vec4<f16>();
     if (ALIGNED == 1u) {
       four = vec4<f16>(left_four(at));
@@ -76,7 +70,7 @@ fn load_left(m: Matrix, first: u32, k0: u32, K: u32, thread: u32) {
 fn load_right(m: Matrix, first: u32, k0: u32, K: u32, thread: u32) {
   for (var i = 0u; i < LOADS; i++) {
     let place = place_of(RIGHT_ALONG_K == 1u, thread + i * 128u);
-    let at = m.start + (first + place.x) * m.step + (k0 + place.y) * m.step_k;
+    let at = item_place(m, first + place.x) + k_place(m, k0 + place.y);
     var four = vec4<f16>();
     if (ALIGNED == 1u) {
       four = vec4<f16>(right_four(at));

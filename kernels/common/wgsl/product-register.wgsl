@@ -20,10 +20,8 @@
 // Of the arrays that a kernel binds its operands as.
 alias Operand = value;
 
-struct Matrix {
-  start: u32,      // place of the element (0, 0)
-  step: u32,       // from an item (row of the left, column of the right operand) to the next
-  step_k: u32,     // from a k to the next
+fn left_element(at: u32) -> f32 {
+  return f32(left[at]);
 }
 
 struct Product {
@@ -53,64 +51,72 @@ fn tile_column(group: vec3<u32>, thread: u32, i: u32) -> u32 {
 fn multiply(p: Product, group: vec3<u32>, thread: u32) {
   let lane = subgroupExclusiveAdd(1u) % 4u;
   let order = vec4(lane) ^ vec4(0u, 1u, 2u, 3u);
-  let steps = order * p.right.step_k;
-  let to_second = 4u * THREADS * p.right.step;
-  var left_at = p.left.start + tile_row(group, thread, 0u) * p.left.step + lane * p.left.step_k;
-  var right_at = p.right.start + (tile_column(group, thread, 0u) + vec4(0u, 1u, 2u, 3u)) * p.right.step;
+  let row = tile_row(group, thread, 0u);
+  let rows0 = four_places(p.left, row + 0u);
+  let rows1 = four_places(p.left, row + 4u);
+  let rows2 = four_places(p.left, row + 8u);
+  let rows3 = four_places(p.left, row + 12u);
+  let rows4 = four_places(p.left, row + 16u);
+  let rows5 = four_places(p.left, row + 20u);
+  let rows6 = four_places(p.left, row + 24u);
+  let rows7 = four_places(p.left, row + 28u);
+  let column = tile_column(group, thread, 0u);
+  let columns = four_places(p.right, column);
+  let second_columns = four_places(p.right, column + 4u * THREADS);
 
   // Of four rows each: their first fours, then from 8 on their second. Only by indices that do not vary: in registers.
   var s = array<mat4x4<f32>, 16>();
   for (var k = 0u; k < p.K; k += 4u) {
     let inside = k + order < vec4(p.K);
-    let block = right_block(right_at, steps, inside);
+    let left_k = k_place(p.left, k + lane);
+    let steps = of_quad(k_place(p.right, k + lane));
+    let block = right_block(columns, steps, inside);
     var second = mat4x4<f32>();
     if (FOURS == 2u) {
-      second = right_block(right_at + to_second, steps, inside);
+      second = right_block(second_columns, steps, inside);
     }
-    let a0 = left_rows(left_at, p.left.step, inside.x);
+    let a0 = left_rows(rows0 + left_k, inside.x);
     s[0] += block * a0;
     if (FOURS == 2u) {
       s[8] += second * a0;
     }
-    let a1 = left_rows(left_at + 4u * p.left.step, p.left.step, inside.x);
+    let a1 = left_rows(rows1 + left_k, inside.x);
     s[1] += block * a1;
     if (FOURS == 2u) {
       s[9] += second * a1;
     }
-    let a2 = left_rows(left_at + 8u * p.left.step, p.left.step, inside.x);
+    let a2 = left_rows(rows2 + left_k, inside.x);
     s[2] += block * a2;
     if (FOURS == 2u) {
       s[10] += second * a2;
     }
-    let a3 = left_rows(left_at + 12u * p.left.step, p.left.step, inside.x);
+    let a3 = left_rows(rows3 + left_k, inside.x);
     s[3] += block * a3;
     if (FOURS == 2u) {
       s[11] += second * a3;
     }
     if (TILE_ROWS == 32u) {
-      let a4 = left_rows(left_at + 16u * p.left.step, p.left.step, inside.x);
+      let a4 = left_rows(rows4 + left_k, inside.x);
       s[4] += block * a4;
       if (FOURS == 2u) {
         s[12] += second * a4;
       }
-      let a5 = left_rows(left_at + 20u * p.left.step, p.left.step, inside.x);
+      let a5 = left_rows(rows5 + left_k, inside.x);
       s[5] += block * a5;
       if (FOURS == 2u) {
         s[13] += second * a5;
       }
-      let a6 = left_rows(left_at + 24u * p.left.step, p.left.step, inside.x);
+      let a6 = left_rows(rows6 + left_k, inside.x);
       s[6] += block * a6;
       if (FOURS == 2u) {
         s[14] += second * a6;
       }
-      let a7 = left_rows(left_at + 28u * p.left.step, p.left.step, inside.x);
+      let a7 = left_rows(rows7 + left_k, inside.x);
       s[7] += block * a7;
       if (FOURS == 2u) {
         s[15] += second * a7;
       }
     }
-    left_at += 4u * p.left.step_k;
-    right_at += 4u * p.right.step_k;
   }
   add(0u, s[0]);
   add(4u, s[1]);
@@ -136,6 +142,16 @@ fn multiply(p: Product, group: vec3<u32>, thread: u32) {
   }
 }
 
+// Places of four items from `item` on.
+fn four_places(m: Matrix, item: u32) -> vec4<u32> {
+  return vec4(item_place(m, item), item_place(m, item + 1u), item_place(m, item + 2u), item_place(m, item + 3u));
+}
+
+// What the lanes of a quad have, in the order of their k.
+fn of_quad(own: u32) -> vec4<u32> {
+  return vec4(own, quadSwapX(own), quadSwapY(own), quadSwapDiagonal(own));
+}
+
 fn add(first: u32, rows: mat4x4<f32>) {
   sums[first] += rows[0];
   sums[first + 1u] += rows[1];
@@ -144,18 +160,18 @@ fn add(first: u32, rows: mat4x4<f32>) {
 }
 
 // Four steps of k, in the order of this lane, of four rows; each row is a column of the matrix.
-fn left_rows(at: u32, step: u32, inside: bool) -> mat4x4<f32> {
+fn left_rows(at: vec4<u32>, inside: bool) -> mat4x4<f32> {
   return mat4x4(
-    left_steps(at, inside),
-    left_steps(at + step, inside),
-    left_steps(at + 2u * step, inside),
-    left_steps(at + 3u * step, inside),
+    left_steps(at.x, inside),
+    left_steps(at.y, inside),
+    left_steps(at.z, inside),
+    left_steps(at.w, inside),
   );
 }
 
 // Of one row: the element that this lane loads, if it is inside, and those of its three neighbours.
 fn left_steps(at: u32, inside: bool) -> vec4<f32> {
-  let own = select(0.0, f32(left[at]), EXACT == 1u || inside);
+  let own = select(0.0, left_element(at), EXACT == 1u || inside);
   return vec4(own, quadSwapX(own), quadSwapY(own), quadSwapDiagonal(own));
 }
 

@@ -19,12 +19,6 @@
 //   one block a thread, without a loop over blocks          41
 // Bounds checks cost little this way: the place in a row of the tile does not change, and k is known when it compiles.
 
-struct Matrix {
-  start: u32,      // place of the element (0, 0)
-  step: u32,       // from an item (row of the left, column of the right operand) to the next
-  step_k: u32,     // from a k to the next
-}
-
 struct Product {
   M: u32,
   N: u32,
@@ -73,12 +67,10 @@ fn tile_column(group: vec3<u32>, thread: u32, i: u32) -> u32 {
 // A block that a thread loads again and again, DEPTH steps of k further each time.
 struct Block {
   is_left: bool,
-  along_k: bool,   // its four runs of four elements are of one item each, else of one k
-  at: u32,         // place of its first element
-  step: u32,       // from a run to the next
-  advance: u32,
-  k: u32,          // first of its four, in the tile
-  four: u32,       // in the rows of the tile
+  along_k: bool,      // its four runs of four elements are of one item each, else of one k
+  items: vec4<u32>,   // places of its items, or of the first alone
+  k: u32,             // first of its four, in the tile
+  four: u32,          // in the rows of the tile
 }
 
 fn block_of(p: Product, group: vec3<u32>, number: u32) -> Block {
@@ -97,24 +89,42 @@ fn block_of(p: Product, group: vec3<u32>, number: u32) -> Block {
     base = 0u;
   }
   // Neighbouring threads load what lies side by side: 8 k of an item, or four items after four items.
-  let along_k = m.step_k == 1u;
+  let along_k = is_along_k(m);
   var four = n % fours;
   var k = n / fours * 4u;
   if (along_k) {
     four = n / 2u % fours;
     k = (n / (2u * fours) * 2u + n % 2u) * 4u;
   }
-  let at = m.start + (first + 4u * four) * m.step + k * m.step_k;
-  return Block(is_left, along_k, at, select(m.step_k, m.step, along_k), DEPTH * m.step_k, k, base + four);
+  first += 4u * four;
+  let items = vec4(
+    item_place(m, first),
+    item_place(m, first + 1u),
+    item_place(m, first + 2u),
+    item_place(m, first + 3u),
+  );
+  return Block(is_left, along_k, items, k, base + four);
 }
 
-fn load_block(b: Block) -> mat4x4<f32> {
+fn load_block(p: Product, b: Block, k: u32) -> mat4x4<f32> {
+  var runs = b.items;
+  if (b.along_k) {
+    runs += k + b.k;
+  } else if (b.is_left) {
+    runs = runs.x + k_places(p.left, k + b.k);
+  } else {
+    runs = runs.x + k_places(p.right, k + b.k);
+  }
   return mat4x4(
-    load_run(b.is_left, b.at),
-    load_run(b.is_left, b.at + b.step),
-    load_run(b.is_left, b.at + 2u * b.step),
-    load_run(b.is_left, b.at + 3u * b.step),
+    load_run(b.is_left, runs.x),
+    load_run(b.is_left, runs.y),
+    load_run(b.is_left, runs.z),
+    load_run(b.is_left, runs.w),
   );
+}
+
+fn k_places(m: Matrix, k: u32) -> vec4<u32> {
+  return vec4(k_place(m, k), k_place(m, k + 1u), k_place(m, k + 2u), k_place(m, k + 3u));
 }
 
 fn load_run(is_left: bool, at: u32) -> vec4<f32> {
@@ -152,8 +162,8 @@ fn store_block(b: Block, runs: mat4x4<f32>, buffer: u32, inside: u32) {
 
 fn multiply(p: Product, group: vec3<u32>, thread: u32) {
   let place = place_of(thread);
-  var block = block_of(p, group, thread);
-  var next = load_block(block);
+  let block = block_of(p, group, thread);
+  var next = load_block(p, block, 0u);
   var buffer = 0u;
   if (BUFFERS == 2u) {
     store_block(block, next, 0u, p.K);
@@ -166,8 +176,7 @@ fn multiply(p: Product, group: vec3<u32>, thread: u32) {
       store_block(block, next, 0u, p.K - k);
       workgroupBarrier();
     }
-    block.at += block.advance;
-    next = load_block(block);
+    next = load_block(p, block, k + DEPTH);
 
     // Written out: as a loop they take a sixth longer.
     four_steps(buffer, 0u, place);

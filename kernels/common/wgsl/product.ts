@@ -1,6 +1,7 @@
 import { ceilDiv, type FloatDType, type GpuLimits, type Tiles, type WgslSource } from "../../contract.js";
 import productMatrix from "./product-matrix.wgsl.js";
 import productRegister from "./product-register.wgsl.js";
+import productStrides from "./product-strides.wgsl.js";
 import productTiled from "./product-tiled.wgsl.js";
 
 /** How a launch cuts a product [M, K] [K, N] for each of B batches. */
@@ -8,12 +9,15 @@ export interface ProductSize {
   readonly B?: number;
   readonly M: number;
   readonly N: number;
-  readonly K: number;
+  /** Null where only the device knows it. */
+  readonly K: number | null;
   /** Whether rows of both operands, as they are stored, are multiples of four elements. */
   readonly aligned: boolean;
   /** Whether rows of the operand as it is stored run along k: the left one's do unless it is transposed. */
   readonly leftAlongK: boolean;
   readonly rightAlongK: boolean;
+  /** A gated product: a thread has both columns of each output, the gate's and that of what it multiplies. */
+  readonly paired?: boolean;
 }
 
 const VARIANTS = {
@@ -32,7 +36,7 @@ const MATRIX: ProductTile = { THREADS: 128, TILE_ROWS: 128, TILE_COLUMNS: 128 };
  * tiles are too few, and more at 4096³, where the operands outgrow the cache.
  */
 function favoursMatrices({ B = 1, M, N, K }: ProductSize): boolean {
-  return B * ceilDiv(M, 128) * ceilDiv(N, 128) >= 200 && 2 * B * (M + N) * K <= 2 ** 25;
+  return K !== null && B * ceilDiv(M, 128) * ceilDiv(N, 128) >= 200 && 2 * B * (M + N) * K <= 2 ** 25;
 }
 
 /** Quads share elements in product-register.wgsl, so a subgroup must have four lanes. Barriers are dear where it is used. */
@@ -59,7 +63,7 @@ function register({ M, N, K }: ProductSize, { subgroupSize }: GpuLimits): Produc
     THREADS: 16,
     TILE_ROWS: inMemory && M > 16 ? 32 : 16,
     TILE_COLUMNS: inMemory && N > 64 ? 128 : 64,
-    EXACT: K % 4 === 0 ? 1 : 0,
+    EXACT: K !== null && K % 4 === 0 ? 1 : 0,
   };
 }
 
@@ -81,10 +85,12 @@ const TILINGS: readonly Tiling[] = [
   { side: 64, rows: 8, columns: 4, buffers: 1, groups: 200 },
   { side: 32, rows: 4, columns: 4, buffers: 1, groups: 0 },
 ];
+/** Threads of eight columns: four of the gate, and four of what it multiplies half a tile further on. */
+const PAIRED_TILINGS: readonly Tiling[] = [TILINGS[0], { side: 64, rows: 4, columns: 8, buffers: 1, groups: 0 }];
 const DEPTH = 16;
 
-function tiled({ B = 1, M, N, aligned }: ProductSize, limits: GpuLimits): ProductTile {
-  const tiling = TILINGS.find(({ side, rows, columns, buffers, groups }) => {
+function tiled({ B = 1, M, N, aligned, paired }: ProductSize, limits: GpuLimits): ProductTile {
+  const tiling = (paired ? PAIRED_TILINGS : TILINGS).find(({ side, rows, columns, buffers, groups }) => {
     const bytes = 16 * buffers * DEPTH * (side / 2);
     const fits = bytes <= limits.maxWorkgroupStorage && side ** 2 <= rows * columns * limits.maxWorkgroupInvocations;
     return fits && B * ceilDiv(M, side) * ceilDiv(N, side) >= groups;
@@ -123,7 +129,7 @@ export const productLaunches = /* @__NO_SIDE_EFFECTS__ */ <P>(
 ) =>
   (Object.keys(VARIANTS) as ProductVariant[]).map((variant) => ({
     source,
-    common: [VARIANTS[variant]],
+    common: [VARIANTS[variant], productStrides],
     tiles: (params: P, limits: GpuLimits, dtype: FloatDType) => productTile(variant, size(params), limits, dtype),
     grid: (params: P, { TILE_ROWS, TILE_COLUMNS }: Tiles) => {
       const { B = 1, M, N } = size(params);
