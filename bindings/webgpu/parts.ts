@@ -33,20 +33,22 @@ export function partsOf(
   const large = largeOf(whole);
   if (large === undefined) return [whole];
 
-  const cuts = [launch.cut?.(whole.params, dtype) ?? []].flat();
+  const cuts = [launch.cut?.(whole.params, dtype) ?? []].flat().map((cut) => {
+    const along = cut.along ?? byShape(pass, cut.over, whole.params);
+    return { ...cut, along };
+  });
+  const refuse = (name: string, size: number): never => {
+    throw new BindingTooLarge(pass, name, size, most, cuts.length > 0);
+  };
+  const fixed = names.find((name) => sizeOf(whole, name) > most && !cuts.some(({ along }) => along[name]));
+  if (fixed !== undefined) refuse(fixed, sizeOf(whole, fixed));
+
   let parts: readonly Part[] = [whole];
   for (const cut of cuts) {
-    const along = cut.along ?? byShape(pass, cut.over, whole.params);
-    const cutNames = names.filter((name) => along[name]);
+    const cutNames = names.filter((name) => cut.along[name]);
     parts = parts.flatMap((part) =>
-      cutNames.some((name) => sizeOf(part, name) > most)
-        ? cutInto(pass, dtype, part, cut, along, cutNames, most)
-        : part,
+      cutNames.some((name) => sizeOf(part, name) > most) ? cutInto(pass, dtype, part, cut, cutNames, most) : part,
     );
-  }
-  for (const part of parts) {
-    const fixed = largeOf(part);
-    if (fixed !== undefined) throw new BindingTooLarge(pass, fixed, sizeOf(part, fixed), most, cuts.length > 0);
   }
   return [...parts];
 }
@@ -56,11 +58,11 @@ function cutInto(
   pass: AnyPass,
   dtype: FloatDType,
   whole: Part,
-  cut: Cut<Params>,
-  along: Numbers,
+  cut: Cut<Params> & { readonly along: Numbers },
   names: readonly string[],
   most: number,
 ): Part[] {
+  const { along } = cut;
   const bytes = (name: string) => {
     const stored: DType | "value" = pass.buffers[name].dtype;
     return BYTES[stored === "value" ? dtype : stored];

@@ -6,7 +6,7 @@ import type { AnyPass, FloatDType } from "../../kernels/contract.js";
 import { partial } from "../../kernels/grad-norm/kernels.js";
 import { forward as layerNorm } from "../../kernels/layer-norm/kernels.js";
 import { forward as matmul } from "../../kernels/matmul/kernels.js";
-import { forward as reduce } from "../../kernels/reduce/kernels.js";
+import { forward as topK } from "../../kernels/top-k/kernels.js";
 
 const memory = (size: number): WebGpuMemory =>
   ({ buffer: {}, bytes: size, offset: 0, size, key: ",m", batch: 0, recordings: 0 }) as WebGpuMemory;
@@ -18,6 +18,7 @@ function cut(pass: AnyPass, dtype: FloatDType, sizes: (number | null)[], params:
   const buffers = sizes.map((size) => (size === null ? null : memory(size)));
   return partsOf(pass, launch, dtype, { params, buffers }, most).map((part) => ({
     params: part.params,
+    first: part.first,
     bound: part.buffers.map((b) => b && [b.offset, b.size]),
   }));
 }
@@ -28,6 +29,7 @@ describe("a launch whose buffers are over the limit of a binding", () => {
     expect(cut(layerNorm, "f32", [1024, 256, 256, 1024, 16, 16], params, 1024)).toEqual([
       {
         params,
+        first: undefined,
         bound: [
           [0, 1024],
           [0, 256],
@@ -95,18 +97,30 @@ describe("a launch whose buffers are over the limit of a binding", () => {
     const batched = cut(matmul, "f32", [81_920, 16_384, null, 81_920, null], batches, 40_000);
     expect(batched.map(({ params }) => params.B)).toEqual([2, 2, 1]);
     const summed = { ...product, ...epilogue, K: 512, transposeA: 1, hasBias: 1 };
+    // In whole fours of k: kernels read operands as vectors.
     const sums = cut(matmul, "f32", [131_072, 131_072, 256, 16_384, null], summed, 70_000);
     expect(sums.map(({ params }) => [params.K, params.accumulate, params.hasBias])).toEqual([
-      [273, 0, 1],
-      [239, 1, 0],
+      [272, 0, 1],
+      [240, 1, 0],
     ]);
     // In f16 y would round once for each part.
     expect(() => cut(matmul, "f16", [65_536, 65_536, 128, 8192, null], summed, 35_000)).toThrow(BindingTooLarge);
   });
 
+  test("a product is cut by columns where those are rows of the weight, and by rows and columns where both are too large", () => {
+    const wide = { ...product, ...epilogue, N: 512, transposeB: 1 };
+    const columns = cut(matmul, "f32", [16_384, 131_072, 2048, 131_072, null], wide, 131_071);
+    expect(columns.map(({ params, first }) => [params.M, params.N, first?.M, first?.N])).toEqual([
+      [60, 448, 0, 0],
+      [60, 64, 0, 448],
+      [4, 448, 60, 0],
+      [4, 64, 60, 448],
+    ]);
+  });
+
   test("is refused where it cannot be cut, or a buffer that every part needs is too large", () => {
-    expect(() => cut(reduce, "f32", [4096, 16], { O: 1, L: 1024, I: 1, f: 0 }, 1024)).toThrow(
-      "reduce/forward: x would take a binding of 4096 bytes; this adapter's hold 1024, and this launch cannot be cut into " +
+    expect(() => cut(topK, "f32", [4096, 16, 16], { T: 1, V: 1024, K: 4 }, 1024)).toThrow(
+      "top-k/forward: x would take a binding of 4096 bytes; this adapter's hold 1024, and this launch cannot be cut into " +
         "smaller ones. Give it fewer rows at a time, or use the cpu device.",
     );
     const wide = { T: 2, C: 1024, eps: 1e-5 };
