@@ -43,9 +43,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let right_matrix = Matrix(start, steps.x, steps.y, PLAIN, 0u);
   let place = vec3(group.x, tile.number, 0u);
 
-  multiply(Product(tile.rows, params.K, select(0u, params.N, kept), left_matrix, right_matrix), place, thread);
+  let product = Product(tile.rows, params.K, select(0u, params.N, kept), left_matrix, right_matrix);
+  multiply(product, place, thread);
 
-  for (var i = 0u; i < SUMS; i++) {
+  for (var i = 0u; i < sum_count(product); i++) {
     let row = tile_row(place, thread, i);
     let column = tile_column(place, thread, i);
     if (row < tile.rows) {

@@ -49,11 +49,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let left_matrix = Matrix(0u, 1u, params.N, left_rows, first);
   let right_matrix = Matrix(0u, 1u, params.K, right_rows, first);
 
-  multiply(Product(params.N, params.K, rows, left_matrix, right_matrix), group, thread);
+  let product = Product(params.N, params.K, rows, left_matrix, right_matrix);
+  multiply(product, group, thread);
 
   let start = group.z * params.N * params.K;
   let steps = select(vec2(1u, params.N), vec2(params.K, 1u), params.transposed == 1u);
-  for (var i = 0u; i < SUMS; i++) {
+  for (var i = 0u; i < sum_count(product); i++) {
     let n = tile_row(group, thread, i);
     let k = tile_column(group, thread, i);
     if (n < params.N) {

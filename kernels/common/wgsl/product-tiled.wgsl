@@ -160,6 +160,11 @@ fn store_block(b: Block, runs: mat4x4<f32>, buffer: u32, inside: u32) {
   tile[buffer][b.k + 3u][b.four] = by_k[3];
 }
 
+// A constant, so that the sums stay in registers.
+fn sum_count(p: Product) -> u32 {
+  return SUMS;
+}
+
 fn multiply(p: Product, group: vec3<u32>, thread: u32) {
   let place = place_of(thread);
   let block = block_of(p, group, thread);
