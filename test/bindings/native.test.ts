@@ -47,7 +47,7 @@ describe("memory", () => {
   test("transfers outside the allocation and uses after release are errors", async () => {
     const device = open();
     const memory = device.allocate(16, "f32");
-    expect(() => device.write(memory, new Float32Array(17), "f32")).toThrow(/68 bytes into 64/);
+    expect(() => device.write(memory, new Float32Array(17), "f32")).toThrow(/write of 68 bytes at 0 into 64/);
     await expect(device.read(memory, 68, "f32")).rejects.toThrow(/68 bytes from 64/);
     device.release(memory);
     expect(() => device.write(memory, new Float32Array(1), "f32")).toThrow(/released/);
