@@ -52,7 +52,7 @@ describe("layouts", () => {
     await expectAll(folder);
     await expectAll(at("model.safetensors.index.json"));
     const reader = await openCheckpoint(folder);
-    expect(reader.metadata).toEqual({ total_size: "200" });
+    expect(reader.metadata).toEqual({ format: "pt", total_size: "200" });
     await reader.close();
   });
 
