@@ -6,6 +6,7 @@ import { hasMatrices } from "../../bindings/webgpu/adapter.js";
 import { assemble } from "../../bindings/webgpu/program.js";
 import { withCheckedMatrices } from "../../engine/check-matrices.js";
 import productMatrix from "../../kernels/common/wgsl/product-matrix.wgsl.js";
+import productStrides from "../../kernels/common/wgsl/product-strides.wgsl.js";
 import type { AnyPass } from "../../kernels/contract.js";
 import forward from "../../kernels/matmul/forward.wgsl.js";
 
@@ -78,7 +79,9 @@ test("the kernel is WGSL that Dawn takes", async () => {
   for (const is of [0, 1]) {
     const along = { ALIGNED: is, LEFT_ALONG_K: is, RIGHT_ALONG_K: 1 - is };
     const tiles = { THREADS: 128, TILE_ROWS: 128, TILE_COLUMNS: 128, ...along };
-    const module = device.createShaderModule({ code: assemble(forward, "f16", tiles, [productMatrix]) });
+    const module = device.createShaderModule({
+      code: assemble(forward, "f16", tiles, [productMatrix, productStrides]),
+    });
     const { messages } = await module.getCompilationInfo();
     expect(messages.map(({ lineNum, message }) => `${lineNum}: ${message}`)).toEqual([]);
   }
