@@ -14,10 +14,15 @@
  * offsets alone, too.
  */
 export interface ListPlaces {
+  /** First element of the offsets, always 0. */
   readonly offsets: number;
+  /** First element of the counts. */
   readonly counts: number;
+  /** First element of the order. */
   readonly order: number;
+  /** First element of the positions. */
   readonly position: number;
+  /** First element of the experts. */
   readonly experts: number;
   /** Elements of all. */
   readonly length: number;

@@ -25,7 +25,14 @@ export interface DecoderConfig {
   /** Standard deviation of initial weights. */
   readonly initializerRange: number;
   /** Probabilities in training. */
-  readonly dropout: { readonly embedding: number; readonly residual: number; readonly attention: number };
+  readonly dropout: {
+    /** Of embeddings. */
+    readonly embedding: number;
+    /** Of what a layer adds. */
+    readonly residual: number;
+    /** Of attention's weights. */
+    readonly attention: number;
+  };
 }
 
 /** What an MLP of a decoder is made by. */

@@ -34,8 +34,11 @@ export interface DecoderOutput {
 
 /** Embeddings to states: the part of a language model that its families share. */
 export abstract class Decoder extends nn.Module {
+  /** Rows of the vocabulary. */
   embed_tokens: nn.Embedding;
+  /** From the first to the last. */
   abstract layers: DecoderLayer[];
+  /** Sizes. */
   readonly config: DecoderConfig;
   /** In training, each layer is computed again in the backward pass: the same bits in less memory. */
   checkpointLayers = false;
@@ -51,7 +54,10 @@ export abstract class Decoder extends nn.Module {
   abstract finalNorm(): nn.LayerNorm;
 
   /** A dense feed-forward of the family, as a layer without a mixture has it. */
-  abstract denseMlp(init: nn.Initializer): nn.Module & { forward(x: Tensor): Tensor };
+  abstract denseMlp(init: nn.Initializer): nn.Module & {
+    /** Rows to rows. */
+    forward(x: Tensor): Tensor;
+  };
 
   /** Embeddings [B, L, width], image rows among them, to states. */
   forward(embeds: Tensor, options: DecoderOptions = {}): DecoderOutput {

@@ -6,7 +6,9 @@ import type { DecoderConfig } from "./config.js";
  * allocated once and owned. `decoder.forward` writes the rows of its tokens behind the `length` that are there.
  */
 export class KeyValueCache {
+  /** [B, capacity, groups, head width] of each layer. */
   readonly keys: readonly Tensor[];
+  /** As the keys. */
   readonly values: readonly Tensor[];
   /** Sequences. */
   readonly batch: number;
@@ -57,10 +59,12 @@ export class KeyValueCache {
     this.#length += tokens;
   }
 
+  /** Frees keys and values. */
   dispose(): void {
     for (const t of [...this.keys, ...this.values]) t.dispose();
   }
 
+  /** The same, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

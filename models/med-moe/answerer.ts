@@ -27,6 +27,7 @@ import { formatPrompt, type Template } from "./template.js";
 
 /** How questions are put and answered. */
 export interface AnswerSettings {
+  /** How a question becomes a prompt. */
   readonly template: Template;
   /** Asks for the letter of a choice. Default false. */
   readonly singlePrediction?: boolean;
@@ -63,8 +64,11 @@ export const MAX_NEW_TOKENS = 2048;
  * how many processes share them.
  */
 export class MedMoeAnswerer {
+  /** The model that answers. */
   readonly network: MedMoeNetwork;
+  /** Its vocabulary. */
   readonly tokenizer: TextTokenizer;
+  /** How it answers. */
   readonly settings: AnswerSettings;
 
   constructor(network: MedMoeNetwork, tokenizer: TextTokenizer, settings: AnswerSettings) {
@@ -73,6 +77,7 @@ export class MedMoeAnswerer {
     this.settings = settings;
   }
 
+  /** Where it computes. */
   get device(): Device {
     return this.network.lm_head.weight.device;
   }

@@ -12,14 +12,21 @@ import type { SquareImages } from "./square-images.js";
 import { formatPrompt, type Template } from "./template.js";
 import { captionStart } from "./train-data.js";
 
+/** How `answersOfMedMoe` asks. */
 export interface AnsweringOptions {
+  /** How a question becomes a prompt. */
   readonly template: Template;
+  /** The model's vocabulary. */
   readonly tokenizer: TextTokenizer;
+  /** Reads images as the model wants them. */
   readonly images: SquareImages;
   /** Questions side by side. */
   readonly batch: number;
+  /** Longest answer. */
   readonly maxNewTokens: number;
+  /** Stops between two batches, with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Called after each batch, with the questions that are answered. */
   onProgress?(done: number, total: number): void;
 }
 

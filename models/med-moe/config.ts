@@ -45,13 +45,23 @@ export interface VisionConfig {
 
 /** A Med-MoE model, or one on the way to it: a language model, a LLaVA of dense layers, a mixture. */
 export interface MedMoeConfig {
+  /** Which language model. */
   readonly family: Family;
+  /** Sizes of the language model. */
   readonly decoder: DecoderConfig;
   /** Null: all layers are dense. */
   readonly moe: MoeConfig | null;
+  /** What its images come through. */
   readonly vision: VisionConfig;
   /** Tokens by role; null where config.json does not say. */
-  readonly tokens: { readonly begin: number | null; readonly end: number | null; readonly pad: number | null };
+  readonly tokens: {
+    /** In front of a text. */
+    readonly begin: number | null;
+    /** Behind an answer. */
+    readonly end: number | null;
+    /** Fills rows of a batch. */
+    readonly pad: number | null;
+  };
   /** The file's own object: what is not read here is written back as it was. */
   readonly json: Readonly<Record<string, unknown>>;
 }

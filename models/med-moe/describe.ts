@@ -10,7 +10,9 @@ export type Reached = "language model" | "align" | "instruct" | "moe";
 
 /** What a model's folder holds, as far as config.json and the names of its tensors say. */
 export interface MedMoeDescription {
+  /** config.json as it was read. */
   readonly config: MedMoeConfig;
+  /** The stage that the folder is of. */
   readonly reached: Reached;
   /** Null in a dense model. */
   readonly form: MixtureForm | null;

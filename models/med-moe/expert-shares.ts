@@ -15,7 +15,14 @@ export interface LayerShares {
   /** By expert. */
   readonly all: readonly number[];
   /** By group, then by expert. */
-  readonly groups: readonly { readonly name: string; readonly images: number; readonly shares: readonly number[] }[];
+  readonly groups: readonly {
+    /** The category. */
+    readonly name: string;
+    /** How many images are of it. */
+    readonly images: number;
+    /** Of each expert, from 0 to 1. */
+    readonly shares: readonly number[];
+  }[];
   /** Chance that groups drawn by chance differ as much: a permutation test over images. */
   readonly pValue: number;
 }

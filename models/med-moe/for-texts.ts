@@ -8,9 +8,13 @@ import { type Template, templateNamed } from "./template.js";
 
 /** A model with all that turns its texts and images into numbers. */
 export interface MedMoeForTexts extends Disposable {
+  /** Weights. */
   readonly network: MedMoeNetwork;
+  /** Vocabulary. */
   readonly tokenizer: TextTokenizer;
+  /** How messages become a prompt. */
   readonly template: Template;
+  /** Reads images. */
   readonly images: SquareImages;
 }
 

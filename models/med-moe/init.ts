@@ -9,6 +9,7 @@ import { medMoeState, type SavedDType, writeMedMoeFolder } from "./save.js";
 
 /** What `initMedMoe` takes. */
 export interface MedMoeInitOptions {
+  /** Which sizes. */
   readonly backbone: MedMoePresetName;
   /** Default BF16. */
   readonly dtype?: SavedDType;

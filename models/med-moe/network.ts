@@ -52,10 +52,15 @@ export interface MedMoeLoss {
  * mixtures of experts. Jiang et al.: Med-MoE, arXiv 2404.10237.
  */
 export class MedMoeNetwork extends nn.Module {
+  /** Images to patches. */
   image_tower: ClipVisionTower;
+  /** Patches to rows of the language model. */
   mm_projector: Projector;
+  /** The language model, without its head. */
   model: Decoder;
+  /** States to logits. */
   lm_head: nn.Linear;
+  /** Sizes and mixtures. */
   config: MedMoeConfig;
 
   /** All layers are dense: `toMixtures` puts experts into those that `config` names. */

@@ -6,6 +6,7 @@ import { CLIP_VIT_L_14_336 } from "../clip/config.js";
 export interface MedMoePreset {
   /** Its config.json. */
   readonly json: Readonly<Record<string, unknown>>;
+  /** Sizes of its vision tower. */
   readonly tower: ClipVisionConfig;
 }
 
@@ -44,7 +45,11 @@ const stablelm = {
   moe: mixtures,
 };
 
-export const MED_MOE_PRESETS = {
+/** Names of the presets: the language models that they are built on. */
+export type MedMoePresetName = "stablelm-2-1.6b" | "phi-2" | "tiny";
+
+/** Models to begin with, by the language model that they are built on. */
+export const MED_MOE_PRESETS: Readonly<Record<MedMoePresetName, MedMoePreset>> = {
   "stablelm-2-1.6b": {
     json: {
       ...stablelm,
@@ -108,7 +113,4 @@ export const MED_MOE_PRESETS = {
     },
     tower: { ...CLIP_VIT_L_14_336, imageSize: 56, width: 64, layers: 3, heads: 4, hidden: 128 },
   },
-} as const satisfies Readonly<Record<string, MedMoePreset>>;
-
-/** Names of the presets: the language models that they are built on. */
-export type MedMoePresetName = keyof typeof MED_MOE_PRESETS;
+};

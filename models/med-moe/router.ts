@@ -7,6 +7,7 @@ import type { Sample } from "./splice.js";
  * trained on that feature, and used on each token's state: so it is published.
  */
 export class DomainRouter extends nn.Module {
+  /** [experts, width] with a bias, by its name in the published file. */
   fc1: nn.Linear;
 
   constructor(init: nn.Initializer, width: number, experts: number) {

@@ -8,6 +8,7 @@ import type { MoeConfig } from "./config.js";
  * the rows of the prompt, images among them, then those of the answer, each but the last, which no layer has seen.
  */
 export interface RoutingRecord {
+  /** Of the question, as in the file of answers. */
   readonly question_id: string;
   /** Which layers of the model are mixtures. */
   readonly layers: readonly number[];
@@ -60,6 +61,7 @@ export class RoutingRecorder {
     this.#steps.push(step);
   };
 
+  /** Ends a question and gives what was chosen in it: `prompt` tokens stood in front of the answer. */
   async record(question_id: string, prompt: number, images: RoutingRecord["images"]): Promise<RoutingRecord> {
     const steps = await Promise.all(this.#steps.map((step) => Promise.all(step)));
     const { layers, experts, topK } = this.#moe;

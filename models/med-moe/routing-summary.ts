@@ -13,7 +13,9 @@ export interface RoutingPath {
 
 /** How the tokens of many questions were routed. */
 export interface RoutingSummary {
+  /** How many were recorded. */
   readonly questions: number;
+  /** Tokens by kind. */
   readonly tokens: Readonly<Record<TokenKind, number>>;
   /** Which layers of the model are mixtures. */
   readonly layers: readonly number[];

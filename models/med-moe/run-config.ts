@@ -2,6 +2,7 @@ import { z } from "zod";
 
 /** Conversations in LLaVA's layout: one or more files, which are joined. */
 const jsonData = z.strictObject({
+  /** Files of one's own. */
   set: z.literal("json"),
   /** Files: each a JSON array of `{ image, conversations, ... }`. */
   files: z.array(z.string()).min(1),
@@ -15,7 +16,9 @@ const jsonData = z.strictObject({
  * on is in any training.
  */
 const radData = z.strictObject({
+  /** Which of its questions. */
   set: z.enum(["vqa-rad-captions", "vqa-rad-by-image", "organ"]),
+  /** Where VQA-RAD is. */
   folder: z.string(),
   /** Only the images of smoke.json: a run of seconds. */
   smoke: z.boolean().default(false),

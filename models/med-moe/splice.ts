@@ -4,6 +4,7 @@ import { IGNORE } from "./sample.js";
 
 /** Ids of one text, images as `IMAGE_TOKEN`, without padding; and what is learnt at each, -100 for nothing. */
 export interface Sample {
+  /** Of the text, -200 in the place of each image. */
   readonly ids: ArrayLike<number>;
   /** As long as `ids`. */
   readonly labels?: ArrayLike<number>;

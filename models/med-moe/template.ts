@@ -5,7 +5,9 @@ import { countImages, IMAGE, type Message } from "../text/message.js";
 /** The names of templates. */
 export type TemplateName = "stablelm" | "phi" | "plain" | "simple";
 
+/** How a conversation is written as one text. */
 export interface Template {
+  /** As it is asked for. */
   readonly name: TemplateName;
   /** In front of all. */
   readonly system: string;

@@ -36,11 +36,12 @@ async function conversationsOf(data: ConversationData, signal?: AbortSignal): Pr
 }
 
 /** The questions of VQA-RAD or of organ.json, by image: no image of `test` is in `train`. */
-export async function radByImage({
-  set,
-  folder,
-  smoke,
-}: Exclude<ConversationData, { set: "json" }>): Promise<{ train: VqaRecord[]; test: VqaRecord[] }> {
+export async function radByImage({ set, folder, smoke }: Exclude<ConversationData, { set: "json" }>): Promise<{
+  /** To train on. */
+  train: VqaRecord[];
+  /** To measure on. */
+  test: VqaRecord[];
+}> {
   const organ = await (smoke ? loadOrganSmoke : loadOrgan)(folder);
   if (set === "organ") return organ;
   const official = await loadVqaRad(folder);

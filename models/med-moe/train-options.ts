@@ -27,7 +27,9 @@ export type MedMoeTrainEvent =
   | {
       /** Of the router's stage: features of some conversations are there. */
       readonly type: "features";
+      /** Conversations that have theirs. */
       readonly done: number;
+      /** All of them. */
       readonly total: number;
     }
   | {
@@ -47,6 +49,7 @@ export type MedMoeTrainEvent =
   | {
       /** Measured on held-back conversations. */
       readonly type: "validation";
+      /** Its numbers. */
       readonly validation: MedMoeValidation;
     }
   | {
@@ -84,6 +87,7 @@ export interface MixtureSizes {
 
 /** What came of a stage. */
 export interface MedMoeTrainResult {
+  /** Its settings, defaults filled in. */
   readonly config: MedMoeRunConfig;
   /** Whether `signal` stopped it. */
   readonly interrupted: boolean;
@@ -94,7 +98,12 @@ export interface MedMoeTrainResult {
   /** In order. */
   readonly validations: readonly MedMoeValidation[];
   /** Values that a step changes, and all of them. */
-  readonly parameters: { readonly trainable: number; readonly total: number };
+  readonly parameters: {
+    /** Changed by a step. */
+    readonly trainable: number;
+    /** All. */
+    readonly total: number;
+  };
   /** Steps done. */
   readonly steps: number;
   /** The step that this process went on from; 0 where it did all of them. */
@@ -105,13 +114,17 @@ export interface MedMoeTrainResult {
 
 /** A share of conversations whose modality the router named. */
 export interface RouterAccuracy {
+  /** Named rightly. */
   readonly correct: number;
+  /** Asked about. */
   readonly total: number;
 }
 
+/** What the router's stage made. */
 export interface RouterResult {
   /** Modalities; the place of each is its expert. */
   readonly classes: readonly string[];
+  /** Of the conversations it was trained on. */
   readonly train: RouterAccuracy;
   /** Null where none were held back. */
   readonly validation: RouterAccuracy | null;

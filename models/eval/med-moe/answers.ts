@@ -34,12 +34,17 @@ export interface PairOptions {
 
 /** An answer as a line of its file, with the keys of the published driver. */
 export interface AnswerLine extends Readonly<Record<string, unknown>> {
+  /** Of the question. */
   readonly question_id: string | number;
+  /** What the model was asked. */
   readonly prompt: string;
+  /** What it said. */
   readonly text: string;
   /** 22 characters by what is answered and how: the same evaluation gives the same ids. */
   readonly answer_id: string;
+  /** The model's name. */
   readonly model_id: string;
+  /** What else is known; empty as published. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
