@@ -4,7 +4,13 @@
 //
 // In the tail the lanes past the end load as zero and are not stored; `keep` replaces what a body made of them, where
 // that would disturb a sum or a maximum. Included once per target, as simd.h is.
+//
+// A large body is ROW_BODY instead of HWY_ATTR: GCC would call it for each vector, with its sums in memory.
 #include "kernels/common/cpu/simd.h"
+
+#ifndef ROW_BODY
+#define ROW_BODY HWY_ATTR __attribute__((always_inline))
+#endif
 
 #if defined(CONSILIUM_ROWS_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONSILIUM_ROWS_H
