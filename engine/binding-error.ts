@@ -15,6 +15,15 @@ export function bindingError(error: unknown): unknown {
   return error;
 }
 
+/** The result of `call`, which calls a binding; the errors that it throws are the engine's. */
+export function callBinding<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw bindingError(error);
+  }
+}
+
 /** `work`, whose errors are the engine's. */
 export const engineErrors = <T>(work: Promise<T>): Promise<T> =>
   work.catch((error) => {

@@ -57,7 +57,7 @@ export class Captured<T> {
     this.#reserve = pool.openReserve();
     const first = device.randomState.sequence;
     try {
-      this.result = device.recordInto(this.#recording, this.#log, this.#reserve, () =>
+      this.result = device.mode.recordInto(this.#recording, this.#log, this.#reserve, () =>
         scope(() => {
           // A region of its own: a cast from before the capture would not be made again in a replay.
           const result = inRegion(autocastType(), step);
@@ -77,7 +77,7 @@ export class Captured<T> {
   /** Enqueues the step again: same launches, same memory; new random numbers, the next step of its optimisers. */
   replay(): T {
     if (this.#disposed) throw new DisposedError("replay: the captured step was disposed. Capture it again.");
-    this.#device.refuseInside("a replay");
+    this.#device.mode.refuseInside("a replay");
     for (const prelude of this.#log.preludes) prelude();
     this.#device.replay(this.#recording, this.#random.first, this.#random.count);
     for (const storage of this.#log.written) storage.changed();
@@ -129,7 +129,7 @@ export class Captured<T> {
 export function capture<T>(device: Device, step: () => ScopeResult<T>): Captured<T> {
   if (!device.binding.newRecording)
     throw new DeviceError(`capture: the ${device.name} device cannot replay. Call the step itself.`);
-  device.refuseInside("another capture");
+  device.mode.refuseInside("another capture");
   return new Captured(device, step);
 }
 

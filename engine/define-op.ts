@@ -1,67 +1,13 @@
-import type { Buffers, DType, FloatDType, Params, Pass } from "../kernels/contract.js";
+import type { Buffers, FloatDType, Params, Pass } from "../kernels/contract.js";
 import { type AutocastRule, underAutocast } from "./autocast.js";
+import { bindDims, checkInputs } from "./check-inputs.js";
 import type { Device } from "./device.js";
 import { type Arguments, type Numbers, type Results, run } from "./dispatch.js";
-import { isFloat } from "./dtype.js";
-import { DeviceError, DTypeError, describe, GradientError, ShapeError } from "./errors.js";
+import type { Inputs, InputTensors } from "./op-schema.js";
 import { recordingHistory, unrecorded } from "./recording.js";
+import { release, restore, type SavedTensors, save } from "./saved-tensors.js";
 import { attach, Node } from "./tape.js";
-import { Tensor, type Values, valuesOf, view } from "./tensor.js";
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Schema
-
-/** What an op accepts as one of its inputs: made by `float`, `int`, `any` and `maybe`. */
-export interface InputSchema<Optional extends boolean = boolean> {
-  /** Types that it may have. */
-  readonly kind: "float" | "f32" | "i32" | "any";
-  /** Letters that must agree between inputs, numbers, or a leading "..." for any dimensions in front. */
-  readonly dims: readonly (string | number)[];
-  /** Whether it may be null. */
-  readonly optional: Optional;
-}
-
-/** Sizes of an input: letters, numbers, a leading "...". */
-export type Dims = readonly (string | number)[];
-/** An input of a floating type: `float("...", "C")`. Letters must agree between inputs, and `dims` of a run has their sizes. */
-export const float = /* @__NO_SIDE_EFFECTS__ */ (...dims: Dims): InputSchema<false> => ({
-  kind: "float",
-  dims,
-  optional: false,
-});
-/** An input that is f32 whatever the type of the others, which `autocast` leaves so: weights of a router. */
-export const float32 = /* @__NO_SIDE_EFFECTS__ */ (...dims: Dims): InputSchema<false> => ({
-  kind: "f32",
-  dims,
-  optional: false,
-});
-/** An input of i32: indices, targets. */
-export const int = /* @__NO_SIDE_EFFECTS__ */ (...dims: Dims): InputSchema<false> => ({
-  kind: "i32",
-  dims,
-  optional: false,
-});
-/** An input of any type. */
-export const any = /* @__NO_SIDE_EFFECTS__ */ (...dims: Dims): InputSchema<false> => ({
-  kind: "any",
-  dims,
-  optional: false,
-});
-/** An input that may be null: `maybe(float("C"))`. */
-export const maybe = /* @__NO_SIDE_EFFECTS__ */ (schema: InputSchema): InputSchema<true> => ({
-  ...schema,
-  optional: true,
-});
-
-/** The inputs of an op by name. */
-export type Inputs = Readonly<Record<string, InputSchema>>;
-/** What a call of an op gets. */
-export type InputTensors<I extends Inputs> = {
-  readonly [K in keyof I]: I[K] extends InputSchema<true> ? Tensor | null : Tensor;
-};
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Definition
+import type { Tensor } from "./tensor.js";
 
 /** What `forward` works with. */
 export interface ForwardContext {
@@ -140,12 +86,6 @@ export interface Op<I extends Inputs = Inputs, O = unknown, Y extends Outputs = 
   readonly differentiable: boolean;
 }
 
-/** Of a saved tensor, which may be the output itself: the tape must not hold that, or nobody could lose it. */
-interface Saved {
-  readonly values: Values;
-  readonly version: number;
-}
-
 /**
  * Makes an op of its declaration: checks dtype, rank, shape and device in this order, casts as `autocast` asks, runs the
  * forward, and records the gradient when an input asks for one.
@@ -165,8 +105,8 @@ export function defineOp<
 
   const op = (inputs: InputTensors<I>, options: O): Y => {
     const given = inputs as Readonly<Record<string, Tensor | null>>;
-    const device = check(name, names, schemas, given);
-    const dims = bind(name, names, schemas, given);
+    const device = checkInputs(name, names, schemas, given);
+    const dims = bindDims(name, names, schemas, given);
     return underAutocast(given, fixed, spec.autocast, (fitting) => apply(device, dims, fitting, options));
   };
 
@@ -188,7 +128,7 @@ export function defineOp<
     const outputs = (Array.isArray(y) ? y : [y]) as readonly Tensor[];
     const tensors = names.map((n) => given[n] ?? null);
     const context = { device, dims, run: bound, options, kept: kept as K };
-    attach(record(tensors, outputs.length, Array.isArray(y), hold(saves), context), outputs);
+    attach(record(tensors, outputs.length, Array.isArray(y), save(saves), context), outputs);
     return y;
   };
 
@@ -197,7 +137,7 @@ export function defineOp<
     tensors: readonly (Tensor | null)[],
     count: number,
     several: boolean,
-    held: Record<string, Saved | null>,
+    held: SavedTensors,
     context: Omit<GradientContext<I, O, K>, "needs" | "into">,
   ): Node => {
     const rule = (dys: readonly (Tensor | null)[], into: readonly (Tensor | null)[]) => {
@@ -215,9 +155,7 @@ export function defineOp<
       for (const t of Object.values(saved)) if (t && !gradients.includes(t)) t.dispose();
       return gradients;
     };
-    const node: Node = new Node(name, tensors, count, rule, () => {
-      for (const key in held) held[key]?.values.storage.release();
-    });
+    const node: Node = new Node(name, tensors, count, rule, () => release(held));
     return node;
   };
   return Object.assign(op, { opName: name, inputs: spec.inputs, differentiable: spec.gradient !== undefined });
@@ -228,120 +166,3 @@ const runOn =
   (device: Device): ForwardContext["run"] =>
   (pass, args, params, dtype) =>
     run(device, pass, args, params, dtype);
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Checks
-
-function check(
-  op: string,
-  names: readonly string[],
-  schemas: readonly InputSchema[],
-  given: Readonly<Record<string, Tensor | null>>,
-): Device {
-  let device: Device | null = null;
-  let first = "";
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i];
-    const t = given[name];
-    if (!t) {
-      if (!schemas[i].optional) throw new ShapeError(`${op}: input ${name} is missing.`);
-      continue;
-    }
-    if (!(t instanceof Tensor))
-      throw new DTypeError(`${op}: ${name} is not a Tensor. Make one with tensor(values, { device }).`);
-    if (t.disposed) t.check(`${op}: ${name}`);
-    const kind = schemas[i].kind;
-    if (kind === "float" ? !isFloat(t.dtype) : kind !== "any" && t.dtype !== kind)
-      throw new DTypeError(
-        `${op}: ${describe(name, t.shape)} is ${t.dtype}; ${kind === "float" ? "a floating type" : kind} is needed. Use cast().`,
-      );
-    if (!device) {
-      device = t.storage.device;
-      first = name;
-    } else if (t.storage.device !== device) {
-      throw new DeviceError(
-        `${op}: ${name} is on ${t.storage.device.name} but ${first} is on ${device.name}` +
-          `${t.storage.device.name === device.name ? " (another instance)" : ""}. Move it: await ${name}.to(device).`,
-      );
-    }
-  }
-  if (!device) throw new ShapeError(`${op}: no input.`);
-  return device;
-}
-
-function bind(
-  op: string,
-  names: readonly string[],
-  schemas: readonly InputSchema[],
-  given: Readonly<Record<string, Tensor | null>>,
-): Record<string, number> {
-  const dims: Record<string, number> = {};
-  for (let i = 0; i < names.length; i++) {
-    const t = given[names[i]];
-    if (!t) continue;
-    const pattern = schemas[i].dims;
-    const open = pattern[0] === "...";
-    const fixed = open ? pattern.length - 1 : pattern.length;
-    if (open ? t.rank < fixed : t.rank !== fixed)
-      throw new ShapeError(
-        `${op}: ${describe(names[i], t.shape)} has ${t.rank} dimensions; [${pattern.join(", ")}] is needed.`,
-      );
-    const skip = t.rank - fixed;
-    for (let d = 0; d < fixed; d++) {
-      const letter = pattern[open ? d + 1 : d];
-      const size = t.shape[skip + d];
-      const known = typeof letter === "number" ? letter : dims[letter];
-      if (known === undefined) dims[letter as string] = size;
-      else if (known !== size) throw disagreement(op, names, schemas, given, String(letter), names[i]);
-    }
-  }
-  return dims;
-}
-
-function disagreement(
-  op: string,
-  names: readonly string[],
-  schemas: readonly InputSchema[],
-  given: Readonly<Record<string, Tensor | null>>,
-  letter: string,
-  culprit: string,
-): ShapeError {
-  const shown = names.flatMap((n, i) => {
-    const t = given[n];
-    if (!t || (n !== culprit && !schemas[i].dims.map(String).includes(letter))) return [];
-    const fixed = schemas[i].dims.filter((d) => d !== "...");
-    const skip = t.rank - fixed.length;
-    const parts = t.shape.map((size, d) => (d >= skip ? `${fixed[d - skip]}=${size}` : String(size)));
-    return [`${n} [${parts.join(", ")}]`];
-  });
-  return new ShapeError(`${op}: ${shown.join(" and ")} do not fit: ${letter} must be equal.`);
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Saved tensors
-
-function hold(saves: Readonly<Record<string, Tensor | null>> | undefined): Record<string, Saved | null> {
-  const held: Record<string, Saved | null> = {};
-  for (const key in saves) {
-    const tensor = saves[key];
-    if (tensor) tensor.storage.retain();
-    held[key] = tensor && { values: valuesOf(tensor), version: tensor.storage.version };
-  }
-  return held;
-}
-
-/** The saved tensors under handles of their own, so that the user's may be gone and a rule may hand one on. */
-function restore(op: string, held: Record<string, Saved | null>): Record<string, Tensor | null> {
-  const out: Record<string, Tensor | null> = {};
-  for (const key in held) {
-    const saved = held[key];
-    if (saved && saved.values.storage.version !== saved.version)
-      throw new GradientError(
-        `${op}: ${describe(key, saved.values.shape)} was changed in place after it was saved for the backward pass. Change a copy instead.`,
-      );
-    out[key] = saved && view(saved.values, saved.values.shape);
-  }
-  return out;
-}
-
-export type { DType, FloatDType };

@@ -1,23 +1,14 @@
-import type { Binding, DeviceName, DeviceOptions, Memory, Recording, Timing } from "../bindings/device.js";
+import type { Binding, DeviceName, Memory, Recording, Timing } from "../bindings/device.js";
 import type { AnyPass, DType, FloatDType } from "../kernels/contract.js";
-import { bindingError, engineErrors } from "./binding-error.js";
-import type { CaptureLog } from "./capture.js";
-import { DeviceError, FaultError, ShapeError } from "./errors.js";
+import { callBinding, engineErrors } from "./binding-error.js";
+import { DeviceError, ShapeError } from "./errors.js";
+import { FaultWords } from "./fault-words.js";
+import { LaunchMode } from "./launch-mode.js";
 import { type MemoryReport, Pool } from "./pool.js";
+import { Profiling } from "./profiling.js";
+import { type RandomState, RandomStream } from "./random-stream.js";
 import { Storage } from "./storage.js";
-import { type WarmUp, walkThrough } from "./warm-up.js";
-
-/** What a fault means, by the code a kernel writes. */
-const FAULTS: Readonly<Record<number, string>> = {
-  1: "index {value} at position {position} is out of range",
-  2: "value at position {position} is not finite",
-};
-
-/** Options of `warmUp`. */
-export interface WarmUpOptions {
-  /** Called with each kernel that is ready. */
-  onProgress?(done: number, of: number): void;
-}
+import { type WarmUpOptions, walkThrough } from "./warm-up.js";
 
 /** What a device has done since it was opened. */
 export interface Counters {
@@ -35,14 +26,6 @@ export interface Counters {
   readonly uploaded: number;
 }
 
-/** Where a device's random stream stands. */
-export interface RandomState {
-  /** What `seed` was given. */
-  seed: number;
-  /** Random ops so far. */
-  sequence: number;
-}
-
 /**
  * An open device: memory, random stream, faults. Ops find it through their tensors. It has one owner: close it (or hold
  * it with `using`, which TypeScript and Node 24 know; on Node 20 and 22 JavaScript calls `close`) after the last read.
@@ -58,19 +41,14 @@ export class Device {
   readonly binding: Binding;
   /** @internal */
   readonly pool: Pool;
-  /** u32[4] read by random kernels: seed (2 words), an offset that captured steps raise, unused. @internal */
-  readonly random: Storage;
-  /** u32[4] written once by the first kernel that meets a fault. @internal */
-  readonly faults: Storage;
-  #sequence = 0;
-  #seed = 0;
-  #labels: string[] = [];
-  #faultsPossible = false;
+  /** @internal */
+  readonly mode: LaunchMode;
+  /** @internal */
+  readonly random: RandomStream;
+  /** @internal */
+  readonly faults: FaultWords;
+  readonly #profiling: Profiling;
   #closed = false;
-  #log: CaptureLog | null = null;
-  #recording: Recording | null = null;
-  #warming: WarmUp | null = null;
-  #profiling = false;
   #ops = 0;
   #recorded = 0;
   /** What the last `ready` left under way. */
@@ -83,39 +61,27 @@ export class Device {
     this.target = binding.target;
     this.binding = binding;
     this.pool = new Pool(binding, memoryBudget, debug);
-    this.random = this.allocate(4, "u32", "random state");
-    this.faults = this.allocate(4, "u32", "fault words");
-    binding.write(this.faults.memory, new Uint32Array(4), "u32");
-    this.seed(0);
+    this.mode = new LaunchMode(binding, this.pool);
+    this.random = new RandomStream(binding, this.allocate(4, "u32", "random state"));
+    this.faults = new FaultWords(binding, this.allocate(4, "u32", "fault words"));
+    this.#profiling = new Profiling(binding);
   }
 
   /** Restarts the random stream: same seed, same device and SIMD target, same bits. */
   seed(seed: number): void {
-    this.refuseInside("seed()");
-    this.#seed = seed;
-    this.#sequence = 0;
-    this.#writeRandom(0);
-  }
-
-  #writeRandom(offset: number): void {
-    const words = new Uint32Array([this.#seed >>> 0, Math.floor(this.#seed / 2 ** 32) >>> 0, offset >>> 0, 0]);
-    this.#write(this.random, words, "u32");
+    this.mode.refuseInside("seed()");
+    this.random.seed(seed);
   }
 
   /** Where the random stream stands; restored by `restoreRandom` to resume exactly, or to recompute. */
   get randomState(): RandomState {
-    return { seed: this.#seed, sequence: this.#sequence };
+    return this.random.state;
   }
 
   /** Goes on where `randomState` was taken. */
   restoreRandom(state: RandomState): void {
-    if (state.seed !== this.#seed) this.seed(state.seed);
-    this.#sequence = state.sequence;
-  }
-
-  /** The number of the next random op: part of its key. @internal */
-  nextSequence(): number {
-    return this.#sequence++;
+    if (state.seed !== this.random.state.seed) this.seed(state.seed);
+    this.random.goTo(state.sequence);
   }
 
   /** Memory from the pool, not initialised. Throws OutOfMemoryError. @internal */
@@ -125,7 +91,7 @@ export class Device {
       throw new ShapeError(`${label}: ${length} elements; kernels count to 2^32. Split the tensor.`);
     const { memory, bytes } = this.pool.take(length, dtype, label);
     const storage = new Storage(this, memory, bytes);
-    this.#warming?.made(storage, label);
+    this.mode.warming?.made(storage, label);
     return storage;
   }
 
@@ -136,7 +102,7 @@ export class Device {
     memories: readonly (Memory | null)[],
     params: Readonly<Record<string, number>>,
   ): void {
-    if (this.#warming) {
+    if (this.mode.warming) {
       this.binding.prepare?.(pass, dtype, params);
       return;
     }
@@ -146,102 +112,24 @@ export class Device {
 
   /** Copies values in the storage format of `dtype`, as `Binding.write` takes them; in the order of the device's work. @internal */
   write(storage: Storage, data: ArrayBufferView, dtype: DType, start = 0): void {
-    this.refuseInCapture("an upload");
-    if (this.#warming) return;
+    this.mode.refuseInCapture("an upload");
+    if (this.mode.warming) return;
     this.pool.admit(data.byteLength);
-    this.#write(storage, data, dtype, start);
-  }
-
-  #write(storage: Storage, data: ArrayBufferView, dtype: DType, start = 0): void {
-    try {
-      this.binding.write(storage.memory, data, dtype, start);
-    } catch (error) {
-      throw bindingError(error);
-    }
-  }
-
-  /** The capture that is running; launches report to it what they use. @internal */
-  get log(): CaptureLog | null {
-    return this.#log;
-  }
-
-  /** The warm-up that is running. @internal */
-  get warming(): WarmUp | null {
-    return this.#warming;
-  }
-
-  /** Throws while launches are only recorded, or only compiled. @internal */
-  refuseInside(what: string): void {
-    this.refuseInCapture(what);
-    if (this.#warming)
-      throw new DeviceError(`warmUp: ${what} inside the step, of which nothing is computed. Do it outside.`);
-  }
-
-  /** Throws CaptureError while a capture runs. @internal */
-  refuseInCapture(what: string): void {
-    this.#log?.refuse(what);
-  }
-
-  /** Runs `f` as part of a warm-up, or (null) not as part of it. @internal */
-  during<T>(warming: WarmUp | null, f: () => T): T {
-    const before = this.#warming;
-    this.#warming = warming;
-    try {
-      return f();
-    } finally {
-      this.#warming = before;
-    }
-  }
-
-  /** Runs `f`, keeping its launches in `recording` and its memory in `reserve`. @internal */
-  recordInto<T>(recording: Recording | null, log: CaptureLog | null, reserve: number | null, f: () => T): T {
-    const before = { recording: this.#recording, log: this.#log, reserve: this.pool.current };
-    const enter = (next: typeof before) => {
-      this.#recording = next.recording;
-      this.#log = next.log;
-      this.pool.current = next.reserve;
-      this.binding.record?.(next.recording);
-    };
-    enter({ recording, log, reserve });
-    try {
-      return f();
-    } finally {
-      enter(before);
-    }
-  }
-
-  /** Runs `f` as if no capture were running: for what belongs to the first run of a step alone, such as new state. @internal */
-  once<T>(f: () => T): T {
-    const run = this.#log ? () => this.recordInto(null, null, null, f) : f;
-    return this.#warming ? this.during(null, run) : run();
-  }
-
-  /** Runs `f` now and, if a capture is running, before each replay: for what changes from step to step. @internal */
-  eachTime(f: () => void): void {
-    if (this.#warming) return;
-    this.#log?.preludes.push(f);
-    this.once(f);
+    callBinding(() => this.binding.write(storage.memory, data, dtype, start));
   }
 
   /** Enqueues a recording that drew `count` random numbers from `first` on, and draws the next ones instead. @internal */
   replay(recording: Recording, first: number, count: number): void {
-    if (count > 0) this.#writeRandom(this.#sequence - first);
-    try {
-      this.binding.replay?.(recording);
-    } catch (error) {
-      throw bindingError(error);
-    }
-    if (count > 0) this.#writeRandom(0);
-    this.#sequence += count;
+    this.random.drawAgain(first, count, () => callBinding(() => this.binding.replay?.(recording)));
   }
 
   /** Bytes of a storage after all earlier work; a fault found on the way is thrown instead. @internal */
   async read(storage: Storage, byteLength: number, dtype: DType): Promise<ArrayBuffer> {
-    this.refuseInside("a read");
+    this.mode.refuseInside("a read");
     if (this.#closed) throw new DeviceError(`read: the ${this.name} device is closed. Read before close().`);
     const [, bytes] = await engineErrors(
       Promise.all([
-        this.#readFaults(),
+        this.faults.check(),
         byteLength === 0 ? new ArrayBuffer(0) : this.binding.read(storage.memory, byteLength, dtype),
       ]),
     );
@@ -250,14 +138,14 @@ export class Device {
 
   /** Resolves when everything enqueued so far has run. */
   async finish(): Promise<void> {
-    this.refuseInside("finish()");
+    this.mode.refuseInside("finish()");
     if (this.#closed) return;
     const mark = this.#mark;
     this.#mark = Promise.resolve();
     // All of it is waited for, also where something failed; the earliest error is told, and told once.
     const outcomes = await Promise.allSettled([
       mark,
-      engineErrors(this.#readFaults()),
+      engineErrors(this.faults.check()),
       engineErrors(this.binding.finish()),
     ]);
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
@@ -269,7 +157,7 @@ export class Device {
    * each launch that waits costs memory.
    */
   async ready(): Promise<void> {
-    this.refuseInside("ready()");
+    this.mode.refuseInside("ready()");
     if (this.#closed) return;
     const before = this.#mark;
     this.#mark = engineErrors(this.binding.finish());
@@ -295,7 +183,7 @@ export class Device {
    * compile, and the driver's text.
    */
   async warmUp(step: () => unknown, { onProgress }: WarmUpOptions = {}): Promise<void> {
-    this.refuseInside("warmUp()");
+    this.mode.refuseInside("warmUp()");
     if (!this.binding.prepared) return;
     walkThrough(this, step);
     await engineErrors(this.binding.prepared(onProgress));
@@ -312,23 +200,8 @@ export class Device {
    * with a TypeError where `f` returns a promise: what it launches later would not be timed.
    */
   async profile(f: () => void): Promise<Timing[]> {
-    this.refuseInside("profile()");
-    if (this.#profiling) throw new DeviceError("profile: another profile is running. Call one after the other.");
-    const { profiler } = this.binding;
-    if (!profiler)
-      throw new DeviceError(`profile: the ${this.name} device has no clock of its own. Time from outside.`);
-    profiler.start();
-    this.#profiling = true;
-    let timings: Promise<Timing[]> | null = null;
-    try {
-      if ((f() as unknown) instanceof Promise)
-        throw new TypeError("profile: the function returned a Promise. Only what it launches at once is timed.");
-    } finally {
-      this.#profiling = false;
-      timings = engineErrors(profiler.stop());
-      timings.catch(() => {});
-    }
-    return timings;
+    this.mode.refuseInside("profile()");
+    return this.#profiling.time(f);
   }
 
   /** What it has done since it was opened; differences tell what a step takes. */
@@ -338,26 +211,7 @@ export class Device {
 
   /** Called for each op on the tape. @internal */
   countRecorded(): void {
-    if (!this.#warming) this.#recorded++;
-  }
-
-  /** A number for `label` that a kernel writes into the fault words. @internal */
-  faultLabel(label: string): number {
-    this.#faultsPossible = true;
-    let index = this.#labels.indexOf(label);
-    if (index < 0) index = this.#labels.push(label) - 1;
-    return index;
-  }
-
-  async #readFaults(): Promise<void> {
-    if (!this.#faultsPossible) return;
-    const [code, label, position, value] = new Uint32Array(await this.binding.read(this.faults.memory, 16, "u32"));
-    if (code === 0) return;
-    this.#write(this.faults, new Uint32Array(4), "u32");
-    const text = (FAULTS[code] ?? `fault ${code}`)
-      .replace("{value}", String(value | 0))
-      .replace("{position}", String(position));
-    throw new FaultError(`${this.#labels[label] ?? "unknown op"}: ${text}. It counts as zero.`);
+    if (!this.mode.warming) this.#recorded++;
   }
 
   /** Bytes in use, kept for reuse, and at most so far. */
@@ -382,5 +236,3 @@ export class Device {
     this.close();
   }
 }
-
-export type { DeviceName, DeviceOptions, MemoryReport, Timing };

@@ -4,7 +4,6 @@ import { bindingError } from "./binding-error.js";
 import type { Device } from "./device.js";
 import { DTypeError } from "./errors.js";
 import { type Shape, sizeOf } from "./shape.js";
-import type { Storage } from "./storage.js";
 import { Tensor } from "./tensor.js";
 
 /**
@@ -44,7 +43,7 @@ export function run<B extends Buffers, P extends Params>(
   slots[pass.id] ??= new Array<Memory | null>(names.length).fill(null);
   const memories = slots[pass.id];
   const results: Record<string, Tensor> = {};
-  const { log } = device;
+  const { log } = device.mode;
   try {
     for (let i = 0; i < names.length; i++) {
       const name = names[i];
@@ -66,12 +65,12 @@ export function run<B extends Buffers, P extends Params>(
         memories[i] = output.storage.memory;
         results[name] = output;
       } else {
-        const own: Storage | null = name === "random" ? device.random : name === "faults" ? device.faults : null;
-        memories[i] = own ? own.memory : null;
+        const own = name === "random" ? device.random : name === "faults" ? device.faults : null;
+        memories[i] = own ? own.storage.memory : null;
       }
     }
     let numbers = params as Record<string, number>;
-    if ("faultLabel" in pass.params) numbers = { ...numbers, faultLabel: device.faultLabel(pass.label) };
+    if ("faultLabel" in pass.params) numbers = { ...numbers, faultLabel: device.faults.label(pass.label) };
     device.launch(pass, dtype, memories, numbers);
   } catch (error) {
     for (const name in results) if (results[name] !== given[name]) results[name].dispose();

@@ -45,25 +45,27 @@ export {
 export type { AutocastRule } from "./autocast.js";
 export { type CheckableOp, CheckError, checkGradients, checkOp } from "./check/check-op.js";
 export {
-  any,
-  type Dims,
   defineOp,
   type Forward,
   type ForwardContext,
-  float,
-  float32,
   type GradientContext,
-  type InputSchema,
-  type Inputs,
-  type InputTensors,
-  int,
-  maybe,
   type Op,
   type OpSpec,
   type OutputGradients,
   type Outputs,
 } from "./define-op.js";
 export { type Arguments, type Numbers, type Results, run } from "./dispatch.js";
+export {
+  any,
+  type Dims,
+  float,
+  float32,
+  type InputSchema,
+  type Inputs,
+  type InputTensors,
+  int,
+  maybe,
+} from "./op-schema.js";
 
 /**
  * The source of a WGSL launch: plain text, and the parts of `consilium/wgsl` that it refers to. The tiles of the launch are

@@ -22,7 +22,7 @@ export class Storage {
 
   /** Notes a change in place: not those of a warm-up, which do not happen. */
   changed(): void {
-    if (!this.device.warming) this.version++;
+    if (!this.device.mode.warming) this.version++;
   }
 
   retain(): void {

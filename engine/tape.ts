@@ -253,7 +253,7 @@ function accumulate(tensor: Tensor, gradient: Tensor): void {
     return;
   }
   const before = tensor.grad;
-  const { warming } = tensor.device;
+  const { warming } = tensor.device.mode;
   if (warming) warming.lend(tensor, keep(before ? add(gradient, before, exclusive(gradient)) : owned(gradient)));
   else tensor.grad = keep(before ? join(before, gradient) : owned(gradient));
 }

@@ -163,7 +163,7 @@ export class Tensor {
 
 /** Frees its gradient; in a warm-up only until that is over. */
 export function clearGrad(t: Tensor): void {
-  const { warming } = t.device;
+  const { warming } = t.device.mode;
   if (warming) {
     warming.lend(t, null);
     return;

@@ -5,6 +5,12 @@ import { scope } from "./scope.js";
 import type { Storage } from "./storage.js";
 import type { Tensor } from "./tensor.js";
 
+/** Options of `warmUp`. */
+export interface WarmUpOptions {
+  /** Called with each kernel that is ready. */
+  onProgress?(done: number, of: number): void;
+}
+
 /** A step that is walked through for the sake of its kernels: nothing of it runs on the device. */
 export class WarmUp {
   /** What the gradient of each leaf was before the step changed it: what it computes holds nothing. */
@@ -50,7 +56,7 @@ export function walkThrough(device: Device, step: () => unknown): void {
   const warming = new WarmUp();
   const random = device.randomState;
   try {
-    device.during(warming, () =>
+    device.mode.during(warming, () =>
       scope(() =>
         inRegion(autocastType(), () => {
           if (step() instanceof Promise)

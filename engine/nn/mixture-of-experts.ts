@@ -195,7 +195,7 @@ export class MixtureOfExperts extends Module {
 
   /** Holds what `statistics` reads: a few numbers for each token. */
   #remember({ lists, sums }: Routed, tokens: number): void {
-    if (lists.device.warming) return;
+    if (lists.device.mode.warming) return;
     this.#forget();
     this.#last = { lists: keep(view(lists, lists.shape)), sums: keep(view(sums, sums.shape)), tokens };
   }

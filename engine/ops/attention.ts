@@ -1,6 +1,7 @@
 import * as kernels from "../../kernels/attention/kernels.js";
-import { defineOp, float, int, maybe } from "../define-op.js";
+import { defineOp } from "../define-op.js";
 import { OptionError, ShapeError } from "../errors.js";
+import { float, int, maybe } from "../op-schema.js";
 import { emptyLike, type Tensor } from "../tensor.js";
 
 /** What `attention` and `attentionPacked` take besides tensors. */
@@ -76,7 +77,7 @@ export const attentionOp = defineOp({
     if ((prefixKeys === null) !== (prefixValues === null))
       throw new ShapeError("attention: prefixKeys and prefixValues come together; one of them is missing.");
     const layout = { qPitch: H * D, kvPitch: G * D, qOffset: 0, kOffset: 0, vOffset: 0, kvCapacity: capacity };
-    const sequence = options.dropout ? device.nextSequence() : 0;
+    const sequence = options.dropout ? device.random.next() : 0;
     const params = numbers({ B, L, S, H, G, D, P }, layout, options, mask !== null, sequence);
     const args = { q, k, v, mask, prefixKeys, prefixValues, y: q.shape, lse: [B, H, L] };
     const { y, lse } = run(kernels.forward, args, params);
@@ -143,7 +144,7 @@ export const attentionPackedOp = defineOp({
   forward({ qkv, mask }, options: AttentionOptions, { device, dims: { B, L, H, D }, run }) {
     const pitch = 3 * H * D;
     const layout = { qPitch: pitch, kvPitch: pitch, qOffset: 0, kOffset: H * D, vOffset: 2 * H * D, kvCapacity: L };
-    const sequence = options.dropout ? device.nextSequence() : 0;
+    const sequence = options.dropout ? device.random.next() : 0;
     const params = numbers({ B, L, S: L, H, G: H, D, P: 0 }, layout, options, mask !== null, sequence);
     const args = {
       q: qkv,

@@ -1,8 +1,9 @@
 import { BINARY, type BinaryName } from "../../kernels/elementwise/functions.js";
 import * as kernels from "../../kernels/elementwise/kernels.js";
-import { defineOp, float } from "../define-op.js";
+import { defineOp } from "../define-op.js";
 import { run } from "../dispatch.js";
 import { OptionError } from "../errors.js";
+import { float } from "../op-schema.js";
 import { broadcastShapes, sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { sumTo } from "./reduce.js";

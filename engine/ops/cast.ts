@@ -1,8 +1,9 @@
 import * as kernels from "../../kernels/cast/kernels.js";
 import { toFloat } from "../convert.js";
-import { any, defineOp, float } from "../define-op.js";
+import { defineOp } from "../define-op.js";
 import { run } from "../dispatch.js";
 import { type DType, type FloatDType, isFloat } from "../dtype.js";
+import { any, float } from "../op-schema.js";
 import { Tensor } from "../tensor.js";
 import { empty } from "./moves.js";
 import { reshape } from "./reshape.js";

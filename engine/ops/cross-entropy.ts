@@ -1,6 +1,7 @@
 import * as kernels from "../../kernels/cross-entropy/kernels.js";
-import { defineOp, float, int } from "../define-op.js";
+import { defineOp } from "../define-op.js";
 import { describe, OptionError, ShapeError } from "../errors.js";
+import { float, int } from "../op-schema.js";
 import { sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 

@@ -1,6 +1,7 @@
 import { forward } from "../../kernels/dropout/kernels.js";
-import { defineOp, type ForwardContext, float } from "../define-op.js";
+import { defineOp, type ForwardContext } from "../define-op.js";
 import { OptionError } from "../errors.js";
+import { float } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 
 interface DropoutOptions {
@@ -14,7 +15,7 @@ function defineDropout<const Name extends string>(name: Name, spanOf: (x: Tensor
     inputs: { x: float("...") },
     forward({ x }, { rate }: DropoutOptions, { device, run }: ForwardContext) {
       if (!(rate >= 0 && rate < 1)) throw new OptionError(`${name}: rate ${rate} is not in [0, 1).`);
-      const params = { n: x.size, span: spanOf(x), rate, sequence: device.nextSequence() };
+      const params = { n: x.size, span: spanOf(x), rate, sequence: device.random.next() };
       return { y: run(forward, { x, y: x.shape }, params).y, kept: params };
     },
     gradient(_, dy, { kept, run }) {

@@ -1,6 +1,7 @@
 import * as kernels from "../../kernels/embedding/kernels.js";
-import { defineOp, float, int } from "../define-op.js";
+import { defineOp } from "../define-op.js";
 import { describe, OptionError } from "../errors.js";
+import { float, int } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 
 /** What `embedding` takes besides tensors. */

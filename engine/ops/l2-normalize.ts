@@ -1,5 +1,6 @@
 import * as kernels from "../../kernels/l2-normalize/kernels.js";
-import { defineOp, float } from "../define-op.js";
+import { defineOp } from "../define-op.js";
+import { float } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 
 export const l2NormalizeOp = defineOp({

@@ -1,5 +1,6 @@
 import * as kernels from "../../kernels/layer-norm/kernels.js";
-import { defineOp, float } from "../define-op.js";
+import { defineOp } from "../define-op.js";
+import { float } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 
 export const layerNormOp = defineOp({

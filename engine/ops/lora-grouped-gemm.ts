@@ -1,4 +1,5 @@
-import { defineOp, float, int, maybe } from "../define-op.js";
+import { defineOp } from "../define-op.js";
+import { float, int, maybe } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 import {
   checkBias,

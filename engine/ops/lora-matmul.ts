@@ -1,8 +1,9 @@
 import * as kernels from "../../kernels/lora-matmul/kernels.js";
 import * as product from "../../kernels/matmul/kernels.js";
-import { defineOp, type ForwardContext, float, maybe } from "../define-op.js";
+import { defineOp, type ForwardContext } from "../define-op.js";
 import { run as dispatch } from "../dispatch.js";
 import { describe, OptionError, ShapeError } from "../errors.js";
+import { float, maybe } from "../op-schema.js";
 import { sizeOf } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 
@@ -28,7 +29,7 @@ export const loraMatmulOp = defineOp({
   forward({ x, weight, a, b, bias }, { scale, dropout = 0 }: LoraMatmulOptions, { device, dims: { N, K, R }, run }) {
     if (!(dropout >= 0 && dropout < 1)) throw new OptionError(`loraMatmul: dropout ${dropout} is not in [0, 1).`);
     const T = sizeOf(x.shape.slice(0, -1));
-    const params = { T, N, K, R, scale, dropout, sequence: dropout > 0 ? device.nextSequence() : 0 };
+    const params = { T, N, K, R, scale, dropout, sequence: dropout > 0 ? device.random.next() : 0 };
     const args = { x, weight, a, b, bias, y: [...x.shape.slice(0, -1), N], h: [T, R] };
     const { y, h } = run(kernels.forward, args, { ...params, hasBias: bias ? 1 : 0 });
     return { y, saves: { x, weight, a, b, h }, kept: params };

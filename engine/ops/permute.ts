@@ -1,7 +1,8 @@
 import * as kernels from "../../kernels/copy/kernels.js";
-import { any, defineOp } from "../define-op.js";
+import { defineOp } from "../define-op.js";
 import { run } from "../dispatch.js";
 import { ShapeError } from "../errors.js";
+import { any } from "../op-schema.js";
 import { dimIndex, sizeOf } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { copyStrided, empty, ofType } from "./moves.js";

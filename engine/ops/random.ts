@@ -1,12 +1,13 @@
 import * as kernels from "../../kernels/random/kernels.js";
-import { defineOp, float } from "../define-op.js";
+import { defineOp } from "../define-op.js";
+import { float } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 
 export const randOp = defineOp({
   name: "rand",
   inputs: { like: float("...") },
   forward({ like }, { low, high }: { low: number; high: number }, { device, run }) {
-    const params = { n: like.size, low, high, sequence: device.nextSequence() };
+    const params = { n: like.size, low, high, sequence: device.random.next() };
     return { y: run(kernels.uniform, { y: like.shape }, params, like.dtype as "f32").y };
   },
 });
@@ -15,7 +16,7 @@ export const randnOp = defineOp({
   name: "randn",
   inputs: { like: float("...") },
   forward({ like }, { mean, std }: { mean: number; std: number }, { device, run }) {
-    const params = { n: like.size, mean, deviation: std, sequence: device.nextSequence() };
+    const params = { n: like.size, mean, deviation: std, sequence: device.random.next() };
     return { y: run(kernels.normal, { y: like.shape }, params, like.dtype as "f32").y };
   },
 });

@@ -1,6 +1,7 @@
 import * as kernels from "../../kernels/rotary/kernels.js";
-import { defineOp, float, int, maybe } from "../define-op.js";
+import { defineOp } from "../define-op.js";
 import { describe, OptionError } from "../errors.js";
+import { float, int, maybe } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 
 /** How `rotary` turns. */

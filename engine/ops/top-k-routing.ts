@@ -1,6 +1,7 @@
 import * as kernels from "../../kernels/top-k-routing/kernels.js";
-import { defineOp, float32, int, maybe } from "../define-op.js";
+import { defineOp } from "../define-op.js";
 import { describe, OptionError } from "../errors.js";
+import { float32, int, maybe } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 import { reshape } from "./reshape.js";
 import { slice } from "./slice.js";
@@ -79,7 +80,7 @@ export const topKRoutingOp = defineOp({
         hasBias: bias ? 1 : 0,
         hasNoise: noise ? 1 : 0,
         hasUsed: used ? 1 : 0,
-        sequence: draws ? device.nextSequence() : 0,
+        sequence: draws ? device.random.next() : 0,
       },
     );
     const { weights, lists, sums } = results;

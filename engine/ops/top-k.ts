@@ -1,6 +1,7 @@
 import * as kernels from "../../kernels/top-k/kernels.js";
-import { defineOp, float } from "../define-op.js";
+import { defineOp } from "../define-op.js";
 import { describe, OptionError, ShapeError } from "../errors.js";
+import { float } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 
 export const topKOp = defineOp({

@@ -2,8 +2,9 @@ import { DERIVATIVE_OF, UNARY, type UnaryName } from "../../kernels/elementwise/
 import * as kernels from "../../kernels/elementwise/kernels.js";
 import { value as fillValue } from "../../kernels/fill/kernels.js";
 import type { AutocastRule } from "../autocast.js";
-import { defineOp, float } from "../define-op.js";
+import { defineOp } from "../define-op.js";
 import { OptionError } from "../errors.js";
+import { float } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 
 interface Constants {

@@ -1,7 +1,8 @@
 import * as kernels from "../../kernels/elementwise/kernels.js";
-import { any, defineOp, int } from "../define-op.js";
+import { defineOp } from "../define-op.js";
 import { run } from "../dispatch.js";
 import { DTypeError } from "../errors.js";
+import { any, int } from "../op-schema.js";
 import { broadcastShapes, type Shape, sameShape, sizeOf } from "../shape.js";
 import { Tensor } from "../tensor.js";
 import { full } from "./fill.js";

@@ -91,7 +91,7 @@ export class AdamW extends Optimizer {
     if (last && slots.length === last.slots.length && slots.every((slot, i) => slot === last.slots[i]))
       return last.list;
     // Only then may the old one go: an upload can be refused.
-    const list = this.device.once(() => keep(fromHost(this.device, slots, [slots.length], "u32")));
+    const list = this.device.mode.once(() => keep(fromHost(this.device, slots, [slots.length], "u32")));
     this.#advanced = { slots, list };
     last?.list.dispose();
     return list;

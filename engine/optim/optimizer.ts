@@ -59,7 +59,7 @@ export abstract class Optimizer {
 
   /** Counts the step and writes its learning rate; in a captured step, before each replay too. */
   protected advance(): void {
-    this.device.eachTime(() => {
+    this.device.mode.eachTime(() => {
       this.steps++;
       this.rate.write([this.lr, 0, 0, 0]);
     });
@@ -67,7 +67,7 @@ export abstract class Optimizer {
 
   /** Zeroed f32 state of a parameter's shape, kept. */
   protected zeros(like: Tensor): Tensor {
-    return this.device.once(() =>
+    return this.device.mode.once(() =>
       keep(fill(new Tensor(this.device.allocate(like.size, "f32", "optimizer state"), like.shape, "f32"), 0)),
     );
   }
