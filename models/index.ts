@@ -148,7 +148,7 @@ export { type ModelFolder, readModelFolder, type ScalingName } from "./miss/mode
 export type { Answering, Prediction } from "./miss/predict.js";
 export { loadQuestions, type Questions } from "./miss/questions.js";
 export { type FolderData, folderSets, RunConfig, type RunConfigInput, type TableData } from "./miss/run-config.js";
-export { RUN_FILE, readRun } from "./miss/run-file.js";
+export { readRun } from "./miss/run-file.js";
 export { sameData } from "./miss/same-data.js";
 export { train as trainMiss } from "./miss/train.js";
 export type { TrainEvent, TrainOptions, TrainResult } from "./miss/train-options.js";
@@ -169,3 +169,4 @@ export {
   type TokenizerOptions,
 } from "./text/tokenizer-folder.js";
 export { trainByteBpe, type VocabularyOptions } from "./text/train-byte-bpe.js";
+export { RUN_FILE } from "./training/run-file.js";

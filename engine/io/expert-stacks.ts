@@ -46,6 +46,37 @@ const partsOf = ({ gate, up, down }: ExpertNames): Readonly<Record<string, reado
   downBias: [`${down}.bias`],
 });
 
+/** A tensor of a checkpoint that is a part of a stack. */
+export interface ExpertTensor {
+  /** As the checkpoint has it. */
+  readonly name: string;
+  /** Of an expert's linear layer: [rows, columns], of its bias [rows]. */
+  readonly shape: readonly number[];
+}
+
+/**
+ * The tensors of a checkpoint whose values, one after the other, are those of the parameter at `path`; null where that is no
+ * stack of experts.
+ */
+export function expertTensors(
+  path: string,
+  [E, rows, ...rest]: readonly number[],
+  { expert, stacks, names }: ExpertLayout,
+): ExpertTensor[] | null {
+  const parts = partsOf(names);
+  const [, prefix, stack] =
+    new RegExp(`^(.*?)${escaped(stacks)}\\.(${Object.keys(parts).join("|")})$`).exec(path) ?? [];
+  if (stack === undefined) return null;
+  const shape = [rows / parts[stack].length, ...rest];
+  return namesOf(prefix, expert, parts[stack], E).map((name) => ({ name, shape }));
+}
+
+/** All of the parts of expert 0, then those of expert 1, ... */
+const namesOf = (prefix: string, expert: string, parts: readonly string[], count: number): string[] =>
+  Array.from({ length: count }, (_, e) =>
+    parts.map((part) => `${prefix}${expert.replace("{e}", String(e))}.${part}`),
+  ).flat();
+
 const escaped = (text: string) => text.replace(/[.*+?^$()[\]\\|]/g, "\\$&");
 
 /**
@@ -73,12 +104,8 @@ export function stackExperts(reader: CheckpointReader, { expert, stacks, names }
     const count = Math.max(found.get(key)?.count ?? 0, Number(number) + 1);
     found.set(key, { prefix, parts: stack.parts, count });
   }
-  for (const [name, { prefix, parts, count }] of found) {
-    const pieces = Array.from({ length: count }, (_, e) =>
-      parts.map((part) => `${prefix}${expert.replace("{e}", String(e))}.${part}`),
-    ).flat();
-    tensors.set(name, joined(reader, name, pieces, count));
-  }
+  for (const [name, { prefix, parts, count }] of found)
+    tensors.set(name, joined(reader, name, namesOf(prefix, expert, parts, count), count));
   return createReader(reader.file, reader.format, tensors, reader.metadata, () => reader.close());
 }
 
@@ -124,27 +151,16 @@ function joined(
  * The reverse, for a writer: stacks of `nn.Experts` among `tensors` become a tensor for each expert; others stay. A stack is
  * read once, when the first of its experts is written, and let go after the last.
  */
-export function splitExperts(
-  tensors: Iterable<WritableTensor>,
-  { expert, stacks, names }: ExpertLayout,
-): WritableTensor[] {
-  const parts = partsOf(names);
-  const pattern = new RegExp(`^(.*?)${escaped(stacks)}\\.(${Object.keys(parts).join("|")})$`);
+export function splitExperts(tensors: Iterable<WritableTensor>, layout: ExpertLayout): WritableTensor[] {
   return [...tensors].flatMap((tensor) => {
-    const [, prefix, stack] = pattern.exec(tensor.name) ?? [];
-    if (stack === undefined) return [tensor];
-    const [E, rows, ...rest] = tensor.shape;
-    const shape = [rows / parts[stack].length, ...rest];
-    const size = shape.reduce((a, b) => a * b, 1) * STORED_BYTES[tensor.dtype];
-    const pieces = Array.from({ length: E }, (_, e) =>
-      parts[stack].map((part) => `${prefix}${expert.replace("{e}", String(e))}.${part}`),
-    ).flat();
+    const pieces = expertTensors(tensor.name, tensor.shape, layout);
+    if (!pieces) return [tensor];
+    const size = pieces[0].shape.reduce((a, b) => a * b, 1) * STORED_BYTES[tensor.dtype];
     let whole: Promise<Uint8Array> | null = null;
     let left = pieces.length;
-    return pieces.map((name, i) => ({
-      name,
+    return pieces.map((piece, i) => ({
+      ...piece,
       dtype: tensor.dtype,
-      shape,
       async read() {
         whole ??= Promise.resolve(tensor.read());
         const bytes = (await whole).slice(i * size, (i + 1) * size);

@@ -6,7 +6,9 @@ export { FileFormatError } from "./errors.js";
 export {
   type ExpertLayout,
   type ExpertNames,
+  type ExpertTensor,
   expertNames,
+  expertTensors,
   splitExperts,
   stackExperts,
 } from "./expert-stacks.js";

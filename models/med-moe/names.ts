@@ -2,14 +2,8 @@
  * The published state dict: which of its tensors a parameter holds. Almost always one of another name; the experts of a
  * mixture are one parameter here and many tensors there.
  */
-import type { Shape } from "../../engine/index.js";
+import { io, type Shape } from "../../engine/index.js";
 import type { Family } from "./config.js";
-
-/** A tensor of the published state dict. */
-export interface StoredPart {
-  readonly name: string;
-  readonly shape: Shape;
-}
 
 /** The prefixes that differ: ours, theirs. */
 const PREFIXES = [
@@ -28,36 +22,26 @@ export const TOWER_PREFIX = PREFIXES[0][1];
 export const PROJECTOR_PREFIX = PREFIXES[1][1];
 
 const IN_MLP = /^(model\.layers\.\d+\.mlp\.)(.*)$/;
-const EXPERTS = /^experts\.(up|upBias|down|downBias)$/;
 
-/** The tensors of one expert whose values make up a row of the stacked parameter, in order. */
-const EXPERT_TENSORS: Readonly<Record<Family, Readonly<Record<string, readonly string[]>>>> = {
-  stablelm: { up: ["gate_proj.weight", "up_proj.weight"], down: ["down_proj.weight"] },
-  phi: { up: ["fc1.weight"], upBias: ["fc1.bias"], down: ["fc2.weight"], downBias: ["fc2.bias"] },
+/** Where the experts of a layer are, there and here. */
+const EXPERTS = { expert: "deepspeed_moe.experts.deepspeed_experts.{e}", stacks: "experts" } as const;
+const EXPERT_LAYERS: Readonly<Record<Family, io.ExpertNames>> = {
+  stablelm: io.expertNames.projections,
+  phi: io.expertNames.fc,
 };
 
 /**
  * The published tensors of the parameter at `path`: their values, one after the other, are the parameter's.
  * `model.layers.0.mlp.experts.up` [E, 2n, d] is gate_proj and up_proj of expert 0, then those of expert 1, ...
  */
-export function storedParts(path: string, shape: Shape, family: Family): StoredPart[] {
+export function storedParts(path: string, shape: Shape, family: Family): readonly io.ExpertTensor[] {
   for (const [ours, theirs] of PREFIXES)
     if (path.startsWith(ours)) return [{ name: theirs + path.slice(ours.length), shape }];
   const [, mlp, inner] = IN_MLP.exec(path) ?? [];
   if (mlp === undefined) return [{ name: path, shape }];
-  const [, stack] = EXPERTS.exec(inner) ?? [];
-  if (stack === undefined) {
-    const name = MIXTURE.reduce((text, [ours, theirs]) => text.replace(ours, theirs), inner);
-    return [{ name: mlp + name, shape }];
-  }
-  const tensors = EXPERT_TENSORS[family][stack];
-  const [E, rows, ...rest] = shape;
-  return Array.from({ length: E }, (_, e) =>
-    tensors.map((tensor) => ({
-      name: `${mlp}deepspeed_moe.experts.deepspeed_experts.${e}.${tensor}`,
-      shape: [rows / tensors.length, ...rest],
-    })),
-  ).flat();
+  const own = io.expertTensors(inner, shape, { ...EXPERTS, names: EXPERT_LAYERS[family] });
+  if (own) return own.map((tensor) => ({ ...tensor, name: mlp + tensor.name }));
+  return [{ name: mlp + MIXTURE.reduce((text, [ours, theirs]) => text.replace(ours, theirs), inner), shape }];
 }
 
 /** Whether the parameter belongs to the router of a mixture. */

@@ -1,10 +1,11 @@
 import { autocast, crossEntropy, io, nn, noGrad, optim, scope, type Tensor, tensor } from "../../engine/index.js";
 import type { Conversation } from "../data/conversations.js";
 import { order } from "../data/order.js";
+import { writeJson } from "../files/write.js";
 import { IMAGE } from "../text/message.js";
 import type { TextTokenizer } from "../text/text-tokenizer.js";
 import { loadTokenizer } from "../text/tokenizer-folder.js";
-import { writeText } from "../training/files.js";
+import { writeRunFile } from "../training/run-file.js";
 import { type Saved, saveState, stateFile } from "../training/run-state.js";
 import { collateImages } from "./collate.js";
 import { encodeWithImages, IMAGE_TOKEN } from "./image-tokens.js";
@@ -68,7 +69,7 @@ export async function trainRouter(
         "it has mixtures of experts",
         "Name the dense model of stage instruct",
       );
-    if (!saved) await writeText(`${out}/run.json`, `${JSON.stringify(config, null, 2)}\n`);
+    if (!saved) await writeRunFile(out, config);
     const { tokenizer } = await loadTokenizer(config.model, network.config.family);
     features = await Features.from(saved, all.length, width);
     const resumedAt = features.done;
@@ -85,7 +86,7 @@ export async function trainRouter(
     const [train, validation] = await accuracies(owned, options, features, labels, splits.train.length);
     await saveRouter(`${out}/router.pth`, owned);
     const found: RouterResult = { classes, train, validation };
-    await writeText(`${out}/router.json`, `${JSON.stringify(found, null, 2)}\n`);
+    await writeJson(`${out}/router.json`, found);
     await features.save(config, options, true);
     return { ...result, interrupted: false, history, steps, router: found };
   } finally {

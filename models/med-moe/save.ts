@@ -1,7 +1,7 @@
 import { io, noGrad, reshape, scope, slice, type Tensor } from "../../engine/index.js";
 import { clipConfigJson, clipImageJson } from "../clip/config.js";
+import { writeJson } from "../files/write.js";
 import { baseParameters } from "../peft/merged.js";
-import { writeText } from "../training/files.js";
 import { medMoeConfigJson } from "./config.js";
 import { PROJECTOR_PREFIX, storedParts, TOWER_PREFIX } from "./names.js";
 import type { MedMoeNetwork } from "./network.js";
@@ -75,7 +75,7 @@ export async function writeMedMoeFolder(
   if (!isHubName(config.vision.tower)) await writeTower(network, `${folder}/vision_tower`, state);
   const vision = { ...config.vision, tower, width: network.image_tower.config.width };
   const json = { ...medMoeConfigJson({ ...config, vision }), torch_dtype: TORCH_NAMES[dtype] };
-  await writeText(`${folder}/config.json`, lines(json));
+  await writeJson(`${folder}/config.json`, json);
 }
 
 /**
@@ -86,7 +86,7 @@ export async function saveProjector(network: MedMoeNetwork, folder: string, dtyp
   await io.writePytorch(`${folder}/mm_projector.bin`, own);
   const { config } = network;
   const vision = { ...config.vision, width: network.image_tower.config.width };
-  await writeText(`${folder}/config.json`, lines(medMoeConfigJson({ ...config, vision })));
+  await writeJson(`${folder}/config.json`, medMoeConfigJson({ ...config, vision }));
 }
 
 /** `owner/name`, and no path. */
@@ -101,9 +101,8 @@ async function writeTower(
     .filter(({ name }) => name.startsWith(TOWER_PREFIX))
     .map((tensor) => ({ ...tensor, name: tensor.name.slice(TOWER_PREFIX.length) }));
   await io.writeSafetensors(`${folder}/model.safetensors`, own, { metadata: { format: "pt" } });
-  await writeText(`${folder}/preprocessor_config.json`, lines(clipImageJson(config)));
-  await writeText(`${folder}/config.json`, lines(clipConfigJson(config)));
+  await writeJson(`${folder}/preprocessor_config.json`, clipImageJson(config));
+  await writeJson(`${folder}/config.json`, clipConfigJson(config));
 }
 
 const TORCH_NAMES: Readonly<Record<SavedDType, string>> = { F32: "float32", F16: "float16", BF16: "bfloat16" };
-const lines = (value: object) => `${JSON.stringify(value, null, 2)}\n`;

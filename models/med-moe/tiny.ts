@@ -1,8 +1,8 @@
 /** A Med-MoE small enough to be trained on two cores, with random weights and a vocabulary of its own. */
 import { type Device, nn } from "../../engine/index.js";
 import type { ClipVisionConfig } from "../clip/config.js";
+import { writeText } from "../files/write.js";
 import { trainByteBpe } from "../text/train-byte-bpe.js";
-import { writeText } from "../training/files.js";
 import { parseMedMoeConfig } from "./config.js";
 import { MedMoeNetwork } from "./network.js";
 import { saveMedMoe } from "./save.js";

@@ -1,9 +1,10 @@
 import { platform } from "#platform";
 import { io, nn, OptionError } from "../../engine/index.js";
+import { writeText } from "../files/write.js";
 import { applyLora } from "../peft/lora.js";
 import { withMergedAdapters } from "../peft/merged.js";
 import { loadTokenizer } from "../text/tokenizer-folder.js";
-import { writeText } from "../training/files.js";
+import { hasRunFile, writeRunFile } from "../training/run-file.js";
 import { sameConfig, stateFile } from "../training/run-state.js";
 import { type Family, type MoeConfig, moeLayers, TRAIN_MODULES } from "./config.js";
 import { loadMedMoe } from "./load.js";
@@ -20,9 +21,6 @@ import { templateNamed } from "./template.js";
 import { loadConversationSplits } from "./train-data.js";
 import type { MedMoeTrainOptions, MedMoeTrainResult } from "./train-options.js";
 import { openMedMoeState } from "./train-state.js";
-
-/** Name of the file with the settings of a run, in its folder. */
-const RUN_FILE = "run.json";
 
 /**
  * Runs one stage of Med-MoE's training. `out` gets what the next stage starts from: align, where it trains the projector
@@ -63,7 +61,7 @@ async function tune(
   const { out, onEvent } = options;
   const { network, tokenizer, files } = await startingPoint(config, options);
   try {
-    if (!saved) await writeText(`${out}/${RUN_FILE}`, `${JSON.stringify(config, null, 2)}\n`);
+    if (!saved) await writeRunFile(out, config);
     const template = templateNamed(config.template ?? (config.stage === "align" ? "plain" : network.config.family));
     const images = new SquareImages(network.image_tower.config.imageSize, config.pad);
     const { maxLength, seed } = config;
@@ -223,7 +221,7 @@ async function write(
 
 /** A model that no run can go on from is not written over. A run that stopped before its first checkpoint may start again. */
 async function refuseModel(out: string, resume: boolean): Promise<void> {
-  const begun = resume && (await platform.exists(`${out}/${RUN_FILE}`));
+  const begun = resume && (await hasRunFile(out));
   if (begun) return;
   for (const name of ["config.json", "router.pth"])
     if (await platform.exists(`${out}/${name}`))

@@ -1,7 +1,6 @@
 import { io, type Tensor } from "../../engine/index.js";
 import { interpolatePositions } from "../images/position-embedding.js";
 import { baseParameters } from "../peft/merged.js";
-import { writable } from "../training/files.js";
 import { isExtra, POSITION_IDS, TIED } from "./names.js";
 import type { MissNetwork } from "./network.js";
 
@@ -66,10 +65,10 @@ function sameValues(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
  */
 export function* stateDict(network: MissNetwork): Generator<io.WritableTensor> {
   const parameters = new Map(baseParameters(network));
-  for (const [name, p] of parameters) yield writable(name, p);
+  for (const [name, p] of parameters) yield io.writableTensor(name, p, "F32");
   for (const [second, first] of TIED) {
     const p = parameters.get(first);
-    if (p) yield writable(second, p);
+    if (p) yield io.writableTensor(second, p, "F32");
   }
   const positions = Float64Array.from({ length: network.config.maxPositions }, (_, i) => i);
   for (const name of POSITION_IDS) yield io.writable(name, [1, positions.length], positions, "I64");

@@ -4,9 +4,10 @@ import { FileError } from "../../bindings/platform/file-error.js";
 import { io } from "../../engine/index.js";
 import type { Learned } from "../data/leak.js";
 import { folderOf } from "../data/table.js";
+import { RUN_FILE } from "../training/run-file.js";
 import { loadParts } from "./parts.js";
 import type { RunConfig } from "./run-config.js";
-import { RUN_FILE, readRun } from "./run-file.js";
+import { readRun } from "./run-file.js";
 import { sameGroups } from "./same-data.js";
 
 type Data = RunConfig["data"];

@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { io, OptionError } from "../../engine/index.js";
-
+import { writeJson, writeText } from "../files/write.js";
 import { CHANNELS, ordinaryScaling, publishedScaling, type Scaling } from "../images/scaling.js";
-import { writeText } from "../training/files.js";
 import { checkConfig, type MissConfig } from "./config.js";
 import { type Answering, checkAnswering } from "./predict.js";
 import { MissTokenizer } from "./tokenizer.js";
@@ -116,8 +115,5 @@ export async function writeModelFolder(
   { config, scaling, answering, pieces }: ModelFolder,
 ): Promise<void> {
   await writeText(`${folder}/vocab.txt`, formatVocabulary(pieces));
-  await writeText(
-    `${folder}/config.json`,
-    `${JSON.stringify({ format: 1, model: config, scaling, answering }, null, 2)}\n`,
-  );
+  await writeJson(`${folder}/config.json`, { format: 1, model: config, scaling, answering });
 }

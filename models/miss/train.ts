@@ -2,7 +2,7 @@ import { platform } from "#platform";
 import { io, nn, OptionError } from "../../engine/index.js";
 import { ImageStore } from "../data/image-store.js";
 import { leakText } from "../data/leak.js";
-import { writeText } from "../training/files.js";
+import { hasRunFile, writeRunFile } from "../training/run-file.js";
 import { sameConfig, stateFile } from "../training/run-state.js";
 import { countParameters } from "./adaptation.js";
 import { loadNetwork } from "./checkpoint.js";
@@ -12,7 +12,6 @@ import { modelOf } from "./model-of-run.js";
 import { MissNetwork } from "./network.js";
 import { Run } from "./run.js";
 import { RunConfig } from "./run-config.js";
-import { RUN_FILE } from "./run-file.js";
 import type { TrainOptions, TrainResult } from "./train-options.js";
 import { openState } from "./train-state.js";
 
@@ -38,7 +37,7 @@ export async function train(given: RunConfig, options: TrainOptions): Promise<Tr
   if (saved) sameConfig(saved.state.config, config, stateFile(out));
   else {
     await refuseModel(out, options.resume ?? false);
-    await writeText(`${out}/${RUN_FILE}`, `${JSON.stringify(config, null, 2)}\n`);
+    await writeRunFile(out, config);
     await writeModelFolder(out, folder);
   }
 
@@ -83,7 +82,7 @@ export async function train(given: RunConfig, options: TrainOptions): Promise<Tr
 
 /** A model that no run can go on from is not written over. A run that stopped before its first checkpoint may start again. */
 async function refuseModel(out: string, resume: boolean): Promise<void> {
-  const begun = resume && (await platform.exists(`${out}/${RUN_FILE}`));
+  const begun = resume && (await hasRunFile(out));
   if (!begun && (await platform.exists(`${out}/model.safetensors`)))
     throw new OptionError(
       `${out} holds a model already, and no checkpoint to go on from. Choose another folder, or remove this one first.`,

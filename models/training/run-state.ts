@@ -1,7 +1,6 @@
 /** Where a run stands: one file with everything it needs to go on bit for bit. */
 import { z } from "zod";
 import { type Device, io, nn, type optim, type Tensor } from "../../engine/index.js";
-import { writable } from "./files.js";
 
 /** What the state of every run has, besides its tensors. */
 export const runState = z.object({
@@ -51,9 +50,9 @@ export async function saveState(
   histories: Histories,
 ): Promise<void> {
   const tensors: io.WritableTensor[] = [];
-  for (const [name, p] of parameters) tensors.push(writable(`model.${name}`, p));
-  for (const [name, t] of optimizer.state()) tensors.push(writable(`optimizer.${name}`, t));
-  for (const [name, t] of scaler?.state() ?? []) tensors.push(writable(`scaler.${name}`, t));
+  for (const [name, p] of parameters) tensors.push(io.writableTensor(`model.${name}`, p, "F32"));
+  for (const [name, t] of optimizer.state()) tensors.push(io.writableTensor(`optimizer.${name}`, t, "F32"));
+  for (const [name, t] of scaler?.state() ?? []) tensors.push(io.writableTensor(`scaler.${name}`, t, "F32"));
   for (const [name, values] of Object.entries(histories))
     tensors.push(io.writable(`history.${name}`, [values.length], Float64Array.from(values), "F64"));
   await io.writeSafetensors(stateFile(folder), tensors, { metadata: { state: JSON.stringify(state) } });

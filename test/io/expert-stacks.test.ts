@@ -71,6 +71,18 @@ test.each([false, true])("split by expert, joined again; bias %s", async (bias) 
   }
 });
 
+test("the tensors of a stack, in the order of its rows; null for what is none", () => {
+  const place = "layers.0.block_sparse_moe.experts";
+  expect(io.expertTensors(`${place}.up`, [2, 6, 4], mixtral)).toEqual([
+    { name: `${place}.0.w1.weight`, shape: [3, 4] },
+    { name: `${place}.0.w3.weight`, shape: [3, 4] },
+    { name: `${place}.1.w1.weight`, shape: [3, 4] },
+    { name: `${place}.1.w3.weight`, shape: [3, 4] },
+  ]);
+  expect(io.expertTensors(`${place}.up.codes`, [2, 6, 4], mixtral)).toBeNull();
+  expect(io.expertTensors("layers.0.block_sparse_moe.gate.weight", [2, 4], mixtral)).toBeNull();
+});
+
 test("a missing expert, and one of another shape", async () => {
   const file = join(folder, "damaged.safetensors");
   const of = (e: number, name: string, shape: number[]) => ({
