@@ -1,15 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Device, type DeviceName, openDevice } from "../../engine/index.js";
-import { prepareFile } from "./output.js";
+import { type OutputOptions, prepareFile } from "./output.js";
 
 /** What every command takes. */
-export interface CommonOptions {
+export interface CommonOptions extends OutputOptions {
   device?: DeviceName;
   threads?: number;
   /** Bytes. */
   memory?: number;
-  /** A file, or "-" for standard output. */
-  json?: string;
   debug?: boolean;
 }
 

@@ -5,15 +5,20 @@ import { FileError } from "../../bindings/platform/file-error.js";
 import { onFile } from "../../bindings/platform/node-file-error.js";
 import { ignore, makeFolder } from "../../bindings/platform/node-files.js";
 import type { Device } from "../../engine/index.js";
-import type { CommonOptions } from "./common-options.js";
+
+/** Where results go besides the terminal. */
+export interface OutputOptions {
+  /** A file, or "-" for standard output. */
+  json?: string;
+}
 
 /** Prints for people: on standard output, unless the JSON goes there. */
-export function say({ json }: CommonOptions, text: string): void {
+export function say({ json }: OutputOptions, text: string): void {
   (json === "-" ? process.stderr : process.stdout).write(text.endsWith("\n") ? text : `${text}\n`);
 }
 
 /** Writes the JSON document where `--json` says; nothing where it was not given. */
-export async function writeJson({ json }: CommonOptions, document: object): Promise<void> {
+export async function writeJson({ json }: OutputOptions, document: object): Promise<void> {
   if (json === undefined) return;
   const text = `${JSON.stringify(document, null, 2)}\n`;
   if (json === "-") await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));

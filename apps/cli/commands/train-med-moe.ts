@@ -8,26 +8,35 @@ import {
   readMedMoeRun,
   trainMedMoe,
 } from "../../../models/index.js";
-import { commandLine, commonFlags } from "../command-line.js";
-import { addCommonOptions, type CommonOptions, openChosenDevice, secondsFrom0 } from "../common-options.js";
-import { readConfigFile } from "../config-flags.js";
-import { Interrupted, UsageError } from "../exit.js";
+import { commonFlags } from "../command-line.js";
+import { addCommonOptions, openChosenDevice } from "../common-options.js";
+import { Interrupted } from "../exit.js";
 import { clock, count, percent } from "../format.js";
 import { Interruption } from "../interruption.js";
 import { addMedMoeFlags, medMoeConfig } from "../med-moe-flags.js";
 import { memoryUsed, say, writeJson } from "../output.js";
 import { Progress } from "../progress.js";
-import { holdsRun, resumable } from "../run-folder.js";
+import { resumable } from "../run-folder.js";
+import {
+  addTrainingOptions,
+  resumeCommand,
+  type Training,
+  type TrainingOptions,
+  trainingSettings,
+} from "../training-run.js";
 
-interface Options extends CommonOptions {
+interface Options extends TrainingOptions {
   stage?: MedMoeStage;
-  out: string;
-  config?: string;
-  resume?: boolean;
-  checkpointSeconds: number;
 }
 
-const CHECKPOINT_SECONDS = 300;
+const training: Training<MedMoeRunConfig> = {
+  name: "med-moe",
+  keeps: "where the run is kept, and what the stage makes",
+  checkpointSeconds: 300,
+  openState: openMedMoeState,
+  readRun: readMedMoeRun,
+  configOf: medMoeConfig,
+};
 
 const EXAMPLES = `
 The stages, in order: align trains the projector on captions, instruct the language model and the projector on conversations,
@@ -48,27 +57,23 @@ export function addTrainMedMoe(program: Command): void {
     .command("med-moe")
     .description("train a stage of Med-MoE: align, instruct, router or moe")
     .optionsGroup("Run:")
-    .addOption(new Option("--stage <name>", "which stage").choices(medMoeStages))
-    .requiredOption("--out <folder>", "where the run is kept, and what the stage makes")
-    .option("--config <file>", "settings as JSON, as run.json has them; flags change them")
-    .option("--resume", "go on from the last checkpoint in --out, with the settings it was started with")
-    .option("--checkpoint-seconds <n>", "seconds between checkpoints at most", secondsFrom0, CHECKPOINT_SECONDS);
-  addMedMoeFlags(command);
+    .addOption(new Option("--stage <name>", "which stage").choices(medMoeStages));
+  addMedMoeFlags(addTrainingOptions(command, training));
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
 async function run(options: Options): Promise<void> {
   const started = performance.now();
-  const config = await settings(options);
+  const config = await trainingSettings(options, training);
   using device = await openChosenDevice(options);
   using interruption = new Interruption();
   const { signal } = interruption;
   const progress = new Progress(device);
   const { out, resume, checkpointSeconds } = options;
-  const training = trainMedMoe(config, { device, out, resume, signal, checkpointSeconds, onEvent: progress.onEvent });
-  const again = resuming(options, commonFlags(options, device.name));
+  const trained = trainMedMoe(config, { device, out, resume, signal, checkpointSeconds, onEvent: progress.onEvent });
+  const again = resumeCommand(options, training, commonFlags(options, device.name));
   const result = await interruption.guard(
-    resumable(training, again),
+    resumable(trained, again),
     "stopped before the first step; nothing was saved.",
   );
   if (result.interrupted)
@@ -128,30 +133,4 @@ function summary({ router, mixtures, history, validations }: MedMoeTrainResult):
     });
   }
   return lines;
-}
-
-/** The settings of the saved run where it is resumed, else those of the file; flags change both. */
-async function settings(options: Options): Promise<MedMoeRunConfig> {
-  const { out, resume, config: file } = options;
-  const isRun = await holdsRun(out);
-  if (isRun && !resume)
-    throw new UsageError(`${out} holds a run already. Add --resume to go on with it, or choose another --out.`);
-  if (isRun && !file) {
-    const { state, reader } = await openMedMoeState(out);
-    await reader.close();
-    return medMoeConfig({ ...options }, { values: state.config, file: out });
-  }
-  // Stopped before its first checkpoint: the same settings, from the start.
-  const begun = resume && !file ? await readMedMoeRun(out) : null;
-  if (begun) return medMoeConfig({ ...options }, { values: begun, file: out });
-  if (resume && !file)
-    throw new UsageError(`${out} holds no run to go on with. Check --out, or leave out --resume to start one.`);
-  if (!file) return medMoeConfig({ ...options });
-  return medMoeConfig({ ...options }, { values: await readConfigFile(file, "train med-moe"), file });
-}
-
-/** The command that goes on with this run. */
-function resuming({ out, checkpointSeconds }: Options, flags: readonly string[]): string {
-  const often = checkpointSeconds === CHECKPOINT_SECONDS ? [] : ["--checkpoint-seconds", String(checkpointSeconds)];
-  return commandLine("train", "med-moe", "--out", out, "--resume", ...often, ...flags);
 }

@@ -1,10 +1,9 @@
 import type { Command } from "commander";
 import { loadSplits, openState, type RunConfig, readRun, type TrainResult, trainMiss } from "../../../models/index.js";
 import { commandLine, commonFlags } from "../command-line.js";
-import { addCommonOptions, type CommonOptions, openChosenDevice, secondsFrom0 } from "../common-options.js";
-import { readConfigFile } from "../config-flags.js";
+import { addCommonOptions, openChosenDevice } from "../common-options.js";
 import { evaluate, majorityOf, metricsOf, scoreTable } from "../evaluation.js";
-import { Interrupted, UsageError } from "../exit.js";
+import { Interrupted } from "../exit.js";
 import { clock, count } from "../format.js";
 import { Interruption } from "../interruption.js";
 import { leakFields, warnings } from "../leak.js";
@@ -12,16 +11,23 @@ import { memoryUsed, say, writeJson } from "../output.js";
 import { bertVocabulary } from "../package-files.js";
 import { Progress } from "../progress.js";
 import { addRunFlags, runConfig } from "../run-flags.js";
-import { holdsRun, resumable } from "../run-folder.js";
+import { resumable } from "../run-folder.js";
+import {
+  addTrainingOptions,
+  resumeCommand,
+  type Training,
+  type TrainingOptions,
+  trainingSettings,
+} from "../training-run.js";
 
-interface Options extends CommonOptions {
-  out: string;
-  config?: string;
-  resume?: boolean;
-  checkpointSeconds: number;
-}
-
-const CHECKPOINT_SECONDS = 60;
+const training: Training<RunConfig> = {
+  name: "miss",
+  keeps: "where the run is kept: run.json, config.json, vocab.txt, model.safetensors, last.safetensors",
+  checkpointSeconds: 60,
+  openState,
+  readRun,
+  configOf: runConfig,
+};
 
 const EXAMPLES = `
 Examples:
@@ -37,28 +43,21 @@ export function addTrainMiss(program: Command): void {
   const command = program
     .command("miss")
     .description("train MISS, from scratch or from a checkpoint, and measure it on the test questions")
-    .optionsGroup("Run:")
-    .requiredOption(
-      "--out <folder>",
-      "where the run is kept: run.json, config.json, vocab.txt, model.safetensors, last.safetensors",
-    )
-    .option("--config <file>", "settings as JSON; flags change them")
-    .option("--resume", "go on from the last checkpoint in --out, with the settings it was started with")
-    .option("--checkpoint-seconds <n>", "seconds between checkpoints at most", secondsFrom0, CHECKPOINT_SECONDS);
-  addRunFlags(command);
+    .optionsGroup("Run:");
+  addRunFlags(addTrainingOptions(command, training));
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
-async function run(options: Options): Promise<void> {
+async function run(options: TrainingOptions): Promise<void> {
   const started = performance.now();
-  const config = await settings(options);
+  const config = await trainingSettings(options, training);
 
   using device = await openChosenDevice(options);
   using interruption = new Interruption();
   const { signal } = interruption;
   const progress = new Progress(device);
   const { out, resume, checkpointSeconds } = options;
-  const training = trainMiss(config, {
+  const trained = trainMiss(config, {
     device,
     out,
     bertVocabulary,
@@ -68,9 +67,9 @@ async function run(options: Options): Promise<void> {
     onEvent: progress.onEvent,
   });
   const flags = commonFlags(options, device.name);
-  const again = resuming(options, flags);
+  const again = resumeCommand(options, training, flags);
   const result = await interruption.guard(
-    resumable(training, again),
+    resumable(trained, again),
     "stopped before the first step; nothing was saved.",
   );
   if (result.interrupted) throw new Interrupted(stopped(result, out, again));
@@ -105,32 +104,6 @@ async function run(options: Options): Promise<void> {
     metrics: metricsOf(scores),
     baselines: { majority },
   });
-}
-
-/** The settings of the saved run where it is resumed, else those of the file; flags change both. */
-async function settings(options: Options): Promise<RunConfig> {
-  const { out, resume, config: file } = options;
-  const isRun = await holdsRun(out);
-  if (isRun && !resume)
-    throw new UsageError(`${out} holds a run already. Add --resume to go on with it, or choose another --out.`);
-  if (isRun && !file) {
-    const { state, reader } = await openState(out);
-    await reader.close();
-    return runConfig({ ...options }, { values: state.config, file: out });
-  }
-  // Stopped before its first checkpoint: the same settings, from the start.
-  const begun = resume && !file ? await readRun(out) : null;
-  if (begun) return runConfig({ ...options }, { values: begun, file: out });
-  if (resume && !file)
-    throw new UsageError(`${out} holds no run to go on with. Check --out, or leave out --resume to start one.`);
-  if (!file) return runConfig({ ...options });
-  return runConfig({ ...options }, { values: await readConfigFile(file, "train miss"), file });
-}
-
-/** The command that goes on with this run. */
-function resuming({ out, checkpointSeconds }: Options, flags: readonly string[]): string {
-  const often = checkpointSeconds === CHECKPOINT_SECONDS ? [] : ["--checkpoint-seconds", String(checkpointSeconds)];
-  return commandLine("train", "miss", "--out", out, "--resume", ...often, ...flags);
 }
 
 const stopped = ({ steps }: TrainResult, out: string, again: string) =>
