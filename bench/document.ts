@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { SUITES } from "./suites/names.js";
 
 const Timing = {
   /** Microseconds of one call. */
@@ -37,18 +38,7 @@ export const TimedPeer = z.strictObject({
 export const MissingPeer = z.strictObject({ medianUs: z.null(), ratio: z.null(), reason: z.string() });
 
 export const BenchRow = z.strictObject({
-  suite: z.enum([
-    "matmul",
-    "attention",
-    "lora",
-    "layer-norm",
-    "cross-entropy",
-    "adamw",
-    "step",
-    "launch",
-    "replay",
-    "moe",
-  ]),
+  suite: z.enum(SUITES),
   op: z.string(),
   pass: z.enum(["forward", "forward+backward", "step"]),
   /** The case's name in its table. */

@@ -17,7 +17,7 @@ import { BenchDocument } from "./document.js";
 import { environment, root } from "./environment.js";
 import type { PageReply, PageRequest } from "./page/main.js";
 import { descendantSeconds } from "./processes.js";
-import type { Suite } from "./suites/index.js";
+import type { Suite } from "./suites/names.js";
 
 // By path: this file runs from dist/, which the scripts are not in.
 const script = (name: string) => import(join(root, "scripts", name));

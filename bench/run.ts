@@ -4,7 +4,8 @@ import { openPeers } from "./contenders/index.js";
 import type { BenchDocument, BenchRow } from "./document.js";
 import { environment } from "./environment.js";
 import { measure } from "./measure.js";
-import { type Suite, tasksOf } from "./suites/index.js";
+import { tasksOf } from "./suites/index.js";
+import type { Suite } from "./suites/names.js";
 
 export type { BenchDocument, BenchRow } from "./document.js";
 

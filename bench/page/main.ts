@@ -4,7 +4,8 @@ import { type Ort, ortPeer } from "../contenders/ort-session.js";
 import type { BenchRow } from "../document.js";
 import { measure } from "../measure.js";
 import { checked, firstLine, watchDevices } from "../peers/webgpu/faults.mjs";
-import { type Suite, tasksOf } from "../suites/index.js";
+import { tasksOf } from "../suites/index.js";
+import type { Suite } from "../suites/names.js";
 import type { HostTensors, OpenedPeer, Peer, PeerCase, Task } from "../task.js";
 
 /** What the driver (bench/page.ts) asks of the page; `peers` are those that are installed, with their versions. */

@@ -8,6 +8,7 @@ import { layerNormTasks } from "./layer-norm.js";
 import { loraTasks } from "./lora.js";
 import { matmulTasks } from "./matmul.js";
 import { moeTasks } from "./moe.js";
+import type { Suite } from "./names.js";
 import { replayTasks } from "./replay.js";
 import { stepTasks } from "./step.js";
 
@@ -24,8 +25,6 @@ const suites = {
   launch: launchTasks,
   replay: replayTasks,
 } satisfies Record<Task["suite"], (shapes?: string) => Task[]>;
-
-export type Suite = Task["suite"] | "all";
 
 export function tasksOf(suite: Suite, shapes?: string): Task[] {
   if (suite !== "all") return suites[suite](shapes);

@@ -11,8 +11,9 @@ export {
 } from "./init.js";
 export { LayerNorm } from "./layer-norm.js";
 export { Linear, type LinearOptions } from "./linear.js";
-export { type Adapter, LoraLinear, type LoraOptions, LoraPatchEmbed } from "./lora.js";
+export { type Adapter, LoraLinear, LoraPatchEmbed } from "./lora.js";
 export { LoraExperts, type StackAdapters } from "./lora-experts.js";
+export type { LoraOptions } from "./low-rank.js";
 export {
   type CapacityOptions,
   MixtureOfExperts,

@@ -14,8 +14,8 @@ import { scope } from "../scope.js";
 import type { Tensor } from "../tensor.js";
 import type { ExpertStack, Experts } from "./experts.js";
 import { constant, type Initializer, kaimingUniform } from "./init.js";
-import { type LoraOptions, rankOf } from "./lora.js";
-import { at, Module } from "./module.js";
+import { type LoraOptions, LowRank, rankOf } from "./low-rank.js";
+import { at } from "./module.js";
 
 /** One matrix of each kind for every expert. */
 export interface StackAdapters {
@@ -49,52 +49,28 @@ const ACTIVATION: Readonly<Record<ExpertActivation, (x: Tensor) => Tensor>> = {
  * Experts with a low-rank adapter for each, their own weights frozen: what `LoraLinear` is to a linear layer. The output at
  * first is that of the experts alone. Put it in the place of `MixtureOfExperts.experts`. Hu et al., LoRA, arXiv 2106.09685.
  */
-export class LoraExperts extends Module implements ExpertStack {
+export class LoraExperts extends LowRank implements ExpertStack {
   /** The experts with the frozen weights. */
   base_layer: Experts;
   /** A: up [E, r, width], down [E, r, hidden]. */
   lora_A: StackAdapters;
   /** B: up [E, hidden, r] ([E, 2 hidden, r] of gated activations), down [E, width, r]; zeros at first. */
   lora_B: StackAdapters;
-  /** alpha / r. */
-  readonly scale: number;
-  /** On the branches' inputs, in training. */
-  readonly dropout: number;
-  #merged = false;
 
   constructor(init: Initializer, base: Experts, options: LoraOptions) {
-    super();
     const r = rankOf(options);
+    super(options);
     base.requiresGrad(false);
     const inner = ({ shape: [E, , K] }: Tensor) => init.parameter([E, r, K], kaimingUniform(K));
     const outer = ({ shape: [E, N] }: Tensor) => init.parameter([E, N, r], constant(0));
     this.base_layer = base;
     this.lora_A = { up: inner(base.up), down: inner(base.down) };
     this.lora_B = { up: outer(base.up), down: outer(base.down) };
-    this.scale = options.alpha / options.r;
-    this.dropout = options.dropout ?? 0;
-  }
-
-  /** Whether the branches are part of the base weights now. */
-  get merged(): boolean {
-    return this.#merged;
-  }
-
-  /** weight[e] += (alpha / r) B[e] A[e]; the branches are left out until `unmerge`. */
-  merge(): void {
-    if (!this.#merged) this.#add(1);
-    this.#merged = true;
-  }
-
-  /** Takes the branches out of the base weights again. */
-  unmerge(): void {
-    if (this.#merged) this.#add(-1);
-    this.#merged = false;
   }
 
   /** x [T, width] to [T, width], by the choices and weights of `routed`. */
   forward(x: Tensor, routed: Routed): Tensor {
-    if (this.#merged) return this.base_layer.forward(x, routed);
+    if (this.merged) return this.base_layer.forward(x, routed);
     return at(this, () => {
       const { upBias, downBias, activation } = this.base_layer;
       const gather = routed.weights.shape[1];
@@ -112,7 +88,7 @@ export class LoraExperts extends Module implements ExpertStack {
     return add(groupedGemm(x, weight, lists, { bias, gather }), scale(groupedGemm(h, B, lists), this.scale));
   }
 
-  #add(sign: 1 | -1): void {
+  protected addBranch(sign: 1 | -1): void {
     noGrad(() =>
       scope(() => {
         for (const name of ["up", "down"] as const) {

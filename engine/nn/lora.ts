@@ -10,19 +10,10 @@ import { noGrad } from "../recording.js";
 import type { Tensor } from "../tensor.js";
 import { constant, type Initializer, kaimingUniform } from "./init.js";
 import type { Linear } from "./linear.js";
-import { at, Module } from "./module.js";
+import { type LoraOptions, LowRank, rankOf } from "./low-rank.js";
+import { at } from "./module.js";
 import { type PatchEmbed, patches } from "./patch-embed.js";
 import { QuantizedLinear } from "./quantized-linear.js";
-
-/** Size and scale of an adapter. */
-export interface LoraOptions {
-  /** Rank of the adapter. */
-  r: number;
-  /** The branch is scaled by alpha / r. */
-  alpha: number;
-  /** On the branch's input, in training. Default 0. */
-  dropout?: number;
-}
 
 /** Weights under the name of their adapter, as PEFT files have them: `lora_A.default.weight`. */
 export interface Adapter {
@@ -37,47 +28,23 @@ export interface Adapter {
  * y = x Wᵀ + b + (alpha / r) (drop(x) Aᵀ) Bᵀ around a layer whose own weights are frozen: A uniform as PyTorch's default,
  * B zero, so the first output is the base layer's. Hu et al., LoRA, arXiv 2106.09685; names of PEFT.
  */
-abstract class Lora<Base extends Linear | QuantizedLinear | PatchEmbed> extends Module {
+abstract class Lora<Base extends Linear | QuantizedLinear | PatchEmbed> extends LowRank {
   /** The layer with the frozen weights. */
   base_layer: Base;
   /** A: [r, inFeatures], of a patch embedding [r, channels, p, p]. */
   lora_A: Adapter;
   /** B: [outFeatures, r], of a patch embedding [outFeatures, r, 1, 1]. */
   lora_B: Adapter;
-  /** alpha / r. */
-  readonly scale: number;
-  /** Probability, in training. */
-  readonly dropout: number;
-  #merged = false;
 
   constructor(base: Base, A: Tensor, B: Tensor, options: LoraOptions) {
-    super();
+    super(options);
     base.requiresGrad(false);
     this.base_layer = base;
     this.lora_A = { default: { weight: A } };
     this.lora_B = { default: { weight: B } };
-    this.scale = options.alpha / options.r;
-    this.dropout = options.dropout ?? 0;
   }
 
-  /** Whether the branch is part of the base weight now. */
-  get merged(): boolean {
-    return this.#merged;
-  }
-
-  /** W += (alpha / r) B A; the branch is left out until `unmerge`. */
-  merge(): void {
-    if (!this.#merged) this.#add(1);
-    this.#merged = true;
-  }
-
-  /** Takes the branch out of the base weight again. */
-  unmerge(): void {
-    if (this.#merged) this.#add(-1);
-    this.#merged = false;
-  }
-
-  #add(sign: 1 | -1): void {
+  protected addBranch(sign: 1 | -1): void {
     if (this.base_layer instanceof QuantizedLinear)
       throw new OptionError("merge: a quantised weight cannot take the branch. Merge before it is quantised.");
     noGrad(() =>
@@ -104,12 +71,6 @@ abstract class Lora<Base extends Linear | QuantizedLinear | PatchEmbed> extends 
     const rank = linear(dropped, this.lora_A.default.weight);
     return scale(linear(rank, this.lora_B.default.weight), this.scale);
   }
-}
-
-/** Before memory is taken for the adapter. */
-export function rankOf({ r }: LoraOptions): number {
-  if (!(Number.isInteger(r) && r > 0)) throw new OptionError(`LoRA: rank r is ${r}; a whole number above 0 is needed.`);
-  return r;
 }
 
 /** A convolution's kernel [out, in, p, p] as a matrix [out, in p p]. */

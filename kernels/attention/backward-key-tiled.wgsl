@@ -1,4 +1,4 @@
-// common: attention, attention-keys, attention-mask, attention-tiles, grid, philox
+// common: attention, attention-keys, attention-mask, attention-queries, attention-tiles, grid, philox
 // attention/backward dk, or dv, of the keys or of the prefix (webgpu), in tiles of workgroup memory: for GPUs
 // Math      as backward-key.wgsl
 // Shapes    as backward-key.wgsl
@@ -181,13 +181,7 @@ fn values_at(batch: u32, key: u32, g: u32, d: u32) -> vec4<f32> {
   return vec4<f32>(vec4(v[at.x], v[at.y], v[at.z], v[at.w]));
 }
 
-// Column d of queries i .. i + 3; past the last one that again.
-fn queries_at(batch: u32, i: u32, h: u32, d: u32) -> vec4<f32> {
-  let at = query_row(batch, 0u, h) + min(i + FOUR, vec4(params.L - 1u)) * params.qPitch + d;
-  return vec4<f32>(vec4(q[at.x], q[at.y], q[at.z], q[at.w]));
-}
-
-// The same of dy.
+// Column d of rows i .. i + 3 of dy; past the last one that again.
 fn dys_at(batch: u32, i: u32, h: u32, d: u32) -> vec4<f32> {
   let at = result_row(batch, 0u, h) + min(i + FOUR, vec4(params.L - 1u)) * params.H * params.D + d;
   return vec4<f32>(vec4(dy[at.x], dy[at.y], dy[at.z], dy[at.w]));

@@ -1,4 +1,4 @@
-// common: attention, attention-keys, attention-mask, attention-tiles, grid, philox
+// common: attention, attention-key-inside, attention-keys, attention-mask, attention-queries, attention-tiles, attention-value-inside, grid, philox
 // attention/backward dq (webgpu), in tiles of workgroup memory: for GPUs
 // Math      as backward-query.wgsl
 // Shapes    as backward-query.wgsl
@@ -157,46 +157,13 @@ fn multiply(
   return sum;
 }
 
-// Column d of queries i .. i + 3; past the last one that again.
-fn queries_at(batch: u32, i: u32, h: u32, d: u32) -> vec4<f32> {
-  let at = query_row(batch, 0u, h) + min(i + FOUR, vec4(params.L - 1u)) * params.qPitch + d;
-  return vec4<f32>(vec4(q[at.x], q[at.y], q[at.z], q[at.w]));
-}
-
-// The same of dy.
+// Column d of rows i .. i + 3 of dy; past the last one that again.
 fn dys_at(batch: u32, i: u32, h: u32, d: u32) -> vec4<f32> {
   let at = result_row(batch, 0u, h) + min(i + FOUR, vec4(params.L - 1u)) * params.H * params.D + d;
   return vec4<f32>(vec4(dy[at.x], dy[at.y], dy[at.z], dy[at.w]));
 }
 
-// Element d of key n; past the last one that again.
-fn key_at(batch: u32, n: u32, g: u32, d: u32) -> f32 {
-  let inside = min(n, params.P + params.S - 1u);
-  if (inside < params.P) {
-    return scratch[prefix_row(inside, g) + d];
-  }
-  return f32(k[params.kOffset + key_row(batch, inside, g) + d]);
-}
-
-// Column d of keys n .. n + 3.
-fn keys_at(batch: u32, n: u32, g: u32, d: u32) -> vec4<f32> {
-  return vec4(
-    key_at(batch, n, g, d),
-    key_at(batch, n + 1u, g, d),
-    key_at(batch, n + 2u, g, d),
-    key_at(batch, n + 3u, g, d),
-  );
-}
-
-// The same of values.
-fn value_at(batch: u32, n: u32, g: u32, d: u32) -> f32 {
-  let inside = min(n, params.P + params.S - 1u);
-  if (inside < params.P) {
-    return scratch[prefix_row(params.P + inside, g) + d];
-  }
-  return f32(v[params.vOffset + key_row(batch, inside, g) + d]);
-}
-
+// Column d of the values of keys n .. n + 3.
 fn values_at(batch: u32, n: u32, g: u32, d: u32) -> vec4<f32> {
   return vec4(
     value_at(batch, n, g, d),

@@ -1,4 +1,4 @@
-// common: attention, attention-keys, grid, lanes
+// common: attention, attention-key, attention-keys, grid, lanes
 // attention/backward dq (webgpu) from the weights that backward-weights.wgsl left in scratch: for adapters that run on the CPU
 // Math      dq[b,i,h,:] = scale sum_n dscore[i,n] k[n,:], g = h / (H / G)
 // Shapes    k [B,S,G,D], dq [B,L,H,D], layouts in kernels.ts · scratch: prefix keys, prefix values [P,G,D], delta [B,H,L],
@@ -81,13 +81,4 @@ fn main(
       dq[to + j] = value(params.scale * result[j / 4u][j % 4u][r]);
     }
   }
-}
-
-// Column d of key n.
-fn key_at(batch: u32, n: u32, g: u32, d: u32) -> f32 {
-  let own = f32(k[params.kOffset + key_row(batch, n, g) + d]);
-  if (PREFIX == 0u) {
-    return own;
-  }
-  return select(own, scratch[prefix_row(n, g) + d], n < params.P);
 }

@@ -1,4 +1,4 @@
-// common: attention, attention-keys, attention-mask, grid, lanes, philox
+// common: attention, attention-key, attention-keys, attention-mask, attention-products, grid, lanes, philox
 // attention/backward dq (webgpu), from storage: for adapters that run on the CPU
 // Math      dq[b,i,h,:] = scale sum_n dscore[i,n] k[n,:];  dscore[i,n] = w (r dy[i]·v[n] - delta[i]),
 //           w = exp(scale q·k[n] - lse[i]) over the keys that i sees, r the dropout factor, g = h / (H / G)
@@ -139,43 +139,4 @@ fn main(
       dq[dq_at + d] = value(params.scale * result[d][r]);
     }
   }
-}
-
-// The rows at `at`, of q or dy, times sixteen keys (`side` = 0) or values (1), in columns: those from the one that lane 0
-// shares. `n` is that of this lane; past the last key that one again.
-fn multiply(at: vec4<u32>, batch: u32, g: u32, n: u32, side: u32) -> array<mat4x4<f32>, 4> {
-  let keys = min(n + 4u * FOUR, vec4(params.P + params.S - 1u));
-  var sums = array<mat4x4<f32>, 4>();
-  for (var d = 0u; d < params.D; d++) {
-    if (side == 0u) {
-      let own = vec4<f32>(vec4(q[at.x + d], q[at.y + d], q[at.z + d], q[at.w + d]));
-      for (var s = 0u; s < 4u; s++) {
-        sums[s] += outer(own, of_four_lanes(key_at(batch, keys[s], g, d)));
-      }
-    } else {
-      let own = vec4<f32>(vec4(dy[at.x + d], dy[at.y + d], dy[at.z + d], dy[at.w + d]));
-      for (var s = 0u; s < 4u; s++) {
-        sums[s] += outer(own, of_four_lanes(value_at(batch, keys[s], g, d)));
-      }
-    }
-  }
-  return sums;
-}
-
-// Column d of key n.
-fn key_at(batch: u32, n: u32, g: u32, d: u32) -> f32 {
-  let own = f32(k[params.kOffset + key_row(batch, n, g) + d]);
-  if (PREFIX == 0u) {
-    return own;
-  }
-  return select(own, scratch[prefix_row(n, g) + d], n < params.P);
-}
-
-// Column d of the value of key n.
-fn value_at(batch: u32, n: u32, g: u32, d: u32) -> f32 {
-  let own = f32(v[params.vOffset + key_row(batch, n, g) + d]);
-  if (PREFIX == 0u) {
-    return own;
-  }
-  return select(own, scratch[prefix_row(params.P + n, g) + d], n < params.P);
 }

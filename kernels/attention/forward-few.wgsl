@@ -1,4 +1,4 @@
-// common: attention, attention-keys, attention-mask, grid, philox
+// common: attention, attention-key-inside, attention-keys, attention-mask, attention-value-inside, grid, philox
 // attention/forward, few rows (webgpu): the keys split over workgroups, as when decoding
 // Math      as forward.wgsl over the keys of a split: maximum, sum of weights and sum of weighted values
 // Shapes    q [B,L,H,D] · k, v [B,S,G,D], layouts in kernels.ts · mask [B,kvCapacity] i32 · random [4] u32
@@ -131,22 +131,4 @@ fn main(
     scratch[to + lane * (params.D + 2u) + params.D] = highest[lane];
     scratch[to + lane * (params.D + 2u) + params.D + 1u] = sum;
   }
-}
-
-// Element d of key n; past the last one that again.
-fn key_at(batch: u32, n: u32, g: u32, d: u32) -> f32 {
-  let inside = min(n, params.P + params.S - 1u);
-  if (inside < params.P) {
-    return scratch[prefix_row(inside, g) + d];
-  }
-  return f32(k[params.kOffset + key_row(batch, inside, g) + d]);
-}
-
-// The same of values.
-fn value_at(batch: u32, n: u32, g: u32, d: u32) -> f32 {
-  let inside = min(n, params.P + params.S - 1u);
-  if (inside < params.P) {
-    return scratch[prefix_row(params.P + inside, g) + d];
-  }
-  return f32(v[params.vOffset + key_row(batch, inside, g) + d]);
 }

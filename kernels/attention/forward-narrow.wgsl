@@ -1,4 +1,4 @@
-// common: attention, attention-keys, attention-mask, grid, lanes, philox
+// common: attention, attention-key, attention-keys, attention-mask, attention-value, grid, lanes, philox
 // attention/forward (webgpu) of heads up to sixteen wide, from storage: for adapters that run on the CPU
 // Math      as forward.wgsl
 // Shapes    as forward.wgsl
@@ -196,22 +196,4 @@ fn drop(weights: mat4x4<f32>, positions: vec4<u32>) -> mat4x4<f32> {
   }
   let columns = transpose(factors);
   return mat4x4(weights[0] * columns[0], weights[1] * columns[1], weights[2] * columns[2], weights[3] * columns[3]);
-}
-
-// Column d of key n.
-fn key_at(batch: u32, n: u32, g: u32, d: u32) -> f32 {
-  let own = f32(k[params.kOffset + key_row(batch, n, g) + d]);
-  if (PREFIX == 0u) {
-    return own;
-  }
-  return select(own, scratch[prefix_row(n, g) + d], n < params.P);
-}
-
-// Column d of the value of key n.
-fn value_at(batch: u32, n: u32, g: u32, d: u32) -> f32 {
-  let own = f32(v[params.vOffset + key_row(batch, n, g) + d]);
-  if (PREFIX == 0u) {
-    return own;
-  }
-  return select(own, scratch[prefix_row(params.P + n, g) + d], n < params.P);
 }

@@ -1,4 +1,4 @@
-// common: attention, attention-keys, attention-mask, grid, lanes, philox
+// common: attention, attention-key, attention-keys, attention-mask, attention-value, grid, lanes, philox
 // attention/forward (webgpu), from storage: for adapters that run on the CPU
 // Math      y[b,i,h,:] = sum_n p[i,n] r[i,n] v[n,:];  p[i,n] = exp(scale q·k[n] - lse[i]) over the keys that i sees,
 //           r the dropout factor, g = h / (H / G);  lse = log sum_n exp(scale q·k[n])
@@ -154,24 +154,6 @@ fn score(batch: u32, h: u32, g: u32, i: vec4<u32>, tile: u32, j: u32, sharing: u
       weights[j + 4u * s + c] = sums[s][c];
     }
   }
-}
-
-// Column d of key n.
-fn key_at(batch: u32, n: u32, g: u32, d: u32) -> f32 {
-  let own = f32(k[params.kOffset + key_row(batch, n, g) + d]);
-  if (PREFIX == 0u) {
-    return own;
-  }
-  return select(own, scratch[prefix_row(n, g) + d], n < params.P);
-}
-
-// Column d of the value of key n.
-fn value_at(batch: u32, n: u32, g: u32, d: u32) -> f32 {
-  let own = f32(v[params.vOffset + key_row(batch, n, g) + d]);
-  if (PREFIX == 0u) {
-    return own;
-  }
-  return select(own, scratch[prefix_row(params.P + n, g) + d], n < params.P);
 }
 
 // Dropout of a tile of weights; `positions`: of each row at the tile's first key.

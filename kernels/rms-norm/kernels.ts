@@ -1,5 +1,4 @@
-import { foldGrid, over } from "../common/wgsl/grid.js";
-import { rowThreads } from "../common/wgsl/rows.js";
+import { perRow } from "../common/wgsl/rows.js";
 import { ALL_FLOATS, ceilDiv, pass, read, rowGrain, write } from "../contract.js";
 import backwardInputWgsl from "./backward-input.wgsl.js";
 import backwardWeightWgsl from "./backward-weight.wgsl.js";
@@ -16,17 +15,7 @@ export const forward = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "rms_norm_forward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
   },
-  webgpu: {
-    dtypes: ["f32", "f16"],
-    launches: [
-      {
-        source: forwardWgsl,
-        tiles: ({ C }, limits) => ({ WORKGROUP: rowThreads(C, limits) }),
-        grid: ({ T }) => foldGrid(T),
-        cut: over("T"),
-      },
-    ],
-  },
+  webgpu: { dtypes: ["f32", "f16"], launches: [perRow(forwardWgsl)] },
 });
 
 export const backwardInput = pass({
@@ -38,17 +27,7 @@ export const backwardInput = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "rms_norm_backward_input", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
   },
-  webgpu: {
-    dtypes: ["f32", "f16"],
-    launches: [
-      {
-        source: backwardInputWgsl,
-        tiles: ({ C }, limits) => ({ WORKGROUP: rowThreads(C, limits) }),
-        grid: ({ T }) => foldGrid(T),
-        cut: over("T"),
-      },
-    ],
-  },
+  webgpu: { dtypes: ["f32", "f16"], launches: [perRow(backwardInputWgsl)] },
 });
 
 /** Rows that one cell of the weight gradient sums: fixed, so that the order of the sum is. */

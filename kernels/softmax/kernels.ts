@@ -1,5 +1,4 @@
-import { foldGrid, over } from "../common/wgsl/grid.js";
-import { rowThreads } from "../common/wgsl/rows.js";
+import { perRow } from "../common/wgsl/rows.js";
 import { ALL_FLOATS, pass, read, rowGrain, write } from "../contract.js";
 import backwardWgsl from "./backward.wgsl.js";
 import forwardWgsl from "./forward.wgsl.js";
@@ -19,17 +18,7 @@ export const forward = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "softmax_forward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(2 * C) }],
   },
-  webgpu: {
-    dtypes: ["f32", "f16"],
-    launches: [
-      {
-        source: forwardWgsl,
-        tiles: ({ C }, limits) => ({ WORKGROUP: rowThreads(C, limits) }),
-        grid: ({ T }) => foldGrid(T),
-        cut: over("T"),
-      },
-    ],
-  },
+  webgpu: { dtypes: ["f32", "f16"], launches: [perRow(forwardWgsl)] },
 });
 
 export const backward = pass({
@@ -41,15 +30,5 @@ export const backward = pass({
     dtypes: ALL_FLOATS,
     launches: [{ symbol: "softmax_backward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(2 * C) }],
   },
-  webgpu: {
-    dtypes: ["f32", "f16"],
-    launches: [
-      {
-        source: backwardWgsl,
-        tiles: ({ C }, limits) => ({ WORKGROUP: rowThreads(C, limits) }),
-        grid: ({ T }) => foldGrid(T),
-        cut: over("T"),
-      },
-    ],
-  },
+  webgpu: { dtypes: ["f32", "f16"], launches: [perRow(backwardWgsl)] },
 });

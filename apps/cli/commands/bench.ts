@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { Argument, type Command, Option } from "commander";
 import type { BenchDocument, BenchOptions, BenchRow } from "../../../bench/run.js";
+import { SUITES, type Suite } from "../../../bench/suites/names.js";
 import { OptionError } from "../../../engine/index.js";
 import { addCommonOptions, type CommonOptions, duration, list } from "../common-options.js";
 import { Interrupted, UsageError } from "../exit.js";
@@ -11,19 +12,6 @@ import { table } from "../table.js";
 
 /** bench/contenders/index.ts has them; that folder is loaded only to measure. */
 const PEERS = ["ort", "ort-const", "tfjs", "jax", "torch", "torch-loop", "frozen"] as const;
-const SUITES = [
-  "matmul",
-  "attention",
-  "lora",
-  "layer-norm",
-  "cross-entropy",
-  "adamw",
-  "step",
-  "launch",
-  "replay",
-  "moe",
-  "all",
-] as const;
 
 interface Options extends CommonOptions {
   shapes?: string;
@@ -43,14 +31,14 @@ export function addBench(program: Command): void {
   const command = program
     .command("bench")
     .description("time kernels and whole training steps, beside other libraries where they are installed")
-    .addArgument(new Argument("[suite]", "what to time").choices(SUITES).default("all"))
+    .addArgument(new Argument("[suite]", "what to time").choices([...SUITES, "all"]).default("all"))
     .option("--shapes <list>", "shapes to time instead of the suite's own, with commas between them")
     .option("--peers <list>", `what to compare with: some of ${PEERS.join(", ")}`, list, [])
     .addOption(new Option("--budget <time>", "for all rows together: 60s, 10m").argParser(duration).default(120, "2m"));
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
-async function run(suite: (typeof SUITES)[number], options: Options): Promise<void> {
+async function run(suite: Suite, options: Options): Promise<void> {
   // Loaded when it is needed: the rest of the command does without the benchmark package.
   const { runBench } = await import("../../../bench/run.js").catch((error) => {
     const missing =
