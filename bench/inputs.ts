@@ -1,5 +1,5 @@
 import { HostRandom } from "../engine/index.js";
-import type { InputSpec, OpCase } from "../kernels/contract.js";
+import type { InputSpec, OpCase } from "../kernels/case-table.js";
 import type { HostTensor } from "./task.js";
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((n, size) => n * size, 1);

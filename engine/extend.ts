@@ -5,13 +5,12 @@ import type { WgslSource } from "../kernels/contract.js";
  * makes of them, and `defineOp`, which joins passes and gradient to a function of tensors. docs/extending.md shows one.
  */
 
+export type { CaseTable, Cost, InputSpec, OpCase } from "../kernels/case-table.js";
 export { type Elements, foldGrid, type ThreadLaunch, threads, vectors } from "../kernels/common/wgsl/grid.js";
 export {
   ALL_FLOATS,
   type BufferSpec,
   type Buffers,
-  type CaseTable,
-  type Cost,
   type CpuLaunch,
   type CpuLaunches,
   type CudaLaunch,
@@ -20,11 +19,9 @@ export {
   type DType,
   type FloatDType,
   type GpuLimits,
-  type InputSpec,
   type Launches,
   type NeededBuffer,
   type NumberArray,
-  type OpCase,
   optional,
   type Params,
   type ParamType,

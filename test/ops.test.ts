@@ -4,7 +4,8 @@ import { type OpResult, outputGradient, runOp } from "../engine/check/run-op.js"
 import type { Op } from "../engine/define-op.js";
 import type { Device } from "../engine/device.js";
 import { openDevice } from "../engine/open-device.js";
-import type { CaseTable, FloatDType, OpCase } from "../kernels/contract.js";
+import type { CaseTable, OpCase } from "../kernels/case-table.js";
+import type { FloatDType } from "../kernels/contract.js";
 import { expectClose } from "./support/compare.js";
 import { hasF16, tryOpen, watchGuards } from "./support/devices.js";
 import { elements, ops, tables, toleranceOf } from "./support/ops.js";

@@ -1,7 +1,7 @@
 import type { Op } from "../../engine/define-op.js";
 import { attentionOp, attentionPackedOp } from "../../engine/ops/attention.js";
 import { packedTable, table } from "../../kernels/attention/cases.js";
-import type { OpCase } from "../../kernels/contract.js";
+import type { OpCase } from "../../kernels/case-table.js";
 import { shapeOf } from "../inputs.js";
 import type { Task } from "../task.js";
 import { benched, type OpRows, opTask } from "./op-task.js";

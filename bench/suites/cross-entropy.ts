@@ -1,6 +1,6 @@
 import type { Op } from "../../engine/define-op.js";
 import { crossEntropyOp } from "../../engine/ops/cross-entropy.js";
-import type { OpCase } from "../../kernels/contract.js";
+import type { OpCase } from "../../kernels/case-table.js";
 import { table } from "../../kernels/cross-entropy/cases.js";
 import { normals, shapeOf } from "../inputs.js";
 import type { Task } from "../task.js";

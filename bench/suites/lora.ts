@@ -1,6 +1,6 @@
 import type { Op } from "../../engine/define-op.js";
 import { loraMatmulOp } from "../../engine/ops/lora-matmul.js";
-import type { OpCase } from "../../kernels/contract.js";
+import type { OpCase } from "../../kernels/case-table.js";
 import { table } from "../../kernels/lora-matmul/cases.js";
 import { shapeOf } from "../inputs.js";
 import type { Task } from "../task.js";

@@ -1,6 +1,6 @@
 import type { Op } from "../../engine/define-op.js";
 import { matmulOp } from "../../engine/ops/matmul.js";
-import type { OpCase } from "../../kernels/contract.js";
+import type { OpCase } from "../../kernels/case-table.js";
 import { table } from "../../kernels/matmul/cases.js";
 import { shapeOf } from "../inputs.js";
 import type { Task } from "../task.js";

@@ -1,5 +1,5 @@
 import type { Op } from "../../engine/define-op.js";
-import type { CaseTable, OpCase } from "../../kernels/contract.js";
+import type { CaseTable, OpCase } from "../../kernels/case-table.js";
 import { prepareOp } from "../contenders/engine.js";
 import { hostInputs, normals } from "../inputs.js";
 import type { HostTensor, Task } from "../task.js";

@@ -1,4 +1,5 @@
-import type { CaseTable, FloatDType, InputSpec, OpCase } from "../../kernels/contract.js";
+import type { CaseTable, InputSpec, OpCase } from "../../kernels/case-table.js";
+import type { FloatDType } from "../../kernels/contract.js";
 import type { Outputs } from "../define-op.js";
 import { Device } from "../device.js";
 import { ConsiliumError } from "../errors.js";

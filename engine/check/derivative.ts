@@ -1,4 +1,5 @@
-import type { DType, OpCase } from "../../kernels/contract.js";
+import type { OpCase } from "../../kernels/case-table.js";
+import type { DType } from "../../kernels/contract.js";
 import type { Device } from "../device.js";
 import { isFloat } from "../dtype.js";
 import type { HostInput } from "./fill.js";

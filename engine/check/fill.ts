@@ -1,5 +1,6 @@
 import { decodeBf16, decodeF16, encodeBf16, encodeF16 } from "../../bindings/half.js";
-import type { CaseTable, DType, FloatDType, InputSpec, OpCase } from "../../kernels/contract.js";
+import type { CaseTable, InputSpec, OpCase } from "../../kernels/case-table.js";
+import type { DType, FloatDType } from "../../kernels/contract.js";
 import { generator } from "./random.js";
 
 export interface HostInput {

@@ -1,5 +1,6 @@
 import type { ReferenceBinding } from "../../bindings/reference/device.js";
-import type { DType, OpCase } from "../../kernels/contract.js";
+import type { OpCase } from "../../kernels/case-table.js";
+import type { DType } from "../../kernels/contract.js";
 import type { Outputs } from "../define-op.js";
 import type { Device } from "../device.js";
 import { isFloat } from "../dtype.js";

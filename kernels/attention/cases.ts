@@ -1,4 +1,5 @@
-import type { CaseTable, FloatDType, InputSpec, OpCase } from "../contract.js";
+import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
+import type { FloatDType } from "../contract.js";
 
 type Shape = { B?: number; L: number; S?: number; H?: number; G?: number; D?: number; P?: number };
 

@@ -1,4 +1,5 @@
-import type { CaseTable, FloatDType, InputSpec, OpCase } from "../contract.js";
+import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
+import type { FloatDType } from "../contract.js";
 
 const FLOATS: readonly FloatDType[] = ["f32", "bf16", "f16"];
 const EXACT = { tolerance: { f32: 0, bf16: 0, f16: 0 }, reason: "bits are copied" };

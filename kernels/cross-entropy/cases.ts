@@ -1,4 +1,4 @@
-import type { CaseTable, InputSpec, OpCase } from "../contract.js";
+import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
 
 type Options = { reduction?: "mean" | "sum" | "none"; labelSmoothing?: number; ignoreIndex?: number };
 

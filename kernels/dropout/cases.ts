@@ -1,4 +1,4 @@
-import type { CaseTable } from "../contract.js";
+import type { CaseTable } from "../case-table.js";
 
 const reason = "one product; the mask is bit-identical everywhere";
 const tolerance = { f32: 3e-7, bf16: 4e-3, f16: 5e-4 };

@@ -1,4 +1,4 @@
-import type { CaseTable, InputSpec, OpCase } from "../contract.js";
+import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
 
 const make = (name: string, V: number, C: number, ids: InputSpec, extra: Partial<OpCase> = {}): OpCase => ({
   name,

@@ -1,4 +1,4 @@
-import type { CaseTable, InputSpec } from "../contract.js";
+import type { CaseTable, InputSpec } from "../case-table.js";
 
 const FLOATS = ["f32", "bf16", "f16"] as const;
 const index = (shape: readonly number[], high: number): InputSpec => ({ shape, dtype: "i32", low: 0, high });

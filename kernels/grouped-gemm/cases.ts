@@ -1,4 +1,5 @@
-import type { CaseTable, FloatDType, InputSpec, OpCase } from "../contract.js";
+import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
+import type { FloatDType } from "../contract.js";
 import { allOn, inTurn, listsOf, offsetsOf, type Sample, scattered, weightsOf } from "../top-k-routing/sample.js";
 import { EXPERT_ACTIVATIONS, type ExpertActivation } from "./activation.js";
 

@@ -1,4 +1,4 @@
-import type { CaseTable, OpCase } from "../contract.js";
+import type { CaseTable, OpCase } from "../case-table.js";
 
 const shape = (T: number, C: number, extra: Partial<OpCase> = {}): OpCase => ({
   name: "",

@@ -1,4 +1,4 @@
-import type { CaseTable } from "../contract.js";
+import type { CaseTable } from "../case-table.js";
 
 export const tables: CaseTable[] = [
   {

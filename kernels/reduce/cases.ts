@@ -1,4 +1,5 @@
-import type { CaseTable, FloatDType, OpCase } from "../contract.js";
+import type { CaseTable, OpCase } from "../case-table.js";
+import type { FloatDType } from "../contract.js";
 
 const FLOATS: readonly FloatDType[] = ["f32", "bf16", "f16"];
 

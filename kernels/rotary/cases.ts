@@ -1,4 +1,4 @@
-import type { CaseTable, OpCase } from "../contract.js";
+import type { CaseTable, OpCase } from "../case-table.js";
 
 type Options = { start?: number; theta?: number; rotaryDim?: number; interleaved?: boolean };
 

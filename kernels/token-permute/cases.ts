@@ -1,4 +1,5 @@
-import type { CaseTable, FloatDType, OpCase } from "../contract.js";
+import type { CaseTable, OpCase } from "../case-table.js";
+import type { FloatDType } from "../contract.js";
 import { allOn, inTurn, listsOf, type Sample, scattered, weightsOf } from "../top-k-routing/sample.js";
 
 const ALL: readonly FloatDType[] = ["f32", "bf16", "f16"];

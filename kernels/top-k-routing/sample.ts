@@ -1,4 +1,4 @@
-import type { InputSpec } from "../contract.js";
+import type { InputSpec } from "../case-table.js";
 import { listPlaces } from "./lists.js";
 
 /** A routing for cases, made without routing: which expert each choice has. */

@@ -1,4 +1,4 @@
-import type { CaseTable, InputSpec, OpCase } from "../contract.js";
+import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
 
 const make = (name: string, x: InputSpec, k: number, extra: Partial<OpCase> = {}): OpCase => ({
   name,

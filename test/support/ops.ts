@@ -1,6 +1,7 @@
 /// <reference types="vite/client" />
 import type { Op } from "../../engine/define-op.js";
-import type { CaseTable, Pass } from "../../kernels/contract.js";
+import type { CaseTable } from "../../kernels/case-table.js";
+import type { Pass } from "../../kernels/contract.js";
 
 const opFiles = import.meta.glob<Record<string, unknown>>("../../engine/ops/*.ts", { eager: true });
 const caseFiles = import.meta.glob<Record<string, unknown>>("../../kernels/*/cases.ts", { eager: true });

@@ -1,5 +1,5 @@
 import type { HostInput } from "../../engine/check/fill.js";
-import type { OpCase } from "../../kernels/contract.js";
+import type { OpCase } from "../../kernels/case-table.js";
 
 /**
  * A part of a case that a plain loop can compute alone: some indices along one axis of the inputs named, the others whole.

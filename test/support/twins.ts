@@ -41,7 +41,7 @@ import {
   transpose,
   zeros,
 } from "../../engine/index.js";
-import type { OpCase } from "../../kernels/contract.js";
+import type { OpCase } from "../../kernels/case-table.js";
 import type { ExpertActivation } from "../../kernels/grouped-gemm/activation.js";
 import { listPlaces } from "../../kernels/top-k-routing/lists.js";
 
