@@ -8,17 +8,19 @@ import {
   type Profiler,
   type Recording,
 } from "../device.js";
-import { BindingTooLarge, KernelMissing } from "../errors.js";
+import { KernelMissing } from "../errors.js";
 import { chooseAdapter, describe, gpuLimits, requestDevice } from "./adapter.js";
 import { BindGroups } from "./bind-groups.js";
 import { Buffers, guardDamage, type WebGpuMemory } from "./buffer.js";
 import { Commands } from "./commands.js";
 import { Faults } from "./faults.js";
+import { writeParams, writePlaces } from "./params.js";
 import { type Part, partsOf } from "./parts.js";
 import { Profile } from "./profile.js";
 import { type Program, Programs } from "./program.js";
 import { Readback } from "./readback.js";
 import { WebGpuRecording } from "./recording.js";
+import { Scratch } from "./scratch.js";
 import { Uploads } from "./uploads.js";
 
 const NO_TILES: Tiles = {};
@@ -52,16 +54,12 @@ class WebGpuBinding implements Binding {
   #groups: BindGroups;
   #readback: Readback;
   #uploads: Uploads;
-  /** Grown to the largest need of any pass: launches run in order, so all passes share it. */
-  #scratch: WebGpuMemory | null = null;
-  /** When debugging each pass has scratch of its own, which `finish` checks and frees. */
-  #scratches: WebGpuMemory[] | null;
+  #scratch: Scratch;
   readonly counters = noCounts();
   /** Absent where the adapter has no timestamps. */
   readonly profiler?: Profiler;
   #recording: WebGpuRecording | null = null;
-  /** Of every scratch and recording. */
-  #extraBytes = 0;
+  #recordingBytes = 0;
   /** Programs being compiled ahead. */
   #preparing = new Set<Promise<void>>();
   #closed = false;
@@ -75,8 +73,9 @@ class WebGpuBinding implements Binding {
     this.#mostWorkgroups = device.limits.maxComputeWorkgroupsPerDimension;
     this.#faults = new Faults(device, this.description);
     this.#buffers = new Buffers(device, this.#faults, debug);
-    this.#scratches = debug ? [] : null;
     this.#commands = new Commands(device, this.#faults, this.counters);
+    const { maxBinding } = this.limits;
+    this.#scratch = new Scratch(this.#buffers, (memory) => this.release(memory), maxBinding, debug);
     this.#programs = new Programs(device, this.#faults, this.counters);
     this.#groups = new BindGroups(device, this.#faults);
     this.#readback = new Readback(device, this.#faults);
@@ -85,7 +84,8 @@ class WebGpuBinding implements Binding {
   }
 
   get ownBytes(): number {
-    return this.#commands.ownBytes + this.#readback.ownBytes + this.#extraBytes + this.waitingUploads;
+    const kept = this.#scratch.ownBytes + this.#recordingBytes;
+    return this.#commands.ownBytes + this.#readback.ownBytes + kept + this.waitingUploads;
   }
 
   get waitingUploads(): number {
@@ -127,8 +127,8 @@ class WebGpuBinding implements Binding {
   ): void {
     this.#faults.check();
     const own = buffers as readonly (WebGpuMemory | null)[];
-    const { webgpu } = pass;
-    const scratch = webgpu?.scratchBytes ? this.#scratchOf(pass, webgpu.scratchBytes(params, this.limits)) : null;
+    const scratchBytes = pass.webgpu?.scratchBytes?.(params, this.limits);
+    const scratch = scratchBytes === undefined ? null : this.#scratch.get(pass, scratchBytes, this.#recording !== null);
     const commands = this.#commands;
     this.#eachProgram(pass, dtype, { params, buffers: own }, (program, grid, part, launch) => {
       this.#checkGrid(pass, dtype, grid);
@@ -173,7 +173,7 @@ class WebGpuBinding implements Binding {
     try {
       own.replay(this.#commands, this.#groups);
     } finally {
-      this.#extraBytes += own.ownBytes - before;
+      this.#recordingBytes += own.ownBytes - before;
     }
     // A later write must not overtake it: nobody notes which memory it uses.
     this.#commands.flush();
@@ -182,18 +182,17 @@ class WebGpuBinding implements Binding {
   releaseRecording(recording: Recording): void {
     if (this.#closed) return;
     const own = recording as WebGpuRecording;
-    this.#extraBytes -= own.ownBytes;
+    this.#recordingBytes -= own.ownBytes;
     own.release(this.#commands);
-    for (const scratch of own.scratches)
-      if (scratch !== this.#scratch && scratch.recordings === 0) this.#releaseScratch(scratch);
+    this.#scratch.unrecorded(own.scratches);
   }
 
   async finish(): Promise<void> {
     this.#commands.flush();
     await this.#settled(this.#device.queue.onSubmittedWorkDone());
-    const scratches = this.#scratches?.splice(0) ?? [];
+    const scratches = this.#scratch.takeChecked();
     const damage = await Promise.all(scratches.map((memory) => this.checkGuards(memory)));
-    for (const memory of scratches) this.#releaseScratch(memory);
+    for (const memory of scratches) this.#scratch.release(memory);
     const first = damage.find((text) => text !== null);
     if (first) throw new Error(`webgpu: a kernel wrote outside its scratch: ${first}`);
   }
@@ -263,62 +262,12 @@ class WebGpuBinding implements Binding {
     };
   }
 
-  #scratchOf(pass: AnyPass, bytes: number): WebGpuMemory {
-    const most = this.limits.maxBinding;
-    if (bytes > most) throw new BindingTooLarge(pass, "scratch", bytes, most);
-    if (this.#scratches && !this.#recording) {
-      const fresh = this.#allocateScratch(bytes);
-      this.#scratches.push(fresh);
-      return fresh;
-    }
-    if (this.#scratch && this.#scratch.bytes >= bytes) return this.#scratch;
-    if (this.#scratch?.recordings === 0) this.#releaseScratch(this.#scratch);
-    this.#scratch = this.#allocateScratch(bytes);
-    return this.#scratch;
-  }
-
-  #allocateScratch(bytes: number): WebGpuMemory {
-    const memory = this.#buffers.allocate(bytes);
-    this.#extraBytes += memory.bytes;
-    return memory;
-  }
-
-  #releaseScratch(memory: WebGpuMemory): void {
-    this.#extraBytes -= memory.bytes;
-    this.release(memory);
-  }
-
   #checkGrid(pass: AnyPass, dtype: FloatDType, grid: readonly [number, number, number]): void {
     const most = this.#mostWorkgroups;
     if (grid[0] > most || grid[1] > most || grid[2] > most) {
       const reason = `a grid of ${grid.join(" x ")} workgroups; each side may have ${most}. Give it less at a time.`;
       throw new KernelMissing(pass, this.name, dtype, [], reason);
     }
-  }
-}
-
-function writeParams(pass: AnyPass, params: Readonly<Record<string, number>>, view: DataView, offset: number): void {
-  for (const name of pass.paramNames) {
-    const value = params[name];
-    if (pass.params[name] === "f32") view.setFloat32(offset, value, true);
-    else if (value >>> 0 === value) view.setUint32(offset, value, true);
-    else throw new RangeError(`${pass.label}: param ${name} is ${value}, not a u32`);
-    offset += 4;
-  }
-}
-
-/** Where a part stands in each of `places`, and what that is of the whole launch: WgslLaunch.places. */
-function writePlaces(
-  places: readonly string[],
-  part: Part,
-  whole: Part["params"],
-  view: DataView,
-  offset: number,
-): void {
-  for (const name of places) {
-    view.setUint32(offset, part.first?.[name] ?? 0, true);
-    view.setUint32(offset + 4, whole[name], true);
-    offset += 8;
   }
 }
 
