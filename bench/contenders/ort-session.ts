@@ -3,27 +3,8 @@ import { sizeOf } from "../inputs.js";
 import { onnxModel } from "../onnx/model.js";
 import { type Peer, Unsupported } from "../task.js";
 import { graphOf, type OrtGraph } from "./ort-graphs.js";
+import { type Ort, type Session, tensors } from "./ort-interface.js";
 import { RESIDENT, residentCase } from "./ort-resident.js";
-
-/** The part of onnxruntime's interface that is used here, the same in Node and in a page. */
-export interface Ort {
-  readonly Tensor: new (type: "float32", values: Float32Array, shape: readonly number[]) => object;
-  readonly InferenceSession: {
-    create(model: Uint8Array, options: Readonly<Record<string, unknown>>): Promise<Session>;
-  };
-  readonly env: { readonly versions: { readonly node?: string; readonly web?: string; readonly common: string } };
-}
-interface OrtTensor {
-  readonly data: Float32Array;
-  dispose(): void;
-}
-export interface Session {
-  run(
-    feeds: Readonly<Record<string, object>>,
-    fetches?: Readonly<Record<string, object>>,
-  ): Promise<Readonly<Record<string, OrtTensor>>>;
-  release(): Promise<void>;
-}
 
 export interface OrtOptions {
   readonly threads: number;
@@ -92,11 +73,3 @@ function open(
     logSeverityLevel: 3,
   });
 }
-
-export type Values = readonly (readonly [
-  string,
-  { readonly shape: readonly number[]; readonly values: Float32Array },
-])[];
-
-export const tensors = (ort: Ort, values: Values): Record<string, object> =>
-  Object.fromEntries(values.map(([name, t]) => [name, new ort.Tensor("float32", t.values, t.shape)]));

@@ -1,7 +1,8 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Peer } from "../task.js";
-import { type Ort, type OrtOptions, ortPeer } from "./ort-session.js";
+import type { Ort } from "./ort-interface.js";
+import { type OrtOptions, ortPeer } from "./ort-session.js";
 
 /** onnxruntime-node, in this process. */
 export async function openOrt(folder: string, options: OrtOptions): Promise<Peer> {

@@ -1,6 +1,7 @@
 import { openDevice } from "../../engine/index.js";
 import { taking } from "../clock.js";
-import { type Ort, ortPeer } from "../contenders/ort-session.js";
+import type { Ort } from "../contenders/ort-interface.js";
+import { ortPeer } from "../contenders/ort-session.js";
 import type { BenchRow } from "../document.js";
 import { measure } from "../measure.js";
 import { checked, firstLine, watchDevices } from "../peers/webgpu/faults.mjs";

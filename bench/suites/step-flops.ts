@@ -1,5 +1,11 @@
 import type { MissConfig } from "../../models/miss/config.js";
-import type { StepSizes } from "./step.js";
+
+export interface StepSizes {
+  readonly B: number;
+  /** Tokens of the longest question and answer of the batch. */
+  readonly Q: number;
+  readonly A: number;
+}
 
 /**
  * Floating-point operations of the products of one training step of MISS: 2 per multiply-add; a linear layer costs its

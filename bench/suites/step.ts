@@ -6,14 +6,7 @@ import { timed, upload } from "../contenders/engine.js";
 import { normals } from "../inputs.js";
 import type { HostTensor, HostTensors, Prepared, Task } from "../task.js";
 import { refuseShapes } from "./shapes.js";
-import { stepFlops } from "./step-flops.js";
-
-export interface StepSizes {
-  readonly B: number;
-  /** Tokens of the longest question and answer of the batch. */
-  readonly Q: number;
-  readonly A: number;
-}
+import { type StepSizes, stepFlops } from "./step-flops.js";
 
 const LEARNING_RATE = 2e-5;
 const WEIGHT_DECAY = 0.05;

@@ -12,7 +12,7 @@ import { KernelMissing } from "../errors.js";
 import { chooseAdapter, describe, gpuLimits, requestDevice } from "./adapter.js";
 import { BindGroups } from "./bind-groups.js";
 import { Buffers, guardDamage, type WebGpuMemory } from "./buffer.js";
-import { Commands } from "./commands.js";
+import { Commands, LAUNCHES_PER_SUBMIT } from "./commands.js";
 import { Faults } from "./faults.js";
 import { writeParams, writePlaces } from "./params.js";
 import { type Part, partsOf } from "./parts.js";
@@ -251,7 +251,7 @@ class WebGpuBinding implements Binding {
     let profile: Profile | null = null;
     return {
       start: () => {
-        profile = new Profile(this.#device);
+        profile = new Profile(this.#device, LAUNCHES_PER_SUBMIT);
         this.#commands.timeInto(profile);
       },
       stop: async () => {

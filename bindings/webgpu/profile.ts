@@ -1,10 +1,5 @@
 import type { Timing } from "../device.js";
-import { LAUNCHES_PER_SUBMIT } from "./commands.js";
 import { BufferUsage, MAP_READ } from "./constants.js";
-
-/** A begin and an end of each dispatch of one submission, 8 bytes each. */
-const QUERIES = 2 * LAUNCHES_PER_SUBMIT;
-const BYTES = 8 * QUERIES;
 
 /** What the device's clock says of each dispatch. A browser may round it (to 100 µs, Chrome). */
 export class Profile {
@@ -15,12 +10,15 @@ export class Profile {
   #labels: string[] = [];
   #timings: Promise<Timing[]>[] = [];
 
-  constructor(device: GPUDevice) {
+  /** `dispatches`: of one submission, at most. */
+  constructor(device: GPUDevice, dispatches: number) {
     this.#device = device;
-    this.#set = device.createQuerySet({ type: "timestamp", count: QUERIES });
+    // A begin and an end of each, 8 bytes.
+    const count = 2 * dispatches;
+    this.#set = device.createQuerySet({ type: "timestamp", count });
     this.#resolved = device.createBuffer({
       label: "timestamps",
-      size: BYTES,
+      size: 8 * count,
       usage: BufferUsage.QUERY_RESOLVE | BufferUsage.COPY_SRC,
     });
   }
