@@ -59,7 +59,6 @@ export { formatResults } from "./eval/results.js";
 export * from "./generation/index.js";
 export type { Row as VerifyRow } from "./golden/comparison.js";
 export type { Missed, VerifyOptions, VerifyReport } from "./golden/report.js";
-export { verify } from "./golden/verify.js";
 export type { RgbImage } from "./images/resize.js";
 export type { Scaling } from "./images/scaling.js";
 export {
@@ -170,3 +169,4 @@ export {
 } from "./text/tokenizer-folder.js";
 export { trainByteBpe, type VocabularyOptions } from "./text/train-byte-bpe.js";
 export { RUN_FILE } from "./training/run-file.js";
+export { verify } from "./verify.js";

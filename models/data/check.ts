@@ -1,7 +1,7 @@
 /** Everything that is wrong with the rows and images of a data set, and what they are, before a model sees them. */
 import { platform } from "#platform";
-import { normaliseAnswer } from "../eval/answers.js";
 import { readImage } from "../images/load-image.js";
+import { normaliseAnswer } from "./answers.js";
 import { each, type ImageIdentity, imageIdentity } from "./digest.js";
 import { findLeak, leakedRows, leakText } from "./leak.js";
 import { type Problem, type ProblemKind, placesText } from "./problem.js";

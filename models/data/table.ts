@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { io } from "../../engine/index.js";
-import { normaliseAnswer } from "../eval/answers.js";
+import { normaliseAnswer } from "./answers.js";
 import { csvRows, type TextRow, type TextRows } from "./csv.js";
 import { sha256 } from "./digest.js";
 import { requireImages } from "./images-present.js";

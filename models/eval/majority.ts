@@ -1,6 +1,7 @@
 /** The bar that any model has to pass: always the answer that is most common in training. */
+
+import { normaliseAnswer } from "../data/answers.js";
 import type { VqaRecord } from "../data/record.js";
-import { normaliseAnswer } from "./answers.js";
 import { isPublishedClosed, type Scores, score } from "./metrics.js";
 
 /** The most common answer, normalised; the alphabetically first of equals. Empty for no records. */

@@ -6,8 +6,8 @@
  * The published scripts score closed questions only. Exact match for the others, ignoring case, is our reading.
  */
 import { OptionError } from "../../engine/index.js";
+import { publishedYesNo, sameAnswer } from "../data/answers.js";
 import type { VqaRecord } from "../data/record.js";
-import { publishedYesNo, sameAnswer } from "./answers.js";
 import { type Interval, wilson } from "./intervals.js";
 
 /** A count of right answers, as a share with its interval. */

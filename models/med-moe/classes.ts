@@ -1,5 +1,5 @@
 /** Answers from a closed list: which of its names a text says. */
-import { normaliseAnswer } from "../eval/answers.js";
+import { normaliseAnswer } from "../data/answers.js";
 
 /**
  * Index of the one class that `text` names, whatever case and punctuation; null where it names none, or several. A name within a

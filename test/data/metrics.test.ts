@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { normaliseAnswer, publishedYesNo, sameAnswer } from "../../models/data/answers.js";
 import type { AnswerType, VqaRecord } from "../../models/data/record.js";
 import { loadOrgan, loadVqaRad } from "../../models/data/vqa-rad.js";
-import { normaliseAnswer, publishedYesNo, sameAnswer } from "../../models/eval/answers.js";
 import { wilson } from "../../models/eval/intervals.js";
 import { majorityAnswer, majorityBaselines } from "../../models/eval/majority.js";
 import { marks, score } from "../../models/eval/metrics.js";

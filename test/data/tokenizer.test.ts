@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { platform } from "#platform";
 import { parseJson } from "../../engine/io/json.js";
+import { normaliseAnswer } from "../../models/data/answers.js";
 import { loadVqaRad } from "../../models/data/vqa-rad.js";
-import { normaliseAnswer } from "../../models/eval/answers.js";
 import { MissTokenizer } from "../../models/miss/tokenizer.js";
 import { formatVocabulary, loadVocabulary, parseVocabulary, reduceVocabulary } from "../../models/miss/vocabulary.js";
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Device, io, openDevice } from "../../engine/index.js";
 import { readAll } from "../../models/golden/read.js";
-import { verify } from "../../models/golden/verify.js";
+import { verify } from "../../models/verify.js";
 
 /** Every golden value is moved by ten tolerances at once: what passes then would pass whatever the model computed. */
 const golden = fileURLToPath(new URL("../fixtures/med-moe", import.meta.url));

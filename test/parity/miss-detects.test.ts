@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Device, io, openDevice } from "../../engine/index.js";
 import { readAll } from "../../models/golden/read.js";
 import type { VerifyReport } from "../../models/golden/report.js";
-import { verify } from "../../models/golden/verify.js";
+import { verify } from "../../models/verify.js";
 
 /** Every golden value is moved by ten tolerances at once: what passes then would pass whatever the model computed. */
 const golden = fileURLToPath(new URL("../fixtures/miss", import.meta.url));

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { verify } from "../../models/golden/verify.js";
+import { verify } from "../../models/verify.js";
 import { tryOpen } from "../support/devices.js";
 
 /** MISS and its LoRA tuning against golden tensors (see ORIGIN.md beside them). */

@@ -2,8 +2,9 @@
  * The metrics of Med-MoE, by the published definitions and names, slips included, and plain ones beside them. Shares are
  * from 0 to 1, NaN where there is nothing to count.
  */
+
+import { sameAnswer } from "../../data/answers.js";
 import type { AnswerType } from "../../data/record.js";
-import { sameAnswer } from "../answers.js";
 import { type Accuracy, accuracyOf } from "../metrics.js";
 import { bleu } from "./bleu.js";
 import { plainOverlap, publishedExactMatch, publishedOverlap } from "./word-overlap.js";

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { type Device, io } from "../../engine/index.js";
-import { verifyMedMoe } from "../med-moe/verify/verify.js";
-import { verifyMiss } from "../miss/verify/verify.js";
-import type { VerifyOptions, VerifyReport } from "./report.js";
+import { type Device, io } from "../engine/index.js";
+import type { VerifyOptions, VerifyReport } from "./golden/report.js";
+import { verifyMedMoe } from "./med-moe/verify/verify.js";
+import { verifyMiss } from "./miss/verify/verify.js";
 
 const NEEDED = "Golden tensors are a folder with manifest.json and the files that it names: check the path";
 
