@@ -39,8 +39,8 @@ export {
   type WgslSource,
   write,
 } from "../kernels/contract.js";
-export type { AutocastRule } from "./autocast.js";
 export { type CheckableOp, CheckError, checkGradients, checkOp } from "./check/check-op.js";
+export type { AutocastRule } from "./dispatch/autocast.js";
 export {
   defineOp,
   type Forward,
@@ -50,8 +50,7 @@ export {
   type OpSpec,
   type OutputGradients,
   type Outputs,
-} from "./define-op.js";
-export { type Arguments, type Numbers, type Results, run } from "./dispatch.js";
+} from "./dispatch/define-op.js";
 export {
   any,
   type Dims,
@@ -62,7 +61,8 @@ export {
   type InputTensors,
   int,
   maybe,
-} from "./op-schema.js";
+} from "./dispatch/op-schema.js";
+export { type Arguments, type Numbers, type Results, run } from "./dispatch/run.js";
 
 /**
  * The source of a WGSL launch: plain text, and the parts of `consilium/wgsl` that it refers to. The tiles of the launch are

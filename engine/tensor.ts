@@ -1,11 +1,11 @@
 import type { DType } from "../kernels/contract.js";
-import type { Device } from "./device.js";
+import { backward, type Node } from "./autograd/tape.js";
+import type { Device } from "./device/device.js";
+import type { Storage } from "./device/storage.js";
 import { BYTES, decode, encode } from "./dtype.js";
 import { DisposedError, DTypeError, ShapeError } from "./errors.js";
 import { adopt, forget } from "./scope.js";
 import { checkShape, type Shape, sizeOf } from "./shape.js";
-import type { Storage } from "./storage.js";
-import { backward, type Node } from "./tape.js";
 
 /** Host values: nested arrays of numbers, or a flat typed array with a shape. */
 export type NestedNumbers = number | readonly NestedNumbers[];

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import type { Device } from "../engine/device.js";
+import { gradients } from "../engine/autograd/tape.js";
+import type { Device } from "../engine/device/device.js";
+import { openDevice } from "../engine/device/open-device.js";
 import { ShapeError } from "../engine/errors.js";
-import { openDevice } from "../engine/open-device.js";
 import { add } from "../engine/ops/binary.js";
 import { expand } from "../engine/ops/expand.js";
 import { permute } from "../engine/ops/permute.js";
@@ -11,7 +12,6 @@ import { square } from "../engine/ops/unary.js";
 import { where } from "../engine/ops/where.js";
 import { scope } from "../engine/scope.js";
 import { sizeOf } from "../engine/shape.js";
-import { gradients } from "../engine/tape.js";
 import { fromHost, setRequiresGrad, type Tensor } from "../engine/tensor.js";
 import { tryOpen } from "./support/devices.js";
 

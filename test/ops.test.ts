@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { hostInputs } from "../engine/check/fill.js";
 import { type OpResult, outputGradient, runOp } from "../engine/check/run-op.js";
-import type { Op } from "../engine/define-op.js";
-import type { Device } from "../engine/device.js";
-import { openDevice } from "../engine/open-device.js";
+import type { Device } from "../engine/device/device.js";
+import { openDevice } from "../engine/device/open-device.js";
+import type { Op } from "../engine/dispatch/define-op.js";
 import type { CaseTable, OpCase } from "../kernels/case-table.js";
 import type { FloatDType } from "../kernels/contract.js";
 import { expectClose } from "./support/compare.js";

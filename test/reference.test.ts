@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { derivable, derivativeError } from "../engine/check/derivative.js";
 import { hostInputs } from "../engine/check/fill.js";
-import { openDevice } from "../engine/open-device.js";
+import { openDevice } from "../engine/device/open-device.js";
 import { elements, ops, tables } from "./support/ops.js";
 
 /** References against central differences in float64. */

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
-import type { Device } from "../engine/device.js";
-import { openDevice } from "../engine/open-device.js";
+import type { Device } from "../engine/device/device.js";
+import { openDevice } from "../engine/device/open-device.js";
 import { cast } from "../engine/ops/cast.js";
 import { dropout, dropPath } from "../engine/ops/dropout.js";
 import { arange, full } from "../engine/ops/fill.js";

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
-import type { Device } from "../engine/device.js";
-import { openDevice } from "../engine/open-device.js";
+import { gradients } from "../engine/autograd/tape.js";
+import type { Device } from "../engine/device/device.js";
+import { openDevice } from "../engine/device/open-device.js";
 import { attention } from "../engine/ops/attention.js";
 import { mul } from "../engine/ops/binary.js";
 import { crossEntropy } from "../engine/ops/cross-entropy.js";
@@ -11,7 +12,6 @@ import { sum } from "../engine/ops/reduce.js";
 import { rmsNorm } from "../engine/ops/rms-norm.js";
 import { softmax } from "../engine/ops/softmax.js";
 import { scope } from "../engine/scope.js";
-import { gradients } from "../engine/tape.js";
 import { fromHost, setRequiresGrad, type Tensor } from "../engine/tensor.js";
 import { tryOpen } from "./support/devices.js";
 

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { hostInputs } from "../engine/check/fill.js";
 import { runOp } from "../engine/check/run-op.js";
+import { openDevice } from "../engine/device/open-device.js";
 import { isFloat } from "../engine/dtype.js";
-import { openDevice } from "../engine/open-device.js";
 import { expectClose } from "./support/compare.js";
 import { elements, ops, tables } from "./support/ops.js";
 import { twins, withoutTwin } from "./support/twins.js";

@@ -1,6 +1,6 @@
-import type { Op } from "../../engine/define-op.js";
+import { walk } from "../../engine/autograd/tape.js";
+import type { Op } from "../../engine/dispatch/define-op.js";
 import { type Device, noGrad, scope, type Tensor, tensor } from "../../engine/index.js";
-import { walk } from "../../engine/tape.js";
 import { taking } from "../clock.js";
 import type { EngineContender, HostTensor, HostTensors, Prepared } from "../task.js";
 

@@ -1,4 +1,4 @@
-import type { Op } from "../../engine/define-op.js";
+import type { Op } from "../../engine/dispatch/define-op.js";
 import { openDevice } from "../../engine/index.js";
 import { matmulOp } from "../../engine/ops/matmul.js";
 import { type Peer, Unsupported } from "../task.js";

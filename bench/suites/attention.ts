@@ -1,4 +1,4 @@
-import type { Op } from "../../engine/define-op.js";
+import type { Op } from "../../engine/dispatch/define-op.js";
 import { attentionOp, attentionPackedOp } from "../../engine/ops/attention.js";
 import { packedTable, table } from "../../kernels/attention/cases.js";
 import type { OpCase } from "../../kernels/case-table.js";

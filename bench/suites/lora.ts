@@ -1,4 +1,4 @@
-import type { Op } from "../../engine/define-op.js";
+import type { Op } from "../../engine/dispatch/define-op.js";
 import { loraMatmulOp } from "../../engine/ops/lora-matmul.js";
 import type { OpCase } from "../../kernels/case-table.js";
 import { table } from "../../kernels/lora-matmul/cases.js";

@@ -1,4 +1,4 @@
-import type { Op } from "../../engine/define-op.js";
+import type { Op } from "../../engine/dispatch/define-op.js";
 import { matmulOp } from "../../engine/ops/matmul.js";
 import type { OpCase } from "../../kernels/case-table.js";
 import { table } from "../../kernels/matmul/cases.js";

@@ -1,5 +1,5 @@
+import { walk } from "../../engine/autograd/tape.js";
 import { type Device, expertMlp, linear, noGrad, scope, type Tensor, topKRouting } from "../../engine/index.js";
-import { walk } from "../../engine/tape.js";
 import { timed, upload } from "../contenders/engine.js";
 import { normals } from "../inputs.js";
 import type { HostTensors, Prepared, Task } from "../task.js";

@@ -1,4 +1,4 @@
-import type { Op } from "../../engine/define-op.js";
+import type { Op } from "../../engine/dispatch/define-op.js";
 import type { CaseTable, OpCase } from "../../kernels/case-table.js";
 import { prepareOp } from "../contenders/engine.js";
 import { hostInputs, normals } from "../inputs.js";

@@ -1,7 +1,7 @@
 import type { CaseTable, InputSpec, OpCase } from "../../kernels/case-table.js";
 import type { FloatDType } from "../../kernels/contract.js";
-import type { Outputs } from "../define-op.js";
-import { Device } from "../device.js";
+import { Device } from "../device/device.js";
+import type { Outputs } from "../dispatch/define-op.js";
 import { ConsiliumError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { disagreement } from "./compare.js";

@@ -1,6 +1,6 @@
 import type { OpCase } from "../../kernels/case-table.js";
 import type { DType } from "../../kernels/contract.js";
-import type { Device } from "../device.js";
+import type { Device } from "../device/device.js";
 import { isFloat } from "../dtype.js";
 import type { HostInput } from "./fill.js";
 import { generator } from "./random.js";

@@ -1,11 +1,11 @@
 import type { ReferenceBinding } from "../../bindings/reference/device.js";
 import type { OpCase } from "../../kernels/case-table.js";
 import type { DType } from "../../kernels/contract.js";
-import type { Outputs } from "../define-op.js";
-import type { Device } from "../device.js";
+import { walk } from "../autograd/tape.js";
+import type { Device } from "../device/device.js";
+import type { Outputs } from "../dispatch/define-op.js";
 import { isFloat } from "../dtype.js";
 import { scope } from "../scope.js";
-import { walk } from "../tape.js";
 import { fromHost, type Tensor } from "../tensor.js";
 import { type HostInput, rounded } from "./fill.js";
 import { generator } from "./random.js";

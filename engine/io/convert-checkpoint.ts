@@ -1,9 +1,9 @@
 import { rowWords } from "../../kernels/quantized-matmul/format.js";
-import type { Device } from "../device.js";
+import { noGrad } from "../autograd/recording.js";
+import type { Device } from "../device/device.js";
 import { encode } from "../dtype.js";
 import type { QuantizedFormat } from "../ops/quantized-matmul.js";
 import { quantize } from "../ops/quantized-matmul.js";
-import { noGrad } from "../recording.js";
 import { Tensor } from "../tensor.js";
 import { toBytes, toFloat32 } from "./convert.js";
 import { FileFormatError } from "./errors.js";

@@ -1,5 +1,5 @@
 import type { FloatDType } from "../../kernels/contract.js";
-import type { Device } from "../device.js";
+import type { Device } from "../device/device.js";
 import { OptionError } from "../errors.js";
 import { HostRandom } from "../random.js";
 import { keep } from "../scope.js";

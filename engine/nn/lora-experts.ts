@@ -1,3 +1,4 @@
+import { noGrad } from "../autograd/recording.js";
 import { add, mul } from "../ops/binary.js";
 import { dropout } from "../ops/dropout.js";
 import type { ExpertActivation } from "../ops/expert-mlp.js";
@@ -9,7 +10,6 @@ import { combineTokens } from "../ops/token-permute.js";
 import type { Routed } from "../ops/top-k-routing.js";
 import { gelu, quickGelu, relu, scale, silu, tanh } from "../ops/unary.js";
 import { writeRows } from "../ops/write-rows.js";
-import { noGrad } from "../recording.js";
 import { scope } from "../scope.js";
 import type { Tensor } from "../tensor.js";
 import type { ExpertStack, Experts } from "./experts.js";

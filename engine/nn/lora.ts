@@ -1,3 +1,4 @@
+import { noGrad } from "../autograd/recording.js";
 import { OptionError } from "../errors.js";
 import { activate } from "../ops/activate.js";
 import { add } from "../ops/binary.js";
@@ -6,7 +7,6 @@ import { loraMatmul, loraMerge } from "../ops/lora-matmul.js";
 import { type Activation, linear } from "../ops/matmul.js";
 import { reshape } from "../ops/reshape.js";
 import { scale } from "../ops/unary.js";
-import { noGrad } from "../recording.js";
 import type { Tensor } from "../tensor.js";
 import { constant, type Initializer, kaimingUniform } from "./init.js";
 import type { Linear } from "./linear.js";

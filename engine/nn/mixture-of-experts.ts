@@ -1,5 +1,5 @@
 import { listPlaces } from "../../kernels/top-k-routing/lists.js";
-import { autocast } from "../autocast.js";
+import { autocast } from "../dispatch/autocast.js";
 import { describe, OptionError, ShapeError } from "../errors.js";
 import { add, mul } from "../ops/binary.js";
 import { cast } from "../ops/cast.js";

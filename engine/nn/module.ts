@@ -1,8 +1,8 @@
+import type { WarmUpOptions } from "../device/warm-up.js";
 import { isFloat } from "../dtype.js";
 import { ConsiliumError, ShapeError } from "../errors.js";
 import { sameShape } from "../shape.js";
 import { clearGrad, Tensor } from "../tensor.js";
-import type { WarmUpOptions } from "../warm-up.js";
 
 type Child = Module | Tensor | readonly Child[] | { readonly [name: string]: Child } | unknown;
 

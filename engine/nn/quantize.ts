@@ -1,6 +1,6 @@
+import { noGrad } from "../autograd/recording.js";
 import { OptionError } from "../errors.js";
 import type { QuantizedFormat } from "../ops/quantized-matmul.js";
-import { noGrad } from "../recording.js";
 import { Tensor } from "../tensor.js";
 import { Experts } from "./experts.js";
 import { Linear } from "./linear.js";

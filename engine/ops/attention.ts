@@ -1,7 +1,7 @@
 import * as kernels from "../../kernels/attention/kernels.js";
-import { defineOp } from "../define-op.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { float, int, maybe } from "../dispatch/op-schema.js";
 import { OptionError, ShapeError } from "../errors.js";
-import { float, int, maybe } from "../op-schema.js";
 import { emptyLike, type Tensor } from "../tensor.js";
 
 /** What `attention` and `attentionPacked` take besides tensors. */

@@ -1,9 +1,9 @@
 import { BINARY, type BinaryName } from "../../kernels/elementwise/functions.js";
 import * as kernels from "../../kernels/elementwise/kernels.js";
-import { defineOp } from "../define-op.js";
-import { run } from "../dispatch.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { float } from "../dispatch/op-schema.js";
+import { run } from "../dispatch/run.js";
 import { OptionError } from "../errors.js";
-import { float } from "../op-schema.js";
 import { broadcastShapes, sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { sumTo } from "./reduce.js";

@@ -1,9 +1,9 @@
 import * as kernels from "../../kernels/cast/kernels.js";
-import { toFloat } from "../convert.js";
-import { defineOp } from "../define-op.js";
-import { run } from "../dispatch.js";
+import { toFloat } from "../dispatch/convert.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { any, float } from "../dispatch/op-schema.js";
+import { run } from "../dispatch/run.js";
 import { type DType, type FloatDType, isFloat } from "../dtype.js";
-import { any, float } from "../op-schema.js";
 import { Tensor } from "../tensor.js";
 import { empty } from "./moves.js";
 import { reshape } from "./reshape.js";

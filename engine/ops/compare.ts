@@ -1,10 +1,10 @@
 import { COMPARE, type CompareName } from "../../kernels/elementwise/functions.js";
 import * as kernels from "../../kernels/elementwise/kernels.js";
-import { defineOp } from "../define-op.js";
-import { run } from "../dispatch.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { any } from "../dispatch/op-schema.js";
+import { run } from "../dispatch/run.js";
 import { isFloat } from "../dtype.js";
 import { DTypeError } from "../errors.js";
-import { any } from "../op-schema.js";
 import { broadcastShapes, type Shape, sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { full } from "./fill.js";

@@ -1,6 +1,6 @@
-import { defineOp, type Op } from "../define-op.js";
+import { defineOp, type Op } from "../dispatch/define-op.js";
+import { any, type InputSchema } from "../dispatch/op-schema.js";
 import { DTypeError, describe, ShapeError } from "../errors.js";
-import { any, type InputSchema } from "../op-schema.js";
 import { around, dimIndex, type Shape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { copyStrided, empty } from "./moves.js";

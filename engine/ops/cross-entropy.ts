@@ -1,7 +1,7 @@
 import * as kernels from "../../kernels/cross-entropy/kernels.js";
-import { defineOp } from "../define-op.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { float, int } from "../dispatch/op-schema.js";
 import { describe, OptionError, ShapeError } from "../errors.js";
-import { float, int } from "../op-schema.js";
 import { sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 

@@ -1,7 +1,7 @@
 import { forward } from "../../kernels/dropout/kernels.js";
-import { defineOp, type ForwardContext } from "../define-op.js";
+import { defineOp, type ForwardContext } from "../dispatch/define-op.js";
+import { float } from "../dispatch/op-schema.js";
 import { OptionError } from "../errors.js";
-import { float } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 
 interface DropoutOptions {

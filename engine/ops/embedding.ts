@@ -1,7 +1,7 @@
 import * as kernels from "../../kernels/embedding/kernels.js";
-import { defineOp } from "../define-op.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { float, int } from "../dispatch/op-schema.js";
 import { describe, OptionError } from "../errors.js";
-import { float, int } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 
 /** What `embedding` takes besides tensors. */

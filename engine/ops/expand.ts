@@ -1,6 +1,6 @@
-import { defineOp } from "../define-op.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { any } from "../dispatch/op-schema.js";
 import { ShapeError } from "../errors.js";
-import { any } from "../op-schema.js";
 import { around, broadcastShapes, checkShape, dimIndex, type Shape, sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { copyStrided, empty, expandTo } from "./moves.js";

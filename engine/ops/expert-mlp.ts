@@ -1,9 +1,9 @@
 import { EXPERT_ACTIVATIONS, type ExpertActivation } from "../../kernels/grouped-gemm/activation.js";
 import * as kernels from "../../kernels/grouped-gemm/kernels.js";
 import * as permute from "../../kernels/token-permute/kernels.js";
-import { defineOp } from "../define-op.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { float, float32, int, maybe } from "../dispatch/op-schema.js";
 import { describe, OptionError, ShapeError } from "../errors.js";
-import { float, float32, int, maybe } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 import { checkBias, groupedSizes, product, rowGradient, tokenGradient, weightGradient } from "./grouped-gemm.js";
 

@@ -1,6 +1,6 @@
 import * as kernels from "../../kernels/fill/kernels.js";
-import type { Device } from "../device.js";
-import { run } from "../dispatch.js";
+import type { Device } from "../device/device.js";
+import { run } from "../dispatch/run.js";
 import { type DType, isFloat } from "../dtype.js";
 import { OptionError } from "../errors.js";
 import { checkShape, type Shape } from "../shape.js";

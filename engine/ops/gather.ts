@@ -1,7 +1,7 @@
 import * as kernels from "../../kernels/gather/kernels.js";
-import { defineOp } from "../define-op.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { any, float, int } from "../dispatch/op-schema.js";
 import { describe, ShapeError } from "../errors.js";
-import { any, float, int } from "../op-schema.js";
 import { around, dimIndex, type Shape, sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { empty, ofType } from "./moves.js";

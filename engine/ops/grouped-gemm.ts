@@ -1,8 +1,8 @@
 import * as kernels from "../../kernels/grouped-gemm/kernels.js";
 import * as permute from "../../kernels/token-permute/kernels.js";
-import { defineOp, type ForwardContext } from "../define-op.js";
+import { defineOp, type ForwardContext } from "../dispatch/define-op.js";
+import { float, int, maybe } from "../dispatch/op-schema.js";
 import { describe, ShapeError } from "../errors.js";
-import { float, int, maybe } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 import { checkTopK } from "./routing-lists.js";
 

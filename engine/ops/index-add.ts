@@ -1,7 +1,7 @@
 import * as kernels from "../../kernels/copy/kernels.js";
-import { defineOp } from "../define-op.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { float, int } from "../dispatch/op-schema.js";
 import { describe, ShapeError } from "../errors.js";
-import { float, int } from "../op-schema.js";
 import { around, dimIndex, sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 

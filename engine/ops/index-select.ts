@@ -1,6 +1,6 @@
 import * as kernels from "../../kernels/copy/kernels.js";
-import { defineOp } from "../define-op.js";
-import { any, int } from "../op-schema.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { any, int } from "../dispatch/op-schema.js";
 import { around, dimIndex } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { empty, ofType } from "./moves.js";

@@ -1,6 +1,6 @@
 import * as kernels from "../../kernels/l2-normalize/kernels.js";
-import { defineOp } from "../define-op.js";
-import { float } from "../op-schema.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { float } from "../dispatch/op-schema.js";
 import type { Tensor } from "../tensor.js";
 
 export const l2NormalizeOp = defineOp({

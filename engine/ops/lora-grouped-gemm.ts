@@ -1,5 +1,5 @@
-import { defineOp } from "../define-op.js";
-import { float, int, maybe } from "../op-schema.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { float, int, maybe } from "../dispatch/op-schema.js";
 import type { Tensor } from "../tensor.js";
 import {
   checkBias,

@@ -1,9 +1,9 @@
 import * as kernels from "../../kernels/lora-matmul/kernels.js";
 import * as product from "../../kernels/matmul/kernels.js";
-import { defineOp, type ForwardContext } from "../define-op.js";
-import { run as dispatch } from "../dispatch.js";
+import { defineOp, type ForwardContext } from "../dispatch/define-op.js";
+import { float, maybe } from "../dispatch/op-schema.js";
+import { run as dispatch } from "../dispatch/run.js";
 import { describe, OptionError, ShapeError } from "../errors.js";
-import { float, maybe } from "../op-schema.js";
 import { sizeOf } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 

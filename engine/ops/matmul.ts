@@ -1,8 +1,8 @@
 import { ACTIVATIONS, type Activation } from "../../kernels/matmul/activation.js";
 import * as kernels from "../../kernels/matmul/kernels.js";
-import { defineOp, type ForwardContext } from "../define-op.js";
+import { defineOp, type ForwardContext } from "../dispatch/define-op.js";
+import { float, maybe } from "../dispatch/op-schema.js";
 import { describe, OptionError, ShapeError } from "../errors.js";
-import { float, maybe } from "../op-schema.js";
 import { type Shape, sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 

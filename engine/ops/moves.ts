@@ -1,6 +1,6 @@
 import * as kernels from "../../kernels/copy/kernels.js";
-import type { Device } from "../device.js";
-import { run } from "../dispatch.js";
+import type { Device } from "../device/device.js";
+import { run } from "../dispatch/run.js";
 import { type DType, isFloat } from "../dtype.js";
 import { type Shape, sizeOf } from "../shape.js";
 import { Tensor } from "../tensor.js";

@@ -1,8 +1,8 @@
 import * as kernels from "../../kernels/copy/kernels.js";
-import { defineOp } from "../define-op.js";
-import { run } from "../dispatch.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { any } from "../dispatch/op-schema.js";
+import { run } from "../dispatch/run.js";
 import { ShapeError } from "../errors.js";
-import { any } from "../op-schema.js";
 import { dimIndex, sizeOf } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { copyStrided, empty, ofType } from "./moves.js";

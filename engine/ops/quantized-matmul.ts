@@ -8,9 +8,9 @@ import {
   rowWords,
 } from "../../kernels/quantized-matmul/format.js";
 import * as kernels from "../../kernels/quantized-matmul/kernels.js";
-import { defineOp } from "../define-op.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { any, float, int, maybe } from "../dispatch/op-schema.js";
 import { DTypeError, describe, GradientError, OptionError, ShapeError } from "../errors.js";
-import { any, float, int, maybe } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 import { activate } from "./activate.js";
 

@@ -1,11 +1,11 @@
 import { REDUCE } from "../../kernels/reduce/functions.js";
 import * as kernels from "../../kernels/reduce/kernels.js";
-import { toFloat } from "../convert.js";
-import { defineOp } from "../define-op.js";
-import { run } from "../dispatch.js";
+import { toFloat } from "../dispatch/convert.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { float } from "../dispatch/op-schema.js";
+import { run } from "../dispatch/run.js";
 import type { FloatDType } from "../dtype.js";
 import { ShapeError } from "../errors.js";
-import { float } from "../op-schema.js";
 import { dimIndex, type Shape, sizeOf } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { copyStrided, empty } from "./moves.js";

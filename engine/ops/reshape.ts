@@ -1,7 +1,7 @@
+import { recordingHistory } from "../autograd/recording.js";
+import { attach, Node } from "../autograd/tape.js";
 import { ShapeError } from "../errors.js";
-import { recordingHistory } from "../recording.js";
 import { checkShape, dimIndex, type Shape, sameShape, sizeOf } from "../shape.js";
-import { attach, Node } from "../tape.js";
 import { type Tensor, view } from "../tensor.js";
 
 /** `view`, recorded: nothing is launched forward or backward. */

@@ -1,6 +1,6 @@
 import * as kernels from "../../kernels/rms-norm/kernels.js";
-import { defineOp } from "../define-op.js";
-import { float } from "../op-schema.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { float } from "../dispatch/op-schema.js";
 import type { Tensor } from "../tensor.js";
 
 export const rmsNormOp = defineOp({

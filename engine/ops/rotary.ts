@@ -1,7 +1,7 @@
 import * as kernels from "../../kernels/rotary/kernels.js";
-import { defineOp } from "../define-op.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { float, int, maybe } from "../dispatch/op-schema.js";
 import { describe, OptionError } from "../errors.js";
-import { float, int, maybe } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 
 /** How `rotary` turns. */

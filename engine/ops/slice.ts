@@ -1,7 +1,7 @@
 import * as kernels from "../../kernels/copy/kernels.js";
-import { defineOp } from "../define-op.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { any } from "../dispatch/op-schema.js";
 import { ShapeError } from "../errors.js";
-import { any } from "../op-schema.js";
 import { around, dimIndex } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { copyStrided, empty, ofType } from "./moves.js";

@@ -1,6 +1,6 @@
 import * as kernels from "../../kernels/token-permute/kernels.js";
-import { defineOp } from "../define-op.js";
-import { float, float32, int } from "../op-schema.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { float, float32, int } from "../dispatch/op-schema.js";
 import type { Tensor } from "../tensor.js";
 import { checkRows, routedSizes } from "./routing-lists.js";
 import type { Routed } from "./top-k-routing.js";

@@ -1,7 +1,7 @@
 import * as kernels from "../../kernels/top-k-routing/kernels.js";
-import { defineOp } from "../define-op.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { float32, int, maybe } from "../dispatch/op-schema.js";
 import { describe, OptionError } from "../errors.js";
-import { float32, int, maybe } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 import { reshape } from "./reshape.js";
 import { slice } from "./slice.js";

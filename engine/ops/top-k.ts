@@ -1,7 +1,7 @@
 import * as kernels from "../../kernels/top-k/kernels.js";
-import { defineOp } from "../define-op.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { float } from "../dispatch/op-schema.js";
 import { describe, OptionError, ShapeError } from "../errors.js";
-import { float } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 
 export const topKOp = defineOp({

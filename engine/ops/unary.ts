@@ -1,10 +1,10 @@
 import { DERIVATIVE_OF, UNARY, type UnaryName } from "../../kernels/elementwise/functions.js";
 import * as kernels from "../../kernels/elementwise/kernels.js";
 import { value as fillValue } from "../../kernels/fill/kernels.js";
-import type { AutocastRule } from "../autocast.js";
-import { defineOp } from "../define-op.js";
+import type { AutocastRule } from "../dispatch/autocast.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { float } from "../dispatch/op-schema.js";
 import { OptionError } from "../errors.js";
-import { float } from "../op-schema.js";
 import type { Tensor } from "../tensor.js";
 
 interface Constants {

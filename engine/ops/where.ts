@@ -1,8 +1,8 @@
 import * as kernels from "../../kernels/elementwise/kernels.js";
-import { defineOp } from "../define-op.js";
-import { run } from "../dispatch.js";
+import { defineOp } from "../dispatch/define-op.js";
+import { any, int } from "../dispatch/op-schema.js";
+import { run } from "../dispatch/run.js";
 import { DTypeError } from "../errors.js";
-import { any, int } from "../op-schema.js";
 import { broadcastShapes, type Shape, sameShape, sizeOf } from "../shape.js";
 import { Tensor } from "../tensor.js";
 import { full } from "./fill.js";

@@ -1,5 +1,5 @@
+import { recordingHistory } from "../autograd/recording.js";
 import { DeviceError, DTypeError, describe, GradientError, ShapeError } from "../errors.js";
-import { recordingHistory } from "../recording.js";
 import { around, dimIndex, sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { copyStrided } from "./moves.js";

@@ -1,5 +1,5 @@
 import { advance, step } from "../../kernels/adamw/kernels.js";
-import { run } from "../dispatch.js";
+import { run } from "../dispatch/run.js";
 import { keep } from "../scope.js";
 import { fromHost, type Tensor } from "../tensor.js";
 import { Optimizer, type Parameters } from "./optimizer.js";

@@ -1,5 +1,5 @@
 import { BLOCK, join, partial } from "../../kernels/grad-norm/kernels.js";
-import { run } from "../dispatch.js";
+import { run } from "../dispatch/run.js";
 import { OptionError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 

@@ -1,6 +1,6 @@
 import { next, unscale } from "../../kernels/loss-scale/kernels.js";
-import type { Device } from "../device.js";
-import { run } from "../dispatch.js";
+import type { Device } from "../device/device.js";
+import { run } from "../dispatch/run.js";
 import { OptionError } from "../errors.js";
 import { mul } from "../ops/binary.js";
 import { cast } from "../ops/cast.js";

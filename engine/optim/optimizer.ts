@@ -1,6 +1,6 @@
-import type { Device } from "../device.js";
+import type { Device } from "../device/device.js";
+import { fill } from "../dispatch/fill-memory.js";
 import { DTypeError, OptionError } from "../errors.js";
-import { fill } from "../fill-memory.js";
 import { keep } from "../scope.js";
 import { clearGrad, fromHost, Tensor } from "../tensor.js";
 

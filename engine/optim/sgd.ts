@@ -1,5 +1,5 @@
 import { step } from "../../kernels/sgd/kernels.js";
-import { run } from "../dispatch.js";
+import { run } from "../dispatch/run.js";
 import type { Tensor } from "../tensor.js";
 import { Optimizer, type Parameters } from "./optimizer.js";
 

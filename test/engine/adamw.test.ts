@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { capture } from "../../engine/capture.js";
+import { capture } from "../../engine/device/capture.js";
 import { OutOfMemoryError } from "../../engine/errors.js";
 import { sum } from "../../engine/ops/reduce.js";
 import { square } from "../../engine/ops/unary.js";

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
-import type { Device } from "../../engine/device.js";
-import { openDevice } from "../../engine/open-device.js";
+import type { Device } from "../../engine/device/device.js";
+import { openDevice } from "../../engine/device/open-device.js";
 import { attention } from "../../engine/ops/attention.js";
 import { slice } from "../../engine/ops/slice.js";
 import { scope } from "../../engine/scope.js";

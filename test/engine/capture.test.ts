@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { capture } from "../../engine/capture.js";
-import { checkpoint } from "../../engine/checkpoint.js";
+import { checkpoint } from "../../engine/autograd/checkpoint.js";
+import { capture } from "../../engine/device/capture.js";
 import { CaptureError, DisposedError } from "../../engine/errors.js";
 import { Initializer, Linear } from "../../engine/nn/index.js";
 import { crossEntropy } from "../../engine/ops/cross-entropy.js";

@@ -4,7 +4,7 @@ import type { Binding, Memory } from "../../bindings/device.js";
 import { decodeF16, encodeF16 } from "../../bindings/half.js";
 import { hasMatrices } from "../../bindings/webgpu/adapter.js";
 import { assemble } from "../../bindings/webgpu/program.js";
-import { withCheckedMatrices } from "../../engine/check-matrices.js";
+import { withCheckedMatrices } from "../../engine/device/check-matrices.js";
 import productMatrix from "../../kernels/common/wgsl/product-matrix.wgsl.js";
 import productStrides from "../../kernels/common/wgsl/product-strides.wgsl.js";
 import type { AnyPass } from "../../kernels/contract.js";

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { noGrad } from "../../engine/autograd/recording.js";
+import { openDevice } from "../../engine/device/open-device.js";
 import {
   type CaseTable,
   CheckError,
@@ -12,12 +14,10 @@ import {
   wgsl,
   write,
 } from "../../engine/extend.js";
-import { openDevice } from "../../engine/open-device.js";
 import { mul } from "../../engine/ops/binary.js";
 import { linear } from "../../engine/ops/matmul.js";
 import { sum } from "../../engine/ops/reduce.js";
 import { scale, square, tanh } from "../../engine/ops/unary.js";
-import { noGrad } from "../../engine/recording.js";
 import { scope } from "../../engine/scope.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
 import { grid, reduce } from "../../engine/wgsl.js";

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { checkpoint } from "../../engine/checkpoint.js";
-import type { Device } from "../../engine/device.js";
+import { checkpoint } from "../../engine/autograd/checkpoint.js";
+import { gradients } from "../../engine/autograd/tape.js";
+import type { Device } from "../../engine/device/device.js";
 import { GradientError } from "../../engine/errors.js";
 import { Initializer, Linear } from "../../engine/nn/index.js";
 import { add, mul } from "../../engine/ops/binary.js";
@@ -8,7 +9,6 @@ import { dropout } from "../../engine/ops/dropout.js";
 import { sum } from "../../engine/ops/reduce.js";
 import { gelu, square, tanh } from "../../engine/ops/unary.js";
 import { keep, scope } from "../../engine/scope.js";
-import { gradients } from "../../engine/tape.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
 import { tryOpen } from "../support/devices.js";
 import { generator } from "../support/random.js";

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
-import type { Device } from "../../engine/device.js";
-import { openDevice } from "../../engine/open-device.js";
+import type { Device } from "../../engine/device/device.js";
+import { openDevice } from "../../engine/device/open-device.js";
 import { sum } from "../../engine/ops/reduce.js";
 import { square } from "../../engine/ops/unary.js";
 import { clipGradNorm } from "../../engine/optim/clip-grad-norm.js";

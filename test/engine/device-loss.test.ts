@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { DeviceLost } from "../../bindings/errors.js";
-import { capture } from "../../engine/capture.js";
+import { capture } from "../../engine/device/capture.js";
+import { openDevice } from "../../engine/device/open-device.js";
 import { DeviceError, DeviceLostError } from "../../engine/errors.js";
 import { Initializer, Linear } from "../../engine/nn/index.js";
-import { openDevice } from "../../engine/open-device.js";
 import { matmul } from "../../engine/ops/matmul.js";
 import { scale } from "../../engine/ops/unary.js";
 import { scope } from "../../engine/scope.js";

@@ -1,8 +1,9 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { BindingTooLarge, KernelMissing, TooLarge, WebGpuError } from "../../bindings/errors.js";
-import { bindingError } from "../../engine/binding-error.js";
-import type { Device } from "../../engine/device.js";
-import { run } from "../../engine/dispatch.js";
+import { bindingError } from "../../engine/device/binding-error.js";
+import type { Device } from "../../engine/device/device.js";
+import { openDevice } from "../../engine/device/open-device.js";
+import { run } from "../../engine/dispatch/run.js";
 import {
   DeviceError,
   DisposedError,
@@ -14,7 +15,6 @@ import {
   ShapeError,
 } from "../../engine/errors.js";
 import { Embedding, Initializer, Linear, Module, namePaths } from "../../engine/nn/index.js";
-import { openDevice } from "../../engine/open-device.js";
 import { add } from "../../engine/ops/binary.js";
 import { cast } from "../../engine/ops/cast.js";
 import { embedding } from "../../engine/ops/embedding.js";

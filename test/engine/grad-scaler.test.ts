@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { autocast } from "../../engine/autocast.js";
-import { capture } from "../../engine/capture.js";
+import { capture } from "../../engine/device/capture.js";
+import { autocast } from "../../engine/dispatch/autocast.js";
 import { OptionError } from "../../engine/errors.js";
 import { Initializer, Linear } from "../../engine/nn/index.js";
 import { mean } from "../../engine/ops/reduce.js";

@@ -1,9 +1,9 @@
 import { afterAll, expect, test, vi } from "vitest";
-import { openDevice } from "../../engine/open-device.js";
+import { gradients } from "../../engine/autograd/tape.js";
+import { openDevice } from "../../engine/device/open-device.js";
 import { loraMatmul } from "../../engine/ops/lora-matmul.js";
 import { sum } from "../../engine/ops/reduce.js";
 import { scope } from "../../engine/scope.js";
-import { gradients } from "../../engine/tape.js";
 import { fromHost, type Tensor } from "../../engine/tensor.js";
 import * as kernels from "../../kernels/lora-matmul/kernels.js";
 import { tryOpen } from "../support/devices.js";

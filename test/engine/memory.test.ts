@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { openDevice } from "../../engine/device/open-device.js";
+import { sizeClass } from "../../engine/device/pool.js";
 import { OutOfMemoryError } from "../../engine/errors.js";
-import { openDevice } from "../../engine/open-device.js";
 import { zeros } from "../../engine/ops/fill.js";
 import { layerNorm } from "../../engine/ops/layer-norm.js";
 import { sum } from "../../engine/ops/reduce.js";
 import { scale } from "../../engine/ops/unary.js";
-import { sizeClass } from "../../engine/pool.js";
 import { keep, scope } from "../../engine/scope.js";
 import { tensor } from "../../engine/tensor.js";
 import { tryOpen } from "../support/devices.js";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { openDevice } from "../../engine/device/open-device.js";
 import { DeviceError, OutOfMemoryError } from "../../engine/errors.js";
-import { openDevice } from "../../engine/open-device.js";
 import { zeros } from "../../engine/ops/fill.js";
 import { matmul } from "../../engine/ops/matmul.js";
 import { scale } from "../../engine/ops/unary.js";

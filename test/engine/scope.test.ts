@@ -1,8 +1,8 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, describe, expect, test } from "vitest";
-import { autocast } from "../../engine/autocast.js";
-import { checkpoint } from "../../engine/checkpoint.js";
+import { checkpoint } from "../../engine/autograd/checkpoint.js";
+import { autocast } from "../../engine/dispatch/autocast.js";
 import { Initializer, Linear } from "../../engine/nn/index.js";
 import { mul } from "../../engine/ops/binary.js";
 import { crossEntropy } from "../../engine/ops/cross-entropy.js";

@@ -1,5 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
-import type { Device } from "../../engine/device.js";
+import { noGrad } from "../../engine/autograd/recording.js";
+import { gradients } from "../../engine/autograd/tape.js";
+import type { Device } from "../../engine/device/device.js";
 import { GradientError } from "../../engine/errors.js";
 import { add, mul, sub } from "../../engine/ops/binary.js";
 import { concat } from "../../engine/ops/concat.js";
@@ -9,9 +11,7 @@ import { reshape } from "../../engine/ops/reshape.js";
 import { split } from "../../engine/ops/slice.js";
 import { topK } from "../../engine/ops/top-k.js";
 import { scale, square, tanh } from "../../engine/ops/unary.js";
-import { noGrad } from "../../engine/recording.js";
 import { scope } from "../../engine/scope.js";
-import { gradients } from "../../engine/tape.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
 import { tryOpen } from "../support/devices.js";
 

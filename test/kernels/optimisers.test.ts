@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "vitest";
-import type { Device } from "../../engine/device.js";
+import type { Device } from "../../engine/device/device.js";
 import { step as adamw, advance } from "../../kernels/adamw/kernels.js";
 import type { AnyPass } from "../../kernels/contract.js";
 import { next, unscale } from "../../kernels/loss-scale/kernels.js";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { CHECKED } from "../../engine/check-matrices.js";
+import { CHECKED } from "../../engine/device/check-matrices.js";
 import { type ProductSize, productLaunches, productTile, productVariant } from "../../kernels/common/wgsl/product.js";
 import type { GpuLimits } from "../../kernels/contract.js";
 

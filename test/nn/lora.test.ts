@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { noGrad } from "../../engine/autograd/recording.js";
 import { OptionError } from "../../engine/errors.js";
 import { Initializer, Linear, LoraLinear, LoraPatchEmbed, PatchEmbed } from "../../engine/nn/index.js";
-import { noGrad } from "../../engine/recording.js";
 import { type Tensor, tensor } from "../../engine/tensor.js";
 import { expectClose } from "../support/compare.js";
 import { tryOpen } from "../support/devices.js";

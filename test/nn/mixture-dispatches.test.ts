@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
+import { walk } from "../../engine/autograd/tape.js";
 import { Initializer, MixtureOfExperts, type MixtureOfExpertsOptions } from "../../engine/nn/index.js";
-import { walk } from "../../engine/tape.js";
 import { tensor } from "../../engine/tensor.js";
 import { tryOpen } from "../support/devices.js";
 

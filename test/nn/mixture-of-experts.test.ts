@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
+import { openDevice } from "../../engine/device/open-device.js";
 import {
   add,
   autocast,
@@ -29,7 +30,6 @@ import {
   zLoss,
 } from "../../engine/index.js";
 import { capacityOf } from "../../engine/nn/mixture-of-experts.js";
-import { openDevice } from "../../engine/open-device.js";
 import { listPlaces } from "../../kernels/top-k-routing/lists.js";
 import { expectClose } from "../support/compare.js";
 import { tryOpen } from "../support/devices.js";

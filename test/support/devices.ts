@@ -1,6 +1,6 @@
 import type { DeviceName, DeviceOptions, Memory } from "../../bindings/device.js";
-import type { Device } from "../../engine/device.js";
-import { openDevice } from "../../engine/open-device.js";
+import type { Device } from "../../engine/device/device.js";
+import { openDevice } from "../../engine/device/open-device.js";
 import type { GpuLimits } from "../../kernels/contract.js";
 
 /** Devices that must open here, e.g. CONSILIUM_REQUIRE=cpu,webgpu. One that is not required is skipped with its reason. */

@@ -1,4 +1,4 @@
-import type { Device } from "../../engine/device.js";
+import type { Device } from "../../engine/device/device.js";
 
 /** Runs `f` and tells how often each pass was launched meanwhile, by label. */
 export function countLaunches(device: Device, f: () => void): Readonly<Record<string, number>> {

@@ -1,6 +1,6 @@
 import { platform } from "#platform";
 import { openWebGpu } from "../../bindings/webgpu/device.js";
-import { Device } from "../../engine/device.js";
+import { Device } from "../../engine/device/device.js";
 import { required } from "./devices.js";
 
 export interface Losable {

@@ -1,5 +1,5 @@
 /// <reference types="vite/client" />
-import type { Op } from "../../engine/define-op.js";
+import type { Op } from "../../engine/dispatch/define-op.js";
 import type { CaseTable } from "../../kernels/case-table.js";
 import type { Pass } from "../../kernels/contract.js";
 

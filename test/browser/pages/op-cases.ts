@@ -1,6 +1,6 @@
 /** Checks ops by their case tables in the page, as `checkOp` does it anywhere: webgpu against the reference, both here. */
 import { checkOp } from "../../../engine/check/check-op.js";
-import { openDevice } from "../../../engine/open-device.js";
+import { openDevice } from "../../../engine/device/open-device.js";
 import type { OpCase } from "../../../kernels/case-table.js";
 import { elements, ops, tables } from "../../support/ops.js";
 

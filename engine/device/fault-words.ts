@@ -1,5 +1,5 @@
-import type { Binding } from "../bindings/device.js";
-import { FaultError } from "./errors.js";
+import type { Binding } from "../../bindings/device.js";
+import { FaultError } from "../errors.js";
 import type { Storage } from "./storage.js";
 
 /** What a fault means, by the code that a kernel writes. */

@@ -1,9 +1,9 @@
-import { autocastType, inRegion } from "./autocast.js";
+import { autocastType, inRegion } from "../dispatch/autocast.js";
+import { DeviceError } from "../errors.js";
+import { scope } from "../scope.js";
+import type { Tensor } from "../tensor.js";
 import type { Device } from "./device.js";
-import { DeviceError } from "./errors.js";
-import { scope } from "./scope.js";
 import type { Storage } from "./storage.js";
-import type { Tensor } from "./tensor.js";
 
 /** Options of `warmUp`. */
 export interface WarmUpOptions {

@@ -1,6 +1,6 @@
-import type { Binding } from "../bindings/device.js";
-import { decodeF16, encodeF16 } from "../bindings/half.js";
-import { forward as matmul } from "../kernels/matmul/kernels.js";
+import type { Binding } from "../../bindings/device.js";
+import { decodeF16, encodeF16 } from "../../bindings/half.js";
+import { forward as matmul } from "../../kernels/matmul/kernels.js";
 
 /** Over one tile each way, and an edge; the same product so many times that it is worth the matrices. */
 export const CHECKED = { B: 50, M: 140, N: 132, K: 52 } as const;

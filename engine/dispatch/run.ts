@@ -1,10 +1,10 @@
-import type { Memory } from "../bindings/device.js";
-import type { AnyPass, Buffers, DType, FloatDType, Params, Pass } from "../kernels/contract.js";
-import { bindingError } from "./binding-error.js";
-import type { Device } from "./device.js";
-import { DTypeError } from "./errors.js";
-import { type Shape, sizeOf } from "./shape.js";
-import { Tensor } from "./tensor.js";
+import type { Memory } from "../../bindings/device.js";
+import type { AnyPass, Buffers, DType, FloatDType, Params, Pass } from "../../kernels/contract.js";
+import { bindingError } from "../device/binding-error.js";
+import type { Device } from "../device/device.js";
+import { DTypeError } from "../errors.js";
+import { type Shape, sizeOf } from "../shape.js";
+import { Tensor } from "../tensor.js";
 
 /**
  * What a pass is given, by buffer name: a tensor to read or to write into, a shape to allocate an output of, null for an

@@ -1,4 +1,4 @@
-import type { Binding } from "../bindings/device.js";
+import type { Binding } from "../../bindings/device.js";
 import { callBinding } from "./binding-error.js";
 import type { Storage } from "./storage.js";
 

@@ -1,4 +1,4 @@
-import type { Memory } from "../bindings/device.js";
+import type { Memory } from "../../bindings/device.js";
 import type { Device } from "./device.js";
 
 /**

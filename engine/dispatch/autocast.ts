@@ -1,12 +1,12 @@
-import type { FloatDType } from "../kernels/contract.js";
+import type { FloatDType } from "../../kernels/contract.js";
+import { recordingHistory } from "../autograd/recording.js";
+import { attach, Node } from "../autograd/tape.js";
+import type { Storage } from "../device/storage.js";
+import { isFloat } from "../dtype.js";
+import { OptionError } from "../errors.js";
+import { keep, type ScopeResult } from "../scope.js";
+import { Tensor, view } from "../tensor.js";
 import { toFloat } from "./convert.js";
-import { isFloat } from "./dtype.js";
-import { OptionError } from "./errors.js";
-import { recordingHistory } from "./recording.js";
-import { keep, type ScopeResult } from "./scope.js";
-import type { Storage } from "./storage.js";
-import { attach, Node } from "./tape.js";
-import { Tensor, view } from "./tensor.js";
 
 /** What an op declares: "low" runs in the type of the region, "f32" in f32. */
 export type AutocastRule = "low" | "f32";

@@ -1,5 +1,5 @@
-import { describe, GradientError } from "./errors.js";
-import { type Tensor, type Values, valuesOf, view } from "./tensor.js";
+import { describe, GradientError } from "../errors.js";
+import { type Tensor, type Values, valuesOf, view } from "../tensor.js";
 
 /**
  * What an op saved for its gradient, by name: memory, held. Not the tensors, of which the op's own output may be one: the

@@ -1,7 +1,7 @@
-import { fromInt, toBf16, toF16, toF32 } from "../kernels/cast/kernels.js";
-import { run } from "./dispatch.js";
-import { type FloatDType, isFloat } from "./dtype.js";
-import { Tensor, view } from "./tensor.js";
+import { fromInt, toBf16, toF16, toF32 } from "../../kernels/cast/kernels.js";
+import { type FloatDType, isFloat } from "../dtype.js";
+import { Tensor, view } from "../tensor.js";
+import { run } from "./run.js";
 
 const PASSES = { f32: toF32, bf16: toBf16, f16: toF16 } as const;
 

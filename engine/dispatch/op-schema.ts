@@ -1,4 +1,4 @@
-import type { Tensor } from "./tensor.js";
+import type { Tensor } from "../tensor.js";
 
 /** What an op accepts as one of its inputs: made by `float`, `int`, `any` and `maybe`. */
 export interface InputSchema<Optional extends boolean = boolean> {

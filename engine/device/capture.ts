@@ -1,10 +1,10 @@
-import type { Recording } from "../bindings/device.js";
-import { autocastType, inRegion } from "./autocast.js";
+import type { Recording } from "../../bindings/device.js";
+import { autocastType, inRegion } from "../dispatch/autocast.js";
+import { CaptureError, DeviceError, DisposedError } from "../errors.js";
+import { keep, type ScopeResult, scope } from "../scope.js";
+import { Tensor } from "../tensor.js";
 import type { Device } from "./device.js";
-import { CaptureError, DeviceError, DisposedError } from "./errors.js";
-import { keep, type ScopeResult, scope } from "./scope.js";
 import type { Storage } from "./storage.js";
-import { Tensor } from "./tensor.js";
 
 /** What a device reports to the capture that is running on it. */
 export class CaptureLog {

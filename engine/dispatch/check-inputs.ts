@@ -1,8 +1,8 @@
-import type { Device } from "./device.js";
-import { isFloat } from "./dtype.js";
-import { DeviceError, DTypeError, describe, ShapeError } from "./errors.js";
+import type { Device } from "../device/device.js";
+import { isFloat } from "../dtype.js";
+import { DeviceError, DTypeError, describe, ShapeError } from "../errors.js";
+import { Tensor } from "../tensor.js";
 import type { InputSchema } from "./op-schema.js";
-import { Tensor } from "./tensor.js";
 
 /** Throws where an input is missing, of another type than its schema asks for, or on another device. Returns the device. */
 export function checkInputs(

@@ -1,6 +1,6 @@
-import { value } from "../kernels/fill/kernels.js";
-import { run } from "./dispatch.js";
-import type { Tensor } from "./tensor.js";
+import { value } from "../../kernels/fill/kernels.js";
+import type { Tensor } from "../tensor.js";
+import { run } from "./run.js";
 
 /** Sets every element in place. */
 export function fill(t: Tensor, number: number): Tensor {

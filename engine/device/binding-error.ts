@@ -1,5 +1,5 @@
-import { BindingTooLarge, DeviceLost, KernelMissing, TooLarge, WebGpuError } from "../bindings/errors.js";
-import { DeviceError, DeviceLostError, KernelError, OutOfMemoryError } from "./errors.js";
+import { BindingTooLarge, DeviceLost, KernelMissing, TooLarge, WebGpuError } from "../../bindings/errors.js";
+import { DeviceError, DeviceLostError, KernelError, OutOfMemoryError } from "../errors.js";
 
 /** What a binding threw, as the engine says it. */
 export function bindingError(error: unknown): unknown {

@@ -1,8 +1,8 @@
-import { GradientError } from "./errors.js";
+import { GradientError } from "../errors.js";
+import { keep, scope } from "../scope.js";
+import { type Tensor, type Values, view } from "../tensor.js";
 import { add, copy, ones } from "./gradient-math.js";
 import { noGrad } from "./recording.js";
-import { keep, scope } from "./scope.js";
-import { type Tensor, type Values, view } from "./tensor.js";
 
 /** A gradient rule's answer: one entry per input it was asked for. */
 export type Gradients = readonly (Tensor | null | undefined)[];

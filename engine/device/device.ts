@@ -1,7 +1,7 @@
-import type { Binding, DeviceName, Memory, Recording, Timing } from "../bindings/device.js";
-import type { AnyPass, DType, FloatDType } from "../kernels/contract.js";
+import type { Binding, DeviceName, Memory, Recording, Timing } from "../../bindings/device.js";
+import type { AnyPass, DType, FloatDType } from "../../kernels/contract.js";
+import { DeviceError, ShapeError } from "../errors.js";
 import { callBinding, engineErrors } from "./binding-error.js";
-import { DeviceError, ShapeError } from "./errors.js";
 import { FaultWords } from "./fault-words.js";
 import { LaunchMode } from "./launch-mode.js";
 import { type MemoryReport, Pool } from "./pool.js";

@@ -1,6 +1,6 @@
-import type { Binding, Timing } from "../bindings/device.js";
+import type { Binding, Timing } from "../../bindings/device.js";
+import { DeviceError } from "../errors.js";
 import { engineErrors } from "./binding-error.js";
-import { DeviceError } from "./errors.js";
 
 /** Profiles of a device, one at a time. */
 export class Profiling {

@@ -1,12 +1,12 @@
-import { autocastType, inRegion } from "./autocast.js";
-import type { Device } from "./device.js";
-import { isFloat } from "./dtype.js";
-import { GradientError } from "./errors.js";
+import type { Device } from "../device/device.js";
+import { autocastType, inRegion } from "../dispatch/autocast.js";
+import { isFloat } from "../dtype.js";
+import { GradientError } from "../errors.js";
+import { type ScopeResult, scope } from "../scope.js";
+import { type Shape, sameShape } from "../shape.js";
+import { Tensor, type Values, valuesOf, view } from "../tensor.js";
 import { probe, record, recording, recordingHistory } from "./recording.js";
-import { type ScopeResult, scope } from "./scope.js";
-import { type Shape, sameShape } from "./shape.js";
 import { attach, type Edge, edgeOf, Node, Recomputed, sharing } from "./tape.js";
-import { Tensor, type Values, valuesOf, view } from "./tensor.js";
 
 /**
  * f(...inputs), whose intermediate results are not kept but computed again in the backward pass: memory for time. Chen et

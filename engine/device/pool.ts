@@ -1,8 +1,8 @@
-import { type Binding, BYTES, type Memory } from "../bindings/device.js";
-import { DeviceLost, TooLarge } from "../bindings/errors.js";
-import type { DType } from "../kernels/contract.js";
+import { type Binding, BYTES, type Memory } from "../../bindings/device.js";
+import { DeviceLost, TooLarge } from "../../bindings/errors.js";
+import type { DType } from "../../kernels/contract.js";
+import { OutOfMemoryError } from "../errors.js";
 import { bindingError } from "./binding-error.js";
-import { OutOfMemoryError } from "./errors.js";
 
 /** Memory of a device, in bytes. */
 export interface MemoryReport {

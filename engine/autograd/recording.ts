@@ -1,4 +1,4 @@
-import type { ScopeResult } from "./scope.js";
+import type { ScopeResult } from "../scope.js";
 
 /** "probe": nothing is recorded, but it is noted that something would have been. */
 let mode: "on" | "off" | "probe" = "on";

@@ -1,8 +1,8 @@
-import { BINARY } from "../kernels/elementwise/functions.js";
-import { accumulate, binary } from "../kernels/elementwise/kernels.js";
-import { value as fillValue } from "../kernels/fill/kernels.js";
-import { run } from "./dispatch.js";
-import type { Tensor } from "./tensor.js";
+import { BINARY } from "../../kernels/elementwise/functions.js";
+import { accumulate, binary } from "../../kernels/elementwise/kernels.js";
+import { value as fillValue } from "../../kernels/fill/kernels.js";
+import { run } from "../dispatch/run.js";
+import type { Tensor } from "../tensor.js";
 
 /** What the walk itself computes: it works below the ops, which are recorded. */
 

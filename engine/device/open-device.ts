@@ -1,7 +1,7 @@
 import { platform } from "#platform";
-import type { Binding, DeviceName, DeviceOptions } from "../bindings/device.js";
+import type { Binding, DeviceName, DeviceOptions } from "../../bindings/device.js";
+import { DeviceError } from "../errors.js";
 import { Device } from "./device.js";
-import { DeviceError } from "./errors.js";
 
 /** Memory budget where nothing else is known: a browser does not tell. */
 const DEFAULT_BUDGET = 4 * 2 ** 30;
@@ -35,16 +35,16 @@ async function best(options: DeviceOptions): Promise<Binding> {
 async function openBinding(name: DeviceName, options: DeviceOptions, byName = true): Promise<Binding> {
   switch (name) {
     case "reference": {
-      const { ReferenceBinding } = await import("../bindings/reference/device.js");
+      const { ReferenceBinding } = await import("../../bindings/reference/device.js");
       return new ReferenceBinding(options);
     }
     case "cpu": {
       const addon = platform.native();
-      const { openCpu } = await import("../bindings/native/device.js");
+      const { openCpu } = await import("../../bindings/native/device.js");
       return openCpu(addon, { threads: platform.cores, ...options });
     }
     case "webgpu": {
-      const { openWebGpu } = await import("../bindings/webgpu/device.js");
+      const { openWebGpu } = await import("../../bindings/webgpu/device.js");
       const allowSoftware = options.allowSoftware ?? byName;
       const binding = await openWebGpu(await platform.gpu(allowSoftware, options.experimental), {
         ...options,

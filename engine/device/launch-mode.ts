@@ -1,6 +1,6 @@
-import type { Binding, Recording } from "../bindings/device.js";
+import type { Binding, Recording } from "../../bindings/device.js";
+import { DeviceError } from "../errors.js";
 import type { CaptureLog } from "./capture.js";
-import { DeviceError } from "./errors.js";
 import type { Pool } from "./pool.js";
 import type { WarmUp } from "./warm-up.js";
 

@@ -1,13 +1,13 @@
-import type { Buffers, FloatDType, Params, Pass } from "../kernels/contract.js";
+import type { Buffers, FloatDType, Params, Pass } from "../../kernels/contract.js";
+import { recordingHistory, unrecorded } from "../autograd/recording.js";
+import { release, restore, type SavedTensors, save } from "../autograd/saved-tensors.js";
+import { attach, Node } from "../autograd/tape.js";
+import type { Device } from "../device/device.js";
+import type { Tensor } from "../tensor.js";
 import { type AutocastRule, underAutocast } from "./autocast.js";
 import { bindDims, checkInputs } from "./check-inputs.js";
-import type { Device } from "./device.js";
-import { type Arguments, type Numbers, type Results, run } from "./dispatch.js";
 import type { Inputs, InputTensors } from "./op-schema.js";
-import { recordingHistory, unrecorded } from "./recording.js";
-import { release, restore, type SavedTensors, save } from "./saved-tensors.js";
-import { attach, Node } from "./tape.js";
-import type { Tensor } from "./tensor.js";
+import { type Arguments, type Numbers, type Results, run } from "./run.js";
 
 /** What `forward` works with. */
 export interface ForwardContext {
