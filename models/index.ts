@@ -12,6 +12,7 @@ export {
   loadQuestionFiles,
 } from "./data/conversations.js";
 export { ImageStore } from "./data/image-store.js";
+export { type LabelledImage, loadImageList } from "./data/labelled-images.js";
 export { countsOf, type Evaluated, type Leak, type LeakedRow, leakedRows, leakText, type Shared } from "./data/leak.js";
 export { type Problem, type ProblemKind, refuse } from "./data/problem.js";
 export type { AnswerType, Part, VqaRecord } from "./data/record.js";
@@ -29,12 +30,14 @@ export {
 export type { DecoderConfig } from "./decoder/config.js";
 export { Decoder, type DecoderOptions, type DecoderOutput } from "./decoder/decoder.js";
 export { KeyValueCache } from "./decoder/key-value-cache.js";
+export { type ClassificationScores, type Classified, type ClassScore, scoreClasses } from "./eval/classification.js";
 export { type Interval, wilson } from "./eval/intervals.js";
 export { type Baseline, type MajorityBaselines, majorityBaselines } from "./eval/majority.js";
 export {
   type Answer,
   type AnswerLine,
   answerLine,
+  classifiedImages,
   loadAnswers,
   type PairedFiles,
   type PairOptions,
@@ -69,7 +72,7 @@ export {
   QuestionError,
 } from "./med-moe/answerer.js";
 export { type AnsweringOptions, answers as answersOfMedMoe } from "./med-moe/answering.js";
-export { namedClass } from "./med-moe/classes.js";
+export { CLASS_QUESTION, classNames, classOf, classQuestion, namedClass } from "./med-moe/classes.js";
 export {
   type Family,
   type MedMoeConfig,
@@ -120,10 +123,11 @@ export { type MedMoeSaveOptions, type SavedDType, saveMedMoe, saveProjector } fr
 export type { Sample } from "./med-moe/splice.js";
 export { STAGES, type Stage, selectTrainable } from "./med-moe/stages.js";
 export { type Template, type TemplateName, templateNamed, templateNames, templateOf } from "./med-moe/template.js";
-export { type TinyOptions, writeTinyMedMoe } from "./med-moe/tiny.js";
+export { type TinyOptions, vocabularyTexts, writeTinyMedMoe } from "./med-moe/tiny.js";
 export { train as trainMedMoe } from "./med-moe/train.js";
 export { radByImage } from "./med-moe/train-data.js";
 export type {
+  FoundModel,
   MedMoeTrainEvent,
   MedMoeTrainOptions,
   MedMoeTrainResult,

@@ -12,7 +12,7 @@ if (files.length === 0) files.push("README.md", "examples/stories260k/README.md"
 /** Parts of commands that CI runs in another form, or null for what it runs elsewhere. */
 const SHORT = [
   [/^npm run demo$/, "npm run demo -- --fast --out runs/readme"],
-  [/ --out runs\/own$/, ' --out "$(mktemp -d)"'],
+  [/ --out runs\/(own|tiny)$/, ' --out "$(mktemp -d)"'],
   [/^npm test$/, null],
   [/^git clone/, null],
   [/^cd /, null],

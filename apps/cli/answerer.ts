@@ -5,6 +5,8 @@ import {
   MedMoe,
   type MedMoeAnswer,
   MedMoeAnswerer,
+  QuestionError,
+  questionText,
   refuse,
   type TemplateName,
   templateNamed,
@@ -25,6 +27,8 @@ export interface AnswerJob {
   readonly pad: boolean;
   readonly maxNewTokens: number;
   readonly seed: number;
+  /** Answers are chosen from these by their likelihood; absent where they are written freely. */
+  readonly choices?: readonly string[];
   /** Whether to tell which experts the tokens had. */
   readonly routing: boolean;
 }
@@ -55,7 +59,7 @@ export async function openAnswerer(
   questions: readonly Conversation[],
   file: string,
 ): Promise<Answerer> {
-  const { model: folder, base, tower, projector, router, topK, dtype, routing, ...settings } = job;
+  const { model: folder, base, tower, projector, router, topK, dtype, routing, choices, ...settings } = job;
   const model = await MedMoe.load(folder, { device, dtype, base, tower, projector, router, topK });
   try {
     const { network } = model;
@@ -67,7 +71,9 @@ export async function openAnswerer(
     let answered = 0;
     return {
       async ask(question, signal) {
-        const answer = await answerer.answer(question, { routing, signal });
+        const answer = choices
+          ? await chosen(answerer, question, choices, signal)
+          : await answerer.answer(question, { routing, signal });
         answered++;
         return answer;
       },
@@ -81,6 +87,23 @@ export async function openAnswerer(
     model.dispose();
     throw error;
   }
+}
+
+/** The most likely of the choices as the answer. Rejects as `ask` does. */
+async function chosen(
+  answerer: MedMoeAnswerer,
+  question: Conversation,
+  choices: readonly string[],
+  signal: AbortSignal,
+): Promise<MedMoeAnswer> {
+  const { id = "" } = question;
+  const likelihoods = await answerer.rank(question, choices, signal).catch((error) => {
+    if (signal.aborted && error === signal.reason) throw error;
+    throw new QuestionError(`question ${id}: ${error instanceof Error ? error.message : error}`, { cause: error });
+  });
+  if (likelihoods.some(Number.isNaN)) throw new QuestionError(`question ${id}: the model's logits are not finite.`);
+  const text = choices[likelihoods.indexOf(Math.max(...likelihoods))];
+  return { id, prompt: questionText(question, answerer.settings), text, finish: "stop", routing: null };
 }
 
 /** Hands the questions out, each to the next answerer that is free. An error, or the signal, ends it when what is under way has ended. */

@@ -46,9 +46,9 @@ const on = (
 
 /** Every key of MedMoeRunConfig as a flag, in the groups of the help. */
 const medMoeFlags: FlagGroups = {
-  "Where it starts:": [
-    text("--model", "model", "folder of the model to start from: the language model, or what an earlier stage wrote"),
-    text("--tower", "tower", "folder of the CLIP tower (default: what the model's config.json names)"),
+  "Where it starts, by path or by name on a hub:": [
+    text("--model-path", "model", "model to start from: the language model, or what an earlier stage wrote"),
+    text("--tower", "tower", "CLIP tower (default: the folder that the model's config.json names)"),
     text("--projector", "projector", "what stage align wrote: its folder, or mm_projector.bin"),
     text("--router", "router", "stage moe: what stage router wrote, router.pth"),
   ],
@@ -156,7 +156,7 @@ export function medMoeConfig(
   ) as Tree;
   if (values.stage === undefined) throw new UsageError("--stage is missing: align, instruct, router or moe.");
   for (const [key, flag] of [
-    ["model", "--model"],
+    ["model", "--model-path"],
     ["data", "--data"],
   ])
     if (values[key] === undefined) throw new UsageError(`${flag} is missing. See consilium train med-moe --help.`);

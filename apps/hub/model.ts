@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import { platform } from "#platform";
 import { FileError } from "../../bindings/platform/file-error.js";
 import { OptionError } from "../../engine/index.js";
+import type { FoundModel } from "../../models/index.js";
 import { download, partOf, sizeOf } from "./download.js";
 import { commitOf, filesOf, type Hub, type HubFile } from "./hub.js";
 import { type HubName, parseHubName } from "./name.js";
@@ -28,42 +29,86 @@ const isSet = (value: string | undefined) =>
   value !== undefined && !["", "0", "false", "no"].includes(value.toLowerCase());
 
 /**
- * The path of a model's folder, or of a single file as a router is: `text` itself where it is there, else the name of a
- * model on a hub (`JsST/Med-MoE/stage3`, `owner/model/router.pth@revision`), whose files are then in the cache. Throws
- * OptionError for what is neither; FileError where it cannot be had.
+ * A model's folder, or a single file as a router is: `text` itself where it is there, else the name of a model on a hub
+ * (`JsST/Med-MoE/stage3`, `owner/model/router.pth@revision`), whose files are then in the cache. Rejects with OptionError
+ * for what is neither; with FileError where it cannot be had.
  */
-export async function modelPath(
+export async function findModel(
   text: string,
   options: ModelOptions = {},
   env: Environment = process.env,
-): Promise<string> {
-  if (await stat(text).catch(() => null)) return text;
+): Promise<FoundModel> {
+  if (await stat(text).catch(() => null)) return { path: text, name: text };
   const name = parseHubName(text);
   if (name === null)
     throw new OptionError(
       `${text}: there is no such folder or file, and it is no name on a hub, as owner/model, owner/model/folder or ` +
         "owner/model/folder@revision are.",
     );
-  const { offline = isSet(env.HF_HUB_OFFLINE), signal, onProgress = () => {} } = options;
+  await refuseTypo(text, name);
+  const { offline = isSet(env.HF_HUB_OFFLINE) } = options;
   const root = join(cacheFolder(env), ...name.model.split("/"));
-  const reference = join(root, "refs", name.revision);
-  if (offline) return cached(text, name, root, reference);
+  const isCommit = COMMIT.test(name.revision);
+  // A commit never changes: what is here of it is asked for nowhere.
+  const here = offline || isCommit ? await cached(name, root) : null;
+  if (here instanceof FileError && offline) throw here;
+  const commit = here === null || here instanceof FileError ? await fetched(text, name, root, options, env) : here;
+  const path = join(root, commit, name.path);
+  return { path, name: `${name.model}${name.path && `/${name.path}`}@${commit}` };
+}
 
+const COMMIT = /^[0-9a-f]{40}$/;
+
+/** `runs/instrct` is a name on a hub by its form: where a folder `runs` is here, it was meant as a path. */
+async function refuseTypo(text: string, { model }: HubName): Promise<void> {
+  const [owner] = model.split("/");
+  if (text.includes("@") || !(await stat(owner).catch(() => null))) return;
+  throw new FileError(
+    text,
+    `there is no such folder or file in ${owner}, which is here. Check the path; for the model of a hub, name its revision, too: ${text}@main`,
+    { notFound: true },
+  );
+}
+
+/** The files that a name stands for, in the cache afterwards. Returns the commit that they are of. */
+async function fetched(
+  text: string,
+  name: HubName,
+  root: string,
+  { signal, onProgress = () => {} }: ModelOptions,
+  env: Environment,
+): Promise<string> {
   const host = (env.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, "");
   const hub: Hub = { host, signal, ...(env.HF_TOKEN && { token: env.HF_TOKEN }) };
-  const commit = await commitOf(hub, name.model, name.revision);
+  const commit = await commitOf(hub, name.model, name.revision).catch((cause) => {
+    if (!(cause instanceof FileError)) throw cause;
+    throw new FileError(text, `there is no such folder or file, and as a name on a hub: ${cause.message}`, { cause });
+  });
   const folder = join(root, commit);
   const files = await chosen(hub, name, commit);
   await fetchAll({ hub, model: name.model, commit }, files, folder, onProgress);
   await write(listing(folder, name), JSON.stringify(files, null, 2));
-  await write(reference, commit);
-  return join(folder, name.path);
+  await write(referenceOf(root, name), commit);
+  return commit;
 }
+
+/** Says which commit a branch or tag was, when it was last asked for. */
+const referenceOf = (root: string, { revision }: HubName) => join(root, "refs", revision);
 
 const write = (path: string, text: string) => platform.writeFile(path, [new TextEncoder().encode(text)]);
 
 /** What was fetched under a name, beside the commit's folder: a name of its own for each path. */
 const listing = (folder: string, { path }: HubName) => `${folder}.${encodeURIComponent(path) || "all"}.json`;
+
+/** Where a model has its vision tower beside it. */
+const TOWER = "vision_tower";
+
+/** Those right in a folder that are read. */
+function wantedIn(files: readonly HubFile[], folder: string): HubFile[] {
+  const direct = files.filter(({ path }) => path.slice(0, Math.max(0, path.lastIndexOf("/"))) === folder);
+  const names = new Set(wanted(direct.map(({ path }) => basename(path))));
+  return direct.filter(({ path }) => names.has(basename(path)));
+}
 
 /** The files that a name stands for: one, or those of a folder that are read. */
 async function chosen(hub: Hub, { model, path }: HubName, commit: string): Promise<HubFile[]> {
@@ -77,10 +122,9 @@ async function chosen(hub: Hub, { model, path }: HubName, commit: string): Promi
     if (file) return [file];
     throw new FileError(`${model}/${path}`, "the hub lists no such file");
   }
-  const direct = below.filter((file) => !file.path.slice(folder ? folder.length + 1 : 0).includes("/"));
-  const names = new Set(wanted(direct.map((file) => basename(file.path))));
-  const files = direct.filter((file) => names.has(basename(file.path)));
-  if (files.some((file) => basename(file.path) === "config.json")) return files;
+  const files = wantedIn(below, folder);
+  if (files.some((file) => basename(file.path) === "config.json"))
+    return [...files, ...wantedIn(below, folder ? `${folder}/${TOWER}` : TOWER)];
   const folders = [
     ...new Set(below.flatMap(({ path }) => (/(.*)\/config\.json$/.exec(path) ? [path.slice(0, -12)] : []))),
   ];
@@ -120,19 +164,23 @@ async function fetchAll(
 const isThere = async (folder: string, { path, size }: HubFile) =>
   (await stat(join(folder, path)).catch(() => null))?.size === size;
 
-async function cached(text: string, name: HubName, root: string, reference: string): Promise<string> {
-  const commit = /^[0-9a-f]{40}$/.test(name.revision)
-    ? name.revision
-    : await readFile(reference, "utf8").catch(() => null);
+/** The commit whose files are all in the cache; what is missing, as an error to throw. */
+async function cached(name: HubName, root: string): Promise<string | FileError> {
+  const { model, path, revision } = name;
+  const commit = COMMIT.test(revision) ? revision : await readFile(referenceOf(root, name), "utf8").catch(() => null);
   const folder = join(root, commit ?? "none");
   const list = commit === null ? null : await readFile(listing(folder, name), "utf8").catch(() => null);
-  if (list === null)
-    throw new FileError(text, `it is not in the cache (${root}). Fetch it once without --offline`, { notFound: true });
+  if (commit === null || list === null)
+    return new FileError(
+      `${model}${path && `/${path}`}@${revision}`,
+      `there is no such folder or file, and of a hub it is not in the cache (${root}). Fetch it once without --offline`,
+      { notFound: true },
+    );
   for (const file of JSON.parse(list) as HubFile[])
     if (!(await isThere(folder, file)))
-      throw new FileError(
+      return new FileError(
         join(folder, file.path),
         "it is missing in the cache or has another size. Fetch it again without --offline",
       );
-  return join(folder, name.path);
+  return commit;
 }

@@ -255,7 +255,11 @@ function idProblems(conversations: readonly Conversation[]): Problem[] {
 
 const ID_ADVICE = "Give each question its own: answers are told apart by it";
 
-async function missingImages(conversations: readonly Conversation[], signal?: AbortSignal): Promise<Problem[]> {
+/** Images that are not there; at most one problem. */
+export async function missingImages(
+  conversations: readonly Pick<Conversation, "images" | "place">[],
+  signal?: AbortSignal,
+): Promise<Problem[]> {
   const first = new Map<string, string>();
   for (const { images, place } of conversations)
     for (const image of images) if (!first.has(image)) first.set(image, place);

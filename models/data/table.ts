@@ -102,12 +102,9 @@ export async function parseTable(
   fileName: string,
   { columns = {}, imageFolder }: TableOptions = {},
 ): Promise<ParsedTable> {
-  if (!isTableFile(fileName))
-    throw new io.FileFormatError(fileName, "it is no table by its name", "A table is a .csv, .tsv, .jsonl or .ndjson");
   const names = tableRoles.map((role) => columns[role] ?? role);
+  const found = await textRows(text, fileName, names, EMPTY);
   const delimiter = DELIMITERS[extensionOf(fileName)];
-  if (text.trim() === "") throw new io.FileFormatError(fileName, "it is empty", EMPTY);
-  const found = delimiter === null ? jsonRows(text, fileName, names) : await csvRows(text, fileName, names, delimiter);
   const missing = columnProblems(found, columns, delimiter);
   if (missing.length > 0) return { rows: [], problems: [...found.problems, ...missing] };
   const faults = new Faults();
@@ -120,6 +117,20 @@ export async function parseTable(
 }
 
 const EMPTY = "A table has a row for each question, with at least the columns image, question and answer";
+
+/** The columns `names` of a table's rows, read as its name says. `form` is how such a table looks, for errors. */
+export async function textRows(
+  text: string,
+  fileName: string,
+  names: readonly string[],
+  form: string,
+): Promise<TextRows> {
+  if (!isTableFile(fileName))
+    throw new io.FileFormatError(fileName, "it is no table by its name", "A table is a .csv, .tsv, .jsonl or .ndjson");
+  const delimiter = DELIMITERS[extensionOf(fileName)];
+  if (text.trim() === "") throw new io.FileFormatError(fileName, "it is empty", form);
+  return delimiter === null ? jsonRows(text, fileName, names) : csvRows(text, fileName, names, delimiter);
+}
 
 export async function readTableFile(file: string): Promise<{ text: string; sha256: string }> {
   const bytes = await io.readBytes(file, EMPTY, LARGEST_TABLE);

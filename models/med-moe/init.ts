@@ -4,13 +4,15 @@ import { parseMedMoeConfig } from "./config.js";
 import { countMedMoe, type MedMoeCount } from "./count.js";
 import { addMixtures, PUBLISHED_FORM } from "./mixture.js";
 import { MedMoeNetwork } from "./network.js";
-import { MED_MOE_PRESETS, type MedMoePresetName } from "./presets.js";
+import { MED_MOE_PRESETS, type MedMoePreset, type MedMoePresetName, withoutMixtures } from "./presets.js";
 import { medMoeState, type SavedDType, writeMedMoeFolder } from "./save.js";
 
 /** What `initMedMoe` takes. */
 export interface MedMoeInitOptions {
-  /** Which sizes. */
-  readonly backbone: MedMoePresetName;
+  /** Which sizes: those of a published model, or others. */
+  readonly backbone: MedMoePresetName | MedMoePreset;
+  /** Without mixtures, as before stage moe. Default false. */
+  readonly dense?: boolean;
   /** Default BF16. */
   readonly dtype?: SavedDType;
   /** Of the values. Default 0. */
@@ -29,10 +31,10 @@ export interface MedMoeInitOptions {
  */
 export async function initMedMoe(
   folder: string,
-  { backbone, dtype = "BF16", seed = 0, maxShardBytes, device, onTensor }: MedMoeInitOptions,
+  { backbone, dense = false, dtype = "BF16", seed = 0, maxShardBytes, device, onTensor }: MedMoeInitOptions,
 ): Promise<MedMoeCount> {
-  const { json, tower } = MED_MOE_PRESETS[backbone];
-  const config = parseMedMoeConfig(json, `the preset ${backbone}`);
+  const { json, tower } = typeof backbone === "string" ? MED_MOE_PRESETS[backbone] : backbone;
+  const config = parseMedMoeConfig(dense ? withoutMixtures(json) : json, `the config of ${folder}`);
   const init = new nn.Initializer(device, 0, { dtype: "bf16", empty: true });
   using network = new MedMoeNetwork(init, config, tower);
   addMixtures(network, init, PUBLISHED_FORM);

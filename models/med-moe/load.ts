@@ -19,7 +19,7 @@ export interface MedMoeLoadOptions {
   readonly base?: string;
   /** Folder of a CLIP vision tower. Default: what the checkpoint holds, else `mm_image_tower` where that is a folder. */
   readonly tower?: string;
-  /** A file like mm_projector.bin, instead of the checkpoint's projector. */
+  /** A file like mm_projector.bin, or the folder with one that stage 1 leaves, instead of the checkpoint's projector. */
   readonly projector?: string;
   /** A router file (.pth), instead of the routers in the checkpoint: one and the same for every mixture. */
   readonly router?: string;
@@ -92,10 +92,16 @@ async function openWeights(
   const main = await io.openCheckpoint(projectorOnly ? (base as string) : folder);
   weights.add(main);
   const separate = projector ?? (projectorOnly ? own : null);
-  if (separate !== null) weights.addProjector(await io.openCheckpoint(separate));
+  if (separate !== null) weights.addProjector(await io.openCheckpoint(await projectorFile(separate)));
   if (router !== undefined) await addRouter(router, config, weights);
   return main;
 }
+
+/** A folder stands for the file in it. */
+const projectorFile = async (path: string) => {
+  const inside = `${path}/mm_projector.bin`;
+  return (await platform.exists(inside)) ? inside : path;
+};
 
 async function addRouter(file: string, { decoder, moe }: MedMoeConfig, weights: Weights): Promise<void> {
   const reader = await io.openCheckpoint(file);

@@ -1,4 +1,4 @@
-/** config.json of the models that Med-MoE publishes, and of a small one of the same form. */
+/** config.json of the models that Med-MoE publishes. */
 import type { ClipVisionConfig } from "../clip/config.js";
 import { CLIP_VIT_L_14_336 } from "../clip/config.js";
 
@@ -23,8 +23,8 @@ const vision = {
   tie_word_embeddings: false,
 };
 
-/** Each second layer is a mixture of four experts, of which a token has one, and the meta expert. */
-const mixtures = {
+/** The `moe` block: each second layer is a mixture of four experts, of which a token has one, and the meta expert. */
+export const MIXTURES = {
   moe_enable: true,
   moe_mode: "sparse",
   num_experts: [4],
@@ -42,11 +42,11 @@ const stablelm = {
   initializer_range: 0.02,
   norm_eps: 1e-5,
   use_qkv_bias: true,
-  moe: mixtures,
+  moe: MIXTURES,
 };
 
 /** Names of the presets: the language models that they are built on. */
-export type MedMoePresetName = "stablelm-2-1.6b" | "phi-2" | "tiny";
+export type MedMoePresetName = "stablelm-2-1.6b" | "phi-2";
 
 /** Models to begin with, by the language model that they are built on. */
 export const MED_MOE_PRESETS: Readonly<Record<MedMoePresetName, MedMoePreset>> = {
@@ -90,27 +90,15 @@ export const MED_MOE_PRESETS: Readonly<Record<MedMoePresetName, MedMoePreset>> =
       bos_token_id: 50256,
       eos_token_id: 50256,
       pad_token_id: 50295,
-      moe: mixtures,
+      moe: MIXTURES,
     },
     tower: CLIP_VIT_L_14_336,
   },
-  tiny: {
-    json: {
-      ...stablelm,
-      ...vision,
-      mm_image_tower: "./vision_tower",
-      mm_hidden_size: 64,
-      vocab_size: 512,
-      hidden_size: 64,
-      intermediate_size: 128,
-      num_hidden_layers: 4,
-      num_attention_heads: 4,
-      num_key_value_heads: 4,
-      max_position_embeddings: 256,
-      bos_token_id: 0,
-      eos_token_id: 0,
-      pad_token_id: 1,
-    },
-    tower: { ...CLIP_VIT_L_14_336, imageSize: 56, width: 64, layers: 3, heads: 4, hidden: 128 },
-  },
 };
+
+/** The config.json of the dense model that the mixtures are made of: what stage align begins with. */
+export function withoutMixtures({ moe, ...json }: MedMoePreset["json"]): MedMoePreset["json"] {
+  const dense = (name: unknown) => String(name).replace(/^moe_|^MoE/, "");
+  const architectures = (json.architectures as readonly string[] | undefined)?.map(dense);
+  return { ...json, ...(architectures && { architectures }), model_type: dense(json.model_type) };
+}

@@ -52,13 +52,14 @@ function classesOf(config: RouterConfig, { train, validation }: ConversationSpli
  */
 export async function trainRouter(
   config: RouterConfig,
+  { model, tower }: Pick<RouterConfig, "model" | "tower">,
   options: MedMoeTrainOptions,
   splits: ConversationSplits,
   saved: Saved<MedMoeState> | null,
 ): Promise<MedMoeTrainResult> {
   const { device, out, onEvent } = options;
   const classes = classesOf(config, splits);
-  const { network } = await loadMedMoe(config.model, { device, tower: config.tower });
+  const { network } = await loadMedMoe(model, { device, tower });
   const all = [...splits.train, ...splits.validation];
   let features: Features;
   const { width } = network.config.decoder;
@@ -70,7 +71,7 @@ export async function trainRouter(
         "Name the dense model of stage instruct",
       );
     if (!saved) await writeRunFile(out, config);
-    const { tokenizer } = await loadTokenizer(config.model, network.config.family);
+    const { tokenizer } = await loadTokenizer(model, network.config.family);
     features = await Features.from(saved, all.length, width);
     const resumedAt = features.done;
     const parameters = { trainable: classes.length * (width + 1), total: classes.length * (width + 1) };

@@ -1,11 +1,17 @@
 /** A Med-MoE small enough to be trained on two cores, with random weights and a vocabulary of its own. */
 import { type Device, nn } from "../../engine/index.js";
 import type { ClipVisionConfig } from "../clip/config.js";
+import type { Conversation } from "../data/conversations.js";
 import { writeText } from "../files/write.js";
+import { IMAGE } from "../text/message.js";
 import { trainByteBpe } from "../text/train-byte-bpe.js";
 import { parseMedMoeConfig } from "./config.js";
+import { countMedMoe, type MedMoeCount } from "./count.js";
+import { addMixtures, PUBLISHED_FORM } from "./mixture.js";
 import { MedMoeNetwork } from "./network.js";
-import { saveMedMoe } from "./save.js";
+import { MIXTURES, withoutMixtures } from "./presets.js";
+import { type SavedDType, saveMedMoe } from "./save.js";
+import { formatPrompt, templateNamed } from "./template.js";
 
 /** Sizes of the tower. Its last block is not used, as in the published model. */
 const TOWER: ClipVisionConfig = {
@@ -21,7 +27,8 @@ const TOWER: ClipVisionConfig = {
 
 /** In StableLM-2's form. */
 const LANGUAGE = {
-  model_type: "llava_stablelm",
+  model_type: "moe_llava_stablelm",
+  moe: MIXTURES,
   hidden_size: 128,
   intermediate_size: 344,
   num_hidden_layers: 4,
@@ -54,22 +61,42 @@ export interface TinyOptions {
   readonly texts: Iterable<string>;
   /** Of the weights. */
   readonly seed: number;
+  /** With mixtures, as stage moe leaves a model; else dense, as the stages begin. Default false. */
+  readonly mixtures?: boolean;
+  /** How weights are stored. Default F32. */
+  readonly dtype?: SavedDType;
 }
 
-/** Writes a model's folder: language model of dense layers, tower and projector, all random; and a tokenizer. */
-export async function writeTinyMedMoe(folder: string, { device, texts, seed }: TinyOptions): Promise<void> {
+/**
+ * Writes a model's folder: language model, tower and projector, all random; and a tokenizer. Returns how many parameters it
+ * has.
+ */
+export async function writeTinyMedMoe(
+  folder: string,
+  { device, texts, seed, mixtures = false, dtype = "F32" }: TinyOptions,
+): Promise<MedMoeCount> {
   const files = trainByteBpe(texts, { size: VOCABULARY, family: "stablelm" });
   const added: Record<string, number> = JSON.parse(files["added_tokens.json"]);
   const ids = Object.values(added);
   const json = {
-    ...LANGUAGE,
+    ...(mixtures ? LANGUAGE : withoutMixtures(LANGUAGE)),
     vocab_size: Math.max(...ids) + 1,
     bos_token_id: Math.min(...ids),
     eos_token_id: Math.min(...ids),
     pad_token_id: Math.max(...ids),
   };
   const config = parseMedMoeConfig(json, `${folder}/config.json`);
-  using network = new MedMoeNetwork(new nn.Initializer(device, seed), config, TOWER);
-  await saveMedMoe(network, folder, { dtype: "F32" });
+  const init = new nn.Initializer(device, seed);
+  using network = new MedMoeNetwork(init, config, TOWER);
+  addMixtures(network, init, PUBLISHED_FORM);
+  await saveMedMoe(network, folder, { dtype });
   for (const [name, text] of Object.entries(files)) await writeText(`${folder}/${name}`, text);
+  return countMedMoe(config, TOWER);
+}
+
+/** Texts for a vocabulary: conversations as prompts, and the prompt itself, twice: only what occurs twice becomes a piece. */
+export function vocabularyTexts(conversations: readonly Conversation[]): string[] {
+  const template = templateNamed("stablelm");
+  const prompt = formatPrompt(template, [{ role: "user", text: `${IMAGE}\n` }]);
+  return [prompt, prompt, ...conversations.map(({ messages }) => formatPrompt(template, messages))];
 }

@@ -61,6 +61,14 @@ export type MedMoeTrainEvent =
       readonly file: string;
     };
 
+/** A model, or a part of one, that was asked for by a name. */
+export interface FoundModel {
+  /** Its folder or file. */
+  readonly path: string;
+  /** What settings keep: the same name finds the same files again. Of a hub it has the commit. */
+  readonly name: string;
+}
+
 /** Where a stage computes, what it keeps, how it is stopped. */
 export interface MedMoeTrainOptions {
   /** An open device; it stays open. */
@@ -73,6 +81,8 @@ export interface MedMoeTrainOptions {
   readonly signal?: AbortSignal;
   /** Seconds between checkpoints at most; others are written at the end of each epoch. */
   readonly checkpointSeconds?: number;
+  /** Finds what the settings name: `model`, `tower`, `projector`, `router`. Default: names are paths. */
+  find?(name: string): Promise<FoundModel>;
   /** Called as things happen. */
   onEvent?(event: MedMoeTrainEvent): void;
 }

@@ -28,25 +28,46 @@ import { openMedMoeState } from "./train-state.js";
  * config, device and SIMD target give the same bits, also across a stop and a resume.
  */
 export async function train(given: MedMoeRunConfig, options: MedMoeTrainOptions): Promise<MedMoeTrainResult> {
-  const config = MedMoeRunConfig.parse(given);
+  const named = MedMoeRunConfig.parse(given);
   const { device, signal, out } = options;
-  if (config.precision === "bf16" && device.name === "webgpu")
+  if (named.precision === "bf16" && device.name === "webgpu")
     throw new OptionError("precision bf16: webgpu multiplies in f32 and f16 only. Use f16, or the cpu device.");
-  if (config.stage === "moe" && config.router === undefined && !config.trainRouter)
+  if (named.stage === "moe" && named.router === undefined && !named.trainRouter)
     throw new OptionError(
       "Stage moe needs a router: the router.pth that stage router wrote. Or train the routers of the mixtures, too (trainRouter).",
     );
-  const splits = await loadConversationSplits(config.data, { ...config, signal });
+  const splits = await loadConversationSplits(named.data, { ...named, signal });
+  const { config, local } = await located(named, options);
   const saved = options.resume && (await platform.exists(stateFile(out))) ? await openMedMoeState(out) : null;
   try {
     if (saved) sameConfig(saved.state.config, config, stateFile(out));
     else await refuseModel(out, options.resume ?? false);
-    if (config.stage === "router") return await trainRouter(config, options, splits, saved);
-    return await tune(config, options, splits, saved);
+    if (config.stage === "router") return await trainRouter(config, local, options, splits, saved);
+    return await tune(config, local as TuningConfig, options, splits, saved);
   } finally {
     await saved?.reader.close();
     device.pool.trim();
   }
+}
+
+/** What settings name to start from. */
+const PARTS = ["model", "tower", "projector", "router"] as const;
+
+/** The settings with the names by which all that they start from is found again, and with where that is on this machine. */
+async function located<Config extends MedMoeRunConfig>(
+  named: Config,
+  { find }: MedMoeTrainOptions,
+): Promise<{ config: Config; local: Config }> {
+  const names: Record<string, string> = {};
+  const paths: Record<string, string> = {};
+  for (const part of find ? PARTS : []) {
+    const given = (named as Partial<Record<typeof part, string>>)[part];
+    if (given === undefined) continue;
+    const found = await find?.(given);
+    Object.assign(names, { [part]: found?.name });
+    Object.assign(paths, { [part]: found?.path });
+  }
+  return { config: { ...named, ...names }, local: { ...named, ...paths } };
 }
 
 type Splits = Awaited<ReturnType<typeof loadConversationSplits>>;
@@ -54,12 +75,13 @@ type SavedRun = Awaited<ReturnType<typeof openMedMoeState>> | null;
 
 async function tune(
   config: TuningConfig,
+  local: TuningConfig,
   options: MedMoeTrainOptions,
   splits: Splits,
   saved: SavedRun,
 ): Promise<MedMoeTrainResult> {
   const { out, onEvent } = options;
-  const { network, tokenizer, files } = await startingPoint(config, options);
+  const { network, tokenizer, files } = await startingPoint(local, options);
   try {
     if (!saved) await writeRunFile(out, config);
     const template = templateNamed(config.template ?? (config.stage === "align" ? "plain" : network.config.family));

@@ -6,11 +6,13 @@ import { isQuantizable } from "../../../models/index.js";
 import { addCommonOptions, type CommonOptions, openChosenDevice } from "../common-options.js";
 import { UsageError } from "../exit.js";
 import { bytes } from "../format.js";
+import { Interruption } from "../interruption.js";
+import { addHubOptions, type HubOptions, MODEL_NAMES, resolveModel } from "../model-path.js";
 import { say, writeJson } from "../output.js";
 import { exists } from "../run-folder.js";
 import { tensorProgress } from "../tensor-progress.js";
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, HubOptions {
   to: keyof typeof TYPES;
   group: "32" | "64";
   out: string;
@@ -18,29 +20,32 @@ interface Options extends CommonOptions {
 
 const TYPES = { int4: 4, int8: 8, bf16: "BF16", f16: "F16", f32: "F32" } as const;
 
-const ABOUT = `
+const ABOUT = `${MODEL_NAMES}
 int4 and int8 make integers of the language model's products, with a scale for each group of neighbouring inputs; embeddings,
 norms, routers, projector and vision tower stay as they are. Such a folder is loaded like any other.
 
 Examples:
-  consilium convert runs/tiny --to int4 --out runs/tiny-int4`;
+  consilium convert runs/tiny --to int4 --out runs/tiny-int4
+  consilium convert JsST/Med-MoE/stage3 --to int4 --out medmoe-int4`;
 
 export function addConvert(program: Command): void {
   const command = program
     .command("convert")
     .description("write a model's folder anew with weights of another type: 4 or 8 bits to compute with, or halves")
-    .argument("<folder>", "a Med-MoE model: config.json and weights")
+    .argument("<model>", "a Med-MoE model: config.json and weights")
     .addOption(new Option("--to <type>", "what weights become").choices(Object.keys(TYPES)).makeOptionMandatory())
     .addOption(new Option("--group <n>", "inputs that share a scale").choices(["32", "64"]).default("32"))
     .requiredOption("--out <folder>", "where to write it");
-  addCommonOptions(command).addHelpText("after", ABOUT).action(run);
+  addCommonOptions(addHubOptions(command)).addHelpText("after", ABOUT).action(run);
 }
 
-async function run(folder: string, options: Options): Promise<void> {
+async function run(named: string, options: Options): Promise<void> {
   const { to, out } = options;
   const bits = TYPES[to];
   if (await exists(join(out, "config.json")))
     throw new UsageError(`--out ${out} holds a model already. Remove it, or write elsewhere.`);
+  using interruption = new Interruption("what was fetched");
+  const { path: folder, name } = await resolveModel(named, options, interruption);
   await using reader = await io.openCheckpoint(folder);
   const format = typeof bits === "number" ? ({ bits, group: Number(options.group) } as QuantizedFormat) : null;
   const device = format && (await openChosenDevice(options));
@@ -57,7 +62,7 @@ async function run(folder: string, options: Options): Promise<void> {
     await writeJson(options, {
       version: 1,
       command: "convert",
-      config: { folder, to, group: Number(options.group), out },
+      config: { model: name, to, group: Number(options.group), out },
       files,
       copied,
       byteLength: size,

@@ -1,25 +1,20 @@
-import { basename, dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { DeviceName } from "../../../engine/index.js";
 import {
-  type AnswerLine,
-  answerLine,
+  CLASS_QUESTION,
   type Conversation,
-  loadQuestionFiles,
   MAX_NEW_TOKENS,
   type MedMoeAnswer,
-  pairAnswers,
-  parseAnswers,
   part,
   readMedMoeConfig,
-  scoreMedMoe,
-  type Template,
   templateNamed,
   templateOf,
 } from "../../../models/index.js";
 import { openProcesses, shareOut } from "../answer-processes.js";
 import { AnswerStore, weightsOf } from "../answer-store.js";
 import { type Answerer, type AnswerJob, askAll, openAnswerer, type Used } from "../answerer.js";
+import { classifyTask } from "../classify-task.js";
 import { commandLine } from "../command-line.js";
 import {
   addCommonOptions,
@@ -29,23 +24,27 @@ import {
   openChosenDevice,
   wholeNumber,
 } from "../common-options.js";
+import type { EvalTask } from "../eval-task.js";
 import { UsageError } from "../exit.js";
 import { count } from "../format.js";
 import { Interruption } from "../interruption.js";
-import { scoreFields, scoreText } from "../med-moe-scores.js";
+import { addMedMoeParts, type MedMoeModelOptions, medMoePlaces } from "../med-moe-model.js";
+import { MODEL_NAMES } from "../model-path.js";
 import { prepareFile, say, writeJson } from "../output.js";
 import { Progress } from "../progress.js";
+import { questionTask } from "../question-task.js";
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, MedMoeModelOptions {
   modelPath: string;
-  modelBase?: string;
-  tower?: string;
-  projector?: string;
-  router?: string;
   topK?: "1" | "2";
   dtype: "f32" | "bf16" | "f16";
-  questionFile: string;
+  task: EvalTask["name"];
+  questionFile?: string;
   imageFolder?: string;
+  imageList?: string;
+  classes?: string[];
+  question?: string;
+  answering?: "generate" | "rank";
   answersFile: string;
   numChunks: number;
   chunkIdx: number;
@@ -59,31 +58,60 @@ interface Options extends CommonOptions {
   devices?: DeviceName[];
 }
 
-const EXAMPLES = `
+const EXAMPLES = `${MODEL_NAMES}
 Answers are greedy, and each is on the disk before the next question: the same command goes on where it was stopped. Images
 are not padded to squares, as published. Where the questions have answers, all of them together are scored as by
 \`consilium score\`.
 
+--task classify puts images into classes, as the paper does with PneumoniaMNIST and OrganCMNIST: it asks of each which of the
+classes it shows. The answer counts for the one class that it names; with --answering rank, the class whose name is the most
+likely answer is taken. Folders may be called by numbers, as MedMNIST's labels are, which --classes gives names.
+
 Examples:
   consilium eval med-moe --model-path llavastablelm-1.6b-medmoe --question-file test.json --image-folder images --answers-file answers.jsonl
   consilium eval med-moe --model-path medmoe --question-file test.json --answers-file answers-1.jsonl --num-chunks 4 --chunk-idx 1
-  consilium eval med-moe --model-path medmoe --question-file test.json --answers-file answers.jsonl --devices cpu,cpu --gating routing.jsonl`;
+  consilium eval med-moe --model-path medmoe --question-file test.json --answers-file answers.jsonl --devices cpu,cpu --gating routing.jsonl
+  consilium eval med-moe --model-path JsST/Med-MoE/stage3 --question-file test.json --image-folder images --answers-file answers.jsonl
+  consilium eval med-moe --model-path medmoe --task classify --image-folder pneumonia/test --classes normal,pneumonia --answers-file classes.jsonl`;
 
 export function addEvalMedMoe(program: Command): void {
   const command = program
     .command("med-moe")
-    .description("put questions about images to a Med-MoE model, write its answers as JSON lines, and score them")
+    .description(
+      "put questions about images to a Med-MoE model, or ask it for their classes; write its answers as JSON lines, and score them",
+    )
     .optionsGroup("Model:")
-    .requiredOption("--model-path <folder>", "folder of the model: config.json, weights, tokenizer")
-    .option("--model-base <folder>", "folder of the language model that a folder of stage align was trained for")
-    .option("--tower <folder>", "folder of the CLIP tower (default: what the model's config.json names)")
-    .option("--projector <file>", "mm_projector.bin, instead of the checkpoint's projector")
-    .option("--router <file>", "router.pth, instead of the checkpoint's routers")
+    .requiredOption("--model-path <model>", "the model: config.json, weights, tokenizer")
     .addOption(new Option("--top-k <n>", "experts of a token (default: what config.json says)").choices(["1", "2"]))
-    .addOption(new Option("--dtype <choice>", "type of the weights").choices(["f32", "bf16", "f16"]).default("f32"))
+    .addOption(new Option("--dtype <choice>", "type of the weights").choices(["f32", "bf16", "f16"]).default("f32"));
+  addMedMoeParts(command)
     .optionsGroup("Questions:")
-    .requiredOption("--question-file <file>", "questions in the format of LLaVA-Med (JSON or JSON lines)")
-    .option("--image-folder <folder>", "folder of the images (default: that of the question file)")
+    .addOption(
+      new Option("--task <choice>", "answer questions, or put images into classes")
+        .choices(["vqa", "classify"])
+        .default("vqa"),
+    )
+    .option("--question-file <file>", "vqa: questions in the format of LLaVA-Med (JSON or JSON lines)")
+    .option(
+      "--image-folder <folder>",
+      "folder of the images (default: that of the file); classify: one for each class in it",
+    )
+    .option(
+      "--image-list <file>",
+      "classify: a table (.csv, .tsv, .jsonl) with the columns image and class, instead of folders",
+    )
+    .option(
+      "--classes <list>",
+      "classify: names of the classes, with commas (default: what folders or the list say)",
+      list,
+    )
+    .option("--question <text>", `classify: what is asked (default: "${CLASS_QUESTION}")`)
+    .addOption(
+      new Option(
+        "--answering <choice>",
+        "classify: answers are written, or classes ranked by their likelihood (default: generate)",
+      ).choices(["generate", "rank"]),
+    )
     .option("--num-chunks <n>", "parts that the questions are cut into", wholeNumber, 1)
     .option("--chunk-idx <n>", "which of them to answer, counted from 0", wholeNumber, 0)
     .option("--conv-mode <template>", "how questions are written (default: by the model's name or family)")
@@ -118,20 +146,19 @@ function devices(text: string): DeviceName[] {
 
 async function run(options: Options): Promise<void> {
   const started = performance.now();
-  const { questionFile, imageFolder, answersFile, numChunks, chunkIdx, gating } = options;
+  const { answersFile, numChunks, chunkIdx, gating, convMode } = options;
   if (options.device !== undefined && options.devices)
     throw new UsageError("--device and --devices exclude each other.");
-  const { family, json } = await readMedMoeConfig(options.modelPath);
-  const template = options.convMode ? templateNamed(options.convMode) : templateBy(options.modelPath, family, json);
-  const all = await loadQuestionFiles([questionFile], { imageFolder });
-  const questions = part(all, numChunks, chunkIdx);
+  if (convMode !== undefined) templateNamed(convMode);
+  const task = await taskOf(options);
+  const questions = part(task.questions, numChunks, chunkIdx);
   for (const file of [answersFile, gating]) if (file !== undefined) await prepareFile(file);
-  const job: AnswerJob = {
-    model: options.modelPath,
-    base: options.modelBase,
-    tower: options.tower,
-    projector: options.projector,
-    router: options.router,
+  const { folder, parts, names, title } = await medMoePlaces(options.modelPath, options);
+  const { family, json } = await readMedMoeConfig(folder);
+  const modelType = typeof json.model_type === "string" ? json.model_type : family;
+  // By the model's name, else by the family of its weights.
+  const template = convMode ? templateNamed(convMode) : templateOf(title, modelType);
+  const how = {
     ...(options.topK && { topK: Number(options.topK) as 1 | 2 }),
     dtype: options.dtype,
     template: template.name,
@@ -139,13 +166,16 @@ async function run(options: Options): Promise<void> {
     pad: options.pad ?? false,
     maxNewTokens: options.maxNewTokens,
     seed: options.seed,
+    ...(task.choices && { choices: task.choices }),
     routing: gating !== undefined,
   };
   const settings = {
-    ...job,
-    model: resolve(options.modelPath),
-    weights: await weightsOf(options.modelPath),
-    images: resolve(imageFolder ?? dirname(questionFile)),
+    ...names,
+    model: names.model === folder ? resolve(folder) : names.model,
+    ...how,
+    ...task.settings,
+    weights: await weightsOf(folder),
+    images: resolve(task.images),
   };
   const restart = options.restart ?? false;
   const store = await AnswerStore.open({ answers: answersFile, gating, questions, settings, restart });
@@ -153,60 +183,83 @@ async function run(options: Options): Promise<void> {
   const resumed = questions.length - open.length;
   if (resumed > 0)
     process.stderr.write(`${count(resumed)} of ${count(questions.length)} questions have answers already\n`);
+  const job: AnswerJob = { model: folder, ...parts, ...how };
   let used: Used[];
   try {
-    used = await answerOpen(job, open, store, options, resumed);
+    used = await answerOpen({ job, title, task, open, store, resumed }, options);
   } catch (error) {
     await store.close();
     throw error;
   }
   const answers = await store.finish();
   say(options, `${count(answers.length)} answers: ${answersFile}`);
-  const scores = numChunks === 1 ? scoresOf(all, answers, options) : null;
-  if (scores) say(options, scoreText(scores));
-  else if (numChunks > 1)
-    say(options, `Score all parts together: ${commandLine("score", "--gt", questionFile, "--pred", "PART...")}`);
+  const scores = numChunks === 1 ? task.scores(answers) : null;
+  if (scores === null) say(options, `Score all parts together: ${commandLine(...task.together)}`);
+  else say(options, typeof scores === "string" ? `No scores: ${scores}.` : scores.text);
+  const config = { ...names, ...how, task: task.name, ...task.settings, questions: task.source };
   await writeJson(options, {
     version: 1,
     command: "eval med-moe",
-    config: { ...job, questions: questionFile, answers: answersFile, numChunks, chunkIdx },
+    config: { ...config, answers: answersFile, numChunks, chunkIdx },
     answered: { total: answers.length, resumed },
     devices: used,
     seconds: (performance.now() - started) / 1000,
-    scores: scores && scoreFields(scores),
+    scores: scores === null || typeof scores === "string" ? null : scores.fields,
   });
 }
 
-/** By the folder's name, else by the family of its weights. */
-function templateBy(folder: string, family: string, json: Readonly<Record<string, unknown>>): Template {
-  return templateOf(basename(resolve(folder)), typeof json.model_type === "string" ? json.model_type : family);
+const ONLY: Readonly<Record<EvalTask["name"], readonly (keyof Options)[]>> = {
+  vqa: ["questionFile", "singlePredPrompt"],
+  classify: ["imageList", "classes", "question", "answering"],
+};
+
+function taskOf(options: Options): Promise<EvalTask> {
+  const { task, questionFile, answersFile, imageFolder, answering = "generate" } = options;
+  const other = task === "vqa" ? "classify" : "vqa";
+  const foreign = ONLY[other].find((key) => options[key] !== undefined);
+  if (foreign)
+    throw new UsageError(
+      `--${foreign.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} is for --task ${other}, this is --task ${task}.`,
+    );
+  if (task === "classify") {
+    if (answering === "rank" && options.gating !== undefined)
+      throw new UsageError("--gating saves the routing of written answers: leave out --answering rank.");
+    return classifyTask({ ...options, answering });
+  }
+  if (questionFile === undefined)
+    throw new UsageError("--question-file is missing. See consilium eval med-moe --help.");
+  return questionTask(questionFile, answersFile, imageFolder);
+}
+
+interface Asking {
+  readonly job: AnswerJob;
+  /** The model's name. */
+  readonly title: string;
+  readonly task: EvalTask;
+  /** What has no answer yet. */
+  readonly open: readonly Conversation[];
+  readonly store: AnswerStore;
+  /** How many have one. */
+  readonly resumed: number;
 }
 
 /** Answers what is open, on one device or with several processes. */
-async function answerOpen(
-  job: AnswerJob,
-  open: readonly Conversation[],
-  store: AnswerStore,
-  options: Options,
-  resumed: number,
-): Promise<Used[]> {
+async function answerOpen({ job, title, task, open, store, resumed }: Asking, options: Options): Promise<Used[]> {
   if (open.length === 0) return [];
-  const { questionFile, answersFile } = options;
   using interruption = new Interruption("waiting for the device");
   const { signal } = interruption;
   const here = options.devices ? null : await openChosenDevice(options);
-  const modelName = basename(resolve(job.model));
   try {
     const answerers: Answerer[] = here
-      ? [await openAnswerer(job, here, open, questionFile)]
-      : await openProcesses(job, shareOut(options.devices as DeviceName[], options), open, questionFile);
-    const progress = new Progress(here).answering(modelName);
+      ? [await openAnswerer(job, here, open, task.source)]
+      : await openProcesses(job, shareOut(options.devices as DeviceName[], options), open, task.source);
+    const progress = new Progress(here).answering(title);
     let done = resumed;
     const onAnswer = async (answer: MedMoeAnswer) => {
-      await store.add(await answerLine(answer, modelName), answer.routing);
+      await store.add(await task.line(answer, title), answer.routing);
       progress(++done, resumed + open.length);
     };
-    const kept = `the answers so far are in ${answersFile}, and the same command goes on from there.`;
+    const kept = `the answers so far are in ${options.answersFile}, and the same command goes on from there.`;
     const asking = askAll(open, answerers, { signal, onAnswer });
     const failing = asking.catch((error) => {
       if (signal.aborted) throw error;
@@ -224,19 +277,4 @@ async function answerOpen(
   } finally {
     here?.close();
   }
-}
-
-/** Null where questions have no answers to compare with. */
-function scoresOf(questions: readonly Conversation[], answers: readonly AnswerLine[], options: Options) {
-  const unknown = questions.filter(({ messages, answerType }) => messages.length < 2 || answerType === undefined);
-  if (unknown.length > 0) {
-    say(
-      options,
-      `No scores: ${count(unknown.length)} of ${count(questions.length)} questions lack an answer or "answer_type".`,
-    );
-    return null;
-  }
-  const files = { questions: options.questionFile, answers: options.answersFile };
-  const text = answers.map((answer) => `${JSON.stringify(answer)}\n`).join("");
-  return scoreMedMoe(pairAnswers(questions, parseAnswers(text, options.answersFile), files));
 }

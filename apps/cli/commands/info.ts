@@ -3,6 +3,8 @@ import { io } from "../../../engine/index.js";
 import { describeMedMoe, readModelFolder } from "../../../models/index.js";
 import { addCommonOptions, type CommonOptions } from "../common-options.js";
 import { bytes, count } from "../format.js";
+import { Interruption } from "../interruption.js";
+import { addHubOptions, type HubOptions, MODEL_NAMES, resolveModel } from "../model-path.js";
 import { say, writeJson } from "../output.js";
 import { exists } from "../run-folder.js";
 import { table } from "../table.js";
@@ -18,14 +20,20 @@ export function addInfo(program: Command): void {
     )
     .argument(
       "<checkpoint>",
-      "a .safetensors or PyTorch file, the index of a sharded one, or a folder with one of these",
+      "a .safetensors or PyTorch file, the index of a sharded one, a folder with one of these, or a name on a hub",
     );
-  addCommonOptions(command)
-    .addHelpText("after", "\nExamples:\n  consilium info runs/organ\n  consilium info pytorch_model.bin --json -")
-    .action(run);
+  addCommonOptions(addHubOptions(command)).addHelpText("after", EXAMPLES).action(run);
 }
 
-async function run(checkpoint: string, options: CommonOptions): Promise<void> {
+const EXAMPLES = `${MODEL_NAMES}
+Examples:
+  consilium info runs/organ
+  consilium info pytorch_model.bin --json -
+  consilium info JsST/Med-MoE/stage3`;
+
+async function run(named: string, options: CommonOptions & HubOptions): Promise<void> {
+  using interruption = new Interruption("what was fetched");
+  const { path: checkpoint } = await resolveModel(named, options, interruption);
   const reader = await io.openCheckpoint(checkpoint);
   try {
     const stored = reader.names.map((name) => reader.get(name));

@@ -1,12 +1,21 @@
 import type { Command } from "commander";
-import { loadAnswers, loadQuestionFiles, pairAnswers, scoreMedMoe, wrongAnswers } from "../../../models/index.js";
+import {
+  classifiedImages,
+  loadAnswers,
+  loadQuestionFiles,
+  pairAnswers,
+  scoreMedMoe,
+  wrongAnswers,
+} from "../../../models/index.js";
+import { classFields, classText } from "../class-scores.js";
 import { addCommonOptions, type CommonOptions } from "../common-options.js";
+import { UsageError } from "../exit.js";
 import { count } from "../format.js";
 import { scoreFields, scoreText } from "../med-moe-scores.js";
 import { prepareFile, say, writeFileIn, writeJson } from "../output.js";
 
 interface Options extends CommonOptions {
-  gt: string;
+  gt?: string;
   pred: string[];
   output?: string;
   byPosition?: boolean;
@@ -15,17 +24,21 @@ interface Options extends CommonOptions {
 const ABOUT = `
 The metrics have the names and definitions of the published script: its "Exact Match Score" counts shared words, and its
 "yes/no accuracy" is right where the answer occurs in what was said, so "no" is right in "not normal". Below them stands
-how often the answer itself was given.
+how often the answer itself was given. Images that \`eval med-moe --task classify\` put into classes need no --gt: the answers
+say what they are.
 
 Examples:
   consilium score --gt test.json --pred answers.jsonl --output wrong.json
-  consilium score --gt test.json --pred answers-0.jsonl answers-1.jsonl --json -`;
+  consilium score --gt test.json --pred answers-0.jsonl answers-1.jsonl --json -
+  consilium score --pred classes-0.jsonl classes-1.jsonl`;
 
 export function addScore(program: Command): void {
   const command = program
     .command("score")
-    .description("score answers to a question file: the metrics of Med-MoE, and plain ones beside them")
-    .requiredOption("--gt <file>", "questions with their answers, in the format of LLaVA-Med (JSON or JSON lines)")
+    .description(
+      "score answers: the metrics of Med-MoE, and plain ones beside them; of images that were put into classes, theirs",
+    )
+    .option("--gt <file>", "questions with their answers, in the format of LLaVA-Med (JSON or JSON lines)")
     .requiredOption("--pred <files...>", "a model's answers (JSON lines); several are parts of one evaluation")
     .option("--output <file>", "where to write the closed questions that were answered wrongly, as JSON")
     .option("--by-position", "the first answer belongs to the first question, as the published script pairs them");
@@ -34,6 +47,7 @@ export function addScore(program: Command): void {
 
 async function run(options: Options): Promise<void> {
   const { gt, pred, output, byPosition = false } = options;
+  if (gt === undefined) return scoreImages(options);
   if (output !== undefined) await prepareFile(output);
   const questions = await loadQuestionFiles([gt], { requireImages: false, requireIds: !byPosition });
   const files = { questions: gt, answers: pred.join(", ") };
@@ -49,4 +63,16 @@ async function run(options: Options): Promise<void> {
     config: { gt, pred, byPosition },
     ...scoreFields(scores),
   });
+}
+
+/** Answers that say what their images are. */
+async function scoreImages({ pred, output, byPosition, ...options }: Options): Promise<void> {
+  if (output !== undefined || byPosition)
+    throw new UsageError(
+      `${byPosition ? "--by-position" : "--output"} is for answers to questions: name these with --gt.`,
+    );
+  const items = classifiedImages(await loadAnswers(pred), pred.join(", "));
+  const classes = [...new Set(items.flatMap(({ label, said }) => (said === null ? [label] : [label, said])))].sort();
+  say(options, classText(items, classes));
+  await writeJson(options, { version: 1, command: "score", config: { pred }, ...classFields(items, classes) });
 }

@@ -14,6 +14,7 @@ import { Interrupted } from "../exit.js";
 import { clock, count, percent } from "../format.js";
 import { Interruption } from "../interruption.js";
 import { addMedMoeFlags, medMoeConfig } from "../med-moe-flags.js";
+import { addHubOptions, type HubOptions, MODEL_NAMES, resolveModel } from "../model-path.js";
 import { memoryUsed, say, writeJson } from "../output.js";
 import { Progress } from "../progress.js";
 import { resumable } from "../run-folder.js";
@@ -25,7 +26,7 @@ import {
   trainingSettings,
 } from "../training-run.js";
 
-interface Options extends TrainingOptions {
+interface Options extends TrainingOptions, HubOptions {
   stage?: MedMoeStage;
 }
 
@@ -38,17 +39,17 @@ const training: Training<MedMoeRunConfig> = {
   configOf: medMoeConfig,
 };
 
-const EXAMPLES = `
+const EXAMPLES = `${MODEL_NAMES}
 The stages, in order: align trains the projector on captions, instruct the language model and the projector on conversations,
 router a linear map from questions and images to their "modality", moe mixtures of experts that start as copies of the MLPs.
 
 Examples:
-  consilium train med-moe --stage align --model stablelm-2-1_6b --tower clip-vit-large-patch14-336 \\
-      --data alignment.json --image-folder images --out runs/align
-  consilium train med-moe --stage instruct --model stablelm-2-1_6b --tower clip-vit-large-patch14-336 \\
-      --projector runs/align --data instruct.json --image-folder images --out runs/instruct
-  consilium train med-moe --stage router --model runs/instruct --data modalities.json --image-folder images --out runs/router
-  consilium train med-moe --stage moe --model runs/instruct --router runs/router/router.pth --data vqa.json \\
+  consilium train med-moe --stage align --model-path stabilityai/stablelm-2-1_6b \\
+      --tower openai/clip-vit-large-patch14-336 --data alignment.json --image-folder images --out runs/align
+  consilium train med-moe --stage instruct --model-path stabilityai/stablelm-2-1_6b \\
+      --tower openai/clip-vit-large-patch14-336 --projector runs/align --data instruct.json --image-folder images --out runs/instruct
+  consilium train med-moe --stage router --model-path runs/instruct --data modalities.json --image-folder images --out runs/router
+  consilium train med-moe --stage moe --model-path runs/instruct --router runs/router/router.pth --data vqa.json \\
       --image-folder images --out runs/moe
   consilium train med-moe --out runs/moe --resume`;
 
@@ -58,7 +59,7 @@ export function addTrainMedMoe(program: Command): void {
     .description("train a stage of Med-MoE: align, instruct, router or moe")
     .optionsGroup("Run:")
     .addOption(new Option("--stage <name>", "which stage").choices(medMoeStages));
-  addMedMoeFlags(addTrainingOptions(command, training));
+  addMedMoeFlags(addHubOptions(addTrainingOptions(command, training)));
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
@@ -70,8 +71,17 @@ async function run(options: Options): Promise<void> {
   const { signal } = interruption;
   const progress = new Progress(device);
   const { out, resume, checkpointSeconds } = options;
-  const trained = trainMedMoe(config, { device, out, resume, signal, checkpointSeconds, onEvent: progress.onEvent });
-  const again = resumeCommand(options, training, commonFlags(options, device.name));
+  const trained = trainMedMoe(config, {
+    device,
+    out,
+    resume,
+    signal,
+    checkpointSeconds,
+    find: (name) => resolveModel(name, options, interruption),
+    onEvent: progress.onEvent,
+  });
+  const flags = [...(options.offline ? ["--offline"] : []), ...commonFlags(options, device.name)];
+  const again = resumeCommand(options, training, flags);
   const result = await interruption.guard(
     resumable(trained, again),
     "stopped before the first step; nothing was saved.",

@@ -5,6 +5,7 @@ import type { Conversation } from "../../data/conversations.js";
 import { sha256 } from "../../data/digest.js";
 import { Faults, type Problem, placesText, refuse } from "../../data/problem.js";
 import { textField } from "../../data/record.js";
+import type { Classified } from "../classification.js";
 import { publishedId } from "../results.js";
 import type { AnsweredQuestion } from "./scores.js";
 
@@ -12,6 +13,7 @@ const Line = z.looseObject({
   question_id: textField.optional(),
   prompt: textField.default(""),
   text: textField,
+  metadata: z.unknown().optional(),
 });
 
 /** An answer, and where it stands. */
@@ -22,6 +24,8 @@ export interface Answer {
   readonly prompt: string;
   /** What it said. */
   readonly text: string;
+  /** What else the line says; of an image that was put into a class, `class` and `said`. */
+  readonly metadata?: unknown;
   /** For messages: `line 3`, the file in front where there are several. */
   readonly place: string;
 }
@@ -80,8 +84,36 @@ export async function loadAnswers(files: readonly string[]): Promise<Answer[]> {
 export const parseAnswers = (text: string, fileName: string, prefix = ""): Answer[] =>
   io.parseJsonLines(text, fileName).map(({ line, value }) => {
     const { question_id, ...answer } = io.parseWith(Line, value, `${fileName}:${line}`);
-    return { questionId: question_id, prompt: answer.prompt, text: answer.text, place: `${prefix}line ${line}` };
+    const { prompt, text, metadata } = answer;
+    return { questionId: question_id, prompt, text, metadata, place: `${prefix}line ${line}` };
   });
+
+const ClassLine = z.looseObject({ class: z.string(), said: z.string().nullable() });
+
+/**
+ * Images with their classes and what was said of them, of answers that `eval med-moe --task classify` wrote. Throws one
+ * FileFormatError where answers are of another kind, or to one image twice.
+ */
+export function classifiedImages(answers: readonly Answer[], file: string): Classified[] {
+  const faults = new Faults();
+  const first = new Set<string>();
+  const found = answers.flatMap(({ questionId, metadata, place }): Classified[] => {
+    const parsed = ClassLine.safeParse(metadata);
+    if (!parsed.success || questionId === undefined)
+      faults.add("bad value", "an answer without the class of its image", "Answers to questions need --gt", place);
+    else if (first.has(questionId))
+      faults.add("duplicate id", "an image for the second time", "Leave one of each", place);
+    else {
+      first.add(questionId);
+      return [{ label: parsed.data.class, said: parsed.data.said }];
+    }
+    return [];
+  });
+  refuse(faults.problems(answers.length), file);
+  if (found.length === 0)
+    throw new io.FileFormatError(file, "it has no answer", "Name the files that the evaluation wrote");
+  return found;
+}
 
 /** What the files are called, for messages. */
 export interface PairedFiles {
