@@ -13,7 +13,9 @@ describe("help", () => {
   const commands = [
     ["devices"],
     ["train", "miss"],
+    ["train", "med-moe"],
     ["eval", "miss"],
+    ["eval", "med-moe"],
     ["score"],
     ["init", "med-moe"],
     ["convert"],

@@ -1,122 +1,45 @@
-import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { cacheFolder, modelPath } from "../../apps/hub/model.js";
+import { cacheFolder, findModel } from "../../apps/hub/model.js";
 import { isSafePath, parseHubName } from "../../apps/hub/name.js";
 import { wanted } from "../../apps/hub/wanted.js";
+import { breaking, FakeHub, large, ranged, small } from "./serve.js";
 
-const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 const weights = Buffer.from(Uint8Array.from({ length: 100_000 }, (_, i) => (i * 7) % 251));
 const config = Buffer.from('{"model_type": "moe_llava_phi"}');
 
-const sha256 = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
-const gitHash = (bytes: Buffer) => createHash("sha1").update(`blob ${bytes.length}\0`).update(bytes).digest("hex");
-const small = (path: string, bytes: Buffer) => ({ type: "file", path, size: bytes.length, oid: gitHash(bytes) });
-const large = (path: string, bytes: Buffer) => ({
-  type: "file",
-  path,
-  size: bytes.length,
-  oid: "f".repeat(40),
-  lfs: { oid: sha256(bytes), size: bytes.length },
-});
-
-type Handler = (request: IncomingMessage, response: ServerResponse, bytes: Buffer) => void;
-
-/** A hub with one model: what it lists, what it gives, and how it gives it. */
-interface Fake {
-  listed: object[];
-  files: Record<string, Buffer>;
-  give: Handler;
-  /** Before anything else; true where it answered. */
-  first: (request: IncomingMessage, response: ServerResponse) => boolean;
-}
-
-let fake: Fake;
-let server: Server;
+let fake: FakeHub;
 let env: Record<string, string>;
-let requests: string[];
 let scratch: string;
-
-/** Whole, or from where a range begins. */
-const ranged: Handler = ({ headers }, response, bytes) => {
-  const from = /bytes=(\d+)-$/.exec(headers.range ?? "")?.[1];
-  if (from === undefined) return void response.end(bytes);
-  response.writeHead(206, { "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` });
-  response.end(bytes.subarray(Number(from)));
-};
-
-/** The first `times` transfers break off after `length` bytes of what was asked for. */
-function breaking(times: number, length: number): Handler {
-  let left = times;
-  return (request, response, bytes) => {
-    if (bytes.length < length || left-- <= 0) return ranged(request, response, bytes);
-    const from = Number(/bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
-    const range = { "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` };
-    response.writeHead(from > 0 ? 206 : 200, { "content-length": bytes.length - from, ...(from > 0 && range) });
-    response.write(bytes.subarray(from, from + length), () => setTimeout(() => response.destroy(), 100));
-  };
-}
 
 beforeEach(async () => {
   scratch = mkdtempSync(join(tmpdir(), "consilium-hub-"));
-  requests = [];
-  const files = { "stage3/config.json": config, "stage3/model.safetensors": weights, "router.pth": weights };
-  fake = {
-    files,
-    listed: [
-      small("stage3/config.json", config),
-      large("stage3/model.safetensors", weights),
-      large("stage3/pytorch_model.bin", weights),
-      small("stage3/training_args.bin", config),
-      large("router.pth", weights),
-    ],
-    give: ranged,
-    first: () => false,
-  };
-  server = createServer((request, response) => {
-    const url = request.url as string;
-    requests.push(`${url}${request.headers.range ? ` ${request.headers.range}` : ""}`);
-    if (fake.first(request, response)) return;
-    const json = (value: unknown) => {
-      response.setHeader("content-type", "application/json");
-      response.end(JSON.stringify(value));
-    };
-    if (url.startsWith("/api/models/JsST/Med-MoE/revision/")) return json({ sha: COMMIT });
-    const [, folder] = /^\/api\/models\/JsST\/Med-MoE\/tree\/[0-9a-f]+\/?(.*)\?recursive=true$/.exec(url) ?? [];
-    if (folder !== undefined)
-      return json(fake.listed.filter((file) => (file as { path: string }).path.startsWith(folder)));
-    const [, path] = new RegExp(`^/JsST/Med-MoE/resolve/${COMMIT}/(.*)$`).exec(url) ?? [];
-    const bytes = path === undefined ? undefined : fake.files[decodeURIComponent(path)];
-    if (bytes) return fake.give(request, response, bytes);
-    response.writeHead(404);
-    response.end("Entry not found");
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  env = { HF_ENDPOINT: `http://127.0.0.1:${port}/`, CONSILIUM_CACHE: join(scratch, "cache") };
+  fake = await FakeHub.open("JsST/Med-MoE");
+  fake.add("stage3/config.json", config);
+  fake.add("stage3/model.safetensors", weights);
+  fake.add("router.pth", weights);
+  fake.listed.push(large("stage3/pytorch_model.bin", weights), small("stage3/training_args.bin", config));
+  env = { HF_ENDPOINT: fake.host, CONSILIUM_CACHE: join(scratch, "cache") };
 });
 
 afterEach(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
+  await fake.close();
   rmSync(scratch, { recursive: true });
 });
 
 const NAME = "JsST/Med-MoE/stage3";
-const fetched = (options = {}) => modelPath(NAME, options, env);
+const fetched = async (options = {}) => (await findModel(NAME, options, env)).path;
 const weightsRequests = () =>
-  requests.filter((request) => request.includes("/resolve/") && request.includes("safetensors"));
-const part = () => join(scratch, "cache/JsST/Med-MoE", COMMIT, "stage3/model.safetensors.part");
+  fake.requests.filter((request) => request.includes("/resolve/") && request.includes("safetensors"));
+const part = () => join(scratch, "cache/JsST/Med-MoE", fake.commit, "stage3/model.safetensors.part");
 
 describe("a folder of a hub", () => {
   test("is fetched once, checked and kept; weights once, nothing that a trainer left", async () => {
     const progress: number[][] = [];
     const folder = await fetched({ onProgress: (loaded: number, total: number) => progress.push([loaded, total]) });
-    expect(folder).toBe(join(scratch, "cache/JsST/Med-MoE", COMMIT, "stage3"));
+    expect(folder).toBe(join(scratch, "cache/JsST/Med-MoE", fake.commit, "stage3"));
     expect(readFileSync(join(folder, "config.json"))).toEqual(config);
     expect(readFileSync(join(folder, "model.safetensors"))).toEqual(weights);
     expect(existsSync(join(folder, "pytorch_model.bin"))).toBe(false);
@@ -125,22 +48,33 @@ describe("a folder of a hub", () => {
     expect(progress.at(-1)).toEqual([total, total]);
     expect(progress.map(([loaded]) => loaded)).toEqual(progress.map(([loaded]) => loaded).toSorted((a, b) => a - b));
 
-    requests = [];
+    fake.requests = [];
     expect(await fetched()).toBe(folder);
-    expect(requests.filter((request) => request.includes("/resolve/"))).toEqual([]);
+    expect(fake.requests.filter((request) => request.includes("/resolve/"))).toEqual([]);
+  });
+
+  test("a tower beside the model comes along", async () => {
+    for (const name of ["config.json", "model.safetensors", "notes.txt"]) {
+      fake.add(`stage3/vision_tower/${name}`, config);
+      fake.listed.push(small(`stage3/other/${name}`, config));
+    }
+    const folder = await fetched();
+    expect(readdirSync(join(folder, "vision_tower")).sort()).toEqual(["config.json", "model.safetensors"]);
+    expect(existsSync(join(folder, "other"))).toBe(false);
   });
 
   test("a single file, as a router is", async () => {
-    const path = await modelPath("JsST/Med-MoE/router.pth@main", {}, env);
+    const { path, name } = await findModel("JsST/Med-MoE/router.pth@main", {}, env);
+    expect(name).toBe(`JsST/Med-MoE/router.pth@${fake.commit}`);
     expect(readFileSync(path)).toEqual(weights);
     expect(existsSync(join(path, "../stage3"))).toBe(false);
   });
 
   test("what is there as a path is taken as it is", async () => {
     writeFileSync(join(scratch, "router.pth"), "");
-    expect(await modelPath(scratch, {}, env)).toBe(scratch);
-    expect(await modelPath(join(scratch, "router.pth"), {}, env)).toBe(join(scratch, "router.pth"));
-    expect(requests).toEqual([]);
+    for (const path of [scratch, join(scratch, "router.pth")])
+      expect(await findModel(path, {}, env)).toEqual({ path, name: path });
+    expect(fake.requests).toEqual([]);
   });
 
   test("a list on several pages", async () => {
@@ -161,7 +95,7 @@ describe("a folder of a hub", () => {
       tokens.add(headers.authorization);
       return false;
     };
-    await modelPath(NAME, {}, { ...env, HF_TOKEN: "secret" });
+    await findModel(NAME, {}, { ...env, HF_TOKEN: "secret" });
     expect(tokens).toEqual(new Set(["Bearer secret"]));
   });
 });
@@ -203,7 +137,7 @@ describe("transfers", () => {
     const have = statSync(part()).size;
     expect(have).toBeGreaterThan(0);
     broken = false;
-    requests = [];
+    fake.requests = [];
     const folder = await fetched();
     expect(weightsRequests()).toEqual([expect.stringContaining(`bytes=${have}-`)]);
     expect(readFileSync(join(folder, "model.safetensors"))).toEqual(weights);
@@ -225,7 +159,7 @@ describe("transfers", () => {
   ])("%s with another hash is refused and removed", async (_, path, bytes, message) => {
     fake.files[path] = Buffer.from(bytes.map((byte, i) => (i === 5 ? byte ^ 1 : byte)));
     await expect(fetched()).rejects.toThrow(message);
-    const target = join(scratch, "cache/JsST/Med-MoE", COMMIT, path);
+    const target = join(scratch, "cache/JsST/Med-MoE", fake.commit, path);
     expect([existsSync(target), existsSync(`${target}.part`)]).toEqual([false, false]);
   });
 
@@ -239,7 +173,7 @@ describe("transfers", () => {
     fake.give = (_, response, bytes) => {
       response.write(bytes.subarray(0, 20_000), () => setTimeout(() => controller.abort(new Error("stopped")), 50));
     };
-    fake.listed = fake.listed.filter((file) => !(file as { path: string }).path.endsWith("config.json"));
+    fake.listed = fake.listed.filter(({ path }) => !path.endsWith("config.json"));
     fake.listed.unshift(small("stage3/config.json", Buffer.alloc(0)));
     await expect(fetched({ signal: controller.signal })).rejects.toThrow("stopped");
     expect(statSync(part()).size).toBe(20_000);
@@ -276,7 +210,7 @@ describe("answers that are not the file", () => {
   });
 
   test("no hub at all", async () => {
-    await expect(modelPath(NAME, {}, { ...env, HF_ENDPOINT: "http://127.0.0.1:1" })).rejects.toThrow(
+    await expect(findModel(NAME, {}, { ...env, HF_ENDPOINT: "http://127.0.0.1:1" })).rejects.toThrow(
       "it cannot be reached. Check the network, HF_ENDPOINT and proxies, or work with what is there already (--offline)",
     );
   });
@@ -292,7 +226,7 @@ describe("names", () => {
         return true;
       };
       await expect(fetched()).rejects.toThrow("would leave its folder: nothing of it is taken");
-      expect(requests.filter((request) => request.includes("/resolve/"))).toEqual([]);
+      expect(fake.requests.filter((request) => request.includes("/resolve/"))).toEqual([]);
     },
   );
 
@@ -316,35 +250,49 @@ describe("names", () => {
     expect(["", ".", "..", "a/", "/a", "a//b", "a/../b", "a\\b", "a:b"].some(isSafePath)).toBe(false);
   });
 
+  test("a path that was mistyped asks nobody where its first folder is here", async () => {
+    await expect(findModel("test/Med-MoE", {}, env)).rejects.toThrow(
+      "test/Med-MoE: there is no such folder or file in test, which is here. Check the path; for the model of a hub, name " +
+        "its revision, too: test/Med-MoE@main",
+    );
+    expect(fake.requests).toEqual([]);
+    await expect(findModel("test/Med-MoE@main", {}, env)).rejects.toThrow(
+      /^test\/Med-MoE@main: there is no such folder or file, and as a name on a hub: http:.*\(404\)/,
+    );
+  });
+
   test("neither a path nor a name", () =>
-    expect(modelPath("nothing-there", {}, env)).rejects.toThrow(
+    expect(findModel("nothing-there", {}, env)).rejects.toThrow(
       "there is no such folder or file, and it is no name on a hub",
     ));
 
   test("a folder without a model names those that have one; a file that is not listed", async () => {
-    await expect(modelPath("JsST/Med-MoE", {}, env)).rejects.toThrow(
+    await expect(findModel("JsST/Med-MoE", {}, env)).rejects.toThrow(
       "it holds no model (no config.json). Models are in JsST/Med-MoE/stage3",
     );
-    await expect(modelPath("JsST/Med-MoE/phi_router.pth", {}, env)).rejects.toThrow("the hub lists no such file");
+    await expect(findModel("JsST/Med-MoE/phi_router.pth", {}, env)).rejects.toThrow("the hub lists no such file");
   });
 });
 
 describe("offline", () => {
   test("takes the cache and asks nobody", async () => {
     const folder = await fetched();
-    requests = [];
+    fake.requests = [];
     expect(await fetched({ offline: true })).toBe(folder);
-    expect(await modelPath(`${NAME}@${COMMIT}`, {}, { ...env, HF_HUB_OFFLINE: "1" })).toBe(folder);
-    expect(requests).toEqual([]);
+    const found = { path: folder, name: `${NAME}@${fake.commit}` };
+    expect(await findModel(NAME, {}, { ...env, HF_HUB_OFFLINE: "1" })).toEqual(found);
+    // A commit is asked for only where something of it is missing.
+    expect(await findModel(`${NAME}@${fake.commit}`, {}, env)).toEqual(found);
+    expect(fake.requests).toEqual([]);
   });
 
   test("says what is missing", async () => {
-    await expect(fetched({ offline: true })).rejects.toThrow("it is not in the cache");
+    await expect(fetched({ offline: true })).rejects.toThrow("of a hub it is not in the cache");
     const folder = await fetched();
     rmSync(join(folder, "config.json"));
     await expect(fetched({ offline: true })).rejects.toThrow("config.json: it is missing in the cache");
-    await expect(modelPath("JsST/Med-MoE/router.pth", { offline: true }, env)).rejects.toThrow(
-      "it is not in the cache",
+    await expect(findModel("JsST/Med-MoE/router.pth", { offline: true }, env)).rejects.toThrow(
+      "of a hub it is not in the cache",
     );
   });
 });

@@ -11,9 +11,30 @@ import {
   languageModel,
   MED_MOE_PRESETS,
   MedMoe,
+  type MedMoePreset,
   saveMedMoe,
 } from "../../models/index.js";
 import { parseMedMoeConfig } from "../../models/med-moe/config.js";
+
+/** The form of the published models. */
+const SMALL: MedMoePreset = {
+  json: {
+    ...MED_MOE_PRESETS["stablelm-2-1.6b"].json,
+    mm_image_tower: "./vision_tower",
+    mm_hidden_size: 64,
+    vocab_size: 512,
+    hidden_size: 64,
+    intermediate_size: 128,
+    num_hidden_layers: 4,
+    num_attention_heads: 4,
+    num_key_value_heads: 4,
+    max_position_embeddings: 256,
+    bos_token_id: 0,
+    eos_token_id: 0,
+    pad_token_id: 1,
+  },
+  tower: { ...MED_MOE_PRESETS["stablelm-2-1.6b"].tower, imageSize: 56, width: 64, layers: 3, heads: 4, hidden: 128 },
+};
 
 let folder: string;
 let device: Device;
@@ -22,7 +43,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "consilium-init-"));
   device = await openDevice("reference");
   shapes = await openDevice("cpu", { threads: 1, memoryBudget: Number.MAX_SAFE_INTEGER });
-  await initMedMoe(join(folder, "tiny"), { backbone: "tiny", device: shapes, maxShardBytes: 200_000 });
+  await initMedMoe(join(folder, "tiny"), { backbone: SMALL, device: shapes, maxShardBytes: 200_000 });
 }, 120_000);
 afterAll(async () => {
   device.close();
@@ -49,19 +70,31 @@ describe("initMedMoe", () => {
   test("a folder in shards, with what its counts say, the same for the same seed", async () => {
     await using reader = await io.openCheckpoint(join(folder, "tiny"));
     const stored = reader.names.map((name) => reader.get(name));
-    const { json, tower } = MED_MOE_PRESETS.tiny;
+    const { json, tower } = SMALL;
     const count = countMedMoe(parseMedMoeConfig(json, "tiny"), tower);
     expect(stored.reduce((sum, { byteLength }) => sum + byteLength / 2, 0)).toBe(count.stored);
     expect(new Set(stored.map(({ dtype }) => dtype))).toEqual(new Set(["BF16"]));
     expect(
       (await readdir(join(folder, "tiny"))).filter((name) => name.endsWith(".safetensors")).length,
     ).toBeGreaterThan(3);
-    await initMedMoe(join(folder, "again"), { backbone: "tiny", device: shapes, maxShardBytes: 200_000 });
+    await initMedMoe(join(folder, "again"), { backbone: SMALL, device: shapes, maxShardBytes: 200_000 });
     for (const name of await readdir(join(folder, "tiny")))
       if (name.endsWith(".safetensors"))
         expect((await readFile(join(folder, "again", name))).equals(await readFile(join(folder, "tiny", name)))).toBe(
           true,
         );
+  });
+
+  test("dense: what the mixtures are made of", async () => {
+    const counts = await initMedMoe(join(folder, "dense"), { backbone: SMALL, dense: true, device: shapes });
+    using model = await MedMoe.load(join(folder, "dense"), { device });
+    expect([model.network.config.moe, model.loaded.unused]).toEqual([null, []]);
+    expect(model.network.config.json).toMatchObject({
+      model_type: "llava_stablelm",
+      architectures: ["LlavaStablelmForCausalLM"],
+    });
+    const stored = [...model.network.parameters()].reduce((sum, { size }) => sum + size, 0);
+    expect(counts.stored).toBe(stored);
   });
 
   test("it loads and generates", async () => {

@@ -13,12 +13,30 @@ import {
   trainMedMoe,
   writeTinyMedMoe,
 } from "../../models/index.js";
-import { radByImage } from "../../models/med-moe/train-data.js";
 
 const folder = mkdtempSync(join(tmpdir(), "consilium-med-moe-train-"));
-const rad = fileURLToPath(new URL("../../data/vqa-rad", import.meta.url));
+const images = fileURLToPath(new URL("../../data/vqa-rad/images", import.meta.url));
 const path = (name: string) => join(folder, name);
-const data = { set: "organ", folder: rad, smoke: true } as const;
+/** Of each modality two images, with three questions each. */
+const MODALITIES = {
+  ABD: ["synpic100132.jpg", "synpic12210.jpg"],
+  CHEST: ["synpic100176.jpg", "synpic16174.jpg"],
+  HEAD: ["synpic100228.jpg", "synpic19114.jpg"],
+};
+const QUESTIONS = ["Which organ is shown?", "Is it normal?", "What is this?"];
+const rows = Object.entries(MODALITIES).flatMap(([modality, files]) =>
+  files.flatMap((image) =>
+    QUESTIONS.map((question) => ({
+      image,
+      modality,
+      conversations: [
+        { from: "human", value: `<image>\n${question}` },
+        { from: "gpt", value: `the ${modality.toLowerCase()} of someone` },
+      ],
+    })),
+  ),
+);
+const data = { set: "json" as const, files: [path("rows.json")], images };
 const common = { data, precision: "f32", dtype: "F32", batch: 4, lr: 1e-3, epochs: 1 } as const;
 let device: Device;
 
@@ -58,7 +76,7 @@ const moe = (more: object = {}): MedMoeRunConfigInput => ({
   model: path("instruct"),
   router: path("router/router.pth"),
   experts: 3,
-  accumulate: 5,
+  accumulate: 1,
   ...more,
 });
 const values = async (name: string, tensor: string) => {
@@ -68,8 +86,8 @@ const values = async (name: string, tensor: string) => {
 
 beforeAll(async () => {
   device = await openDevice("cpu");
-  const { train: rows } = await radByImage(data);
-  const texts = rows.flatMap(({ question, answer }) => [question, answer]);
+  writeFileSync(path("rows.json"), JSON.stringify(rows));
+  const texts = rows.flatMap(({ conversations }) => conversations.map(({ value }) => value));
   await writeTinyMedMoe(path("base"), { device, texts, seed: 1 });
   await train("instruct", instruct());
   await train("router", { stage: "router", model: path("instruct"), data, precision: "f32", validation: 0.2 });
@@ -85,8 +103,6 @@ describe("stages of Med-MoE", () => {
       ...common,
       stage: "align",
       model: path("base"),
-      data: { set: "vqa-rad-captions", folder: rad, smoke: true },
-      batch: 60,
       accumulate: 1,
     });
     const { projector } = { projector: 96 * 128 + 128 + 128 * 128 + 128 };
@@ -103,7 +119,7 @@ describe("stages of Med-MoE", () => {
     const expected = Array.from({ length: steps }, (_, t) =>
       t < w ? (1e-3 * t) / w : 0.5e-3 * (1 + Math.cos((Math.PI * (t - w)) / (steps - w))),
     );
-    expect(steps).toBe(24);
+    expect(steps).toBe(2 * Math.ceil(rows.length / 5));
     history.lr.forEach((lr, t) => {
       expect(lr).toBeCloseTo(expected[t], 12);
     });
@@ -159,16 +175,24 @@ describe("stages of Med-MoE", () => {
   test("the router's classes, its file, what it names right", async () => {
     const found = JSON.parse(readFileSync(path("router/router.json"), "utf8"));
     expect(found.classes).toEqual(["ABD", "CHEST", "HEAD"]);
-    expect(found.train.total + found.validation.total).toBe(60);
+    expect(found.train.total + found.validation.total).toBe(rows.length);
     await using reader = await io.openCheckpoint(path("router/router.pth"));
     expect(reader.get("fc1.weight").shape).toEqual([3, 128]);
   });
 
   test("leftovers carried over: whole steps only", async () => {
-    const router = { stage: "router", model: path("instruct"), data, precision: "f32", epochs: 3 } as const;
+    const router = {
+      stage: "router",
+      model: path("instruct"),
+      data,
+      precision: "f32",
+      epochs: 3,
+      accumulate: 4,
+    } as const;
     const step = await train("router-step", router);
     const carry = await train("router-carry", { ...router, leftovers: "carry" });
-    expect([step.steps, carry.steps]).toEqual([3 * Math.ceil(60 / 32), Math.floor((3 * 60) / 32)]);
+    const n = rows.length;
+    expect([step.steps, carry.steps]).toEqual([3 * Math.ceil(n / 4), Math.floor((3 * n) / 4)]);
   }, 120_000);
 });
 
