@@ -35,7 +35,7 @@ export interface MedMoePlaces {
 
 /** Where the model and its parts are; what is on a hub is fetched first. */
 export async function medMoePlaces(model: string, options: MedMoeModelOptions): Promise<MedMoePlaces> {
-  using interruption = new Interruption("what has come of the model");
+  using interruption = new Interruption("waiting for the network");
   const { modelBase: base, tower, projector, router } = options;
   const found = await resolveModel(model, options, interruption);
   const parts: [keyof Parts, FoundModel][] = [];

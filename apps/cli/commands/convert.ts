@@ -44,7 +44,7 @@ async function run(named: string, options: Options): Promise<void> {
   const bits = TYPES[to];
   if (await exists(join(out, "config.json")))
     throw new UsageError(`--out ${out} holds a model already. Remove it, or write elsewhere.`);
-  using interruption = new Interruption("what was fetched");
+  using interruption = new Interruption("waiting for the network");
   const { path: folder, name } = await resolveModel(named, options, interruption);
   await using reader = await io.openCheckpoint(folder);
   const format = typeof bits === "number" ? ({ bits, group: Number(options.group) } as QuantizedFormat) : null;

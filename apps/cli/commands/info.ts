@@ -32,7 +32,7 @@ Examples:
   consilium info JsST/Med-MoE/stage3`;
 
 async function run(named: string, options: CommonOptions & HubOptions): Promise<void> {
-  using interruption = new Interruption("what was fetched");
+  using interruption = new Interruption("waiting for the network");
   const { path: checkpoint } = await resolveModel(named, options, interruption);
   const reader = await io.openCheckpoint(checkpoint);
   try {
