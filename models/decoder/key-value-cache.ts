@@ -1,4 +1,14 @@
-import { type Device, type FloatDType, OptionError, type Tensor, zeros } from "../../engine/index.js";
+import {
+  type Device,
+  type FloatDType,
+  noGrad,
+  OptionError,
+  scope,
+  slice,
+  type Tensor,
+  writeRows,
+  zeros,
+} from "../../engine/index.js";
 import type { DecoderConfig } from "./config.js";
 
 /**
@@ -42,6 +52,28 @@ export class KeyValueCache {
     if (!(Number.isInteger(length) && length >= 0 && length <= this.#length))
       throw new OptionError(`KeyValueCache: ${length} of ${this.#length} tokens cannot be kept.`);
     this.#length = length;
+  }
+
+  /** A cache of another capacity with the same tokens; this one is disposed. */
+  resized(config: DecoderConfig, capacity: number): KeyValueCache {
+    const { batch } = this;
+    const { device, dtype } = this.keys[0];
+    const other = new KeyValueCache(config, { device, batch, capacity, dtype: dtype as FloatDType });
+    const length = this.#length;
+    if (length > 0)
+      noGrad(() =>
+        scope(() => {
+          const copy = (to: Tensor, from: Tensor) =>
+            writeRows(to, slice(from, { dim: 1, start: 0, length }), { dim: 1, position: 0 });
+          for (const [i, keys] of this.keys.entries()) {
+            copy(other.keys[i], keys);
+            copy(other.values[i], this.values[i]);
+          }
+        }),
+      );
+    other.#length = length;
+    this.dispose();
+    return other;
   }
 
   /** Throws OptionError where `tokens` more of `batch` sequences do not fit. @internal */

@@ -59,9 +59,18 @@ export interface Token {
 /** The logits of a model are no numbers. */
 export class NotANumberError extends ConsiliumError {}
 
+/** What `tokens` takes beside how a text is generated. */
+export interface TokensOptions<C extends Cache> extends GenerateOptions {
+  /**
+   * Keys and values of what stands before the prompts, which the tokens go on from and are added to: the caller's, with room for
+   * prompt and answer but its last token. Only for prompts of one length.
+   */
+  readonly cache?: C;
+}
+
 /**
  * Tokens as they are chosen, of one prompt or several side by side, each with its own length: shorter ones are padded on the left,
- * where the padding is hidden and not counted. The prompts' embeddings stay the caller's. Closing the iterator early frees the
+ * where the padding is hidden and not counted. The prompts' embeddings stay the caller's. Closing the iterator early frees its
  * cache.
  *
  * Throws OptionError, before any work, for a prompt that is empty or leaves no position for an answer; NotANumberError where
@@ -70,12 +79,13 @@ export class NotANumberError extends ConsiliumError {}
 export async function* tokens<C extends Cache>(
   model: LanguageModel<C>,
   prompts: readonly Prompt[],
-  options: GenerateOptions = {},
+  options: TokensOptions<C> = {},
 ): AsyncGenerator<Token> {
-  const { stopIds = [], signal, seed = 0 } = options;
-  const lengths = prompts.map((p, i) => promptLength(p, i, model.positions));
+  const { stopIds = [], signal, seed = 0, cache: given } = options;
+  const before = given?.length ?? 0;
+  const lengths = prompts.map((p, i) => promptLength(p, i, model.positions - before));
   const longest = Math.max(...lengths);
-  const most = newTokens(options, longest, model.positions);
+  const most = newTokens(options, before + longest, model.positions);
   checkSampling(options);
   const stops = stopStrings(options);
   signal?.throwIfAborted();
@@ -85,8 +95,10 @@ export async function* tokens<C extends Cache>(
   const generated = prompts.map((): number[] => []);
   const done = prompts.map(() => false);
   const pads = lengths.map((length) => longest - length);
+  if (given && pads.some((n) => n > 0))
+    throw new OptionError("generate: prompts that go on from a cache have one length.");
   const capacity = longest + most - 1;
-  const cache = model.newCache({ batch: prompts.length, capacity });
+  const cache = given ?? model.newCache({ batch: prompts.length, capacity });
   const mask = maskOf(model, pads, capacity);
   try {
     let embeds = noGrad(() => scope(() => prefix(model, prompts, longest)));
@@ -118,7 +130,7 @@ export async function* tokens<C extends Cache>(
       embeds = noGrad(() => scope(() => model.embed(tensor(last, { device: model.device, shape: [last.length, 1] }))));
     }
   } finally {
-    cache.dispose();
+    if (!given) cache.dispose();
     mask?.dispose();
   }
 }
@@ -164,7 +176,8 @@ function promptLength(prompt: Prompt, i: number, positions: number): number {
   return length;
 }
 
-function newTokens({ maxNewTokens = 512 }: GenerateOptions, longest: number, positions: number): number {
+/** Tokens of an answer at most, behind `longest` positions. Throws OptionError for a number that is none. @internal */
+export function newTokens({ maxNewTokens = 512 }: GenerateOptions, longest: number, positions: number): number {
   if (!(Number.isInteger(maxNewTokens) && maxNewTokens >= 0))
     throw new OptionError(`generate: maxNewTokens is ${maxNewTokens}; a whole number of 0 or more is needed.`);
   return Math.min(maxNewTokens, positions - longest);

@@ -8,6 +8,7 @@ export {
   type Prompt,
   streamText,
   type Token,
+  type TokensOptions,
   tokens,
 } from "./generate.js";
 export type { Cache, LanguageModel, Step } from "./language-model.js";

@@ -111,6 +111,27 @@ describe("generate", () => {
     expect(new Set(ids).size).toBeGreaterThan(1);
   });
 
+  test("goes on from a cache that the caller owns, as the whole prompt would", async () => {
+    const [whole] = await generate(model, [prompts[1]], { maxNewTokens: 5 });
+    const cache = model.newCache({ batch: 1, capacity: prompts[1].length + 4 });
+    const before = model.caches;
+    const said = async (prompt: number[], maxNewTokens: number) => {
+      const ids: number[] = [];
+      for await (const { id } of tokens(model, [prompt], { maxNewTokens, cache })) ids.push(id);
+      return ids;
+    };
+    await said(prompts[1].slice(0, 3), 1);
+    expect(cache.length).toBe(3);
+    expect(await said(prompts[1].slice(3), 5)).toEqual(whole.ids);
+    // All but the last token is in it.
+    expect([cache.length, model.caches]).toEqual([prompts[1].length + 4, before]);
+    await expect(said(new Array(POSITIONS).fill(1), 1)).rejects.toThrow("which leaves none for an answer");
+    await expect(tokens(model, [[1], [1, 2]], { cache }).next()).rejects.toThrow(
+      "prompts that go on from a cache have one length",
+    );
+    cache.dispose();
+  });
+
   test("a batch of prompts of other lengths says what each says alone", async () => {
     for (const options of [{}, { temperature: 1, seed: 3 }, { temperature: 2, topK: 5, topP: 0.8, seed: 4 }]) {
       const together = await generate(model, prompts, { ...options, maxNewTokens: 8 });
