@@ -33,6 +33,5 @@ export default {
     "DecoderLayer",
     "ClipVisionTower",
     "Projector",
-    "SquareImages",
   ],
 };

@@ -62,16 +62,19 @@ export { formatResults } from "./eval/results.js";
 export * from "./generation/index.js";
 export type { Row as VerifyRow } from "./golden/comparison.js";
 export type { Missed, VerifyOptions, VerifyReport } from "./golden/report.js";
+export { type ImageSource, imagePixels } from "./images/load-image.js";
 export type { RgbImage } from "./images/resize.js";
 export type { Scaling } from "./images/scaling.js";
 export {
+  type AnswerAllOptions,
   type AnswerSettings,
   MAX_NEW_TOKENS,
   type MedMoeAnswer,
   MedMoeAnswerer,
   QuestionError,
 } from "./med-moe/answerer.js";
-export { type AnsweringOptions, answers as answersOfMedMoe } from "./med-moe/answering.js";
+export type { ChatEnd, ChatOptions } from "./med-moe/chat.js";
+export { ChatMemory } from "./med-moe/chat-memory.js";
 export { CLASS_QUESTION, classNames, classOf, classQuestion, namedClass } from "./med-moe/classes.js";
 export {
   type Family,
@@ -86,11 +89,11 @@ export {
 export { countMedMoe, type MedMoeCount } from "./med-moe/count.js";
 export { describeMedMoe, type MedMoeDescription, type Reached } from "./med-moe/describe.js";
 export { expertShares, type LayerShares } from "./med-moe/expert-shares.js";
-export { type MedMoeForTexts, openMedMoeForTexts } from "./med-moe/for-texts.js";
+export { type ExportedMedMoe, exportMedMoe, type MedMoeExportOptions } from "./med-moe/export.js";
 export { initMedMoe, isQuantizable, type MedMoeInitOptions } from "./med-moe/init.js";
 export { type LanguageModelOptions, languageModel } from "./med-moe/language-model.js";
 export { type LoadedMedMoe, loadMedMoe, type MedMoeLoadOptions } from "./med-moe/load.js";
-export { MedMoe } from "./med-moe/med-moe.js";
+export { MedMoe, type MedMoeOptions } from "./med-moe/med-moe.js";
 export { type MixtureForm, toMixtures } from "./med-moe/mixture.js";
 export { type MedMoeLoss, MedMoeNetwork, type Spliced } from "./med-moe/network.js";
 export { MED_MOE_PRESETS, type MedMoePreset, type MedMoePresetName } from "./med-moe/presets.js";

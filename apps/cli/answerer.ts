@@ -1,7 +1,6 @@
 import { type Device, type FloatDType, OptionError } from "../../engine/index.js";
 import {
   type Conversation,
-  loadTokenizer,
   MedMoe,
   type MedMoeAnswer,
   MedMoeAnswerer,
@@ -65,8 +64,7 @@ export async function openAnswerer(
     const { network } = model;
     if (routing && !network.config.moe)
       throw new OptionError(`${folder} has no mixtures of experts, so that there is no routing to save.`);
-    const { tokenizer } = await loadTokenizer(base ?? folder, network.config.family);
-    const answerer = new MedMoeAnswerer(network, tokenizer, { ...settings, template: templateNamed(job.template) });
+    const answerer = model.answerer({ ...settings, template: templateNamed(job.template) });
     refuse(answerer.problems(questions), file);
     let answered = 0;
     return {

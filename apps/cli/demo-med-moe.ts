@@ -1,17 +1,17 @@
 import { join } from "node:path";
 import { type DeviceName, openDevice } from "../../engine/index.js";
 import {
-  answersOfMedMoe,
+  asConversation,
   comparePaired,
   countMedMoe,
   expertShares,
   type LayerShares,
+  MedMoe,
   MedMoeRunConfig,
   type MedMoeRunConfigInput,
   type MedMoeTrainResult,
   majorityBaselines,
   marks,
-  openMedMoeForTexts,
   radByImage,
   type Scores,
   score,
@@ -170,10 +170,11 @@ export async function runMedMoeDemo(options: MedMoeDemoOptions): Promise<MedMoeD
     if (training.interrupted) throw new Interrupted(kept);
     if (config.stage === "router") return { name: own, label: LABELS[name], training, scores: null, marks: [] };
     const onProgress = progress.answering("questions about new images");
-    const asked = openMedMoeForTexts(folder, { device, plain: config.stage === "align", pad: config.pad });
-    using model = await asked;
-    const reading = { ...model, batch: BATCH, maxNewTokens: ANSWER_IDS, signal, onProgress };
-    const found = await interruption.guard(answersOfMedMoe(model.network, test, reading), kept);
+    const template = config.stage === "align" ? "plain" : "stablelm";
+    using model = await MedMoe.load(folder, { device, template });
+    const answerer = model.answerer({ pad: config.pad, maxNewTokens: ANSWER_IDS });
+    const asked = answerer.answerAll(test.map(asConversation), { batch: BATCH, signal, onProgress });
+    const found = (await interruption.guard(asked, kept)).map(({ text }) => text);
     const right = marks(test, found);
     return { name: own, label: LABELS[name], training, scores: score(test, found), marks: right };
   };
@@ -185,8 +186,8 @@ export async function runMedMoeDemo(options: MedMoeDemoOptions): Promise<MedMoeD
     controls.push({ seed: from, moe, dense, paired: comparePaired(dense.marks, moe.marks) });
   }
   const [{ moe, dense }] = controls;
-  using model = await openMedMoeForTexts(join(out, "moe"), { device, plain: false, pad: false });
-  const shares = await interruption.guard(expertShares(model.network, test, { ...model, seed, signal }), kept);
+  using model = await MedMoe.load(join(out, "moe"), { device });
+  const shares = await interruption.guard(expertShares(model.answerer(), test, { seed, signal }), kept);
   return {
     stages: [align, instruct, router, moe, dense],
     controls,

@@ -5,6 +5,7 @@ import {
   type Device,
   type FloatDType,
   noGrad,
+  OptionError,
   reshape,
   scope,
   slice,
@@ -15,15 +16,16 @@ import type { Conversation } from "../data/conversations.js";
 import { Faults, type Problem } from "../data/problem.js";
 import { KeyValueCache } from "../decoder/key-value-cache.js";
 import { type Finish, generate, StopStrings } from "../generation/index.js";
-import { readImage } from "../images/load-image.js";
 import type { TextTokenizer } from "../text/text-tokenizer.js";
-import { padsImages, pixelValues } from "./image-input.js";
+import { padsImages } from "./image-input.js";
 import { encodeWithImages, IMAGE_TOKEN } from "./image-tokens.js";
-import { languageModel } from "./language-model.js";
+import { type LanguageModelOptions, languageModel } from "./language-model.js";
 import type { MedMoeNetwork } from "./network.js";
+import { promptRows, rowCount } from "./prompt-rows.js";
 import { questionText } from "./question.js";
 import { type RoutingRecord, RoutingRecorder } from "./routing-record.js";
-import { formatPrompt, type Template } from "./template.js";
+import { SquareImages } from "./square-images.js";
+import { openPrompt, type Template } from "./template.js";
 
 /** How questions are put and answered. */
 export interface AnswerSettings {
@@ -53,6 +55,16 @@ export interface MedMoeAnswer {
   readonly routing: RoutingRecord | null;
 }
 
+/** How many questions are answered side by side, and who hears of it. */
+export interface AnswerAllOptions {
+  /** Questions side by side. Default 1. */
+  readonly batch?: number;
+  /** Rejects with its reason, before the next token. */
+  readonly signal?: AbortSignal;
+  /** Called after each batch, with the questions that are answered. */
+  onProgress?(done: number, total: number): void;
+}
+
 /** A question that could not be answered; the cause says why. */
 export class QuestionError extends ConsiliumError {}
 
@@ -61,7 +73,7 @@ export const MAX_NEW_TOKENS = 2048;
 
 /**
  * Puts questions to a model, each by itself, greedily: what it answers depends neither on the others nor on their order, nor on
- * how many processes share them.
+ * how many processes share them. In the template plain a question begins a caption, which the model ends.
  */
 export class MedMoeAnswerer {
   /** The model that answers. */
@@ -70,11 +82,13 @@ export class MedMoeAnswerer {
   readonly tokenizer: TextTokenizer;
   /** How it answers. */
   readonly settings: AnswerSettings;
+  readonly #images: SquareImages;
 
   constructor(network: MedMoeNetwork, tokenizer: TextTokenizer, settings: AnswerSettings) {
     this.network = network;
     this.tokenizer = tokenizer;
     this.settings = settings;
+    this.#images = new SquareImages(network.image_tower.config.imageSize, settings.pad ?? padsImages("eval"));
   }
 
   /** Where it computes. */
@@ -95,7 +109,7 @@ export class MedMoeAnswerer {
           `Its vocabulary has ${vocabulary}, the tokenizer ${this.tokenizer.size}: take the model's own tokenizer`,
           question.place,
         );
-      else if (this.#rows(ids) >= positions)
+      else if (rowCount(ids, this.network.imageRows) >= positions)
         faults.add(
           "bad value",
           "a question that leaves no position for an answer",
@@ -109,35 +123,12 @@ export class MedMoeAnswerer {
   /** What is asked, in the model's ids. */
   ids(question: Conversation): number[] {
     const text = questionText(question, this.settings);
-    return encodeWithImages(this.tokenizer, formatPrompt(this.settings.template, [{ role: "user", text }]));
+    return encodeWithImages(this.tokenizer, openPrompt(this.settings.template, [{ role: "user", text }]));
   }
-
-  #rows = (ids: readonly number[]) =>
-    ids.length + ids.filter((id) => id === IMAGE_TOKEN).length * (this.network.imageRows - 1);
 
   /** The rows [T, width] of a question and its images, which the caller disposes. */
-  async embeds(question: Conversation): Promise<Tensor> {
-    const pixels = await this.#pixels(question.images);
-    try {
-      return noGrad(() =>
-        scope(() => {
-          const { embeds } = this.network.splice([{ ids: this.ids(question) }], pixels);
-          return reshape(embeds, embeds.shape.slice(1));
-        }),
-      );
-    } finally {
-      pixels?.dispose();
-    }
-  }
-
-  async #pixels(images: readonly string[]): Promise<Tensor | null> {
-    if (images.length === 0) return null;
-    const { pad = padsImages("eval") } = this.settings;
-    const { imageSize: size } = this.network.image_tower.config;
-    const values = new Float32Array(images.length * 3 * size * size);
-    for (const [i, image] of images.entries())
-      values.set(pixelValues(await readImage(image), size, pad), i * 3 * size * size);
-    return tensor(values, { device: this.device, shape: [images.length, 3, size, size] });
+  async embeds(question: Conversation, signal?: AbortSignal): Promise<Tensor> {
+    return promptRows(this.network, this.ids(question), await this.#images.read(question.images, signal));
   }
 
   /** Greedy. Rejects, naming the question, where it cannot be answered; with the signal's reason, before the next token. */
@@ -155,26 +146,78 @@ export class MedMoeAnswerer {
   }
 
   async #answer(question: Conversation, routing: boolean, signal?: AbortSignal): Promise<MedMoeAnswer> {
+    const { moe } = this.network.config;
+    const recorder = routing && moe ? new RoutingRecorder(moe) : null;
+    using rows = await this.embeds(question, signal);
+    const [answer] = await this.#generate([question], [rows], { signal, onMixtures: recorder?.add });
+    const routed = await recorder?.record(answer.id, rows.shape[0], this.#imagePlaces(question));
+    return { ...answer, routing: routed ?? null };
+  }
+
+  /**
+   * All of them, in their order, `batch` side by side: the same answers as one by one, without their routing. With two experts of
+   * a token the noise that chooses the second depends on the batch. Rejects with the signal's reason, before the next token.
+   */
+  async answerAll(
+    questions: readonly Conversation[],
+    { batch = 1, signal, onProgress }: AnswerAllOptions = {},
+  ): Promise<MedMoeAnswer[]> {
+    if (!(Number.isInteger(batch) && batch >= 1))
+      throw new OptionError(`batch is ${batch}; a whole number of 1 or more is needed.`);
+    const answers = new Array<MedMoeAnswer>(questions.length);
+    let done = 0;
+    for (const ending of [true, false]) {
+      const alike = [...questions.keys()].filter((i) => this.#endsWithText(questions[i]) === ending);
+      for (let start = 0; start < alike.length; start += batch) {
+        const places = alike.slice(start, start + batch);
+        for (const [i, answer] of (
+          await this.#together(
+            places.map((at) => questions[at]),
+            signal,
+          )
+        ).entries())
+          answers[places[i]] = answer;
+        done += places.length;
+        onProgress?.(done, questions.length);
+      }
+    }
+    return answers;
+  }
+
+  async #together(questions: readonly Conversation[], signal?: AbortSignal): Promise<MedMoeAnswer[]> {
+    const rows: Tensor[] = [];
+    try {
+      for (const question of questions) rows.push(await this.embeds(question, signal));
+      return await this.#generate(questions, rows, { signal });
+    } finally {
+      for (const t of rows) t.dispose();
+    }
+  }
+
+  /** Of questions that end alike. */
+  async #generate(
+    questions: readonly Conversation[],
+    rows: readonly Tensor[],
+    { signal, onMixtures }: { signal?: AbortSignal; onMixtures?: LanguageModelOptions["onMixtures"] },
+  ): Promise<MedMoeAnswer[]> {
     const { network, tokenizer, settings } = this;
     const { template, maxNewTokens = MAX_NEW_TOKENS, seed = 0 } = settings;
-    const recorder = routing && network.config.moe ? new RoutingRecorder(network.config.moe) : null;
-    const model = languageModel(network, { vocabulary: tokenizer.size, onMixtures: recorder?.add });
-    // As published, closed questions end at the template's text, too; all end at the end of a text.
-    const stop = question.answerType === "CLOSED" ? [template.stop] : [];
+    const model = languageModel(network, { vocabulary: tokenizer.size, onMixtures });
+    const stop = this.#endsWithText(questions[0]) ? [template.stop] : [];
     this.device.seed(seed);
-    using embeds = await this.embeds(question);
     const options = { maxNewTokens, stopIds: [tokenizer.eos], stop, tokenizer, signal };
-    const [{ ids, finish }] = await generate(model, [embeds], options);
-    const said = tokenizer.decode(ids);
-    const text = finish === "stop" ? new StopStrings(tokenizer, stop).cut(said) : said;
-    const id = question.id as string;
-    return {
-      id,
-      prompt: questionText(question, settings),
-      text: text.trim(),
-      finish,
-      routing: (await recorder?.record(id, embeds.shape[0], this.#imagePlaces(question))) ?? null,
-    };
+    const generated = await generate(model, rows, options);
+    return generated.map(({ ids, finish }, i) => {
+      const said = tokenizer.decode(ids);
+      const text = finish === "stop" ? new StopStrings(tokenizer, stop).cut(said) : said;
+      const prompt = questionText(questions[i], settings);
+      return { id: questions[i].id as string, prompt, text: text.trim(), finish, routing: null };
+    });
+  }
+
+  /** As published, closed questions end at the template's text, too, and captions do; all end at the end of a text. */
+  #endsWithText({ answerType }: Conversation): boolean {
+    return answerType === "CLOSED" || this.settings.template.name === "plain";
   }
 
   /**
@@ -183,9 +226,8 @@ export class MedMoeAnswerer {
    */
   async rank(question: Conversation, texts: readonly string[], signal?: AbortSignal): Promise<number[]> {
     const { network, tokenizer, device, settings } = this;
-    const { roles, ends } = settings.template;
-    const blank = roles.assistant === "" ? "" : " ";
-    const answers = texts.map((text) => tokenizer.encode(`${blank}${text}${ends.assistant}`));
+    const { ends } = settings.template;
+    const answers = texts.map((text) => tokenizer.encode(` ${text}${ends.assistant}`));
     const { config, embed_tokens } = network.model;
     using prompt = await this.embeds(question);
     const [T, width] = prompt.shape;

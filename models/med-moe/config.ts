@@ -156,6 +156,12 @@ export const TRAIN_MODULES: Readonly<Record<Family, readonly string[]>> = {
  * FileFormatError with everything that is wrong or does not fit together.
  */
 export function parseMedMoeConfig(json: unknown, file: string): MedMoeConfig {
+  if (z.object({ format: z.number(), model: z.object({ visionWidth: z.number() }) }).safeParse(json).success)
+    throw new io.FileFormatError(
+      file,
+      "it is that of a MISS model, which is another family",
+      `Ask it by MissVqa or \`consilium eval miss\`; Med-MoE reads ${Object.keys(MODEL_TYPES).join(", ")}`,
+    );
   const { model_type: type } = io.parseWith(z.looseObject({ model_type: z.string() }), json, file);
   const known = Object.hasOwn(MODEL_TYPES, type) ? MODEL_TYPES[type] : null;
   if (!known)

@@ -1,12 +1,9 @@
 /** Which experts the tokens of images and questions go to. */
-import { noGrad, scope, tensor } from "../../engine/index.js";
+import { noGrad, reshape, scope } from "../../engine/index.js";
 import { asConversation } from "../data/conversations.js";
 import type { VqaRecord } from "../data/record.js";
 import { permutationTest } from "../eval/permutation.js";
-import type { AnsweringOptions } from "./answering.js";
-import { encodeWithImages } from "./image-tokens.js";
-import type { MedMoeNetwork } from "./network.js";
-import { formatPrompt } from "./template.js";
+import type { MedMoeAnswerer } from "./answerer.js";
 
 /** The share of tokens that each expert of a mixture was chosen for, for all images and for those of each group. */
 export interface LayerShares {
@@ -32,31 +29,22 @@ export interface LayerShares {
  * all tokens of its questions, image rows among them, then images by group.
  */
 export async function expertShares(
-  network: MedMoeNetwork,
+  answerer: MedMoeAnswerer,
   records: readonly VqaRecord[],
-  {
-    template,
-    tokenizer,
-    images,
-    signal,
-    seed,
-  }: Pick<AnsweringOptions, "template" | "tokenizer" | "images" | "signal"> & { readonly seed: number },
+  { signal, seed }: { readonly signal?: AbortSignal; readonly seed: number },
 ): Promise<LayerShares[]> {
+  const { network } = answerer;
   const { moe } = network.config;
   if (!moe) return [];
-  const { device } = network.lm_head.weight;
   const byImage = new Map<string, { group: string; counts: number[][] }>();
-  network.eval();
   for (const record of records) {
-    const [pixels] = await images.read([record.image], signal);
-    const prompt = formatPrompt(template, asConversation(record).messages.slice(0, 1));
-    const ids = encodeWithImages(tokenizer, prompt);
+    using rows = await answerer.embeds(asConversation(record), signal);
     const lists = noGrad(() =>
-      scope(() => {
-        const { size } = images;
-        const { embeds } = network.splice([{ ids }], tensor(pixels, { device, shape: [1, 3, size, size] }));
-        return network.states(embeds).mixtures.flatMap((mixture) => (mixture ? [mixture.routed.lists] : []));
-      }),
+      scope(() =>
+        network
+          .states(reshape(rows, [1, ...rows.shape]))
+          .mixtures.flatMap((mixture) => (mixture ? [mixture.routed.lists] : [])),
+      ),
     );
     const known = byImage.get(record.image) ?? {
       group: record.category ?? "",

@@ -1,32 +1,98 @@
-import type { Tensor } from "../../engine/index.js";
+import { OptionError, type Tensor } from "../../engine/index.js";
+import type { Message } from "../text/message.js";
+import type { TextTokenizer } from "../text/text-tokenizer.js";
+import { hasTokenizer, loadTokenizer } from "../text/tokenizer-folder.js";
+import { type AnswerSettings, MedMoeAnswerer } from "./answerer.js";
+import { type ChatEnd, type ChatOptions, chat } from "./chat.js";
 import { type LoadedMedMoe, loadMedMoe, type MedMoeLoadOptions } from "./load.js";
 import type { MedMoeNetwork } from "./network.js";
 import type { Sample } from "./splice.js";
+import { type Template, templateNamed, templateOf } from "./template.js";
+
+/** What `MedMoe.load` takes besides the folder. */
+export interface MedMoeOptions extends MedMoeLoadOptions {
+  /** Name of the template by which conversations are written. Default: by the folder's name, else by the model's family. */
+  readonly template?: string;
+}
 
 /**
- * A Med-MoE model, or one on the way to it.
+ * A Med-MoE model, or one on the way to it, that talks about images.
  *
  *     const model = await MedMoe.load("llavastablelm-1.6b-medmoe", { device });
- *     const logits = noGrad(() => model.forward([{ ids }], pixels));
+ *     const messages = [{ role: "user", text: "<image>\nWhat does this show?" }];
+ *     for await (const piece of model.chat(messages, { images: ["chest.jpg"] })) process.stdout.write(piece);
  *     model.dispose();
  */
 export class MedMoe {
   /** The network, in `eval()` mode. */
   readonly network: MedMoeNetwork;
+  /** Text to ids and back; null where the folder has no tokenizer. */
+  readonly tokenizer: TextTokenizer | null;
+  /** How conversations are written. */
+  readonly template: Template;
   /** Where it was loaded from. */
   readonly folder: string;
   /** What loading did beside copying. */
   readonly loaded: Omit<LoadedMedMoe, "network">;
 
-  private constructor(folder: string, { network, ...loaded }: LoadedMedMoe) {
+  private constructor(
+    folder: string,
+    { network, ...loaded }: LoadedMedMoe,
+    tokenizer: TextTokenizer | null,
+    template: Template,
+  ) {
     this.folder = folder;
     this.network = network;
     this.loaded = loaded;
+    this.tokenizer = tokenizer;
+    this.template = template;
   }
 
-  /** Loads a folder in the published layout: see `loadMedMoe`. */
-  static async load(folder: string, options: MedMoeLoadOptions): Promise<MedMoe> {
-    return new MedMoe(folder, await loadMedMoe(folder, options));
+  /**
+   * Loads a folder in the published layout: see `loadMedMoe`. Its tokenizer is that of the folder, else that of `base`. Rejects
+   * with an OptionError that lists the templates for one that there is not, before anything is loaded.
+   */
+  static async load(folder: string, options: MedMoeOptions): Promise<MedMoe> {
+    const named = options.template === undefined ? null : templateNamed(options.template);
+    const loaded = await loadMedMoe(folder, options);
+    const { network } = loaded;
+    try {
+      const { family, json } = network.config;
+      const tokenizer = await tokenizerOf([folder, options.base], family);
+      const template = named ?? templateOf(lastName(folder), String(json.model_type));
+      return new MedMoe(folder, loaded, tokenizer, template);
+    } catch (error) {
+      network.dispose();
+      throw error;
+    }
+  }
+
+  /**
+   * The answer to a conversation's last message, in pieces of whole characters as they are chosen, without blanks around it:
+   *
+   *     for await (const piece of model.chat(messages, { images, signal })) process.stdout.write(piece);
+   *
+   * Messages alternate, the user's first and last; `<image>` stands in a message where an image goes. The iterator's return
+   * value says how it ended; what it holds is freed when it ends, is closed, or is aborted.
+   *
+   * Throws OptionError, before anything is computed, for messages that are none or do not alternate, for images without a place
+   * or places without an image, and for a conversation that leaves no position for an answer; NotANumberError where logits are
+   * NaN.
+   */
+  chat(messages: readonly Message[], options: ChatOptions = {}): AsyncGenerator<string, ChatEnd> {
+    return chat({ network: this.network, tokenizer: this.#words, template: this.template }, messages, options);
+  }
+
+  /** Puts questions of an evaluation to the model, each by itself. Default template: the model's. */
+  answerer(settings: Omit<AnswerSettings, "template"> & { readonly template?: Template } = {}): MedMoeAnswerer {
+    return new MedMoeAnswerer(this.network, this.#words, { template: this.template, ...settings });
+  }
+
+  get #words(): TextTokenizer {
+    if (this.tokenizer) return this.tokenizer;
+    throw new OptionError(
+      `${this.folder} has no tokenizer, so that it understands no words: neither tokenizer.json nor vocab.json with merges.txt. Copy those of its language model there.`,
+    );
   }
 
   /**
@@ -47,3 +113,12 @@ export class MedMoe {
     this.dispose();
   }
 }
+
+async function tokenizerOf(folders: readonly (string | undefined)[], family: "stablelm" | "phi") {
+  for (const folder of folders)
+    if (folder !== undefined && (await hasTokenizer(folder))) return (await loadTokenizer(folder, family)).tokenizer;
+  return null;
+}
+
+/** Of a path. */
+const lastName = (path: string) => path.split(/[\\/]/).findLast((name) => name !== "" && name !== ".") ?? "";

@@ -111,6 +111,20 @@ export function formatPrompt(template: Template, messages: readonly Message[]): 
   return system + lines.join("") + open;
 }
 
+/**
+ * The prompt of a conversation that waits for an answer: the last message is the user's. In the template plain, which has no
+ * questions, what is asked begins the caption that the model ends.
+ */
+export function openPrompt(template: Template, messages: readonly Message[]): string {
+  checkTurns(messages);
+  if (messages.length % 2 === 0)
+    throw new OptionError("The last message is the assistant's: one of the user's is answered.");
+  if (template.name !== "plain") return formatPrompt(template, messages);
+  if (messages.length > 1)
+    throw new OptionError("The template plain has no turns: ask with one message, which begins a caption.");
+  return messages[0].text.replaceAll(`${IMAGE}\n`, IMAGE).trimEnd();
+}
+
 function checkTurns(messages: readonly Message[]): void {
   if (messages.length === 0) throw new OptionError("A conversation needs a message.");
   for (const [i, { role }] of messages.entries()) {

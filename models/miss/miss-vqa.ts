@@ -2,7 +2,7 @@ import { platform } from "#platform";
 import { type Device, io, nn, type WarmUpOptions } from "../../engine/index.js";
 import { ImageStore } from "../data/image-store.js";
 import type { VqaRecord } from "../data/record.js";
-import type { RgbImage } from "../images/resize.js";
+import { type ImageSource, imagePixels } from "../images/load-image.js";
 import { stateFile } from "../training/run-state.js";
 import { type LoadReport, loadNetwork } from "./checkpoint.js";
 import { type ModelFolder, readModelFolder, scalings } from "./model-folder.js";
@@ -75,15 +75,11 @@ export class MissVqa {
   }
 
   /** Answers one question about an image: a path, the bytes of an image file, or RGB pixels. */
-  async answer(
-    image: string | Uint8Array | RgbImage,
-    question: string,
-    options: AnswerOptions = {},
-  ): Promise<Prediction> {
+  async answer(image: ImageSource, question: string, options: AnswerOptions = {}): Promise<Prediction> {
     const store = new ImageStore(this.folder.config.imageSize, scalings[this.folder.scaling]);
     const name = typeof image === "string" ? image : "image";
     if (typeof image === "string") await store.load([image], options.signal);
-    else store.add(name, image instanceof Uint8Array ? await platform.decodeImage(image, name) : image);
+    else store.add(name, await imagePixels(image, name));
     const [found] = await this.answerAll([{ image: name, question, answer: "", qid: "", row: 0 }], store, options);
     return found;
   }

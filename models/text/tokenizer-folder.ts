@@ -103,13 +103,19 @@ const FILES = [
 ] as const;
 type Files = Partial<Record<(typeof FILES)[number], string>>;
 
+/** Whether a folder has the files of a tokenizer, sound or not. */
+export async function hasTokenizer(folder: string): Promise<boolean> {
+  const has = (name: (typeof FILES)[number]) => platform.exists(`${folder}/${name}`);
+  return (await has("tokenizer.json")) || ((await has("vocab.json")) && (await has("merges.txt")));
+}
+
 async function readFiles(folder: string): Promise<Files> {
   const files: Files = {};
   for (const name of FILES) {
     const path = `${folder}/${name}`;
     if (await platform.exists(path)) files[name] = await io.readText(path, COPY);
   }
-  if (files["tokenizer.json"] === undefined && (files["vocab.json"] === undefined || files["merges.txt"] === undefined))
+  if (!(await hasTokenizer(folder)))
     throw new io.FileFormatError(
       folder,
       "it has no tokenizer: neither tokenizer.json nor vocab.json with merges.txt",

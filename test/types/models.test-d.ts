@@ -1,7 +1,16 @@
 /** Types of the models' public API: see engine.test-d.ts. */
 
 import type { Device } from "consilium";
-import { type Answering, MissVqa, type Prediction, RunConfig, type RunConfigInput, trainMiss } from "consilium/models";
+import {
+  type Answering,
+  type ChatEnd,
+  MedMoe,
+  MissVqa,
+  type Prediction,
+  RunConfig,
+  type RunConfigInput,
+  trainMiss,
+} from "consilium/models";
 import { expectTypeOf } from "expect-type";
 
 declare const device: Device;
@@ -32,3 +41,13 @@ expectTypeOf<RunConfigInput["batch"]>().toEqualTypeOf<number | undefined>();
 // @ts-expect-error a data set that there is
 ({ data: { set: "imagenet", folder: "x" }, epochs: 1 }) satisfies RunConfigInput;
 expectTypeOf(trainMiss).parameter(0).toEqualTypeOf<RunConfig>();
+
+// Pieces of text; how the answer ended comes with the iterator's end.
+expectTypeOf(MedMoe.load("folder", { device, dtype: "bf16" })).resolves.toEqualTypeOf<MedMoe>();
+declare const speaker: MedMoe;
+const messages = [{ role: "user", text: "<image>\nWhat is it?" }] as const;
+expectTypeOf(
+  speaker.chat(messages, { images: ["chest.jpg", new Uint8Array()], signal: AbortSignal.timeout(1) }),
+).toEqualTypeOf<AsyncGenerator<string, ChatEnd>>();
+// @ts-expect-error roles are the user and the assistant
+speaker.chat([{ role: "system", text: "Be brief." }]);
