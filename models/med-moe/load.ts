@@ -117,7 +117,8 @@ const CHECKPOINTS = [
   "pytorch_model.bin.index.json",
 ];
 
-async function hasCheckpoint(folder: string): Promise<boolean> {
+/** Whether a folder holds weights of a whole model, and not only a projector or a run's state. */
+export async function hasCheckpoint(folder: string): Promise<boolean> {
   for (const file of CHECKPOINTS) if (await platform.exists(`${folder}/${file}`)) return true;
   return false;
 }

@@ -51,14 +51,14 @@ async function partOf(p: Tensor, i: number, count: number): Promise<io.Numbers> 
 /**
  * Writes a model's folder in the published layout: config.json and model.safetensors, in shards with an index where it is
  * large. The published code, which reads the tower from where `mm_image_tower` says, loads it: a tower that has a hub's name
- * keeps it, any other is written beside the model, as vision_tower.
+ * keeps it, any other is written beside the model, as vision_tower. Returns the names of the files.
  */
 export async function saveMedMoe(
   network: MedMoeNetwork,
   folder: string,
   options: MedMoeSaveOptions = {},
-): Promise<void> {
-  await writeMedMoeFolder(network, folder, [...medMoeState(network, options.dtype)], options);
+): Promise<string[]> {
+  return writeMedMoeFolder(network, folder, [...medMoeState(network, options.dtype)], options);
 }
 
 /** The folder of a network whose state dict, by `medMoeState`'s names, has the values of `state`. */
@@ -67,26 +67,33 @@ export async function writeMedMoeFolder(
   folder: string,
   state: readonly io.WritableTensor[],
   { dtype = "BF16", maxShardBytes }: MedMoeSaveOptions,
-): Promise<void> {
+): Promise<string[]> {
   const { config } = network;
   const metadata = { format: "pt", ...io.quantizationMetadata(network) };
-  await io.writeShardedSafetensors(folder, state, { maxShardBytes, metadata });
-  const tower = isHubName(config.vision.tower) ? config.vision.tower : "./vision_tower";
-  if (!isHubName(config.vision.tower)) await writeTower(network, `${folder}/vision_tower`, state);
+  const shards = await io.writeShardedSafetensors(folder, state, { maxShardBytes, metadata });
+  const isOnHub = isHubName(config.vision.tower);
+  const tower = isOnHub ? config.vision.tower : "./vision_tower";
+  const towerFiles = isOnHub ? [] : await writeTower(network, folder, "vision_tower", state);
   const vision = { ...config.vision, tower, width: network.image_tower.config.width };
   const json = { ...medMoeConfigJson({ ...config, vision }), torch_dtype: TORCH_NAMES[dtype] };
   await writeJson(`${folder}/config.json`, json);
+  return [...shards, ...towerFiles, "config.json"];
 }
 
 /**
  * Writes what stage 1 leaves: config.json and mm_projector.bin, to be loaded with the language model that it was trained for.
  */
 export async function saveProjector(network: MedMoeNetwork, folder: string, dtype: SavedDType = "BF16"): Promise<void> {
-  const own = [...medMoeState(network, dtype)].filter(({ name }) => name.startsWith(PROJECTOR_PREFIX));
-  await io.writePytorch(`${folder}/mm_projector.bin`, own);
+  await writeProjectorFile(network, `${folder}/mm_projector.bin`, dtype);
   const { config } = network;
   const vision = { ...config.vision, width: network.image_tower.config.width };
   await writeJson(`${folder}/config.json`, medMoeConfigJson({ ...config, vision }));
+}
+
+/** The projector's tensors by their published names, as PyTorch has them. */
+export async function writeProjectorFile(network: MedMoeNetwork, file: string, dtype: SavedDType): Promise<void> {
+  const own = [...medMoeState(network, dtype)].filter(({ name }) => name.startsWith(PROJECTOR_PREFIX));
+  await io.writePytorch(file, own);
 }
 
 /** `owner/name`, and no path. */
@@ -95,14 +102,17 @@ const isHubName = (tower: string | null): tower is string => tower !== null && /
 async function writeTower(
   { image_tower: { config } }: MedMoeNetwork,
   folder: string,
+  inside: string,
   state: readonly io.WritableTensor[],
-): Promise<void> {
+): Promise<string[]> {
   const own = state
     .filter(({ name }) => name.startsWith(TOWER_PREFIX))
     .map((tensor) => ({ ...tensor, name: tensor.name.slice(TOWER_PREFIX.length) }));
-  await io.writeSafetensors(`${folder}/model.safetensors`, own, { metadata: { format: "pt" } });
-  await writeJson(`${folder}/preprocessor_config.json`, clipImageJson(config));
-  await writeJson(`${folder}/config.json`, clipConfigJson(config));
+  const files = ["model.safetensors", "preprocessor_config.json", "config.json"].map((name) => `${inside}/${name}`);
+  await io.writeSafetensors(`${folder}/${files[0]}`, own, { metadata: { format: "pt" } });
+  await writeJson(`${folder}/${files[1]}`, clipImageJson(config));
+  await writeJson(`${folder}/${files[2]}`, clipConfigJson(config));
+  return files;
 }
 
 const TORCH_NAMES: Readonly<Record<SavedDType, string>> = { F32: "float32", F16: "float16", BF16: "bfloat16" };

@@ -9,6 +9,7 @@ import { sameConfig, stateFile } from "../training/run-state.js";
 import { type Family, type MoeConfig, moeLayers, TRAIN_MODULES } from "./config.js";
 import { loadMedMoe } from "./load.js";
 import { toMixtures } from "./mixture.js";
+import { isRouter } from "./names.js";
 import type { MedMoeNetwork } from "./network.js";
 import { DomainRouter, loadRouter } from "./router.js";
 import { trainRouter } from "./router-training.js";
@@ -107,7 +108,7 @@ async function tune(
 }
 
 /** The network that the stage starts with, asking for the gradients that it trains, and the model's tokenizer. */
-async function startingPoint(config: TuningConfig, { device }: MedMoeTrainOptions) {
+export async function startingPoint(config: TuningConfig, { device }: Pick<MedMoeTrainOptions, "device">) {
   const { model, tower, seed } = config;
   const projector = config.projector && (await projectorFile(config.projector));
   const loaded = await loadMedMoe(model, { device, tower, seed, projector });
@@ -129,6 +130,7 @@ async function startingPoint(config: TuningConfig, { device }: MedMoeTrainOption
     selectTrainable(network, config.stage, { paper: config.stage === "moe" && config.trains === "paper" });
     alsoTrain(network, config);
     if (config.lora) adapt(network, config, config.lora, init);
+    if (config.stage === "moe" && config.trainRouter) trainRouters(network);
     network.model.checkpointLayers = config.checkpointLayers;
     nn.namePaths(network);
     return { network, tokenizer, files };
@@ -187,11 +189,14 @@ function mixturesOf(config: MoeTuningConfig, family: Family, n: number, router: 
 function alsoTrain(network: MedMoeNetwork, config: TuningConfig): void {
   if (config.alsoTrain.includes("tower")) network.image_tower.requiresGrad();
   if (config.alsoTrain.includes("language")) {
-    for (const [path, p] of network.model.namedParameters()) if (!/\.mlp\.wg\./.test(path)) p.requiresGrad = true;
+    for (const [path, p] of network.model.namedParameters()) if (!isRouter(`model.${path}`)) p.requiresGrad = true;
     network.lm_head.requiresGrad();
   }
-  if (config.stage === "moe" && config.trainRouter)
-    for (const [path, p] of network.model.namedParameters()) if (/\.mlp\.wg\./.test(path)) p.requiresGrad = true;
+}
+
+/** After adapters, which freeze the language model. */
+function trainRouters(network: MedMoeNetwork): void {
+  for (const [path, p] of network.namedParameters()) if (isRouter(path)) p.requiresGrad = true;
 }
 
 /** Linear layers of the blocks by the end of their names. */

@@ -92,12 +92,8 @@ export async function restoreState<Name extends string>(
   { parameters, optimizer, scaler }: Trained,
   names: readonly Name[],
 ): Promise<Record<Name, number[]>> {
-  const stored = new Map(reader.names.map((n) => [n, reader.get(n)]));
-  const shapes = new Map([...stored].flatMap(([n, t]) => (n.startsWith("model.") ? [[n.slice(6), t] as const] : [])));
-  const all = [...parameters];
-  nn.checkParameters(all, shapes, reader.file);
-  for (const [name, p] of all) p.write(await io.readFloat32(reader.get(`model.${name}`)));
-  for (const [name, t] of stored) {
+  await restoreParameters(reader, [...parameters]);
+  for (const [name, t] of reader.names.map((n) => [n, reader.get(n)] as const)) {
     const [, group, slot] = /^(optimizer|scaler)\.(.*)$/.exec(name) ?? [];
     if (group) (group === "scaler" ? scaler : optimizer)?.slot(slot)?.write(await io.readFloat32(t));
   }
@@ -109,6 +105,17 @@ export async function restoreState<Name extends string>(
     histories[name] = Array.from(new Float64Array(new Uint8Array(bytes).buffer));
   }
   return histories;
+}
+
+/** Writes the saved values of the model back. Throws where one is missing or of another shape, before the first. */
+export async function restoreParameters(
+  reader: io.CheckpointReader,
+  parameters: readonly (readonly [string, Tensor])[],
+): Promise<void> {
+  const own = reader.names.filter((name) => name.startsWith("model."));
+  const shapes = new Map(own.map((name) => [name.slice("model.".length), reader.get(name)]));
+  nn.checkParameters(parameters, shapes, reader.file);
+  for (const [name, p] of parameters) p.write(await io.readFloat32(reader.get(`model.${name}`)));
 }
 
 /** What a resumed run has to be told where other arithmetic goes on: null on the same device and instruction set. */
