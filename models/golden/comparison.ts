@@ -10,6 +10,8 @@ export interface Row {
   readonly tolerance: number;
   /** Values that were compared. */
   readonly elements: number;
+  /** Values that were left out because rounding noise decides them; null where none may be. */
+  readonly masked: number | null;
   /** error <= tolerance. */
   readonly passed: boolean;
 }
@@ -18,6 +20,9 @@ export interface Golden {
   readonly values: ArrayLike<number>;
   readonly integer: boolean;
 }
+
+/** Whether an element is compared; else it is masked. */
+export type Counts = (i: number) => boolean;
 
 /** Collects comparisons of one scenario and knows which golden tensors nobody asked for. */
 export class Comparison {
@@ -45,9 +50,9 @@ export class Comparison {
     return [...this.#expected.keys()].filter((n) => !this.#seen.has(n));
   }
 
-  /** |difference| <= tolerance · max(1, largest reference magnitude). */
-  forward(tensor: string, got: ArrayLike<number>, tolerance: number): void {
-    this.#compare(tensor, got, tolerance, (largest) => Math.max(1, largest));
+  /** |difference| <= tolerance · max(1, largest reference magnitude), over the elements that `counts` says. */
+  forward(tensor: string, got: ArrayLike<number>, tolerance: number, counts?: Counts): void {
+    this.#compare(tensor, got, tolerance, (largest) => Math.max(1, largest), counts);
   }
 
   /** |difference| <= tolerance · largest reference magnitude. */
@@ -56,7 +61,7 @@ export class Comparison {
   }
 
   /** |difference| <= tolerance, over the elements that `counts` says. */
-  absolute(tensor: string, got: ArrayLike<number>, tolerance: number, counts: (i: number) => boolean): void {
+  absolute(tensor: string, got: ArrayLike<number>, tolerance: number, counts: Counts): void {
     this.#compare(tensor, got, tolerance, () => 1, counts);
   }
 
@@ -66,7 +71,7 @@ export class Comparison {
     if (!expected) return;
     let wrong = Math.abs(expected.length - got.length);
     for (let i = 0; i < expected.length; i++) if (expected[i] !== got[i]) wrong++;
-    this.#add(tensor, wrong, 0, expected.length);
+    this.#add(tensor, wrong, 0, expected.length, null);
   }
 
   /** |difference| <= tolerance · scale. */
@@ -79,7 +84,7 @@ export class Comparison {
     got: ArrayLike<number>,
     tolerance: number,
     scaleOf: (largest: number) => number,
-    counts: (i: number) => boolean = () => true,
+    counts: Counts | null = null,
   ): void {
     const expected = this.#take(tensor);
     if (!expected) return;
@@ -88,12 +93,13 @@ export class Comparison {
     let compared = 0;
     for (let i = 0; i < expected.length; i++) largest = Math.max(largest, Math.abs(expected[i]));
     for (let i = 0; i < expected.length; i++) {
-      if (!counts(i)) continue;
+      if (counts && !counts(i)) continue;
       compared++;
       const difference = Math.abs(got[i] - expected[i]);
       if (!(difference <= worst)) worst = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
     }
-    this.#add(tensor, worst / scaleOf(largest), tolerance, compared);
+    const masked = counts && expected.length - compared;
+    this.#add(tensor, worst / scaleOf(largest), tolerance, compared, masked);
   }
 
   #take(tensor: string): ArrayLike<number> | null {
@@ -103,7 +109,8 @@ export class Comparison {
     return golden.values;
   }
 
-  #add(tensor: string, error: number, tolerance: number, elements: number): void {
-    this.rows.push({ scenario: this.#scenario, tensor, error, tolerance, elements, passed: error <= tolerance });
+  #add(tensor: string, error: number, tolerance: number, elements: number, masked: number | null): void {
+    const passed = error <= tolerance;
+    this.rows.push({ scenario: this.#scenario, tensor, error, tolerance, elements, masked, passed });
   }
 }

@@ -57,8 +57,10 @@ function summary({ rows, missed, passed }: VerifyReport): string {
     r.passed ? "ok" : "BEYOND",
   ]);
   const failed = rows.filter((r) => !r.passed).length;
+  const masked = rows.reduce((sum, r) => sum + (r.masked ?? 0), 0);
   const lines = [
     table([["scenario", "tensor", "values", "worst error", "tolerance", ""], ...body]),
+    ...(masked > 0 ? [`${count(masked)} values left out: rounding noise decides them in AdamW's steps`] : []),
     ...missed.map((m) => `not compared: ${m.scenario}: ${m.tensor}: ${m.reason}`),
     `${rows.length} compared, ${failed} beyond tolerance, ${missed.length} not compared: ${passed ? "passed" : "FAILED"}`,
   ];

@@ -14,29 +14,17 @@ import {
   tensor,
   zeros,
 } from "../../../engine/index.js";
-import type { FeedForward } from "../../decoder/feed-forward.js";
 import { KeyValueCache } from "../../decoder/key-value-cache.js";
-import type { Comparison } from "../../golden/comparison.js";
 import { IMAGE_TOKEN } from "../image-tokens.js";
 import { loadMedMoe } from "../load.js";
-import type { MedMoeNetwork, Spliced } from "../network.js";
+import type { Spliced } from "../network.js";
 import { DomainRouter, pooledFeature } from "../router.js";
-import type { Sample } from "../splice.js";
 import { selectTrainable } from "../stages.js";
-import type { GoldenFile } from "./golden.js";
-import type { Manifest } from "./manifest.js";
+import { auxLoss, deviceOf, type ModelRun, samplesOf } from "./batch.js";
 import { publishedParts, readPart } from "./parts.js";
-import { Probe } from "./probe.js";
+import { type Probe, probe } from "./probe.js";
 import { compareChoices } from "./routing.js";
-
-/** What a scenario computes with. */
-export interface ModelRun {
-  readonly network: MedMoeNetwork;
-  readonly golden: GoldenFile;
-  readonly manifest: Manifest;
-  readonly topK: 1 | 2;
-  readonly c: Comparison;
-}
+import { adamwSteps } from "./steps.js";
 
 /** Golden tensors that are given, not computed. */
 export const isInput = (name: string) =>
@@ -58,18 +46,6 @@ export async function verifyModel(
   await training(run);
 }
 
-const deviceOf = ({ lm_head }: MedMoeNetwork) => lm_head.weight.device;
-
-/** Rows of the golden batch without their padding. */
-function samplesOf(golden: GoldenFile): Sample[] {
-  const [ids, mask, labels] = ["input_ids", "attention_mask", "labels"].map((name) => golden.get(name));
-  const [B, L] = ids.shape;
-  return Array.from({ length: B }, (_, b) => {
-    const kept = Array.from({ length: L }, (_, i) => b * L + i).filter((at) => mask.values[at] !== 0);
-    return { ids: kept.map((at) => ids.values[at]), labels: kept.map((at) => labels.values[at]) };
-  });
-}
-
 async function vision({ network, golden, manifest, c }: ModelRun): Promise<void> {
   const { selected, projected } = noGrad(() =>
     scope(() => {
@@ -84,28 +60,8 @@ async function vision({ network, golden, manifest, c }: ModelRun): Promise<void>
   }
 }
 
-/** Puts a probe into each mixture's place; the returned function puts the mixtures back. */
-function probe({ network, golden }: ModelRun): { probes: Map<number, Probe>; remove: () => void } {
-  const probes = new Map<number, Probe>();
-  const device = deviceOf(network);
-  network.model.layers.forEach((layer, i) => {
-    if (!(layer.mlp instanceof nn.MixtureOfExperts)) return;
-    const name = `moe.${i}.gumbel`;
-    const watched = new Probe(layer.mlp, golden.has(name) ? golden.tensor(device, name) : null);
-    probes.set(i, watched);
-    layer.mlp = watched as FeedForward;
-  });
-  const remove = () => {
-    for (const [i, { inner }] of probes) {
-      probes.get(i)?.close();
-      network.model.layers[i].mlp = inner;
-    }
-  };
-  return { probes, remove };
-}
-
 async function training(run: ModelRun): Promise<void> {
-  const { network, manifest, topK } = run;
+  const { network } = run;
   const parts = publishedParts(network.namedParameters(), network.config.family);
   const { probes, remove } = probe(run);
   try {
@@ -117,35 +73,13 @@ async function training(run: ModelRun): Promise<void> {
   }
   selectTrainable(network, "moe");
   const again = probe(run);
-  const decay = manifest.optimizer[`weight_decay_top${topK}`];
-  const { lr, betas, eps, steps } = manifest.optimizer;
-  const trainable = [...parts].filter(([, { p }]) => p.requiresGrad);
-  const paramsBy = (bias: boolean) =>
-    [...new Map(trainable.filter(([name]) => name.endsWith("bias") === bias).map(([name, { p }]) => [p, name]))].map(
-      ([p, name]): [string, Tensor] => [name, p],
-    );
-  using weights = new optim.AdamW(paramsBy(false), { lr, betas, eps, weightDecay: decay });
-  using biases = new optim.AdamW(paramsBy(true), { lr, betas, eps, weightDecay: 0 });
-  const losses: number[] = [];
   try {
-    for (let step = 1; step <= steps; step++) {
-      network.zeroGrad();
-      losses.push(await lossOf(run));
-      weights.step();
-      biases.step();
-      for (const [name, part] of trainable) {
-        const golden = `adamw${step}.${name}`;
-        if (run.c.has(golden)) run.c.forward(golden, await readPart(part.p, part), manifest.tolerance.forward);
-      }
-    }
+    await adamwSteps(run, parts);
   } finally {
     network.zeroGrad();
     again.remove();
   }
-  for (const name of ["loss.per_step", "manifest.loss"]) run.c.forward(name, losses, manifest.tolerance.forward);
 }
-
-const auxLoss = ({ manifest, topK }: ModelRun) => manifest.aux_coef[`top${topK}`];
 
 /** Everything between the images and the loss. */
 async function forward(run: ModelRun, probes: ReadonlyMap<number, Probe>): Promise<void> {
@@ -219,18 +153,6 @@ async function gradients(run: ModelRun, parts: ReturnType<typeof publishedParts>
 }
 
 const shifted = (spliced: Spliced, shift: Tensor): Spliced => ({ ...spliced, embeds: add(spliced.embeds, shift) });
-
-/** The loss; its gradients are left in the parameters. */
-async function lossOf(run: ModelRun): Promise<number> {
-  const { network, golden } = run;
-  using loss = scope(() => {
-    const pixels = golden.tensor(deviceOf(network), "pixel_values");
-    const { loss } = network.loss(samplesOf(golden), pixels, { auxLoss: auxLoss(run) });
-    loss.backward();
-    return loss;
-  });
-  return loss.item();
-}
 
 /** The most likely next token, again and again, from keys and values that are kept. */
 async function greedy({ network, golden, manifest, c }: ModelRun): Promise<void> {

@@ -1,4 +1,6 @@
 import { balanceLoss, keep, linear, nn, noGrad, reshape, type Tensor } from "../../../engine/index.js";
+import type { FeedForward } from "../../decoder/feed-forward.js";
+import { deviceOf, type ModelRun } from "./batch.js";
 
 /** What a mixture saw and gave in one forward; null for what it does not have. */
 export interface Seen {
@@ -52,4 +54,24 @@ export class Probe extends nn.Module {
     for (const t of [...Object.values(this.#seen ?? {}), this.#noise]) t?.dispose();
     this.#seen = null;
   }
+}
+
+/** Puts a probe into each mixture's place; the returned function puts the mixtures back. */
+export function probe({ network, golden }: ModelRun): { probes: Map<number, Probe>; remove: () => void } {
+  const probes = new Map<number, Probe>();
+  const device = deviceOf(network);
+  network.model.layers.forEach((layer, i) => {
+    if (!(layer.mlp instanceof nn.MixtureOfExperts)) return;
+    const name = `moe.${i}.gumbel`;
+    const watched = new Probe(layer.mlp, golden.has(name) ? golden.tensor(device, name) : null);
+    probes.set(i, watched);
+    layer.mlp = watched as FeedForward;
+  });
+  const remove = () => {
+    for (const [i, { inner }] of probes) {
+      probes.get(i)?.close();
+      network.model.layers[i].mlp = inner;
+    }
+  };
+  return { probes, remove };
 }

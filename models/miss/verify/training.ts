@@ -1,5 +1,6 @@
 import { type Device, optim, scope } from "../../../engine/index.js";
 import type { Comparison } from "../../golden/comparison.js";
+import { isNoise, roundingNoise } from "../../golden/rounding-noise.js";
 import { maximum, sumOf } from "../../golden/sums.js";
 import { peftName, type Root } from "../adaptation.js";
 import type { MissNetwork } from "../network.js";
@@ -33,14 +34,17 @@ export async function training(
     const norm = Math.sqrt(sumOf(Array.from(values, (v) => v * v)));
     c.scaled(`manifest.grad_norm.${name}`, [norm], relative, scale);
   }
+  const noise = roundingNoise(maximum([...gradients.values()].map(maximum)));
   using optimizer = new optim.AdamW(named, { lr, betas, eps, weightDecay });
   optimizer.step();
   for (const [path, p] of named) {
     const name = peftName(path, wrapped);
     if (!c.has(`step1.${name}`)) continue;
     // The first step is about lr · sign(g): where g is rounding noise its sign is, too.
-    const gradient = c.values(`grad.${name}`) ?? (gradients.get(name) as ArrayLike<number>);
-    c.absolute(`step1.${name}`, await p.data(), step1, (i) => Math.abs(gradient[i]) > 1e-5);
+    const own = gradients.get(name) as ArrayLike<number>;
+    const golden = c.values(`grad.${name}`) ?? own;
+    const decided = (i: number) => !isNoise(Math.max(Math.abs(own[i]), Math.abs(golden[i])), noise);
+    c.absolute(`step1.${name}`, await p.data(), step1, decided);
   }
   const golden = c.values("manifest.losses_over_5_steps");
   if (!golden) return;
