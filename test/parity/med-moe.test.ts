@@ -31,6 +31,8 @@ for (const name of ["reference", "cpu", "webgpu"] as const) {
       expect(rows.filter((r) => !r.passed)).toEqual([]);
       expect(passed).toBe(true);
       expect(device.memory().allocations, "allocations left behind").toBe(before);
+      // A debug device keeps what was freed, and looks at its guards again and again.
+      device.pool.trim();
     });
   });
 }
