@@ -13,7 +13,7 @@ import { Weights } from "./weights.js";
 export interface MedMoeLoadOptions {
   /** An open device. */
   readonly device: Device;
-  /** How weights are stored on it; routers are f32 always. Default f32. */
+  /** How weights are stored on it, those of routers too: as published, they route in f32 with rounded weights. Default f32. */
   readonly dtype?: FloatDType;
   /** Folder of the language model that a folder of stage 1, which holds a projector only, was trained for. */
   readonly base?: string;

@@ -39,10 +39,11 @@ type Mlp = SwiGluMlp | PhiMlp;
 export class ResidualMixture extends nn.MixtureOfExperts {
   coefficient: nn.Linear;
 
-  constructor(init: nn.Initializer, options: nn.MixtureOfExpertsOptions) {
+  /** `first` gives the first values of the coefficient, where those of all else come from somewhere. */
+  constructor(init: nn.Initializer, options: nn.MixtureOfExpertsOptions, first: nn.Initializer = init) {
     super(init, options);
     if (!this.shared) throw new OptionError("A residual mixture (moe.use_residual) needs a meta expert.");
-    this.coefficient = new nn.Linear(init, options.width, 2);
+    this.coefficient = new nn.Linear(first, options.width, 2);
   }
 
   override forward(x: Tensor, given?: nn.MoeInputs): nn.MoeOutput {
@@ -71,17 +72,20 @@ export function addMixtures(network: MedMoeNetwork, init: nn.Initializer, form: 
 
 /**
  * Turns dense layers into mixtures, as stage 3 starts: each expert is a copy of the layer's MLP, the meta expert is that MLP
- * itself, and every mixture gets the same router, frozen. So y = (p + 1) mlp(x) at first: the function is not preserved.
+ * itself, and every mixture gets the same router, frozen. So y = (p + 1) mlp(x) at first: the function is not preserved. Residual
+ * mixtures also weigh their branches by a linear map, whose first values depend on `seed`.
  */
-export function toMixtures(network: MedMoeNetwork, moe: MoeConfig, router: DomainRouter): void {
+export function toMixtures(network: MedMoeNetwork, moe: MoeConfig, router: DomainRouter, { seed = 0 } = {}): void {
   const { config, model } = network;
   if (config.moe) throw new OptionError("The model has mixtures already: convert one of dense layers.");
   checkRouter(router.fc1.weight.shape, config.decoder.width, moe, "The router");
   const { weight } = network.lm_head;
-  const init = new nn.Initializer(weight.device, 0, { dtype: weight.dtype as nn.Initializer["dtype"], empty: true });
+  const dtype = weight.dtype as nn.Initializer["dtype"];
+  const init = new nn.Initializer(weight.device, seed, { dtype, empty: true });
+  const first = new nn.Initializer(weight.device, seed, { dtype });
   moe.layers.forEach((layer, i) => {
     const mlp = model.layers[layer].mlp as Mlp;
-    const made = mixture(init, config, moe, moe.experts[i], PUBLISHED_FORM, mlp);
+    const made = mixture(init, config, moe, moe.experts[i], PUBLISHED_FORM, mlp, first);
     noGrad(() =>
       scope(() => {
         copyExperts(mlp, made.experts as nn.Experts, moe.experts[i]);
@@ -112,6 +116,7 @@ function mixture(
   experts: number,
   { routerBias }: MixtureForm,
   shared: Mlp | null,
+  first = init,
 ): nn.MixtureOfExperts {
   const { width, hidden } = decoder;
   const published = nn.moePresets.medMoe({ width, hidden, experts, topK });
@@ -122,7 +127,7 @@ function mixture(
     router: { ...published.router, bias: routerBias },
     shared,
   };
-  return residual ? new ResidualMixture(init, options) : new nn.MixtureOfExperts(init, options);
+  return residual ? new ResidualMixture(init, options, first) : new nn.MixtureOfExperts(init, options);
 }
 
 /** Each expert of the stacks becomes the MLP. */

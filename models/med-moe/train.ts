@@ -156,7 +156,7 @@ async function becomeMixture(network: MedMoeNetwork, config: MoeTuningConfig, in
     ? await loadRouter(config.router, init.device)
     : new DomainRouter(init, decoder.width, config.experts);
   try {
-    toMixtures(network, mixturesOf(config, network.config.family, decoder.layers, router), router);
+    toMixtures(network, mixturesOf(config, network.config.family, decoder.layers, router), router, config);
   } finally {
     router.dispose();
   }
