@@ -1,7 +1,7 @@
 import type { Binding, Memory } from "../../bindings/device.js";
 import { BYTES } from "../../bindings/device.js";
 import { decodeBf16, decodeF16, encodeBf16, encodeF16 } from "../../bindings/half.js";
-import { roundTo } from "../../engine/check/fill.js";
+import { rounded } from "../../engine/check/fill.js";
 import type { AnyPass, DType, FloatDType, NumberArray } from "../../kernels/contract.js";
 import { expectClose } from "./compare.js";
 
@@ -38,13 +38,13 @@ export async function checkPass(
   binding.launch(pass, dtype, memories, params);
 
   // Rounded as they are stored; one array given twice is one array here, too.
-  const rounded = new Map<NumberArray, Float64Array>();
+  const stored = new Map<NumberArray, Float64Array>();
   for (const name of pass.bufferNames) {
     const values = arrays[name];
-    if (values) rounded.set(values, rounded.get(values) ?? Float64Array.from(values, roundTo[storedAs(name)]));
+    if (values && !stored.has(values)) stored.set(values, rounded(Float64Array.from(values), storedAs(name)));
   }
   const expected = Object.fromEntries(
-    pass.bufferNames.map((name) => [name, arrays[name] ? (rounded.get(arrays[name]) as Float64Array) : null]),
+    pass.bufferNames.map((name) => [name, arrays[name] ? (stored.get(arrays[name]) as Float64Array) : null]),
   );
   pass.reference(expected, params);
   for (const [i, name] of pass.bufferNames.entries()) {
