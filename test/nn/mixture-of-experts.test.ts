@@ -68,6 +68,15 @@ const routing = fc
   .map((r) => ({ ...r, K: Math.min(r.k, r.E) }));
 type Case = typeof routing extends fc.Arbitrary<infer R> ? R : never;
 
+/** Routings at the edges, which every property is asked about: the last one has all tokens on one expert. */
+const plain = { T: 7, E: 4, K: 2, k: 2, skew: 0, normalize: false, score: "softmax", seed: 1 } as const;
+const EDGES: readonly Case[] = [
+  { ...plain, T: 1 },
+  { ...plain, E: 1, K: 1, k: 1 },
+  { ...plain, K: 4, k: 4 },
+  { ...plain, T: 24, K: 1, k: 1, skew: 30 },
+];
+
 function mixture(device: Device, { E, K, normalize, score }: Case): nn.MixtureOfExperts {
   return new nn.MixtureOfExperts(new nn.Initializer(device, 3), {
     width: WIDTH,
@@ -125,7 +134,7 @@ describe.each(Object.entries(devices))("any routing on %s", (_, device) => {
         using y = scope(() => layer.forward(x).y);
         expectClose("y", await y.data(), await dense(layer, x, c), 3e-6);
       }),
-      { numRuns: runs },
+      { numRuns: runs, examples: EDGES.map((c) => [c]) },
     );
   });
 
@@ -147,7 +156,7 @@ describe.each(Object.entries(devices))("any routing on %s", (_, device) => {
         moved.dispose();
         later.dispose();
       }),
-      { numRuns: runs },
+      { numRuns: runs, examples: EDGES.map((c) => [c]) },
     );
   });
 
@@ -177,7 +186,13 @@ describe.each(Object.entries(devices))("any routing on %s", (_, device) => {
         expect(Array.from(lists.subarray(order + kept, order + T * K)).every((choice) => choice === -1)).toBe(true);
         for (let choice = 0; choice < T * K; choice++) expect(lists[position + choice] >= 0).toBe(seen.has(choice));
       }),
-      { numRuns: runs },
+      {
+        numRuns: runs,
+        examples: EDGES.flatMap((c): [Case, number | null][] => [
+          [c, null],
+          [c, 3],
+        ]),
+      },
     );
   });
 });
