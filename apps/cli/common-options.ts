@@ -24,7 +24,7 @@ export function addCommonOptions(command: Command): Command {
     .option(
       "--memory <size>",
       "largest memory on the device, as 800MB or 4GB (default: nine tenths of what is here)",
-      size,
+      byteSize,
     )
     .option("--json <file>", 'also write the result as JSON; "-" is standard output')
     .option("--debug", "show where in the program an error came from")
@@ -53,7 +53,8 @@ function threadCount(text: string): number {
 
 const UNITS: Readonly<Record<string, number>> = { kB: 1e3, MB: 1e6, GB: 1e9 };
 
-function size(text: string): number {
+/** A size with its unit, in bytes. */
+export function byteSize(text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)(kB|MB|GB)$/.exec(text) ?? [];
   const bytes = Math.floor(Number(number) * UNITS[unit]);
   if (!(bytes > 0)) throw new InvalidArgumentError("It is a size above 0 with its unit: 800MB, 4GB.");

@@ -26,6 +26,11 @@ export function consilium(
   return outcome([process.execPath, bin, ...args], interfere);
 }
 
+/** The command with `input` on its standard input. */
+export function consiliumReading(input: string, args: readonly string[]): Promise<Outcome> {
+  return outcome([process.execPath, bin, ...args], undefined, input);
+}
+
 /** The command, which gets the signal as soon as its standard error matches: no step passes meanwhile, however fast. */
 export function consiliumStoppedAt(pattern: RegExp, signal: NodeJS.Signals, args: readonly string[]): Promise<Outcome> {
   const preload = `
@@ -51,9 +56,12 @@ export function consiliumWithMounts(mounts: string, args: readonly string[]): Pr
 function outcome(
   [command, ...args]: readonly string[],
   interfere?: (child: ChildProcess, stderr: string) => void,
+  input?: string,
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
+    // Without input it is at its end at once.
+    child.stdin.end(input);
     let [stdout, stderr] = ["", ""];
     child.stdout.on("data", (data) => {
       stdout += data;
