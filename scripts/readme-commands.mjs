@@ -9,10 +9,11 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const files = process.argv.slice(2);
 if (files.length === 0) files.push("README.md", "examples/stories260k/README.md", "docs/extending.md");
 
-/** Parts of commands that CI runs in another form, or null for what it runs elsewhere. */
+/** Parts of commands that CI runs in another form, one after the other; null for what it runs elsewhere. */
 const SHORT = [
   [/^npm run demo$/, "npm run demo -- --fast --out runs/readme"],
-  [/ --out runs\/(own|tiny)$/, ' --out "$(mktemp -d)"'],
+  [/ --out runs\/(own|tiny|release)$/, ' --out "$(mktemp -d)"'],
+  [/ runs\/demo\//, " runs/readme/"],
   [/^npm test$/, null],
   [/^git clone/, null],
   [/^cd /, null],
@@ -33,8 +34,10 @@ for (const file of files) {
     if (language === "sh")
       for (const line of block.split("\n").map((l) => l.replace(/\s+#.*$/, "").trim())) {
         if (!line || line.startsWith("#")) continue;
-        const rule = SHORT.find(([pattern]) => pattern.test(line));
-        const command = rule ? rule[1] && line.replace(...rule) : line;
+        const command = SHORT.reduce((text, [pattern, other]) => {
+          if (text === null || !pattern.test(text)) return text;
+          return other === null ? null : text.replace(pattern, other);
+        }, line);
         if (command) run(command, "bash", ["-c", command]);
         else console.log(`not here: ${line}`);
       }

@@ -36,7 +36,7 @@ async function answers(turns: readonly string[], images: readonly string[]): Pro
   return messages.flatMap(({ role, text }) => (role === "assistant" ? [text] : []));
 }
 
-describe("chat", () => {
+describe("chat", { timeout: TIMEOUT }, () => {
   test("--message once for each turn: standard output has the library's answers and nothing else", async () => {
     const args = asked(
       ...WITH_IMAGE,
