@@ -3,7 +3,7 @@ import {
   type Conversation,
   MedMoe,
   type MedMoeAnswer,
-  MedMoeAnswerer,
+  type MedMoeAnswerer,
   QuestionError,
   questionText,
   refuse,

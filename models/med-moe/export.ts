@@ -9,7 +9,8 @@ import type { Family } from "./config.js";
 import { hasCheckpoint, loadMedMoe, type MedMoeLoadOptions } from "./load.js";
 import type { MedMoeNetwork } from "./network.js";
 import { type SavedDType, saveMedMoe, writeProjectorFile } from "./save.js";
-import { startingPoint } from "./train.js";
+import { located, startingPoint } from "./train.js";
+import type { FoundModel } from "./train-options.js";
 import { openMedMoeState } from "./train-state.js";
 
 /** What `exportMedMoe` takes besides the folders. */
@@ -18,6 +19,8 @@ export interface MedMoeExportOptions extends Omit<MedMoeLoadOptions, "dtype" | "
   readonly dtype?: SavedDType;
   /** As `writeShardedSafetensors` takes it. Default 5 GB. */
   readonly maxShardBytes?: number;
+  /** Finds what the settings of a run name. Default: names are paths. */
+  find?(name: string): Promise<FoundModel>;
 }
 
 /** What was exported. */
@@ -53,11 +56,11 @@ interface Source {
 export async function exportMedMoe(
   folder: string,
   out: string,
-  { dtype = "BF16", maxShardBytes, ...parts }: MedMoeExportOptions,
+  { dtype = "BF16", maxShardBytes, find, ...parts }: MedMoeExportOptions,
 ): Promise<ExportedMedMoe> {
   if (await platform.exists(`${out}/config.json`))
     throw new OptionError(`${out} holds a model already. Remove it, or write elsewhere.`);
-  const { network, tokenizer, step, unused } = await open(folder, dtype, parts);
+  const { network, tokenizer, step, unused } = await open(folder, dtype, parts, find);
   using _ = network;
   const routers = await routerOf(network);
   const files = await withMergedAdapters(network, () => saveMedMoe(network, out, { dtype, maxShardBytes }));
@@ -90,9 +93,14 @@ const generationConfig = ({ begin, end, pad }: MedMoeNetwork["config"]["tokens"]
 
 type Parts = Omit<MedMoeLoadOptions, "dtype" | "seed">;
 
-async function open(folder: string, dtype: SavedDType, parts: Parts): Promise<Source> {
+async function open(
+  folder: string,
+  dtype: SavedDType,
+  parts: Parts,
+  find: MedMoeExportOptions["find"],
+): Promise<Source> {
   const isRun = !(await hasCheckpoint(folder)) && (await platform.exists(stateFile(folder)));
-  return isRun ? openRun(folder, parts) : openModel(folder, dtype, parts);
+  return isRun ? openRun(folder, parts, find) : openModel(folder, dtype, parts);
 }
 
 async function openModel(folder: string, dtype: SavedDType, parts: Parts): Promise<Source> {
@@ -137,7 +145,11 @@ function held(dtype: SavedDType, { name }: Device): FloatDType {
 }
 
 /** The model of a run's last checkpoint: what the run started from, and what it changed so far. */
-async function openRun(folder: string, { device, topK, ...others }: Parts): Promise<Source> {
+async function openRun(
+  folder: string,
+  { device, topK, ...others }: Parts,
+  find: MedMoeExportOptions["find"],
+): Promise<Source> {
   const [other] = Object.entries(others).flatMap(([name, value]) => (value === undefined ? [] : [name]));
   if (other !== undefined || topK !== undefined)
     throw new OptionError(
@@ -152,7 +164,7 @@ async function openRun(folder: string, { device, topK, ...others }: Parts): Prom
         "it is a run of stage router, which makes no model",
         "Give its router.pth to stage moe, and export what that writes",
       );
-    const { network, files } = await startingPoint(config, { device });
+    const { network, files } = await startingPoint((await located(config, { find })).local, { device });
     try {
       const trained = [...network.namedParameters()].filter(([, p]) => p.requiresGrad);
       await restoreParameters(reader, trained);

@@ -55,9 +55,9 @@ export async function train(given: MedMoeRunConfig, options: MedMoeTrainOptions)
 const PARTS = ["model", "tower", "projector", "router"] as const;
 
 /** The settings with the names by which all that they start from is found again, and with where that is on this machine. */
-async function located<Config extends MedMoeRunConfig>(
+export async function located<Config extends MedMoeRunConfig>(
   named: Config,
-  { find }: MedMoeTrainOptions,
+  { find }: Pick<MedMoeTrainOptions, "find">,
 ): Promise<{ config: Config; local: Config }> {
   const names: Record<string, string> = {};
   const paths: Record<string, string> = {};

@@ -2,7 +2,9 @@ import { type Command, Option } from "commander";
 import { exportMedMoe, readMedMoeConfig, type SavedDType } from "../../../models/index.js";
 import { addCommonOptions, byteSize, type CommonOptions, openChosenDevice } from "../common-options.js";
 import { count } from "../format.js";
+import { Interruption } from "../interruption.js";
 import { addMedMoeParts, type MedMoeModelOptions, medMoePlaces } from "../med-moe-model.js";
+import { resolveModel } from "../model-path.js";
 import { say, writeJson } from "../output.js";
 
 interface Options extends CommonOptions, MedMoeModelOptions {
@@ -44,7 +46,11 @@ async function run(given: string, options: Options): Promise<void> {
   const { to, out, dtype, maxShardSize: maxShardBytes } = options;
   const { folder, parts } = await medMoePlaces(given, options);
   using device = await openChosenDevice(options);
-  const written = await exportMedMoe(folder, out, { ...parts, device, dtype: STORED[dtype], maxShardBytes });
+  const find = async (name: string) => {
+    using interruption = new Interruption("waiting for the network");
+    return await resolveModel(name, options, interruption);
+  };
+  const written = await exportMedMoe(folder, out, { ...parts, device, dtype: STORED[dtype], maxShardBytes, find });
   const { files, step, unused, parameters } = written;
   const { family } = await readMedMoeConfig(out);
   if (unused.length > 0) process.stderr.write(`left out, as the model does not have them: ${unused.join(", ")}\n`);
