@@ -109,8 +109,7 @@ async function tune(
 
 /** The network that the stage starts with, asking for the gradients that it trains, and the model's tokenizer. */
 export async function startingPoint(config: TuningConfig, { device }: Pick<MedMoeTrainOptions, "device">) {
-  const { model, tower, seed } = config;
-  const projector = config.projector && (await projectorFile(config.projector));
+  const { model, tower, projector, seed } = config;
   const loaded = await loadMedMoe(model, { device, tower, seed, projector });
   const { network } = loaded;
   try {
@@ -139,12 +138,6 @@ export async function startingPoint(config: TuningConfig, { device }: Pick<MedMo
     throw error;
   }
 }
-
-/** A folder stands for the file in it. */
-const projectorFile = async (path: string) => {
-  const inside = `${path}/mm_projector.bin`;
-  return (await platform.exists(inside)) ? inside : path;
-};
 
 async function becomeMixture(network: MedMoeNetwork, config: MoeTuningConfig, init: nn.Initializer): Promise<void> {
   const { moe, decoder } = network.config;

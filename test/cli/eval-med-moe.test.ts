@@ -177,7 +177,7 @@ describe("it may end at any time, and goes on where it was", () => {
     same(answers);
   });
 
-  test.each([HERE, ["--devices", "reference,reference"]])("Ctrl-C, %s %s", async (...devices) => {
+  test.each([HERE, ["--devices", "reference,reference"]])("Ctrl-C, %s %s", { timeout: TIMEOUT }, async (...devices) => {
     const answers = join(folder, `stopped${devices[0]}.jsonl`);
     const stopped = await consiliumStoppedAt(/stablelm: 1\/5 questions/, "SIGINT", asked(answers, ...devices));
     expect(stopped.code, stopped.stderr).toBe(130);
@@ -201,22 +201,26 @@ describe("it may end at any time, and goes on where it was", () => {
     }
   });
 
-  test.each([HERE, ["--devices", "reference,reference"]])("an image that is none, %s %s", async (...devices) => {
-    const bad = join(folder, `bad${devices[0]}`);
-    mkdirSync(bad);
-    for (const name of IMAGES) copyFileSync(imageFile(name), join(bad, name));
-    writeFileSync(join(bad, IMAGES[3]), "no image");
-    const answers = join(folder, `bad${devices[0]}.jsonl`);
-    const args = asked(answers, ...devices, "--image-folder", bad);
-    const failed = await consilium(args);
-    expect(failed.code).toBe(1);
-    expect(failed.stderr).toMatch(/question x-1: .*synpic100228\.jpg/);
-    expect(failed.stderr).toMatch(/Answered so far: [34]; the answers so far are in/);
-    copyFileSync(imageFile(IMAGES[3]), join(bad, IMAGES[3]));
-    const { code, stderr } = await consilium(args);
-    expect(code, stderr).toBe(0);
-    same(answers);
-  });
+  test.each([HERE, ["--devices", "reference,reference"]])(
+    "an image that is none, %s %s",
+    { timeout: TIMEOUT },
+    async (...devices) => {
+      const bad = join(folder, `bad${devices[0]}`);
+      mkdirSync(bad);
+      for (const name of IMAGES) copyFileSync(imageFile(name), join(bad, name));
+      writeFileSync(join(bad, IMAGES[3]), "no image");
+      const answers = join(folder, `bad${devices[0]}.jsonl`);
+      const args = asked(answers, ...devices, "--image-folder", bad);
+      const failed = await consilium(args);
+      expect(failed.code).toBe(1);
+      expect(failed.stderr).toMatch(/question x-1: .*synpic100228\.jpg/);
+      expect(failed.stderr).toMatch(/Answered so far: [34]; the answers so far are in/);
+      copyFileSync(imageFile(IMAGES[3]), join(bad, IMAGES[3]));
+      const { code, stderr } = await consilium(args);
+      expect(code, stderr).toBe(0);
+      same(answers);
+    },
+  );
 
   test("under other settings it does not; --restart answers anew", async () => {
     const answers = join(folder, "settings.jsonl");

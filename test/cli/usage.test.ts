@@ -178,7 +178,7 @@ describe("what cannot be done exits with 1 and one clear message", () => {
       [join(bad.nothing, "config.json")],
     ],
 
-    ["no checkpoint", ["info", bad.nothing], [bad.nothing, "no such file"]],
+    ["no checkpoint", ["info", bad.nothing], [bad.nothing, "no such folder or file"]],
     ["an empty folder for a checkpoint", ["info", bad.emptyFolder], ["it is a folder", "model.safetensors"]],
     ["a checkpoint that is not one", ["info", bad.list], ["list.json", "neither a safetensors nor a PyTorch file"]],
     ["tensors that overlap", ["info", bad.safetensors([0, 8], [4, 12])], ['"b" starts at 4, inside tensor "a"']],
