@@ -3,7 +3,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Device, io, nn, noGrad, OptionError, openDevice, ShapeError, scope } from "../../engine/index.js";
+import { rounded } from "../../engine/check/fill.js";
+import {
+  cast,
+  type Device,
+  io,
+  linear,
+  max,
+  nn,
+  noGrad,
+  OptionError,
+  openDevice,
+  ShapeError,
+  scope,
+  softmax,
+  tensor,
+} from "../../engine/index.js";
 import { readAll } from "../../models/golden/read.js";
 import {
   DomainRouter,
@@ -14,6 +29,7 @@ import {
   saveRouter,
 } from "../../models/index.js";
 import { PROJECTOR_PREFIX, storedParts, TOWER_PREFIX } from "../../models/med-moe/names.js";
+import { expectClose } from "../support/compare.js";
 
 const fixtures = fileURLToPath(new URL("../fixtures/med-moe", import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), "consilium-med-moe-"));
@@ -108,6 +124,33 @@ describe("what is published loads", () => {
       expect([...(await wg.weight.data())]).toEqual([...Float32Array.from(golden.get("fc1.weight")!.values)]);
       expect([...(await wg.bias!.data())]).toEqual([...Float32Array.from(golden.get("fc1.bias")!.values)]);
     }
+  });
+
+  test("in a half type, routers too: they route in f32 with rounded weights, as published", async () => {
+    const { network } = await load(join(fixtures, "stablelm"), { dtype: "bf16" });
+    using _ = network;
+    const { wg } = network.model.layers[0].mlp as nn.MixtureOfExperts;
+    expect([...network.parameters()].map((p) => p.dtype)).not.toContain("f32");
+    const name = "model.layers.0.mlp.deepspeed_moe.gate.wg.weight";
+    const exact = (await readAll(join(fixtures, "stablelm"))).get(name)!.values;
+    expect([...(await wg.weight.data())]).toEqual([...rounded(Float64Array.from(exact), "bf16")]);
+    const mixture = network.model.layers[0].mlp as nn.MixtureOfExperts;
+    using x = tensor(
+      Float32Array.from({ length: 3 * 32 }, (_, i) => Math.sin(i)),
+      { device, shape: [3, 32], dtype: "bf16" },
+    );
+    const { weights, p } = noGrad(() =>
+      scope(() => {
+        const { routed } = mixture.forward(x);
+        const logits = linear(cast(x, "f32"), cast(wg.weight, "f32"), cast(wg.bias!, "f32"));
+        return { weights: routed.weights, p: max(softmax(logits), { dim: 1, keepDim: true }) };
+      }),
+    );
+    expect(weights.dtype).toBe("f32");
+    // Rounded to bf16 anywhere, they would be 1e-3 off.
+    expectClose("weights", await weights.data(), await p.data(), 1e-6);
+    weights.dispose();
+    p.dispose();
   });
 
   test("two experts of a token where the config says one", async () => {

@@ -165,11 +165,6 @@ describe("stages of Med-MoE", () => {
     expect(await values("lora", q)).toEqual(await values("base", q));
     const up = "model.layers.1.mlp.up_proj.weight";
     expect(await values("lora", up)).not.toEqual(await values("base", up));
-    await train("lora-moe", moe({ lora: { targets: "ffn", r: 2, alpha: 4 }, lr: 1e-2 }));
-    const expert = "model.layers.2.mlp.deepspeed_moe.experts.deepspeed_experts.0.up_proj.weight";
-    const start = await values("instruct", "model.layers.2.mlp.up_proj.weight");
-    expect(await values("lora-moe", expert)).not.toEqual(start);
-    expect(await values("lora-moe", q)).toEqual(await values("instruct", q));
   }, 240_000);
 
   test("the router's classes, its file, what it names right", async () => {
