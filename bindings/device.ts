@@ -13,6 +13,14 @@ export interface Memory {
   readonly bytes: number;
 }
 
+/** Bytes of an open file. */
+export interface FileRange {
+  /** The operating system's. */
+  readonly descriptor: number;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
 /** Launches that a device keeps to enqueue them again. Opaque beyond that. */
 export interface Recording {
   readonly launches: number;
@@ -89,6 +97,13 @@ export interface Binding {
   /** Raw memory for `length` elements; pooling and the budget are the engine's. Throws when the system refuses. */
   allocate(length: number, dtype: DType): Memory;
   release(memory: Memory): void;
+  /**
+   * Devices that compute in the host's memory: memory that holds these ranges, one after the other, without a copy. It is pages
+   * of the files until it is written, and what is written never reaches them. The files may be closed afterwards, replaced
+   * or removed, but not overwritten or cut short. Null where that cannot be had: the ranges must be there, begin at a multiple of
+   * 8 bytes, and each at the same place of a page as the one before ends.
+   */
+  map?(ranges: readonly FileRange[]): Memory | null;
 
   /**
    * Copies `data` now; the memory changes in the order of the calls. `data` is in the storage format (bf16 as u16) and goes to

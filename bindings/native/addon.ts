@@ -23,6 +23,11 @@ export interface NativeDevice {
   findKernel(symbol: string, library?: string): number;
   /** 64-byte aligned; throws a RangeError when the system refuses. */
   allocate(bytes: number): number;
+  /**
+   * Memory over pages of files: triples of descriptor, offset and bytes, one after the other. 8-byte aligned; private where it is
+   * written. 0 where they cannot be laid out so, or mapped.
+   */
+  map(ranges: Float64Array): number;
   /** Frees after all work submitted so far. */
   release(addresses: Float64Array): void;
   /** Copies `words` command words (see command_stream.h) and enqueues them. Blocks only when too far ahead. */

@@ -45,6 +45,7 @@ Napi::Function Device::define(Napi::Env env) {
                          InstanceAccessor<&Device::threads>("threads"),
                          InstanceMethod<&Device::find_kernel>("findKernel"),
                          InstanceMethod<&Device::allocate>("allocate"),
+                         InstanceMethod<&Device::map>("map"),
                          InstanceMethod<&Device::release>("release"),
                          InstanceMethod<&Device::submit>("submit"),
                          InstanceMethod<&Device::write>("write"),
@@ -125,6 +126,17 @@ Napi::Value Device::allocate(const Napi::CallbackInfo &info) {
   if (address == 0)
     throw Napi::RangeError::New(env, "consilium: the system refuses " + std::to_string(bytes) + " bytes");
   return Napi::Number::New(env, static_cast<double>(address));
+}
+
+Napi::Value Device::map(const Napi::CallbackInfo &info) {
+  const Napi::Env env = info.Env();
+  queue(env);
+  const auto numbers = info[0].As<Napi::Float64Array>();
+  std::vector<FileRange> ranges;
+  for (size_t i = 0; i + 2 < numbers.ElementLength(); i += 3)
+    ranges.push_back({static_cast<int>(numbers[i]), whole_number(numbers.Get(static_cast<uint32_t>(i + 1))),
+                      whole_number(numbers.Get(static_cast<uint32_t>(i + 2)))});
+  return Napi::Number::New(env, static_cast<double>(memory_.map(ranges)));
 }
 
 void Device::release(const Napi::CallbackInfo &info) {

@@ -30,6 +30,7 @@ class Device : public Napi::ObjectWrap<Device> {
 
   Napi::Value find_kernel(const Napi::CallbackInfo &info);
   Napi::Value allocate(const Napi::CallbackInfo &info);
+  Napi::Value map(const Napi::CallbackInfo &info);
   void release(const Napi::CallbackInfo &info);
   void submit(const Napi::CallbackInfo &info);
   void write(const Napi::CallbackInfo &info);

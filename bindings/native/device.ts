@@ -1,5 +1,13 @@
 import type { AnyPass, DType, FloatDType } from "../../kernels/contract.js";
-import { type Binding, BYTES, type DeviceOptions, type Memory, noCounts, type Recording } from "../device.js";
+import {
+  type Binding,
+  BYTES,
+  type DeviceOptions,
+  type FileRange,
+  type Memory,
+  noCounts,
+  type Recording,
+} from "../device.js";
 import type { NativeAddon, NativeDevice } from "./addon.js";
 import { CommandWriter } from "./command-writer.js";
 import * as guards from "./guards.js";
@@ -60,6 +68,19 @@ class CpuBinding implements Binding {
 
   allocate(length: number, dtype: DType): Memory {
     return this.allocateBytes(length * BYTES[dtype]);
+  }
+
+  map(ranges: readonly FileRange[]): Memory | null {
+    // No room for guard zones between the pages of a file.
+    if (this.live) return null;
+    const numbers = ranges.flatMap(({ descriptor, offset, bytes }) => [descriptor, offset, bytes]);
+    const address = this.native.map(Float64Array.from(numbers));
+    return address === 0
+      ? null
+      : new CpuMemory(
+          address,
+          ranges.reduce((sum, { bytes }) => sum + bytes, 0),
+        );
   }
 
   release(memory: Memory): void {

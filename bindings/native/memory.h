@@ -3,8 +3,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <vector>
 
 namespace consilium {
+
+// Bytes [offset, offset + bytes) of an open file.
+struct FileRange {
+  int file;
+  size_t offset;
+  size_t bytes;
+};
 
 // One allocation, 64-byte aligned (2 MiB aligned and offered to huge pages where it is that large). Moves, never
 // copies.
@@ -12,6 +20,9 @@ class Block {
  public:
   Block() = default;
   explicit Block(size_t bytes);  // empty where the system refuses
+  // Pages of files, one range after the other, without a copy; 8-byte aligned. What is written to them is private and
+  // never reaches the files. Empty where they cannot be laid out so: see memory.cc.
+  static Block map(const std::vector<FileRange> &ranges);
   Block(Block &&other) noexcept;
   Block &operator=(Block &&other) noexcept;
   ~Block();
@@ -23,6 +34,9 @@ class Block {
  private:
   void *address_ = nullptr;
   size_t bytes_ = 0;
+  // What munmap gives back; null where the memory is malloc's.
+  void *pages_ = nullptr;
+  size_t page_bytes_ = 0;
 };
 
 // Touched by the JavaScript thread only.
@@ -30,6 +44,8 @@ class Memory {
  public:
   // 0 where the system refuses.
   uintptr_t allocate(size_t bytes);
+  // As Block::map; 0 where that is empty.
+  uintptr_t map(const std::vector<FileRange> &ranges);
   // Hands the block over to whoever frees it; empty where `address` starts no live block.
   Block take(uintptr_t address);
   // Whether [address, address + bytes) lies in one live block.
@@ -37,6 +53,8 @@ class Memory {
   void clear() { blocks_.clear(); }
 
  private:
+  uintptr_t keep(Block block);
+
   std::map<uintptr_t, Block> blocks_;
 };
 
