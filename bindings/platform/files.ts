@@ -6,6 +6,8 @@ export interface FileSource {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
+  /** The operating system's, where there is one: until `close`, a device may map the file by it. */
+  readonly descriptor?: number;
   /**
    * `length` bytes from `offset` on; where the system allows in the beginning of `into`, whose pages are warm when it is used
    * again. Rejects with RangeError beyond the end.

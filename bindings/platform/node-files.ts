@@ -15,6 +15,7 @@ export async function openFile(path: string): Promise<FileSource> {
   return {
     name: path,
     size,
+    descriptor: file.fd,
     async read(offset, length, into) {
       checkRange(path, size, offset, length);
       const bytes = into ? into.subarray(0, length) : new Uint8Array(length);

@@ -1,4 +1,4 @@
-import type { Binding, DeviceName, Memory, Recording, Timing } from "../../bindings/device.js";
+import type { Binding, DeviceName, FileRange, Memory, Recording, Timing } from "../../bindings/device.js";
 import type { AnyPass, DType, FloatDType } from "../../kernels/contract.js";
 import { DeviceError, ShapeError } from "../errors.js";
 import { callBinding, engineErrors } from "./binding-error.js";
@@ -7,7 +7,7 @@ import { LaunchMode } from "./launch-mode.js";
 import { type MemoryReport, Pool } from "./pool.js";
 import { Profiling } from "./profiling.js";
 import { type RandomState, RandomStream } from "./random-stream.js";
-import { Storage } from "./storage.js";
+import { Storage, type Taken } from "./storage.js";
 import { type WarmUpOptions, walkThrough } from "./warm-up.js";
 
 /** What a device has done since it was opened. */
@@ -86,13 +86,38 @@ export class Device {
 
   /** Memory from the pool, not initialised. Throws OutOfMemoryError. @internal */
   allocate(length: number, dtype: DType, label: string): Storage {
+    const storage = new Storage(this, this.#take(length, dtype, label));
+    this.mode.warming?.made(storage, label);
+    return storage;
+  }
+
+  /** Memory that is taken from the pool at its first use: never, where a file is mapped before. @internal */
+  allocateLater(length: number, dtype: DType, label: string): Storage {
+    // What outlives a captured step is none of its memory.
+    return new Storage(this, () => this.mode.once(() => this.#take(length, dtype, label)));
+  }
+
+  #take(length: number, dtype: DType, label: string): Taken {
     if (this.#closed) throw new DeviceError(`${label}: the ${this.name} device is closed. Open it again.`);
     if (length >= 2 ** 32)
       throw new ShapeError(`${label}: ${length} elements; kernels count to 2^32. Split the tensor.`);
-    const { memory, bytes } = this.pool.take(length, dtype, label);
-    const storage = new Storage(this, memory, bytes);
-    this.mode.warming?.made(storage, label);
-    return storage;
+    return this.pool.take(length, dtype, label);
+  }
+
+  /** Makes ranges of files the memory of `storage`, without a copy. False where they stay to be copied. @internal */
+  map(storage: Storage, ranges: readonly FileRange[]): boolean {
+    this.mode.refuseInside("mapping a file");
+    const memory = this.#closed ? null : (this.binding.map?.(ranges) ?? null);
+    if (!memory) return false;
+    storage.map(memory);
+    this.pool.mapped += memory.bytes;
+    return true;
+  }
+
+  /** Gives mapped pages back once the device is done with them. @internal */
+  unmap(memory: Memory): void {
+    this.pool.mapped -= memory.bytes;
+    if (!this.#closed) this.binding.release(memory);
   }
 
   /** Enqueues every launch of a pass; while warming up, only sees to it that they get compiled. @internal */

@@ -8,6 +8,11 @@ import { bindingError } from "./binding-error.js";
 export interface MemoryReport {
   /** Bytes in live tensors, saved tensors and buffers of the engine. */
   readonly live: number;
+  /**
+   * Bytes of files that tensors lie over without a copy: pages of the system's cache, which processes share and the system may
+   * drop and read again. No part of live, peak or budget.
+   */
+  readonly mapped: number;
   /** Bytes kept for reuse. */
   readonly pooled: number;
   /** Bytes that the device holds for itself: scratch of kernels, params, recordings, staging of reads. */
@@ -94,6 +99,8 @@ export class Pool {
   #allocated = 0;
   /** The reserve that `take` takes from. */
   current: number | null = null;
+  /** Bytes of files under tensors, which are never pooled. */
+  mapped = 0;
   readonly budget: number;
   /**
    * Every allocation is new and exact: a guard zone begins at the first byte past the tensor, and nothing is found in
@@ -212,6 +219,7 @@ export class Pool {
   report(): MemoryReport {
     return {
       live: this.#live,
+      mapped: this.mapped,
       pooled: this.#pooled,
       own: this.#binding.ownBytes,
       peak: this.#peak,

@@ -3,6 +3,7 @@ import {
   type CheckpointReader,
   contiguousStrides,
   createReader,
+  rangesOf,
   STORED_BYTES,
   type StoredTensor,
   type WritableTensor,
@@ -135,6 +136,7 @@ function joined(
     shape: stacked,
     byteLength,
     memory: { storage: name, offset: 0, strides: contiguousStrides(stacked) },
+    ranges: rangesOf(pieces),
     async read() {
       const bytes = new Uint8Array(byteLength);
       let at = 0;

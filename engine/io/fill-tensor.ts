@@ -25,12 +25,7 @@ const spare: Uint8Array[] = [];
  * types agree, else converted. Throws ShapeError where they are not as many elements.
  */
 export async function fillTensor(t: Tensor, parts: readonly StoredTensor[]): Promise<void> {
-  const sizes = parts.map(({ byteLength, dtype }) => byteLength / STORED_BYTES[dtype]);
-  if (sizes.reduce((a, b) => a + b, 0) !== t.size)
-    throw new ShapeError(
-      `fillTensor: ${t} holds ${t.size} elements, ${parts.map(({ name }) => name).join(", ")} ${sizes.join(" + ")}.`,
-    );
-  t.check("fillTensor");
+  const sizes = checkSizes("fillTensor", t, parts);
   t.storage.changed();
   // A device takes pieces where whole words begin and end.
   const words = sizes.slice(0, -1).every((n) => (n * BYTES[t.dtype]) % 4 === 0);
@@ -45,6 +40,17 @@ export async function fillTensor(t: Tensor, parts: readonly StoredTensor[]): Pro
       // Uploads that a device has not come to yet are in memory, too.
       await t.device.ready();
     }
+}
+
+/** Elements of each part. Throws ShapeError where they are not those of `t` together, and where `t` is gone. */
+export function checkSizes(use: string, t: Tensor, parts: readonly StoredTensor[]): number[] {
+  const sizes = parts.map(({ byteLength, dtype }) => byteLength / STORED_BYTES[dtype]);
+  if (sizes.reduce((a, b) => a + b, 0) !== t.size)
+    throw new ShapeError(
+      `${use}: ${t} holds ${t.size} elements, ${parts.map(({ name }) => name).join(", ")} ${sizes.join(" + ")}.`,
+    );
+  t.check(use);
+  return sizes;
 }
 
 /** The same bits as a typed array, which needs an aligned beginning. */

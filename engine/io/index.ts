@@ -14,8 +14,16 @@ export {
 } from "./expert-stacks.js";
 export { type FileSource, memoryFile } from "./file-source.js";
 export { fillTensor } from "./fill-tensor.js";
+export { type FillOptions, fillTensors } from "./fill-tensors.js";
 export { type JsonLine, type JsonOptions, parseJson, parseJsonLines } from "./json.js";
-export { type LoadedModel, loadModel, type SaveModelOptions, saveModel, writableTensor } from "./load-model.js";
+export {
+  type LoadedModel,
+  type LoadModelOptions,
+  loadModel,
+  type SaveModelOptions,
+  saveModel,
+  writableTensor,
+} from "./load-model.js";
 export { didYouMean, nearest } from "./nearest.js";
 export { flattenStateDict, openPytorch, openPytorchCheckpoint, type PytorchFile, type TreeValue } from "./pytorch.js";
 export { writePytorch } from "./pytorch-writer.js";

@@ -3,10 +3,14 @@ import type { Module } from "../nn/module.js";
 import type { Tensor } from "../tensor.js";
 import { openCheckpoint } from "./checkpoint.js";
 import { type Numbers, toBytes } from "./convert.js";
-import { fillTensor, STORED } from "./fill-tensor.js";
+import { STORED } from "./fill-tensor.js";
+import { type FillOptions, fillTensors } from "./fill-tensors.js";
 import { adoptQuantization, quantizationMetadata, quantizationOf } from "./quantization.js";
 import { type SafetensorsOptions, writeSafetensors } from "./safetensors-writer.js";
 import type { CheckpointReader, WritableTensor } from "./stored-tensor.js";
+
+/** What `loadModel` takes besides model and file. */
+export type LoadModelOptions = FillOptions;
 
 /** What `loadModel` found. */
 export interface LoadedModel {
@@ -22,13 +26,18 @@ export interface LoadedModel {
  * Rejects with a ShapeError that lists every parameter that the file lacks or has in another shape, before values are
  * copied, and with a FileFormatError for a damaged file. An open reader (`stackExperts` gives one) stays its owner's.
  */
-export async function loadModel(model: Module, source: string | CheckpointReader): Promise<LoadedModel> {
+export async function loadModel(
+  model: Module,
+  source: string | CheckpointReader,
+  options: LoadModelOptions = {},
+): Promise<LoadedModel> {
   const reader = typeof source === "string" ? await openCheckpoint(source) : source;
   try {
     adoptQuantization(model, quantizationOf(reader), (name) => reader.has(name) && reader.get(name).dtype === "U32");
     const parameters = new Map(model.namedParameters());
     model.checkState(new Map(reader.names.map((name) => [name, reader.get(name)])), reader.file);
-    for (const [name, parameter] of parameters) await fillTensor(parameter, [reader.get(name)]);
+    const all = [...parameters].map(([name, tensor]) => ({ tensor, parts: [reader.get(name)] }));
+    await fillTensors(all, options);
     return { unused: reader.names.filter((name) => !parameters.has(name)) };
   } finally {
     if (typeof source === "string") await reader.close();

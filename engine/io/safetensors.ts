@@ -152,6 +152,10 @@ function storedTensor(source: FileSource, dataStart: number, { name, dtype, shap
     },
     readPart: (from, length, into) =>
       readRange(source, dataStart + begin + from, length, `part of tensor "${name}"`, into),
+    ranges:
+      source.descriptor === undefined
+        ? undefined
+        : [{ descriptor: source.descriptor, offset: dataStart + begin, bytes: end - begin }],
   };
   return tensor;
 }

@@ -1,3 +1,4 @@
+import type { FileRange } from "../../bindings/device.js";
 import { DAMAGED, FileFormatError } from "./errors.js";
 import { didYouMean } from "./nearest.js";
 
@@ -58,6 +59,8 @@ export interface StoredTensor extends WritableTensor {
    * `into` may be given to hold them.
    */
   readPart?(from: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
+  /** Where open files have its bytes as they are, one range after the other: what `mapTensor` needs. */
+  readonly ranges?: readonly FileRange[];
 }
 
 /** An open checkpoint: its tensors by name, read one by one. Close it, or hold it with `await using`. */
@@ -102,6 +105,11 @@ export function contiguousStrides(shape: readonly number[]): number[] {
     stride *= Math.max(1, shape[d]);
   }
   return strides;
+}
+
+/** Where open files have the bytes of `tensors`, one after the other; nothing where one has no such place. */
+export function rangesOf(tensors: readonly StoredTensor[]): FileRange[] | undefined {
+  return tensors.every(({ ranges }) => ranges) ? tensors.flatMap(({ ranges }) => ranges ?? []) : undefined;
 }
 
 /** Groups of two or more names that stand for one and the same tensor: tied weights. */

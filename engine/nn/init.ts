@@ -41,7 +41,8 @@ export const kaimingUniform =
  * Half types are for models that only compute: optimisers keep f32 weights (mixed precision is `autocast`). Whatever type a
  * checkpoint has, it is converted as it is loaded. Throws OptionError where the device does not compute in `dtype`.
  *
- * With `empty`, parameters get memory and no values, which is all that a model needs whose weights come from a file.
+ * With `empty`, parameters get no values, and memory at their first use: all that a model needs whose weights come from a file,
+ * which may become the memory itself (`io.loadModel`'s `mapped`).
  */
 export class Initializer {
   /** Where the parameters live. */
@@ -81,6 +82,6 @@ export class Initializer {
 
   #unwritten(shape: Shape): Tensor {
     const size = sizeOf(shape);
-    return new Tensor(this.device.allocate(size, this.dtype, "parameter"), shape, this.dtype, size);
+    return new Tensor(this.device.allocateLater(size, this.dtype, "parameter"), shape, this.dtype, size);
   }
 }

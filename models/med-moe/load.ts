@@ -25,6 +25,12 @@ export interface MedMoeLoadOptions {
   readonly router?: string;
   /** Experts of a token, instead of what config.json says. */
   readonly topK?: 1 | 2;
+  /**
+   * Whether tensors that the files hold as the device wants them (on cpu, of the same type) are pages of the files instead of
+   * copies: loaded in no time, resident once, shared among processes. For files that nobody overwrites or cuts short
+   * meanwhile; replacing or removing them is harmless (`io.FillOptions`). Default false; `MedMoe.load` says true.
+   */
+  readonly mapped?: boolean;
   /** Of the projector's first values, where a language model has none yet. Default 0. */
   readonly seed?: number;
 }
@@ -66,7 +72,7 @@ export async function loadMedMoe(folder: string, options: MedMoeLoadOptions): Pr
     const newProjector = !isMultimodal(config) && !weights.has("model.mm_projector.image_spatial_proj.0.weight");
     if (newProjector) startProjector(network, options);
     const skip = new Set<Tensor>(newProjector ? network.mm_projector.parameters() : []);
-    const used = await copyWeights(network, weights, skip, folder);
+    const used = await takeWeights(network, weights, skip, folder, options.mapped ?? false);
     return { network: network.eval(), unused: main.names.filter((name) => !used.has(name)), newProjector };
   } catch (error) {
     network.dispose();
@@ -174,12 +180,13 @@ function startProjector(network: MedMoeNetwork, { device, dtype, seed = 0 }: Med
   });
 }
 
-/** Checks everything, then copies. Returns the names that were used, as the main checkpoint has them. */
-async function copyWeights(
+/** Checks everything, then maps what `mapped` allows, and copies the rest. Returns the names that were used, as the main checkpoint has them. */
+async function takeWeights(
   network: MedMoeNetwork,
   weights: Weights,
   skip: ReadonlySet<Tensor>,
   folder: string,
+  mapped: boolean,
 ): Promise<Set<string>> {
   const { family } = network.config;
   const wanted = [...network.namedParameters()]
@@ -196,15 +203,12 @@ async function copyWeights(
     throw new ShapeError(
       `${folder}: ${wrong.length} tensors do not fit the model that config.json describes:\n  ${listed(wrong)}`,
     );
-  const used = new Set<string>();
-  for (const { p, parts } of wanted) {
-    await io.fillTensor(
-      p,
-      parts.map(({ name }) => weights.find(name)?.tensor as io.StoredTensor),
-    );
-    for (const { name } of parts) used.add(name);
-  }
-  return used;
+  const stored = wanted.map(({ p, parts }) => ({
+    tensor: p,
+    parts: parts.map(({ name }) => weights.find(name)?.tensor as io.StoredTensor),
+  }));
+  await io.fillTensors(stored, { mapped });
+  return new Set(wanted.flatMap(({ parts }) => parts.map(({ name }) => name)));
 }
 
 const SHOWN = 20;

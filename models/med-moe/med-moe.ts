@@ -50,11 +50,12 @@ export class MedMoe {
 
   /**
    * Loads a folder in the published layout: see `loadMedMoe`. Its tokenizer is that of the folder, else that of `base`. Rejects
-   * with an OptionError that lists the templates for one that there is not, before anything is loaded.
+   * with an OptionError that lists the templates for one that there is not, before anything is loaded. It is for answering, so `mapped`
+   * is true unless said otherwise.
    */
   static async load(folder: string, options: MedMoeOptions): Promise<MedMoe> {
     const named = options.template === undefined ? null : templateNamed(options.template);
-    const loaded = await loadMedMoe(folder, options);
+    const loaded = await loadMedMoe(folder, { mapped: true, ...options });
     const { network } = loaded;
     try {
       const { family, json } = network.config;
