@@ -19,7 +19,7 @@ export interface MedMoeInitOptions {
   readonly seed?: number;
   /** As `writeShardedSafetensors` takes it. Default 5 GB. */
   readonly maxShardBytes?: number;
-  /** A cpu device with room for the model's addresses: shapes are computed on it, no value. */
+  /** Shapes are computed on it, no value; it needs no room. */
   readonly device: Device;
   /** Called as tensors are written. */
   onTensor?(done: number, of: number): void;

@@ -55,7 +55,7 @@ export class MedMoe {
    */
   static async load(folder: string, options: MedMoeOptions): Promise<MedMoe> {
     const named = options.template === undefined ? null : templateNamed(options.template);
-    const loaded = await loadMedMoe(folder, { mapped: true, ...options });
+    const loaded = await loadMedMoe(folder, { ...options, mapped: options.mapped ?? true });
     const { network } = loaded;
     try {
       const { family, json } = network.config;

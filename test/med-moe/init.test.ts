@@ -9,6 +9,7 @@ import {
   initMedMoe,
   isQuantizable,
   languageModel,
+  loadMedMoe,
   MED_MOE_PRESETS,
   MedMoe,
   type MedMoePreset,
@@ -42,7 +43,7 @@ let shapes: Device;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "consilium-init-"));
   device = await openDevice("reference");
-  shapes = await openDevice("cpu", { threads: 1, memoryBudget: Number.MAX_SAFE_INTEGER });
+  shapes = await openDevice("cpu", { threads: 1 });
   await initMedMoe(join(folder, "tiny"), { backbone: SMALL, device: shapes, maxShardBytes: 200_000 });
 }, 120_000);
 afterAll(async () => {

@@ -78,8 +78,8 @@ async function run(options: Options): Promise<void> {
 }
 
 async function published({ backbone, dense, dtype, seed, out }: Options & { backbone: MedMoePresetName }) {
-  // For shapes alone: addresses, of which no page is touched.
-  using device = await openDevice("cpu", { threads: 1, memoryBudget: Number.MAX_SAFE_INTEGER });
+  // For shapes alone.
+  using device = await openDevice("cpu", { threads: 1 });
   const onTensor = tensorProgress("written");
   return await initMedMoe(out, { backbone, dense, dtype: STORED[dtype], seed, device, onTensor });
 }
