@@ -86,6 +86,31 @@ describe("initMedMoe", () => {
         );
   });
 
+  test("on cpu in its own type it is pages of its files, with the answers of a copy", async () => {
+    const whole = join(folder, "whole");
+    await initMedMoe(whole, { backbone: SMALL, device: shapes });
+    using cpu = await openDevice("cpu", { threads: 2 });
+    const options = { device: cpu, dtype: "bf16" } as const;
+    using copied = await MedMoe.load(whole, { ...options, mapped: false });
+    expect(cpu.memory().mapped).toBe(0);
+    const expected = await answers(copied);
+    const { live } = cpu.memory();
+    const model = await MedMoe.load(whole, options);
+    // The tower's patches, embeddings and head, and the experts of two mixtures, which stand one by one in the file.
+    expect(cpu.memory().mapped).toBe(2 * (64 * 3 * 14 * 14 + 2 * 512 * 64 + 2 * 4 * 3 * 128 * 64));
+    expect(cpu.memory().live - live).toBeLessThan(live / 2);
+    expect(await answers(model)).toEqual(expected);
+    // Over the files that it lies in.
+    await saveMedMoe(copied.network, whole);
+    expect(await answers(model)).toEqual(expected);
+    model.dispose();
+    expect(cpu.memory().mapped).toBe(0);
+    // What is trained does not depend on files.
+    const { network } = await loadMedMoe(whole, options);
+    expect(cpu.memory().mapped).toBe(0);
+    network.dispose();
+  });
+
   test("dense: what the mixtures are made of", async () => {
     const counts = await initMedMoe(join(folder, "dense"), { backbone: SMALL, dense: true, device: shapes });
     using model = await MedMoe.load(join(folder, "dense"), { device });
