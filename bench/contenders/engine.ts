@@ -28,30 +28,27 @@ export interface OpCall {
   readonly trained: readonly string[];
 }
 
-/** One op of the engine, called as a user would: a scope a call, outputs freed, memory from the pool. */
-export function prepareOp(device: Device, { op, options, trained }: OpCall, inputs: HostTensors): Prepared {
-  const tensors = Object.fromEntries(Object.entries(inputs).map(([name, host]) => [name, upload(device, host)]));
-  const given = Object.fromEntries(Object.keys(op.inputs).map((name) => [name, tensors[name] ?? null]));
-  for (const name of trained) tensors[name].requiresGrad = true;
-
-  const call = (o: OpCall["options"]): Record<string, Tensor> => {
-    if (trained.length === 0) return { y: noGrad(() => op(given as never, o) as Tensor) };
-    const found: Record<string, Tensor> = { y: op(given as never, o) as Tensor };
-    walk([found.y], [tensors.dy], (leaf, gradient) => {
-      found[`d${trained.find((name) => tensors[name] === leaf)}`] = gradient;
-    });
-    return found;
-  };
+/**
+ * A function of tensors on the device, called as a user would: a scope a call, outputs freed, memory from the pool. `exact`
+ * is the same without dropout, whose results are compared.
+ */
+export function prepared(
+  device: Device,
+  host: HostTensors,
+  tensors: Readonly<Record<string, Tensor>>,
+  call: () => Readonly<Record<string, Tensor>>,
+  exact = call,
+): Prepared {
   const enqueue = (calls: number) => {
-    for (let i = 0; i < calls; i++) scope(() => void call(options));
+    for (let i = 0; i < calls; i++) scope(() => void call());
   };
   return {
     contender: timed(device, enqueue, () => {
       for (const t of Object.values(tensors)) t.dispose();
     }),
-    inputs: async () => inputs,
+    inputs: async () => host,
     results: async () => {
-      const found = scope(() => call({ ...options, dropout: 0 }));
+      const found = scope(exact);
       const values = await Promise.all(
         Object.entries(found).map(async ([name, t]) => [name, (await t.data()) as Float32Array] as const),
       );
@@ -59,4 +56,33 @@ export function prepareOp(device: Device, { op, options, trained }: OpCall, inpu
       return Object.fromEntries(values);
     },
   };
+}
+
+/** One op of the engine. */
+export function prepareOp(device: Device, { op, options, trained }: OpCall, inputs: HostTensors): Prepared {
+  const tensors = Object.fromEntries(Object.entries(inputs).map(([name, host]) => [name, upload(device, host)]));
+  const given = Object.fromEntries(Object.keys(op.inputs).map((name) => [name, tensors[name] ?? null]));
+  const call = (o: OpCall["options"]) => withGradients(tensors, trained, () => op(given as never, o) as Tensor);
+  return prepared(
+    device,
+    inputs,
+    tensors,
+    () => call(options),
+    () => call({ ...options, dropout: 0 }),
+  );
+}
+
+/** y of a forward, without a tape where nothing is trained; otherwise with the gradients of what is, from tensors.dy. */
+export function withGradients(
+  tensors: Readonly<Record<string, Tensor>>,
+  trained: readonly string[],
+  forward: () => Tensor,
+): Record<string, Tensor> {
+  if (trained.length === 0) return { y: noGrad(forward) };
+  for (const name of trained) tensors[name].requiresGrad = true;
+  const found: Record<string, Tensor> = { y: forward() };
+  walk([found.y], [tensors.dy], (leaf, gradient) => {
+    found[`d${trained.find((name) => tensors[name] === leaf)}`] = gradient;
+  });
+  return found;
 }

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { OptionError } from "../../engine/index.js";
 import { root } from "../environment.js";
 import type { OpenedPeer, Peer } from "../task.js";
-import { openFrozen } from "./frozen.js";
 import { openOrt } from "./ort.js";
+import { COUNTERPARTS, openOwn } from "./own.js";
 import { openTorch } from "./torch.js";
 import { openWebgpuPeer } from "./webgpu.js";
 
@@ -24,7 +24,9 @@ const known = {
   jax: ({ device }) => openWebgpuPeer(peersFolder, "jax", device),
   torch: ({ threads }) => openTorch(peersFolder, threads),
   "torch-loop": ({ threads }) => openTorch(peersFolder, threads, ["loop"]),
-  frozen: ({ threads }) => openFrozen(threads),
+  frozen: (conditions) => openOwn("frozen", conditions),
+  dense: (conditions) => openOwn("dense", conditions),
+  balanced: (conditions) => openOwn("balanced", conditions),
 } satisfies Record<string, (conditions: Conditions) => Promise<Peer>>;
 
 const peerNames: readonly string[] = Object.keys(known);
@@ -32,7 +34,7 @@ const peerNames: readonly string[] = Object.keys(known);
 export async function openPeers(names: readonly string[], conditions: Conditions): Promise<OpenedPeer[]> {
   for (const name of names)
     if (!(name in known)) throw new OptionError(`bench: unknown peer "${name}". Known: ${peerNames.join(", ")}.`);
-  const foreign = names.filter((name) => name !== "frozen");
+  const foreign = names.filter((name) => !(name in COUNTERPARTS));
   if (foreign.length > 0 && !existsSync(peersFolder))
     throw new OptionError(
       `bench: other libraries are compared in a clone of the repository: what runs them (bench/peers) is not in the npm package. Run it there, or without --peers ${foreign.join(",")}.`,

@@ -1,8 +1,8 @@
-import { walk } from "../../engine/autograd/tape.js";
-import { type Device, expertMlp, linear, noGrad, scope, type Tensor, topKRouting } from "../../engine/index.js";
-import { timed, upload } from "../contenders/engine.js";
+import { topKRouting } from "../../engine/index.js";
+import { prepared, upload, withGradients } from "../contenders/engine.js";
+import { prepareMixture } from "../contenders/mixture.js";
 import { normals } from "../inputs.js";
-import type { HostTensors, Prepared, Task } from "../task.js";
+import type { HostTensor, HostTensors, Task } from "../task.js";
 import { parseShapes, type ShapeForm } from "./shapes.js";
 
 interface Layer {
@@ -47,62 +47,60 @@ export function moeTasks(shapes = SHAPES): Task[] {
   );
 }
 
-const ROUTING = { normalize: true } as const;
 const text = ({ T, H, F, E, K }: Layer) => `${T}x${H}x${F}x${E}x${K}`;
 
 function layerTask(layer: Layer, pass: "forward" | "forward+backward"): Task {
   const { T, H, F, E, K, skew } = layer;
   const backward = pass === "forward+backward";
   const products = 6 * T * K * H * F;
+  const options = { topK: K };
+  const trained = backward ? ["x", "router", "up", "down"] : [];
   return {
     suite: "moe",
     op: "mixtureOfExperts",
     pass,
     name: `${T} tokens, ${K} of ${E} experts of ${H} × ${F}${skew ? `, all on the first ${K}` : ""}`,
     shape: `${text(layer)}${skew ? ":skew" : ""}`,
-    options: { topK: K },
-    trained: backward ? ["x", "router", "up", "down"] : [],
+    options,
+    trained,
     flops: (backward ? 3 : 1) * products,
     // Every weight once, of the backward its gradient too; activations that must stay are small beside them.
     bytes: 4 * ((backward ? 3 : 1) * 3 * E * H * F + 2 * T * H),
     // Sums of up to 5,632 products through two layers.
     tolerance: 1e-5,
-    prepare: async (device) => prepareLayer(device, layer, backward),
+    prepare: async (device) => prepareMixture(device, { options, trained }, hostInputs(layer, backward)),
   };
 }
 
+/** With the choice of each token, as [T, K]: peers that can gather rows only where the host knows which have it for nothing. */
 function hostInputs({ T, H, F, E, K, skew }: Layer, backward: boolean): HostTensors {
+  const x = normals([T, H], 0);
+  const router = normals([E, H], 1, 1 / Math.sqrt(H));
+  const routerBias = { shape: [E], values: Float32Array.from({ length: E }, (_, e) => (skew && e < K ? 50 : 0)) };
   return {
-    x: normals([T, H], 0),
-    router: normals([E, H], 1, 1 / Math.sqrt(H)),
-    routerBias: { shape: [E], values: Float32Array.from({ length: E }, (_, e) => (skew && e < K ? 50 : 0)) },
+    ...{ x, router, routerBias },
     up: normals([E, 2 * F, H], 2, 1 / Math.sqrt(H)),
     down: normals([E, H, F], 3, 1 / Math.sqrt(F)),
+    chosen: { shape: [T, K], values: chosenExperts(x, router, routerBias, K) },
     ...(backward && { dy: normals([T, H], 4) }),
   };
 }
 
-function prepareLayer(device: Device, layer: Layer, backward: boolean): Prepared {
-  const host = hostInputs(layer, backward);
-  const tensors = Object.fromEntries(Object.entries(host).map(([name, values]) => [name, upload(device, values)]));
-  const { x, router, routerBias, up, down, dy } = tensors;
-  const trained = { x, router, up, down };
-  if (backward) for (const t of Object.values(trained)) t.requiresGrad = true;
-
-  const forward = () => {
-    const routed = topKRouting(linear(x, router, routerBias), { topK: layer.K, ...ROUTING });
-    return expertMlp(x, routed, { up, down }, { activation: "swiglu" });
+function chosenExperts(x: HostTensor, router: HostTensor, bias: HostTensor, K: number): Int32Array {
+  const [T, H] = x.shape;
+  const [E] = router.shape;
+  const logit = (t: number, e: number) => {
+    let sum = bias.values[e];
+    for (let h = 0; h < H; h++) sum += x.values[t * H + h] * router.values[e * H + h];
+    return sum;
   };
-  const call = (): Record<string, Tensor> => {
-    if (!backward) return { y: noGrad(forward) };
-    const y = forward();
-    const found: Record<string, Tensor> = { y };
-    walk([y], [dy], (leaf, gradient) => {
-      found[`d${Object.entries(trained).find(([, t]) => t === leaf)?.[0]}`] = gradient;
-    });
-    return found;
-  };
-  return prepared(device, host, tensors, call);
+  const chosen = new Int32Array(T * K);
+  for (let t = 0; t < T; t++) {
+    const logits = Array.from({ length: E }, (_, e) => logit(t, e));
+    const order = logits.map((_, e) => e).sort((a, b) => logits[b] - logits[a]);
+    chosen.set(order.slice(0, K), t * K);
+  }
+  return chosen;
 }
 
 function routingTask(layer: Layer): Task {
@@ -121,36 +119,8 @@ function routingTask(layer: Layer): Task {
     prepare: async (device) => {
       const host = { logits: normals([T, E], 0) };
       const logits = upload(device, host.logits);
-      const call = () => {
-        const { weights } = noGrad(() => topKRouting(logits, { topK: K, ...ROUTING }));
-        return { weights };
-      };
+      const call = () => withGradients({}, [], () => topKRouting(logits, { topK: K, normalize: true }).weights);
       return prepared(device, host, { logits }, call);
-    },
-  };
-}
-
-function prepared(
-  device: Device,
-  host: HostTensors,
-  tensors: Readonly<Record<string, Tensor>>,
-  call: () => Record<string, Tensor>,
-): Prepared {
-  const enqueue = (calls: number) => {
-    for (let i = 0; i < calls; i++) scope(() => void call());
-  };
-  return {
-    contender: timed(device, enqueue, () => {
-      for (const t of Object.values(tensors)) t.dispose();
-    }),
-    inputs: async () => host,
-    results: async () => {
-      const found = scope(call);
-      const values = await Promise.all(
-        Object.entries(found).map(async ([name, t]) => [name, (await t.data()) as Float32Array] as const),
-      );
-      for (const t of Object.values(found)) t.dispose();
-      return Object.fromEntries(values);
     },
   };
 }

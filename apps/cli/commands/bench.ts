@@ -11,7 +11,7 @@ import { say, writeJson } from "../output.js";
 import { table } from "../table.js";
 
 /** bench/contenders/index.ts has them; that folder is loaded only to measure. */
-const PEERS = ["ort", "ort-const", "tfjs", "jax", "torch", "torch-loop", "frozen"] as const;
+const PEERS = ["ort", "ort-const", "tfjs", "jax", "torch", "torch-loop", "frozen", "dense", "balanced"] as const;
 
 interface Options extends CommonOptions {
   shapes?: string;

@@ -4,8 +4,9 @@
 // their owner: a function consumes its arguments, and `.ref` is one more owner.
 
 import * as jax from "@jax-js/jax";
+import { rowsByExpert } from "./chosen.mjs";
 
-const { jit, nn, numpy: np, tree, vjp } = jax;
+const { jit, lax, nn, numpy: np, tree, vjp } = jax;
 
 export async function open() {
   await jax.init("webgpu");
@@ -124,6 +125,92 @@ const OPS = {
       "logSoftmax × one-hot": { forward: logSoftmax },
       "logSumExp - logit": { forward: logSumExp },
     };
+  },
+
+  mixtureOfExperts({ topK }, inputs) {
+    const [E, rows, H] = inputs.up.shape;
+    const [T] = inputs.x.shape;
+    const F = rows / 2;
+    const lists = rowsByExpert(inputs.chosen, E);
+    const indices = (values) => np.array(values, { dtype: np.int32 });
+
+    const probabilities = ({ x, router, routerBias }) => {
+      return nn.softmax(np.matmul(x, np.matrixTranspose(router)).add(routerBias), -1);
+    };
+    // The largest one by one, each marked where it is.
+    const gates = (given) => {
+      const p = probabilities(given);
+      let rest = lax.stopGradient(p.ref);
+      let marks = np.zeros([T, E]);
+      for (let k = 0; k < topK; k++) {
+        const largest = np.equal(rest.ref, np.max(rest.ref, -1, { keepdims: true })).astype(np.float32);
+        marks = marks.add(largest.ref);
+        rest = rest.sub(largest);
+      }
+      rest.dispose();
+      const kept = p.mul(marks);
+      return kept.ref.div(kept.sum(-1, { keepdims: true }));
+    };
+    const weights = (given, chosen) => {
+      const isIt = np.equal(chosen.reshape([T, topK, 1]), np.arange(E).astype(np.int32).reshape([1, 1, E]));
+      const p = probabilities(given).reshape([T, 1, E]).mul(isIt.astype(np.float32)).sum(-1);
+      return p.ref.div(p.sum(-1, { keepdims: true })).reshape([T, topK, 1]);
+    };
+    // Not split: the compiler did not finish the gradient of that.
+    const swiglu = (pre) => {
+      const whole = pre.shape.slice(0, -1).map(() => []);
+      return nn.silu(pre.ref.slice(...whole, [0, F])).mul(pre.slice(...whole, [F, rows]));
+    };
+    const experts = (x, up, down) => {
+      return np.matmul(swiglu(np.matmul(x, np.matrixTranspose(up))), np.matrixTranspose(down));
+    };
+    const routed = ({ x, router, routerBias }) => ({ x, router, routerBias });
+
+    const batched = ({ up, down, chosen, ...given }) => {
+      chosen.dispose();
+      const y = experts(given.x.ref.reshape([1, T, H]), up, down);
+      return y.mul(np.transpose(gates(routed(given))).reshape([E, T, 1])).sum(0);
+    };
+    const dense = ({ up, down, chosen, ...given }) => {
+      chosen.dispose();
+      const shares = gates(routed({ ...given, x: given.x.ref }));
+      let y = np.zeros([T, H]);
+      for (let e = 0; e < E; e++) {
+        y = y.add(experts(given.x.ref, up.ref.slice(e), down.ref.slice(e)).mul(shares.ref.slice([], [e, e + 1])));
+      }
+      tree.dispose([given.x, up, down, shares]);
+      return y;
+    };
+    const gathered = ({ up, down, chosen, ...given }) => {
+      const results = [];
+      for (const [e, own] of lists.rows.entries()) {
+        if (own.length === 0) continue;
+        results.push(experts(np.take(given.x.ref, indices(own), 0), up.ref.slice(e), down.ref.slice(e)));
+      }
+      tree.dispose([up, down]);
+      const y = np.take(np.concatenate(results, 0), indices(lists.back), 0).reshape([T, topK, H]);
+      return y.mul(weights(routed(given), chosen)).sum(1);
+    };
+    const padded = ({ up, down, chosen, ...given }) => {
+      const x = np.take(given.x.ref, indices(lists.padded), 0).reshape([E, lists.most, H]);
+      const y = np.take(experts(x, up, down).reshape([E * lists.most, H]), indices(lists.paddedBack), 0);
+      return y
+        .reshape([T, topK, H])
+        .mul(weights(routed(given), chosen))
+        .sum(1);
+    };
+    const ways = {
+      "dense, batched": batched,
+      "dense, expert by expert": dense,
+      "gathered, expert by expert": gathered,
+      "gathered, padded to the largest": padded,
+    };
+    const forms = {};
+    for (const [name, forward] of Object.entries(ways)) {
+      forms[`${name}, jit`] = { forward };
+      forms[`${name}, eager`] = { forward, eager: true };
+    }
+    return forms;
   },
 };
 

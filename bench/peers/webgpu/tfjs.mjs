@@ -4,6 +4,7 @@
 
 import * as tf from "@tensorflow/tfjs";
 import "@tensorflow/tfjs-backend-webgpu";
+import { rowsByExpert } from "./chosen.mjs";
 
 export async function open() {
   // Without checks of every result for NaN.
@@ -151,6 +152,91 @@ const OPS = {
       { name: "logSumExp - logit, one-hot made before", forward: sum },
     ];
     return { tensors: { ...tensors, ready }, forms };
+  },
+
+  mixtureOfExperts({ topK }, inputs) {
+    const { chosen, ...given } = inputs;
+    const tensors = upload(given);
+    const [E, rows, H] = inputs.up.shape;
+    const [T] = inputs.x.shape;
+    const F = rows / 2;
+    const lists = rowsByExpert(chosen, E);
+    const indices = (values) => tf.tensor1d(values, "int32");
+    const fixed = { chosen: toTensor(chosen), back: indices(lists.back), paddedBack: indices(lists.paddedBack) };
+    const perExpert = lists.rows.map(indices);
+    const padded = indices(lists.padded);
+
+    const probabilities = ({ x, router, routerBias }) => {
+      return tf.softmax(tf.add(tf.matMul(x, router, false, true), routerBias));
+    };
+    // The largest one by one, each marked where it is: there is no gradient of topk, nor does this need one.
+    const marks = tf.customGrad((p) => {
+      let [kept, rest] = [tf.zerosLike(p), p];
+      for (let k = 0; k < topK; k++) {
+        const largest = tf.cast(tf.equal(rest, tf.max(rest, -1, true)), "float32");
+        kept = tf.add(kept, largest);
+        rest = tf.sub(rest, largest);
+      }
+      return { value: kept, gradFunc: () => tf.zerosLike(p) };
+    });
+    /** [T, E], zero where not chosen. */
+    const gates = (given) => {
+      const p = probabilities(given);
+      const kept = tf.mul(p, marks(p));
+      return tf.div(kept, tf.sum(kept, -1, true));
+    };
+    /** [T, K], by the host's choice. */
+    const weights = (given) => {
+      const p = tf.sum(tf.mul(tf.expandDims(probabilities(given), 1), tf.oneHot(fixed.chosen, E, 1, 0, "float32")), -1);
+      return tf.div(p, tf.sum(p, -1, true));
+    };
+    const swiglu = (pre, axis) => {
+      const [gate, up] = tf.split(pre, 2, axis);
+      return tf.mul(tf.mul(gate, tf.sigmoid(gate)), up);
+    };
+    const matrices = (stack, [N, K]) => tf.unstack(stack).map((m) => tf.reshape(m, [N, K]));
+    const expert = (x, up, down) => tf.matMul(swiglu(tf.matMul(x, up, false, true), -1), down, false, true);
+
+    const forms = [
+      {
+        name: "dense, batched",
+        forward(given) {
+          const pre = tf.matMul(tf.tile(tf.expandDims(given.x, 0), [E, 1, 1]), given.up, false, true);
+          const y = tf.matMul(swiglu(pre, -1), given.down, false, true);
+          return tf.sum(tf.mul(y, tf.reshape(tf.transpose(gates(given)), [E, T, 1])), 0);
+        },
+      },
+      {
+        name: "dense, expert by expert",
+        forward(given) {
+          const [ups, downs] = [matrices(given.up, [rows, H]), matrices(given.down, [H, F])];
+          const shares = tf.split(gates(given), E, -1);
+          return tf.addN(ups.map((up, e) => tf.mul(expert(given.x, up, downs[e]), shares[e])));
+        },
+      },
+      {
+        name: "gathered, expert by expert",
+        forward(given) {
+          const [ups, downs] = [matrices(given.up, [rows, H]), matrices(given.down, [H, F])];
+          const results = perExpert.flatMap((own, e) => {
+            return own.size > 0 ? [expert(tf.gather(given.x, own), ups[e], downs[e])] : [];
+          });
+          const y = tf.reshape(tf.gather(tf.concat(results), fixed.back), [T, topK, H]);
+          return tf.sum(tf.mul(y, tf.expandDims(weights(given), -1)), 1);
+        },
+      },
+      {
+        name: "gathered, padded to the largest",
+        forward(given) {
+          const x = tf.reshape(tf.gather(given.x, padded), [E, lists.most, H]);
+          const y = tf.matMul(swiglu(tf.matMul(x, given.up, false, true), -1), given.down, false, true);
+          const back = tf.gather(tf.reshape(y, [E * lists.most, H]), fixed.paddedBack);
+          return tf.sum(tf.mul(tf.reshape(back, [T, topK, H]), tf.expandDims(weights(given), -1)), 1);
+        },
+      },
+    ];
+    const shared = { ...fixed, ...Object.fromEntries(perExpert.map((t, e) => [`rows${e}`, t])), padded };
+    return { tensors: { ...tensors, ...shared }, forms };
   },
 };
 
