@@ -1,18 +1,23 @@
-import type { OnnxGraph, OnnxNode } from "../onnx/model.js";
+import type { Constant, OnnxGraph, OnnxNode } from "../onnx/model.js";
 import { type HostTensor, type HostTensors, type Task, Unsupported } from "../task.js";
+import { mixtureGraphs } from "./ort-mixture.js";
 
 /** A task as an ONNX graph: what is fed, what may be constant. */
 export interface OrtGraph extends Omit<OnnxGraph, "inputs" | "constants"> {
   readonly inputs: Readonly<Record<string, { readonly shape: readonly number[]; readonly values: Float32Array }>>;
-  /** Inputs that a model holds as weights. */
+  /** Inputs that a model may hold as weights. */
   readonly weights: readonly string[];
+  /** What it holds in any case. */
+  readonly constants?: Readonly<Record<string, Constant>>;
 }
 
-export function graphOf(task: Task, inputs: HostTensors): OrtGraph {
+/** The graphs that compute the task, by the name of the form where there are several. */
+export function graphsOf(task: Task, inputs: HostTensors, device: string): Readonly<Record<string, OrtGraph>> {
   if (task.pass !== "forward") throw new Unsupported("onnxruntime-node runs the forward only");
+  if (task.op === "mixtureOfExperts") return mixtureGraphs(task.options.topK as number, inputs, device);
   const build = graphs[task.op];
   if (!build) throw new Unsupported(`there is no ONNX graph of ${task.op}`);
-  return build(task.options, inputs);
+  return { "": build(task.options, inputs) };
 }
 
 type Options = Readonly<Record<string, unknown>>;
@@ -109,48 +114,6 @@ const loraMatmul: Build = ({ scale, dropout }, inputs) => {
   };
 };
 
-/** MoE of com.microsoft, which wants gate and up rows in turn; alpha 1 and beta 0 make its SwiGLU the usual one. */
-const mixtureOfExperts: Build = ({ topK }, inputs) => {
-  const { x, router, routerBias, up, down } = inputs;
-  const [E, rows, H] = up.shape;
-  const attributes = {
-    k: topK as number,
-    activation_type: "swiglu",
-    swiglu_fusion: 1,
-    normalize_routing_weights: 1,
-    activation_alpha: { float: 1 },
-    activation_beta: { float: 0 },
-  };
-  const turns = new Float32Array(up.values.length);
-  for (let row = 0; row < E * rows; row++) {
-    const e = Math.floor(row / rows);
-    const i = row % rows;
-    const to = e * rows + (i < rows / 2 ? 2 * i : 2 * i - rows + 1);
-    turns.set(up.values.subarray(row * H, (row + 1) * H), to * H);
-  }
-  return {
-    nodes: [
-      { op: "Gemm", inputs: ["x", "router", "bias"], outputs: ["logits"], attributes: { transB: 1 } },
-      {
-        op: "MoE",
-        inputs: ["x", "logits", "up", "", "down"],
-        outputs: ["y"],
-        attributes,
-        domain: "com.microsoft",
-      },
-    ],
-    inputs: {
-      x: f32(x),
-      router: f32(router),
-      bias: f32(routerBias),
-      up: { shape: up.shape, values: turns },
-      down: f32(down),
-    },
-    outputs: { y: x.shape },
-    weights: ["router", "bias", "up", "down"],
-  };
-};
-
 const layerNorm: Build = ({ eps }, inputs) => ({
   nodes: [
     {
@@ -171,5 +134,4 @@ const graphs: Readonly<Record<string, Build>> = {
   attentionPacked,
   loraMatmul,
   layerNorm,
-  mixtureOfExperts,
 };

@@ -5,8 +5,12 @@ import type { OrtGraph } from "./ort-graphs.js";
 import { type Ort, type Session, tensors, type Values } from "./ort-interface.js";
 
 const WEBGPU = { executionProviders: ["webgpu"] } as const;
-/** Options of a session whose outputs stay on the GPU. */
-export const RESIDENT = { ...WEBGPU, preferredOutputLocation: "gpu-buffer" } as const;
+/** Options of a session whose outputs stay on the GPU, and of which nothing runs on the CPU unasked. */
+export const RESIDENT = {
+  ...WEBGPU,
+  preferredOutputLocation: "gpu-buffer",
+  extra: { session: { disable_cpu_ep_fallback: "1" } },
+} as const;
 
 /**
  * A session on WebGPU from and to buffers of the device, as ours is timed: no call uploads or reads back. Models of one
@@ -18,7 +22,7 @@ export async function residentCase(ort: Ort, session: Session, graph: OrtGraph, 
   const mover = async (shape: readonly number[], options: object) => {
     const nodes = [{ op: "Identity", inputs: ["x"], outputs: ["y"] }];
     const model = onnxModel({ nodes, inputs: { x: shape }, outputs: { y: shape }, constants: {} });
-    const made = await ort.InferenceSession.create(model, { ...options, logSeverityLevel: 3 });
+    const made = await ort.InferenceSession.create(model, { ...options, logSeverityLevel: 4 });
     sessions.push(made);
     return async (x: object) => (await made.run({ x })).y;
   };

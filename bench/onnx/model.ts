@@ -1,4 +1,4 @@
-/** ONNX models of a few nodes in f32. Field numbers: onnx.proto of IR version 9. */
+/** ONNX models of a few nodes, with inputs and outputs in f32. Field numbers: onnx.proto of IR version 9. */
 import { bytes, encode, type Field, float, integer, type Message, message, text } from "./protobuf.js";
 
 export interface OnnxNode {
@@ -10,24 +10,31 @@ export interface OnnxNode {
   readonly domain?: "com.microsoft";
 }
 
+export interface Constant {
+  readonly shape: readonly number[];
+  readonly values: Float32Array | Int32Array | BigInt64Array;
+}
+
 export interface OnnxGraph {
   readonly nodes: readonly OnnxNode[];
   readonly inputs: Readonly<Record<string, readonly number[]>>;
   readonly outputs: Readonly<Record<string, readonly number[]>>;
-  /** Weights inside the model, which a runtime may repack once. */
-  readonly constants: Readonly<Record<string, { readonly shape: readonly number[]; readonly values: Float32Array }>>;
+  /** Inside the model: weights, which a runtime may repack once, indices and axes. */
+  readonly constants: Readonly<Record<string, Constant>>;
 }
 
 const IR_VERSION = 9;
 const OPSET = 20;
 const FLOAT_TENSOR = 1;
+const INT32_TENSOR = 6;
+const INT64_TENSOR = 7;
 const ATTRIBUTE = { float: 1, int: 2, string: 3 };
 
 export function onnxModel({ nodes, inputs, outputs, constants }: OnnxGraph): Uint8Array {
   const graph: Message = [
     ...nodes.map((node) => message(1, nodeFields(node))),
     text(2, "graph"),
-    ...Object.entries(constants).map(([name, { shape, values }]) => message(5, tensorFields(name, shape, values))),
+    ...Object.entries(constants).map(([name, constant]) => message(5, tensorFields(name, constant))),
     ...Object.entries(inputs).map(([name, shape]) => message(11, valueInfo(name, shape))),
     ...Object.entries(outputs).map(([name, shape]) => message(12, valueInfo(name, shape))),
   ];
@@ -52,9 +59,14 @@ function attributeFields(value: number | { readonly float: number } | string): M
   return [integer(3, value), integer(20, ATTRIBUTE.int)];
 }
 
-function tensorFields(name: string, shape: readonly number[], values: Float32Array): Message {
+function tensorFields(name: string, { shape, values }: Constant): Message {
   const raw = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-  return [...shape.map((size) => integer(1, size)), integer(2, FLOAT_TENSOR), text(8, name), bytes(9, raw)];
+  return [...shape.map((size) => integer(1, size)), integer(2, tensorType(values)), text(8, name), bytes(9, raw)];
+}
+
+function tensorType(values: Constant["values"]): number {
+  if (values instanceof Float32Array) return FLOAT_TENSOR;
+  return values instanceof Int32Array ? INT32_TENSOR : INT64_TENSOR;
 }
 
 function valueInfo(name: string, shape: readonly number[]): Message {

@@ -4,7 +4,7 @@
 // their owner: a function consumes its arguments, and `.ref` is one more owner.
 
 import * as jax from "@jax-js/jax";
-import { rowsByExpert } from "./chosen.mjs";
+import { rowsByExpert } from "../../../dist/bench/rows-by-expert.js";
 
 const { jit, lax, nn, numpy: np, tree, vjp } = jax;
 

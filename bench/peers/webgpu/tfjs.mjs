@@ -4,7 +4,7 @@
 
 import * as tf from "@tensorflow/tfjs";
 import "@tensorflow/tfjs-backend-webgpu";
-import { rowsByExpert } from "./chosen.mjs";
+import { rowsByExpert } from "../../../dist/bench/rows-by-expert.js";
 
 export async function open() {
   // Without checks of every result for NaN.
