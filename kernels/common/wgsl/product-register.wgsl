@@ -1,17 +1,9 @@
-// A tile of a product in registers: for adapters that run on the CPU, where a load costs as much as many multiply-adds,
-// whatever its width, and a barrier more. The kernel binds its operands as left and right: array<Operand>.
+// common: register-tile
+// Operands of a product in registers, element by element. Of each row of the left operand a lane loads the element of one k
+// and takes the other three from its quad by swaps: lane l has k = l, l ^ 1, l ^ 2, l ^ 3; of the right one it loads a 4 × 4
+// block with its steps in that order.
 //
-// Method    four steps of k at a time. Of each row of the left operand a lane loads the element of one k and takes the
-//           other three from its quad by swaps: lane l has k = l, l ^ 1, l ^ 2, l ^ 3. A thread loads a 4 × 4 block of the
-//           right operand with its rows in that order, and multiplies it with a matrix of four rows of the left
-// Tiling    a workgroup owns TILE_ROWS rows × TILE_COLUMNS columns; a thread owns one or two fours of neighbouring columns
-//           of every row, 4 THREADS columns apart
-// Numerics  f32, fours of k in order, the order within a four by lane. Past the last k both operands are 0: no Inf · 0 there
-// Limits    subgroups of 4 lanes or more; TILE_ROWS is 16 or 32, TILE_COLUMNS 4 or 8 THREADS; EXACT: 1 where K is a multiple
-//           of four, so that nothing is past it
-//
-// The rows are written out, since SwiftShader (4 lanes) unrolls no loop. There every load gathers lane by lane. Of this file,
-// 512³ in f32, EXACT, ms of CPU, the tenth percentile of a run on a busy machine:
+// Of this file, 512³ in f32, EXACT, ms of CPU, the tenth percentile of a run on a busy machine:
 //   SwiftShader   16 × 4 of a thread: 117   32 × 4: 110   16 × 8: 111   32 × 8: 98 to 104
 //   lavapipe      16 × 4 (8 lanes, Zen 4): 23 to 25; rows as vectors with the edge of k masked, before: 22 to 24
 // Trials on SwiftShader, where 32 × 8 took 96 to 98: without any load 82; fma 102, rows one by one 105, two fours of k in a
@@ -24,128 +16,24 @@ fn left_element(at: u32) -> f32 {
   return f32(left[at]);
 }
 
-struct Product {
-  M: u32,
-  N: u32,
-  K: u32,
-  left: Matrix,
-  right: Matrix,
+fn k_order(lane: u32) -> vec4<u32> {
+  return vec4(lane) ^ vec4(0u, 1u, 2u, 3u);
 }
 
-// Fours of neighbouring columns that a thread has of each row.
-const FOURS = TILE_COLUMNS / (4u * THREADS);
-const SUMS = TILE_ROWS * FOURS;
-
-// What this thread has of the tile: the first four of each row, then the second of each. multiply adds to them.
-var<private> sums: array<vec4<f32>, SUMS>;
-
-fn tile_row(group: vec3<u32>, thread: u32, i: u32) -> u32 {
-  return group.y * TILE_ROWS + i % TILE_ROWS;
+fn left_places(m: Matrix, row: u32, lane: u32) -> vec4<u32> {
+  return four_places(m, row);
 }
 
-// The first column of a four.
-fn tile_column(group: vec3<u32>, thread: u32, i: u32) -> u32 {
-  return group.x * TILE_COLUMNS + 4u * (i / TILE_ROWS * THREADS + thread);
+fn left_step(m: Matrix, k: u32, lane: u32) -> u32 {
+  return k_place(m, k + lane);
 }
 
-// SUMS, of which the compiler must not know that it is constant: it would write a short epilogue out for each sum, and take
-// four times as long (9 s for 2 on lavapipe).
-fn sum_count(p: Product) -> u32 {
-  return select(SUMS, 0u, p.M == 0u);
+fn right_places(m: Matrix, column: u32) -> vec4<u32> {
+  return four_places(m, column);
 }
 
-fn multiply(p: Product, group: vec3<u32>, thread: u32) {
-  let lane = subgroupExclusiveAdd(1u) % 4u;
-  let order = vec4(lane) ^ vec4(0u, 1u, 2u, 3u);
-  let row = tile_row(group, thread, 0u);
-  let rows0 = four_places(p.left, row + 0u);
-  let rows1 = four_places(p.left, row + 4u);
-  let rows2 = four_places(p.left, row + 8u);
-  let rows3 = four_places(p.left, row + 12u);
-  let rows4 = four_places(p.left, row + 16u);
-  let rows5 = four_places(p.left, row + 20u);
-  let rows6 = four_places(p.left, row + 24u);
-  let rows7 = four_places(p.left, row + 28u);
-  let column = tile_column(group, thread, 0u);
-  let columns = four_places(p.right, column);
-  let second_columns = four_places(p.right, column + 4u * THREADS);
-
-  // Of four rows each: their first fours, then from 8 on their second. Only by indices that do not vary: in registers.
-  var s = array<mat4x4<f32>, 16>();
-  for (var k = 0u; k < p.K; k += 4u) {
-    let inside = k + order < vec4(p.K);
-    let left_k = k_place(p.left, k + lane);
-    let steps = of_quad(k_place(p.right, k + lane));
-    let block = right_block(columns, steps, inside);
-    var second = mat4x4<f32>();
-    if (FOURS == 2u) {
-      second = right_block(second_columns, steps, inside);
-    }
-    let a0 = left_rows(rows0 + left_k, inside.x);
-    s[0] += block * a0;
-    if (FOURS == 2u) {
-      s[8] += second * a0;
-    }
-    let a1 = left_rows(rows1 + left_k, inside.x);
-    s[1] += block * a1;
-    if (FOURS == 2u) {
-      s[9] += second * a1;
-    }
-    let a2 = left_rows(rows2 + left_k, inside.x);
-    s[2] += block * a2;
-    if (FOURS == 2u) {
-      s[10] += second * a2;
-    }
-    let a3 = left_rows(rows3 + left_k, inside.x);
-    s[3] += block * a3;
-    if (FOURS == 2u) {
-      s[11] += second * a3;
-    }
-    if (TILE_ROWS == 32u) {
-      let a4 = left_rows(rows4 + left_k, inside.x);
-      s[4] += block * a4;
-      if (FOURS == 2u) {
-        s[12] += second * a4;
-      }
-      let a5 = left_rows(rows5 + left_k, inside.x);
-      s[5] += block * a5;
-      if (FOURS == 2u) {
-        s[13] += second * a5;
-      }
-      let a6 = left_rows(rows6 + left_k, inside.x);
-      s[6] += block * a6;
-      if (FOURS == 2u) {
-        s[14] += second * a6;
-      }
-      let a7 = left_rows(rows7 + left_k, inside.x);
-      s[7] += block * a7;
-      if (FOURS == 2u) {
-        s[15] += second * a7;
-      }
-    }
-  }
-  add(0u, s[0]);
-  add(4u, s[1]);
-  add(8u, s[2]);
-  add(12u, s[3]);
-  if (TILE_ROWS == 32u) {
-    add(16u, s[4]);
-    add(20u, s[5]);
-    add(24u, s[6]);
-    add(28u, s[7]);
-  }
-  if (FOURS == 2u) {
-    add(TILE_ROWS + 0u, s[8]);
-    add(TILE_ROWS + 4u, s[9]);
-    add(TILE_ROWS + 8u, s[10]);
-    add(TILE_ROWS + 12u, s[11]);
-    if (TILE_ROWS == 32u) {
-      add(TILE_ROWS + 16u, s[12]);
-      add(TILE_ROWS + 20u, s[13]);
-      add(TILE_ROWS + 24u, s[14]);
-      add(TILE_ROWS + 28u, s[15]);
-    }
-  }
+fn right_steps(m: Matrix, k: u32, lane: u32) -> vec4<u32> {
+  return of_quad(k_place(m, k + lane));
 }
 
 // Places of four items from `item` on.
@@ -156,13 +44,6 @@ fn four_places(m: Matrix, item: u32) -> vec4<u32> {
 // What the lanes of a quad have, in the order of their k.
 fn of_quad(own: u32) -> vec4<u32> {
   return vec4(own, quadSwapX(own), quadSwapY(own), quadSwapDiagonal(own));
-}
-
-fn add(first: u32, rows: mat4x4<f32>) {
-  sums[first] += rows[0];
-  sums[first + 1u] += rows[1];
-  sums[first + 2u] += rows[2];
-  sums[first + 3u] += rows[3];
 }
 
 // Four steps of k, in the order of this lane, of four rows; each row is a column of the matrix.

@@ -1,6 +1,7 @@
 import { ceilDiv, type FloatDType, type GpuLimits, type Tiles, type WgslSource } from "../../contract.js";
 import productMatrix from "./product-matrix.wgsl.js";
 import productRegister from "./product-register.wgsl.js";
+import productRegisterFours from "./product-register-fours.wgsl.js";
 import productStrides from "./product-strides.wgsl.js";
 import productTiled from "./product-tiled.wgsl.js";
 
@@ -22,6 +23,7 @@ export interface ProductSize {
 
 const VARIANTS = {
   "product-register": productRegister,
+  "product-register-fours": productRegisterFours,
   "product-tiled": productTiled,
   "product-matrix": productMatrix,
 } as const;
@@ -39,11 +41,15 @@ function favoursMatrices({ B = 1, M, N, K }: ProductSize): boolean {
   return K !== null && B * ceilDiv(M, 128) * ceilDiv(N, 128) >= 200 && 2 * B * (M + N) * K <= 2 ** 25;
 }
 
-/** Quads share elements in product-register.wgsl, so a subgroup must have four lanes. Barriers are dear where it is used. */
+/** Whether product-register-fours.wgsl can load the operands: the columns of a pair do not lie side by side. */
+const inFours = ({ aligned, paired, rightAlongK }: ProductSize) => aligned && (rightAlongK || !paired);
+
+/** Quads share elements in product-register*.wgsl, so a subgroup must have four lanes. Barriers are dear where they are used. */
 export function productVariant(size: ProductSize, limits: GpuLimits, dtype: FloatDType): ProductVariant {
   const fits = limits.matrices && limits.maxWorkgroupStorage >= 24_576;
   if (dtype === "f16" && fits && favoursMatrices(size)) return "product-matrix";
-  return limits.software && limits.subgroupSize >= 4 ? "product-register" : "product-tiled";
+  if (!limits.software || limits.subgroupSize < 4) return "product-tiled";
+  return inFours(size) ? "product-register-fours" : "product-register";
 }
 
 /** Rows and columns of the tile of one workgroup. */
@@ -54,7 +60,7 @@ export interface ProductTile extends Tiles {
 }
 
 /**
- * Constants of product-register.wgsl: more columns waste threads on a narrow product; smaller tiles load more, larger ones
+ * Constants of product-register*.wgsl: more columns waste threads on a narrow product; smaller tiles load more, larger ones
  * spill where a subgroup has eight lanes. With four (SwiftShader) sums are in memory anyway.
  */
 function register({ M, N, K }: ProductSize, { subgroupSize }: GpuLimits): ProductTile {
@@ -117,8 +123,9 @@ export function productTile(
   if (productVariant(size, limits, dtype) !== variant) return null;
   if (variant === "product-register") return register(size, limits);
   if (variant === "product-tiled") return tiled(size, limits);
-  const { aligned, leftAlongK, rightAlongK } = size;
-  return { ...MATRIX, ALIGNED: aligned ? 1 : 0, LEFT_ALONG_K: leftAlongK ? 1 : 0, RIGHT_ALONG_K: rightAlongK ? 1 : 0 };
+  const along = { LEFT_ALONG_K: size.leftAlongK ? 1 : 0, RIGHT_ALONG_K: size.rightAlongK ? 1 : 0 };
+  if (variant === "product-register-fours") return { ...register(size, limits), ...along };
+  return { ...MATRIX, ALIGNED: size.aligned ? 1 : 0, ...along };
 }
 
 /** The launches of a kernel over the tiles of product-*.wgsl. One of them runs, as adapter, type and size decide. */

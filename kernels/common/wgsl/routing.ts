@@ -1,6 +1,7 @@
 import { ceilDiv, type FloatDType, type GpuLimits, type Tiles, type WgslSource } from "../../contract.js";
 import { type ProductSize, type ProductTile, productTile } from "./product.js";
 import productRegister from "./product-register.wgsl.js";
+import productRegisterFours from "./product-register-fours.wgsl.js";
 import productTiled from "./product-tiled.wgsl.js";
 
 /** Sizes that every product over grouped rows has: R rows of E experts. */
@@ -15,7 +16,11 @@ export const rowTiles = ({ R, E }: Grouped, side: number) => Math.min(R, Math.fl
 /** Rows of an expert where all have as many: what tiles are chosen for. */
 const meanRows = ({ R, E }: Grouped) => ceilDiv(R, Math.max(1, Math.min(R, E)));
 
-const VARIANTS = { "product-register": productRegister, "product-tiled": productTiled } as const;
+const VARIANTS = {
+  "product-register": productRegister,
+  "product-register-fours": productRegisterFours,
+  "product-tiled": productTiled,
+} as const;
 
 /** What a product over grouped rows computes, but for B and M: those are the experts. A flag: the operand is gathered by token. */
 export interface RoutedSize extends Omit<ProductSize, "B" | "M"> {
@@ -23,10 +28,10 @@ export interface RoutedSize extends Omit<ProductSize, "B" | "M"> {
   readonly gatherRight?: number;
 }
 
-/** PAIRS of product-routed.wgsl: a thread of product-register has fours of columns, one of product-tiled halves of a tile. */
+/** PAIRS of product-routed.wgsl: a thread of product-register* has fours of columns, one of product-tiled halves of a tile. */
 function pairsOf(variant: keyof typeof VARIANTS, { paired }: RoutedSize, { TILE_COLUMNS }: ProductTile): number {
   if (!paired) return 0;
-  return variant === "product-register" ? 2 : TILE_COLUMNS / 2;
+  return variant === "product-tiled" ? TILE_COLUMNS / 2 : 2;
 }
 
 /**
