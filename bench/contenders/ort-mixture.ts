@@ -71,7 +71,9 @@ const axes = (...values: number[]): Constant => ({
 
 /** A gated expert, or with axis 2 all of them in batches: from `x` to `y`; names in between end in `mark`. */
 function expert([x, up, down]: readonly string[], y: string, axis: number, mark = ""): OnnxNode[] {
-  const [pre, gate, linear, s, silu, hidden] = ["pre", "gate", "linear", "sigmoid", "silu", "hidden"].map((n) => n + mark);
+  const [pre, gate, linear, s, silu, hidden] = ["pre", "gate", "linear", "sigmoid", "silu", "hidden"].map(
+    (n) => n + mark,
+  );
   return [
     { op: "MatMul", inputs: [x, up], outputs: [pre] },
     { op: "Split", inputs: [pre], outputs: [gate, linear], attributes: { axis, num_outputs: 2 } },

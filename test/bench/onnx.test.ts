@@ -38,6 +38,7 @@ describe("onnxruntime-node", () => {
     ["ort", "attention", "B2H3S17D16,B2H3S17D16:causal,B2H3L5S17D16,B1H3L1S17D16:causal,B2H3S17D16:packed"],
     ["ort-const", "lora", "6x33x17x4"],
     ["ort", "layer-norm", "7x33"],
+    ["ort-const", "moe", "9x16x24x4x2"],
   ] as const)("%s computes what we compute: %s %s", async ([name, suite, shapes], { skip }) => {
     const forwards = tasksOf(suite, shapes).filter((task) => task.pass === "forward");
     await agrees(name, forwards, skip);

@@ -40,6 +40,28 @@ describe("runBench", () => {
     expect(lora.rows[1].flops).toBeGreaterThan(lora.rows[0].flops as number);
   });
 
+  it("times our own counterparts of a mixture: as many multiply-adds without routing, and a balanced load", async () => {
+    const shapes = "12x8x12x3x2,12x8x12x3x2:skew,12x8x12x3x2:routing";
+    const { rows } = await runBench("moe", { ...settings, peers: ["dense", "balanced"], shapes });
+    const found = rows.map(({ pass, shape, peers: { dense, balanced } }) => [
+      `${pass} ${shape}`,
+      ...[dense, balanced].map((peer) => ("reason" in peer ? peer.reason : peer.note)),
+    ]);
+    const dense = "two products of as many rows, all with one expert's matrices: as many multiply-adds";
+    const balanced = "the same layer without a bias that sends all tokens to the same experts";
+    expect(found).toEqual([
+      ["forward 12x8x12x3x2", dense, "the layer is balanced itself"],
+      ["forward+backward 12x8x12x3x2", dense, "the layer is balanced itself"],
+      ["forward 12x8x12x3x2:skew", dense, balanced],
+      ["forward+backward 12x8x12x3x2:skew", dense, balanced],
+      [
+        "forward 12x8x12x3x2:routing",
+        "dense is a counterpart of mixtureOfExperts",
+        "balanced is a counterpart of mixtureOfExperts",
+      ],
+    ]);
+  });
+
   it("leaves a blank with the reason where a peer is missing", async () => {
     vi.stubEnv("CONSILIUM_PYTHON", "no-such-python");
     const { rows, environment } = await runBench("matmul", { ...settings, peers: ["torch"], shapes: "4x4x4" });

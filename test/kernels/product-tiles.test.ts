@@ -23,13 +23,30 @@ describe("the variant of a product", () => {
   const adapters: [string, Partial<GpuLimits>, string][] = [
     ["a GPU without subgroups", {}, "product-tiled"],
     ["a GPU with subgroups", { subgroups: true, subgroupSize: 32 }, "product-tiled"],
-    ["software with 8 lanes (lavapipe)", { software: true, subgroups: true, subgroupSize: 8 }, "product-register"],
+    [
+      "software with 8 lanes (lavapipe)",
+      { software: true, subgroups: true, subgroupSize: 8 },
+      "product-register-fours",
+    ],
     ["software with 4 lanes (SwiftShader)", { software: true, subgroups: true, subgroupSize: 4 }, "product-register"],
     ["software without subgroups", { software: true }, "product-tiled"],
   ];
   test.each(adapters)("%s", (_, limits, variant) => {
     expect(productVariant({ M: 100, N: 100, aligned: true, ...ALONG }, { ...LEAST, ...limits }, "f32")).toBe(variant);
   });
+});
+
+test("a software adapter loads fours where rows and pairs of columns let it", () => {
+  const limits = { ...LEAST, software: true, subgroups: true, subgroupSize: 8 };
+  const variant = (size: Partial<ProductSize>) =>
+    productVariant({ M: 100, N: 100, aligned: true, ...ALONG, ...size }, limits, "f32");
+  expect(variant({ rightAlongK: false })).toBe("product-register-fours");
+  expect(variant({ aligned: false })).toBe("product-register");
+  expect(variant({ paired: true })).toBe("product-register-fours");
+  expect(variant({ paired: true, rightAlongK: false })).toBe("product-register");
+  const along = { LEFT_ALONG_K: 0, RIGHT_ALONG_K: 1, EXACT: 1 };
+  const size = { M: 100, N: 100, aligned: true, ...ALONG, leftAlongK: false };
+  expect(productTile("product-register-fours", size, limits, "f32")).toMatchObject(along);
 });
 
 test("subgroup matrices multiply what is f16, has tiles enough and fits the cache, where the adapter has them", () => {
@@ -84,7 +101,7 @@ describe("the tile of a software adapter", () => {
   const tile = (subgroupSize: number, size: { M: number; N: number; K: number }) =>
     productTile(
       "product-register",
-      { ...ALONG, ...size, aligned: true },
+      { ...ALONG, ...size, aligned: false },
       { ...LEAST, software: true, subgroupSize },
       "f32",
     );

@@ -41,15 +41,19 @@ function favoursMatrices({ B = 1, M, N, K }: ProductSize): boolean {
   return K !== null && B * ceilDiv(M, 128) * ceilDiv(N, 128) >= 200 && 2 * B * (M + N) * K <= 2 ** 25;
 }
 
-/** Whether product-register-fours.wgsl can load the operands: the columns of a pair do not lie side by side. */
-const inFours = ({ aligned, paired, rightAlongK }: ProductSize) => aligned && (rightAlongK || !paired);
+/**
+ * Whether product-register-fours.wgsl can load the operands: the columns of a pair do not lie side by side. It takes a third
+ * less on lavapipe (eight lanes), and up to a twentieth more on SwiftShader (four), which loads a vector by its elements.
+ */
+const inFours = ({ aligned, paired, rightAlongK }: ProductSize, { subgroupSize }: GpuLimits) =>
+  subgroupSize >= 8 && aligned && (rightAlongK || !paired);
 
 /** Quads share elements in product-register*.wgsl, so a subgroup must have four lanes. Barriers are dear where they are used. */
 export function productVariant(size: ProductSize, limits: GpuLimits, dtype: FloatDType): ProductVariant {
   const fits = limits.matrices && limits.maxWorkgroupStorage >= 24_576;
   if (dtype === "f16" && fits && favoursMatrices(size)) return "product-matrix";
   if (!limits.software || limits.subgroupSize < 4) return "product-tiled";
-  return inFours(size) ? "product-register-fours" : "product-register";
+  return inFours(size, limits) ? "product-register-fours" : "product-register";
 }
 
 /** Rows and columns of the tile of one workgroup. */
