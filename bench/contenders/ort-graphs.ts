@@ -1,15 +1,7 @@
-import type { Constant, OnnxGraph, OnnxNode } from "../onnx/model.js";
+import type { OnnxNode } from "../onnx/model.js";
 import { type HostTensor, type HostTensors, type Task, Unsupported } from "../task.js";
+import type { OrtGraph } from "./ort-interface.js";
 import { mixtureGraphs } from "./ort-mixture.js";
-
-/** A task as an ONNX graph: what is fed, what may be constant. */
-export interface OrtGraph extends Omit<OnnxGraph, "inputs" | "constants"> {
-  readonly inputs: Readonly<Record<string, { readonly shape: readonly number[]; readonly values: Float32Array }>>;
-  /** Inputs that a model may hold as weights. */
-  readonly weights: readonly string[];
-  /** What it holds in any case. */
-  readonly constants?: Readonly<Record<string, Constant>>;
-}
 
 /** The graphs that compute the task, by the name of the form where there are several. */
 export function graphsOf(task: Task, inputs: HostTensors, device: string): Readonly<Record<string, OrtGraph>> {

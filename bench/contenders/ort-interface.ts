@@ -1,3 +1,14 @@
+import type { Constant, OnnxGraph } from "../onnx/model.js";
+
+/** A task as an ONNX graph: what is fed, what may be constant. */
+export interface OrtGraph extends Omit<OnnxGraph, "inputs" | "constants"> {
+  readonly inputs: Readonly<Record<string, { readonly shape: readonly number[]; readonly values: Float32Array }>>;
+  /** Inputs that a model may hold as weights. */
+  readonly weights: readonly string[];
+  /** What it holds in any case. */
+  readonly constants?: Readonly<Record<string, Constant>>;
+}
+
 /** The part of onnxruntime's interface that is used here, the same in Node and in a page. */
 export interface Ort {
   readonly Tensor: new (type: "float32", values: Float32Array, shape: readonly number[]) => object;

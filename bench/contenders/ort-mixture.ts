@@ -1,7 +1,7 @@
 import type { Constant, OnnxNode } from "../onnx/model.js";
 import { rowsByExpert } from "../rows-by-expert.js";
 import type { HostTensor, HostTensors } from "../task.js";
-import type { OrtGraph } from "./ort-graphs.js";
+import type { OrtGraph } from "./ort-interface.js";
 
 /**
  * A mixture of experts as onnxruntime's own op, which its WebGPU provider has for integers only (QMoE), and as users of that

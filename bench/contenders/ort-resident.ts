@@ -1,8 +1,7 @@
 import { taking } from "../clock.js";
 import { onnxModel } from "../onnx/model.js";
 import type { PeerCase } from "../task.js";
-import type { OrtGraph } from "./ort-graphs.js";
-import { type Ort, type Session, tensors, type Values } from "./ort-interface.js";
+import { type Ort, type OrtGraph, type Session, tensors, type Values } from "./ort-interface.js";
 
 const WEBGPU = { executionProviders: ["webgpu"] } as const;
 /** Options of a session whose outputs stay on the GPU, and of which nothing runs on the CPU unasked. */

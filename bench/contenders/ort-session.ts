@@ -2,8 +2,8 @@ import { taking } from "../clock.js";
 import { sizeOf } from "../inputs.js";
 import { onnxModel } from "../onnx/model.js";
 import { type Peer, type PeerCase, type Task, Unsupported } from "../task.js";
-import { graphsOf, type OrtGraph } from "./ort-graphs.js";
-import { type Ort, type Session, tensors } from "./ort-interface.js";
+import { graphsOf } from "./ort-graphs.js";
+import { type Ort, type OrtGraph, type Session, tensors } from "./ort-interface.js";
 import { RESIDENT, residentCase } from "./ort-resident.js";
 
 export interface OrtOptions {
