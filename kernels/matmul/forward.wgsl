@@ -2,7 +2,7 @@
 // matmul/forward (webgpu)
 // Math      y[b,m,n] = act(sum_k op(a)[b,m,k] op(b)[b,k,n] + bias[n]); with accumulate y += sum + bias
 // Shapes    a [B|1,M,K] or [B|1,K,M] · b [B|1,K,N] or [B|1,N,K] · bias [N] · y, preactivation [B,M,N]
-// Method    the tile of common/wgsl/product-register.wgsl or product-tiled.wgsl, as product.ts chooses; then the epilogue
+// Method    the tile of common/wgsl/product-*.wgsl, as product.ts chooses; then the epilogue
 // Launch    grid (column tiles, row tiles, B), THREADS threads
 // Numerics  f32, one sum per output in the order of k; stores round once
 // Limits    each operand and y below 2^32 elements
