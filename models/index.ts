@@ -3,11 +3,10 @@
 export { CLIP_VIT_L_14_336, type ClipVisionConfig } from "./clip/config.js";
 export type { ClipFeature } from "./clip/vision.js";
 export type { CheckOptions, Count, DataSummary } from "./data/check.js";
+export { type Conversation, formatConversations } from "./data/conversation-form.js";
 export {
   asConversation,
-  type Conversation,
   type ConversationOptions,
-  formatConversations,
   loadConversations,
   loadQuestionFiles,
 } from "./data/conversations.js";
@@ -79,13 +78,12 @@ export { CLASS_QUESTION, classNames, classOf, classQuestion, namedClass } from "
 export {
   type Family,
   type MedMoeConfig,
-  MOE_MODES,
   type MoeConfig,
-  type MoeMode,
   moeLayers,
   readMedMoeConfig,
   type VisionConfig,
 } from "./med-moe/config.js";
+export { MOE_MODES, type MoeMode } from "./med-moe/config-fields.js";
 export { countMedMoe, type MedMoeCount } from "./med-moe/count.js";
 export { describeMedMoe, type MedMoeDescription, type Reached } from "./med-moe/describe.js";
 export { expertShares, type LayerShares } from "./med-moe/expert-shares.js";

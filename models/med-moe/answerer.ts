@@ -12,7 +12,7 @@ import {
   type Tensor,
   tensor,
 } from "../../engine/index.js";
-import type { Conversation } from "../data/conversations.js";
+import type { Conversation } from "../data/conversation-form.js";
 import { Faults, type Problem } from "../data/problem.js";
 import { KeyValueCache } from "../decoder/key-value-cache.js";
 import { type Finish, generate, StopStrings } from "../generation/index.js";

@@ -1,5 +1,5 @@
 import type { HostRandom } from "../../engine/index.js";
-import type { Conversation } from "../data/conversations.js";
+import type { Conversation } from "../data/conversation-form.js";
 import { shuffle } from "../data/order.js";
 import { IMAGE } from "../text/message.js";
 

@@ -1,6 +1,6 @@
 /** What an evaluation asks: the question of a conversation as the published driver puts it, and which part of them a process takes. */
 import { OptionError } from "../../engine/index.js";
-import type { Conversation } from "../data/conversations.js";
+import type { Conversation } from "../data/conversation-form.js";
 import { IMAGE } from "../text/message.js";
 
 /** What the published driver adds for questions with choices. */

@@ -1,5 +1,5 @@
 import { autocast, crossEntropy, io, nn, noGrad, optim, scope, type Tensor, tensor } from "../../engine/index.js";
-import type { Conversation } from "../data/conversations.js";
+import type { Conversation } from "../data/conversation-form.js";
 import { order } from "../data/order.js";
 import { writeJson } from "../files/write.js";
 import { IMAGE } from "../text/message.js";

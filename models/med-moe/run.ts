@@ -13,7 +13,7 @@ import {
   tensor,
   zeros,
 } from "../../engine/index.js";
-import type { Conversation } from "../data/conversations.js";
+import type { Conversation } from "../data/conversation-form.js";
 import type { Cursor } from "../data/order.js";
 import { GroupedAdamW } from "../training/grouped-adamw.js";
 import {

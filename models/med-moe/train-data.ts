@@ -1,6 +1,7 @@
 /** The conversations of a run. */
 import { io } from "../../engine/index.js";
-import { asConversation, type Conversation, loadConversations } from "../data/conversations.js";
+import type { Conversation } from "../data/conversation-form.js";
+import { asConversation, loadConversations } from "../data/conversations.js";
 import { shuffle } from "../data/order.js";
 import { randomStream } from "../data/random.js";
 import type { VqaRecord } from "../data/record.js";

@@ -1,5 +1,5 @@
 /** The batches of a run on the host: which conversations, their ids, their images. */
-import type { Conversation } from "../data/conversations.js";
+import type { Conversation } from "../data/conversation-form.js";
 import { lengthGroups } from "../data/length-groups.js";
 import { batches, type Cursor } from "../data/order.js";
 import { randomStream } from "../data/random.js";

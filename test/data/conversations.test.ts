@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { formatConversations } from "../../models/data/conversation-form.js";
 import {
   asConversation,
-  formatConversations,
   loadConversations,
   loadQuestionFiles,
   parseConversations,

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { Conversation } from "../../models/data/conversations.js";
+import type { Conversation } from "../../models/data/conversation-form.js";
 import { randomStream } from "../../models/data/random.js";
 import { collate, collateImages, requirePlaces } from "../../models/med-moe/collate.js";
 import { encodeWithImages } from "../../models/med-moe/image-tokens.js";

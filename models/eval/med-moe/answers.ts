@@ -1,7 +1,7 @@
 /** Files of answers, one JSON object a line as LLaVA's evaluation writes them, and which question each belongs to. */
 import { z } from "zod";
 import { io } from "../../../engine/index.js";
-import type { Conversation } from "../../data/conversations.js";
+import type { Conversation } from "../../data/conversation-form.js";
 import { sha256 } from "../../data/digest.js";
 import { Faults, type Problem, placesText, refuse } from "../../data/problem.js";
 import { textField } from "../../data/record.js";
