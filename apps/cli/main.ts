@@ -18,8 +18,8 @@ import { addSetup } from "./commands/setup.js";
 import { addTrainMedMoe } from "./commands/train-med-moe.js";
 import { addTrainMiss } from "./commands/train-miss.js";
 import { addVerify } from "./commands/verify.js";
-import { EXIT, Failed, Interrupted, UsageError } from "./exit.js";
 import { packageVersion } from "./package-files.js";
+import { EXIT, Failed, Interrupted, UsageError } from "./terminal/exit.js";
 
 function program(): Command {
   const root = new Command("consilium")

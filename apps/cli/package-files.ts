@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { UsageError } from "./exit.js";
+import { UsageError } from "./terminal/exit.js";
 
 /** The package's own folder: the nearest one above this file, in the sources or in dist/. */
 function findRoot(): string {

@@ -1,7 +1,7 @@
 /** Images put into classes by asking: the question with the list of classes, and which of its names an answer says. */
 import { OptionError } from "../../engine/index.js";
 import { normaliseAnswer } from "../data/answers.js";
-import type { Conversation } from "../data/conversations.js";
+import type { Conversation } from "../data/conversation-form.js";
 import type { LabelledImage } from "../data/labelled-images.js";
 
 /** Stands for the names of the classes in a question. */

@@ -1,7 +1,7 @@
 /** A Med-MoE small enough to be trained on two cores, with random weights and a vocabulary of its own. */
 import { type Device, nn } from "../../engine/index.js";
 import type { ClipVisionConfig } from "../clip/config.js";
-import type { Conversation } from "../data/conversations.js";
+import type { Conversation } from "../data/conversation-form.js";
 import { writeText } from "../files/write.js";
 import { IMAGE } from "../text/message.js";
 import { trainByteBpe } from "../text/train-byte-bpe.js";

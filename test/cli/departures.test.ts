@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { demoStages, departures } from "../../apps/cli/demo-settings.js";
-import { changedKeys, departuresOf } from "../../apps/cli/departures.js";
+import { changedKeys, departuresOf } from "../../apps/cli/demo/departures.js";
+import { demoStages, departures } from "../../apps/cli/demo/settings.js";
 
 const runs = demoStages.map((stage) => stage.run);
 

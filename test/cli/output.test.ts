@@ -1,8 +1,8 @@
 import { existsSync, lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { commandLine, commonFlags } from "../../apps/cli/command-line.js";
-import { writeFileIn } from "../../apps/cli/output.js";
+import { commandLine, commonFlags } from "../../apps/cli/options/command-line.js";
+import { writeFileIn } from "../../apps/cli/terminal/output.js";
 import { temporaryFolder } from "./support.js";
 
 const folder = temporaryFolder();

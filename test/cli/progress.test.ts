@@ -1,6 +1,6 @@
 import type { WriteStream } from "node:tty";
 import { expect, test } from "vitest";
-import { Progress } from "../../apps/cli/progress.js";
+import { Progress } from "../../apps/cli/terminal/progress.js";
 import { openDevice } from "../../engine/index.js";
 
 test("a log shows the first and the last step of each training at once, others every few seconds", async () => {

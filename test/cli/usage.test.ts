@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { runFlags } from "../../apps/cli/run-flags.js";
+import { runFlags } from "../../apps/cli/options/run-flags.js";
 import { RunConfig } from "../../models/index.js";
 import { badFiles } from "./bad-files.js";
 import { consilium, goldenFolder, temporaryFolder } from "./support.js";

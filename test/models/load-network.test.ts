@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { loadNotes } from "../../apps/cli/progress.js";
+import { loadNotes } from "../../apps/cli/terminal/progress.js";
 import { type Device, io, nn, openDevice } from "../../engine/index.js";
 import { loadNetwork, stateDict } from "../../models/miss/checkpoint.js";
 import { type MissConfig, presets } from "../../models/miss/config.js";

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { resumable } from "../../apps/cli/run-folder.js";
+import { resumable } from "../../apps/cli/train/run-folder.js";
 import { type Device, DeviceLostError, openDevice } from "../../engine/index.js";
 import { type Answering, MissVqa, RunConfig, type TrainEvent, trainMiss } from "../../models/index.js";
 import { tryOpenLosable } from "../support/losable.js";

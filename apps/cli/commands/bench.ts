@@ -3,12 +3,12 @@ import { Argument, type Command, Option } from "commander";
 import type { BenchDocument, BenchOptions, BenchRow } from "../../../bench/run.js";
 import { SUITES, type Suite } from "../../../bench/suites/names.js";
 import { OptionError } from "../../../engine/index.js";
-import { addCommonOptions, type CommonOptions, duration, list } from "../common-options.js";
-import { Interrupted, UsageError } from "../exit.js";
-import { short } from "../format.js";
-import { Interruption } from "../interruption.js";
-import { say, writeJson } from "../output.js";
-import { table } from "../table.js";
+import { addCommonOptions, type CommonOptions, duration, list } from "../options/common-options.js";
+import { Interrupted, UsageError } from "../terminal/exit.js";
+import { short } from "../terminal/format.js";
+import { Interruption } from "../terminal/interruption.js";
+import { say, writeJson } from "../terminal/output.js";
+import { table } from "../terminal/table.js";
 
 /** bench/contenders/index.ts has them; that folder is loaded only to measure. */
 const PEERS = ["ort", "ort-const", "tfjs", "jax", "torch", "torch-loop", "frozen", "dense", "balanced"] as const;

@@ -2,19 +2,19 @@ import { createInterface } from "node:readline";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Device, FloatDType } from "../../../engine/index.js";
 import { type ChatEnd, imagePixels, MedMoe, templateNamed, templateNames } from "../../../models/index.js";
-import { ChatSession } from "../chat-session.js";
-import { printable, talk } from "../chat-terminal.js";
+import { ChatSession } from "../chat/session.js";
+import { printable, talk } from "../chat/terminal.js";
 import {
   addCommonOptions,
   type CommonOptions,
   finiteNumber,
   openChosenDevice,
   wholeNumber,
-} from "../common-options.js";
-import { EXIT, UsageError } from "../exit.js";
-import { Interruption } from "../interruption.js";
-import { addMedMoeParts, type MedMoeModelOptions, medMoePlaces } from "../med-moe-model.js";
-import { memoryUsed, writeJson } from "../output.js";
+} from "../options/common-options.js";
+import { addMedMoeParts, type MedMoeModelOptions, medMoePlaces } from "../options/med-moe-model.js";
+import { EXIT, UsageError } from "../terminal/exit.js";
+import { Interruption } from "../terminal/interruption.js";
+import { memoryUsed, writeJson } from "../terminal/output.js";
 
 interface Options extends CommonOptions, MedMoeModelOptions {
   modelPath: string;

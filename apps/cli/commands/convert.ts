@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { io, type QuantizedFormat } from "../../../engine/index.js";
 import { isQuantizable } from "../../../models/index.js";
-import { addCommonOptions, type CommonOptions, openChosenDevice } from "../common-options.js";
-import { UsageError } from "../exit.js";
-import { bytes } from "../format.js";
-import { Interruption } from "../interruption.js";
-import { addHubOptions, type HubOptions, MODEL_NAMES, resolveModel } from "../model-path.js";
-import { say, writeJson } from "../output.js";
-import { exists } from "../run-folder.js";
-import { tensorProgress } from "../tensor-progress.js";
+import { addCommonOptions, type CommonOptions, openChosenDevice } from "../options/common-options.js";
+import { addHubOptions, type HubOptions, MODEL_NAMES, resolveModel } from "../options/model-path.js";
+import { UsageError } from "../terminal/exit.js";
+import { bytes } from "../terminal/format.js";
+import { Interruption } from "../terminal/interruption.js";
+import { say, writeJson } from "../terminal/output.js";
+import { tensorProgress } from "../terminal/tensor-progress.js";
+import { exists } from "../train/run-folder.js";
 
 interface Options extends CommonOptions, HubOptions {
   to: keyof typeof TYPES;

@@ -8,14 +8,14 @@ import {
   type RunConfigInput,
   type TableData,
 } from "../../../models/index.js";
-import { addCommonOptions, type CommonOptions } from "../common-options.js";
-import { Failed, UsageError } from "../exit.js";
-import { count, percent } from "../format.js";
-import { Interruption } from "../interruption.js";
-import { say, writeJson } from "../output.js";
-import { Progress } from "../progress.js";
-import { addRunFlags, givenFlags, TABLE } from "../run-flags.js";
-import { exists } from "../run-folder.js";
+import { addCommonOptions, type CommonOptions } from "../options/common-options.js";
+import { addRunFlags, givenFlags, TABLE } from "../options/run-flags.js";
+import { Failed, UsageError } from "../terminal/exit.js";
+import { count, percent } from "../terminal/format.js";
+import { Interruption } from "../terminal/interruption.js";
+import { say, writeJson } from "../terminal/output.js";
+import { Progress } from "../terminal/progress.js";
+import { exists } from "../train/run-folder.js";
 
 interface Options extends CommonOptions {
   set?: (typeof folderSets)[number];

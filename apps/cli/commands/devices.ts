@@ -1,10 +1,10 @@
 import { freemem, totalmem } from "node:os";
 import type { Command } from "commander";
 import { type DeviceName, openDevice } from "../../../engine/index.js";
-import { addCommonOptions, type CommonOptions } from "../common-options.js";
-import { bytes } from "../format.js";
-import { say, writeJson } from "../output.js";
-import { table } from "../table.js";
+import { addCommonOptions, type CommonOptions } from "../options/common-options.js";
+import { bytes } from "../terminal/format.js";
+import { say, writeJson } from "../terminal/output.js";
+import { table } from "../terminal/table.js";
 
 interface Found {
   name: DeviceName;

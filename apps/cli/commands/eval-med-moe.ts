@@ -11,11 +11,13 @@ import {
   templateNamed,
   templateOf,
 } from "../../../models/index.js";
-import { openProcesses, shareOut } from "../answer-processes.js";
-import { AnswerStore, weightsOf } from "../answer-store.js";
-import { type Answerer, type AnswerJob, askAll, openAnswerer, type Used } from "../answerer.js";
-import { classifyTask } from "../classify-task.js";
-import { commandLine } from "../command-line.js";
+import { openProcesses, shareOut } from "../eval/answer-processes.js";
+import { AnswerStore, weightsOf } from "../eval/answer-store.js";
+import { type Answerer, type AnswerJob, askAll, openAnswerer, type Used } from "../eval/answerer.js";
+import { classifyTask } from "../eval/classify-task.js";
+import { questionTask } from "../eval/question-task.js";
+import type { EvalTask } from "../eval/task.js";
+import { commandLine } from "../options/command-line.js";
 import {
   addCommonOptions,
   type CommonOptions,
@@ -23,16 +25,14 @@ import {
   list,
   openChosenDevice,
   wholeNumber,
-} from "../common-options.js";
-import type { EvalTask } from "../eval-task.js";
-import { UsageError } from "../exit.js";
-import { count } from "../format.js";
-import { Interruption } from "../interruption.js";
-import { addMedMoeParts, type MedMoeModelOptions, medMoePlaces } from "../med-moe-model.js";
-import { MODEL_NAMES } from "../model-path.js";
-import { prepareFile, say, writeJson } from "../output.js";
-import { Progress } from "../progress.js";
-import { questionTask } from "../question-task.js";
+} from "../options/common-options.js";
+import { addMedMoeParts, type MedMoeModelOptions, medMoePlaces } from "../options/med-moe-model.js";
+import { MODEL_NAMES } from "../options/model-path.js";
+import { UsageError } from "../terminal/exit.js";
+import { count } from "../terminal/format.js";
+import { Interruption } from "../terminal/interruption.js";
+import { prepareFile, say, writeJson } from "../terminal/output.js";
+import { Progress } from "../terminal/progress.js";
 
 interface Options extends CommonOptions, MedMoeModelOptions {
   modelPath: string;

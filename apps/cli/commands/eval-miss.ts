@@ -17,8 +17,6 @@ import {
   type VqaRecord,
 } from "../../../models/index.js";
 import { renderReport } from "../../report/report.js";
-import { addCommonOptions, type CommonOptions, openChosenDevice } from "../common-options.js";
-import { evaluationReport } from "../eval-report.js";
 import {
   type EvaluateOptions,
   type Evaluation,
@@ -27,15 +25,17 @@ import {
   marksOf,
   metricsOf,
   scoreTable,
-} from "../evaluation.js";
-import { UsageError } from "../exit.js";
-import { percent, short } from "../format.js";
-import { Interruption } from "../interruption.js";
-import { cautions, leakFields, leakNotice, warnings } from "../leak.js";
-import { memoryUsed, prepareFile, say, writeFileIn, writeJson } from "../output.js";
+} from "../eval/evaluation.js";
+import { cautions, leakFields, leakNotice, warnings } from "../eval/leak.js";
+import { evaluationReport } from "../eval/report.js";
+import { addCommonOptions, type CommonOptions, openChosenDevice } from "../options/common-options.js";
+import { addRunFlags, givenFlags, LEAK, TABLE } from "../options/run-flags.js";
 import { checkVqaRad, vqaRadFolder } from "../package-files.js";
-import { loadNotes, Progress } from "../progress.js";
-import { addRunFlags, givenFlags, LEAK, TABLE } from "../run-flags.js";
+import { UsageError } from "../terminal/exit.js";
+import { percent, short } from "../terminal/format.js";
+import { Interruption } from "../terminal/interruption.js";
+import { memoryUsed, prepareFile, say, writeFileIn, writeJson } from "../terminal/output.js";
+import { loadNotes, Progress } from "../terminal/progress.js";
 
 /** Of a data set, as the flag names them. */
 const PARTS = { test: "test", val: "validation", train: "train" } as const;

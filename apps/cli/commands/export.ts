@@ -1,11 +1,11 @@
 import { type Command, Option } from "commander";
 import { exportMedMoe, readMedMoeConfig, type SavedDType } from "../../../models/index.js";
-import { addCommonOptions, byteSize, type CommonOptions, openChosenDevice } from "../common-options.js";
-import { count } from "../format.js";
-import { Interruption } from "../interruption.js";
-import { addMedMoeParts, type MedMoeModelOptions, medMoePlaces } from "../med-moe-model.js";
-import { resolveModel } from "../model-path.js";
-import { say, writeJson } from "../output.js";
+import { addCommonOptions, byteSize, type CommonOptions, openChosenDevice } from "../options/common-options.js";
+import { addMedMoeParts, type MedMoeModelOptions, medMoePlaces } from "../options/med-moe-model.js";
+import { resolveModel } from "../options/model-path.js";
+import { count } from "../terminal/format.js";
+import { Interruption } from "../terminal/interruption.js";
+import { say, writeJson } from "../terminal/output.js";
 
 interface Options extends CommonOptions, MedMoeModelOptions {
   to: "hf";

@@ -1,13 +1,13 @@
 import type { Command } from "commander";
 import { io } from "../../../engine/index.js";
 import { describeMedMoe, readModelFolder } from "../../../models/index.js";
-import { addCommonOptions, type CommonOptions } from "../common-options.js";
-import { bytes, count } from "../format.js";
-import { Interruption } from "../interruption.js";
-import { addHubOptions, type HubOptions, MODEL_NAMES, resolveModel } from "../model-path.js";
-import { say, writeJson } from "../output.js";
-import { exists } from "../run-folder.js";
-import { table } from "../table.js";
+import { addCommonOptions, type CommonOptions } from "../options/common-options.js";
+import { addHubOptions, type HubOptions, MODEL_NAMES, resolveModel } from "../options/model-path.js";
+import { bytes, count } from "../terminal/format.js";
+import { Interruption } from "../terminal/interruption.js";
+import { say, writeJson } from "../terminal/output.js";
+import { table } from "../terminal/table.js";
+import { exists } from "../train/run-folder.js";
 
 /** Metadata values are cut on the screen; the JSON has them in full. */
 const SHOWN = 100;

@@ -11,12 +11,12 @@ import {
   vocabularyTexts,
   writeTinyMedMoe,
 } from "../../../models/index.js";
-import { addCommonOptions, type CommonOptions, list, wholeNumber } from "../common-options.js";
-import { UsageError } from "../exit.js";
-import { count } from "../format.js";
-import { say, writeJson } from "../output.js";
-import { exists } from "../run-folder.js";
-import { tensorProgress } from "../tensor-progress.js";
+import { addCommonOptions, type CommonOptions, list, wholeNumber } from "../options/common-options.js";
+import { UsageError } from "../terminal/exit.js";
+import { count } from "../terminal/format.js";
+import { say, writeJson } from "../terminal/output.js";
+import { tensorProgress } from "../terminal/tensor-progress.js";
+import { exists } from "../train/run-folder.js";
 
 interface Options extends CommonOptions {
   backbone: MedMoePresetName | "tiny";

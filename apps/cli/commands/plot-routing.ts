@@ -6,8 +6,8 @@ import { io } from "../../../engine/index.js";
 import { parseRouting, type RoutingSummary, summarizeRouting, totalTokens } from "../../../models/index.js";
 import { loadPlot, splitPlot } from "../../plots/routing-bars.js";
 import { pathsPlot } from "../../plots/routing-paths.js";
-import { count } from "../format.js";
-import { prepareFile, say, writeFileIn, writeJson } from "../output.js";
+import { count } from "../terminal/format.js";
+import { prepareFile, say, writeFileIn, writeJson } from "../terminal/output.js";
 
 interface Options {
   out: string;

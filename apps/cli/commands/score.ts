@@ -7,12 +7,12 @@ import {
   scoreMedMoe,
   wrongAnswers,
 } from "../../../models/index.js";
-import { classFields, classText } from "../class-scores.js";
-import { addCommonOptions, type CommonOptions } from "../common-options.js";
-import { UsageError } from "../exit.js";
-import { count } from "../format.js";
-import { scoreFields, scoreText } from "../med-moe-scores.js";
-import { prepareFile, say, writeFileIn, writeJson } from "../output.js";
+import { classFields, classText } from "../eval/class-scores.js";
+import { scoreFields, scoreText } from "../eval/med-moe-scores.js";
+import { addCommonOptions, type CommonOptions } from "../options/common-options.js";
+import { UsageError } from "../terminal/exit.js";
+import { count } from "../terminal/format.js";
+import { prepareFile, say, writeFileIn, writeJson } from "../terminal/output.js";
 
 interface Options extends CommonOptions {
   gt?: string;

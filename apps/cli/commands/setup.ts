@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Command } from "commander";
-import { Failed } from "../exit.js";
-import { clock } from "../format.js";
 import { packageRoot } from "../package-files.js";
+import { Failed } from "../terminal/exit.js";
+import { clock } from "../terminal/format.js";
 
 /** scripts/native-addon.mjs, which the set-up of a clone and npm's install script use too. */
 interface Builder {

@@ -8,23 +8,23 @@ import {
   readMedMoeRun,
   trainMedMoe,
 } from "../../../models/index.js";
-import { commonFlags } from "../command-line.js";
-import { addCommonOptions, openChosenDevice } from "../common-options.js";
-import { Interrupted } from "../exit.js";
-import { clock, count, percent } from "../format.js";
-import { Interruption } from "../interruption.js";
-import { addMedMoeFlags, medMoeConfig } from "../med-moe-flags.js";
-import { addHubOptions, type HubOptions, MODEL_NAMES, resolveModel } from "../model-path.js";
-import { memoryUsed, say, writeJson } from "../output.js";
-import { Progress } from "../progress.js";
-import { resumable } from "../run-folder.js";
+import { commonFlags } from "../options/command-line.js";
+import { addCommonOptions, openChosenDevice } from "../options/common-options.js";
+import { addMedMoeFlags, medMoeConfig } from "../options/med-moe-flags.js";
+import { addHubOptions, type HubOptions, MODEL_NAMES, resolveModel } from "../options/model-path.js";
+import { Interrupted } from "../terminal/exit.js";
+import { clock, count, percent } from "../terminal/format.js";
+import { Interruption } from "../terminal/interruption.js";
+import { memoryUsed, say, writeJson } from "../terminal/output.js";
+import { Progress } from "../terminal/progress.js";
+import { resumable } from "../train/run-folder.js";
 import {
   addTrainingOptions,
   resumeCommand,
   type Training,
   type TrainingOptions,
   trainingSettings,
-} from "../training-run.js";
+} from "../train/training-run.js";
 
 interface Options extends TrainingOptions, HubOptions {
   stage?: MedMoeStage;

@@ -1,24 +1,24 @@
 import type { Command } from "commander";
 import { loadSplits, openState, type RunConfig, readRun, type TrainResult, trainMiss } from "../../../models/index.js";
-import { commandLine, commonFlags } from "../command-line.js";
-import { addCommonOptions, openChosenDevice } from "../common-options.js";
-import { evaluate, majorityOf, metricsOf, scoreTable } from "../evaluation.js";
-import { Interrupted } from "../exit.js";
-import { clock, count } from "../format.js";
-import { Interruption } from "../interruption.js";
-import { leakFields, warnings } from "../leak.js";
-import { memoryUsed, say, writeJson } from "../output.js";
+import { evaluate, majorityOf, metricsOf, scoreTable } from "../eval/evaluation.js";
+import { leakFields, warnings } from "../eval/leak.js";
+import { commandLine, commonFlags } from "../options/command-line.js";
+import { addCommonOptions, openChosenDevice } from "../options/common-options.js";
+import { addRunFlags, runConfig } from "../options/run-flags.js";
 import { bertVocabulary } from "../package-files.js";
-import { Progress } from "../progress.js";
-import { addRunFlags, runConfig } from "../run-flags.js";
-import { resumable } from "../run-folder.js";
+import { Interrupted } from "../terminal/exit.js";
+import { clock, count } from "../terminal/format.js";
+import { Interruption } from "../terminal/interruption.js";
+import { memoryUsed, say, writeJson } from "../terminal/output.js";
+import { Progress } from "../terminal/progress.js";
+import { resumable } from "../train/run-folder.js";
 import {
   addTrainingOptions,
   resumeCommand,
   type Training,
   type TrainingOptions,
   trainingSettings,
-} from "../training-run.js";
+} from "../train/training-run.js";
 
 const training: Training<RunConfig> = {
   name: "miss",

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { type VerifyReport, verify } from "../../../models/index.js";
-import { addCommonOptions, type CommonOptions, list, openChosenDevice } from "../common-options.js";
-import { Failed } from "../exit.js";
-import { count, short } from "../format.js";
-import { memoryUsed, say, writeJson } from "../output.js";
-import { table } from "../table.js";
+import { addCommonOptions, type CommonOptions, list, openChosenDevice } from "../options/common-options.js";
+import { Failed } from "../terminal/exit.js";
+import { count, short } from "../terminal/format.js";
+import { memoryUsed, say, writeJson } from "../terminal/output.js";
+import { table } from "../terminal/table.js";
 
 interface Options extends CommonOptions {
   only?: string[];

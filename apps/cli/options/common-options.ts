@@ -1,0 +1,100 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Device, type DeviceName, openDevice } from "../../../engine/index.js";
+import { type OutputOptions, prepareFile } from "../terminal/output.js";
+
+/** What every command takes. */
+export interface CommonOptions extends OutputOptions {
+  device?: DeviceName;
+  threads?: number;
+  /** Bytes. */
+  memory?: number;
+  debug?: boolean;
+}
+
+/** Those that can be asked for by name. */
+export const DEVICES: readonly DeviceName[] = ["cpu", "webgpu", "reference"];
+
+export function addCommonOptions(command: Command): Command {
+  return command
+    .optionsGroup("Common options:")
+    .addOption(
+      new Option("--device <name>", "where to compute (default: webgpu on a real GPU, else cpu)").choices(DEVICES),
+    )
+    .option("--threads <n>", "worker threads of the cpu device (default: the cores this process may use)", threadCount)
+    .option(
+      "--memory <size>",
+      "largest memory on the device, as 800MB or 4GB (default: nine tenths of what is here)",
+      byteSize,
+    )
+    .option("--json <file>", 'also write the result as JSON; "-" is standard output')
+    .option("--debug", "show where in the program an error came from")
+    .helpOption("-h, --help", "show this help")
+    .hook("preAction", async (_, action) => {
+      const { json } = action.opts<CommonOptions>();
+      if (json !== undefined && json !== "-") await prepareFile(json);
+    });
+}
+
+/** Opens the device that was asked for and says on standard error which one it is. */
+export async function openChosenDevice({ device, threads, memory }: CommonOptions): Promise<Device> {
+  const opened = await openDevice(device, { threads, memoryBudget: memory });
+  process.stderr.write(`device: ${opened.name} (${opened.description})\n`);
+  return opened;
+}
+
+const MAX_THREADS = 1024;
+
+function threadCount(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > MAX_THREADS)
+    throw new InvalidArgumentError(`It is a whole number from 1 to ${MAX_THREADS}.`);
+  return value;
+}
+
+const UNITS: Readonly<Record<string, number>> = { kB: 1e3, MB: 1e6, GB: 1e9 };
+
+/** A size with its unit, in bytes. */
+export function byteSize(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(kB|MB|GB)$/.exec(text) ?? [];
+  const bytes = Math.floor(Number(number) * UNITS[unit]);
+  if (!(bytes > 0)) throw new InvalidArgumentError("It is a size above 0 with its unit: 800MB, 4GB.");
+  return bytes;
+}
+
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isSafeInteger(value) || value < 0)
+    throw new InvalidArgumentError("It is a whole number from 0.");
+  return value;
+}
+
+export function finiteNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("It is a number.");
+  return value;
+}
+
+const SECONDS_OF = { ms: 1e-3, s: 1, m: 60, h: 3600 } as const;
+
+/** A length of time with its unit (60s, 2m, 500ms), in seconds. */
+export function duration(text: string): number {
+  const [, value, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim()) ?? [];
+  if (!unit) throw new InvalidArgumentError("It is a length of time with its unit: 60s, 2m, 500ms.");
+  return Number(value) * SECONDS_OF[unit as keyof typeof SECONDS_OF];
+}
+
+export function secondsFrom0(text: string): number {
+  const value = finiteNumber(text);
+  if (value < 0) throw new InvalidArgumentError("It is a number from 0.");
+  return value;
+}
+
+/** A comma-separated list. */
+export function list(text: string): string[] {
+  const items = text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== "");
+  if (items.length === 0) throw new InvalidArgumentError("It is a list with commas between its items.");
+  return items;
+}

@@ -1,0 +1,201 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { io } from "../../../engine/index.js";
+import { MedMoeRunConfig, type MedMoeStage, medMoeSets } from "../../../models/index.js";
+import { checkVqaRad, vqaRadFolder } from "../package-files.js";
+import { UsageError } from "../terminal/exit.js";
+import { list } from "./common-options.js";
+import {
+  addFlags,
+  type FlagGroups,
+  flagNamed,
+  isTree,
+  merge,
+  number,
+  type Tree,
+  text,
+  valuesGiven,
+} from "./config-flags.js";
+
+const PARTS = ["tower", "language"];
+
+/** Names of parts, as `tower,language`. */
+function parts(given: string): string[] {
+  const named = list(given);
+  const unknown = named.find((part) => !PARTS.includes(part));
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`It is a list of ${PARTS.join(", ")}; "${unknown}" is neither.`);
+  return named;
+}
+
+/** Numbers of layers, as `0,2`. */
+function layerNumbers(given: string): number[] {
+  const numbers = list(given).map(Number);
+  if (numbers.some((n) => !Number.isInteger(n) || n < 0))
+    throw new InvalidArgumentError("It is a list of layers, counted from 0: 0,2,4.");
+  return numbers;
+}
+
+const on = (
+  flag: string,
+  key: string,
+  about: string,
+): readonly [{ flag: string; key: string; text: string }, { flag: string; key: string; text: string }] => [
+  { flag: `--${flag}`, key, text: about },
+  { flag: `--no-${flag}`, key, text: "the opposite" },
+];
+
+/** Every key of MedMoeRunConfig as a flag, in the groups of the help. */
+const medMoeFlags: FlagGroups = {
+  "Where it starts, by path or by name on a hub:": [
+    text("--model-path", "model", "model to start from: the language model, or what an earlier stage wrote"),
+    text("--tower", "tower", "CLIP tower (default: the folder that the model's config.json names)"),
+    text("--projector", "projector", "what stage align wrote: its folder, or mm_projector.bin"),
+    text("--router", "router", "stage moe: what stage router wrote, router.pth"),
+  ],
+  "Data:": [
+    {
+      flag: "--data <files>",
+      key: "data.files",
+      text: "conversations in LLaVA's layout: a .json, or several with commas. With --set: the folder of VQA-RAD",
+      parse: list,
+    },
+    text("--image-folder", "data.images", "folder of the images (default: that of the first file)"),
+    text("--set", "data.set", "VQA-RAD in the place of files, split by image", medMoeSets),
+    { flag: "--smoke", key: "data.smoke", text: "with --set: 24 images, a run of seconds" },
+    number("--validation", "validation", "share of the images held back and measured after each epoch (default: 0)"),
+  ],
+  "Texts and images:": [
+    text("--template", "template", "how conversations are written (default: plain to align, else the model's)", [
+      "plain",
+      "stablelm",
+      "phi",
+    ]),
+    number("--max-length", "maxLength", "longest text, in ids (default: 2048)"),
+    ...on("pad", "pad", "pad images to squares (default: stages instruct and moe)"),
+  ],
+  "Optimisation:": [
+    number("--epochs", "epochs", "passes over the data (default: align 1, instruct 3, router 10, moe 9)"),
+    number("--batch", "batch", "conversations computed at a time (default: 8)"),
+    number(
+      "--accumulate",
+      "accumulate",
+      "batches of a step (default: 1; instruct and moe 2); router: conversations (32)",
+    ),
+    number("--lr", "lr", "largest learning rate (default: align and router 1e-3, else 2e-5)"),
+    number("--projector-lr", "projectorLr", "that of the projector (default: --lr)"),
+    number("--warmup-ratio", "warmupRatio", "share of the steps with a rising rate (default: 0.03)"),
+    number("--weight-decay", "weightDecay", "of matrices (default: 0)"),
+    number("--clip-norm", "clipNorm", "largest gradient norm (default: no clipping, as published)"),
+    ...on("group-by-length", "groupByLength", "batches of like lengths (default: stage instruct)"),
+    text("--precision", "precision", "type of products, around f32 weights (default: bf16; webgpu: f32, f16)", [
+      "f32",
+      "bf16",
+      "f16",
+    ]),
+    ...on("checkpoint-layers", "checkpointLayers", "compute layers twice to save memory (default: yes)"),
+    number("--seed", "seed", "same seed, device and settings: same bits (default: 42)"),
+  ],
+  "What is trained:": [
+    {
+      flag: "--also-train <parts>",
+      key: "alsoTrain",
+      text: `parts that the stage freezes as published, for a start from random weights: ${PARTS.join(", ")}`,
+      parse: parts,
+    },
+    text("--lora", "lora.targets", "low-rank adapters in all linear layers of the language model, or in its MLPs", [
+      "all",
+      "ffn",
+    ]),
+    number("--lora-r", "lora.r", "rank of the adapters (default: 128)"),
+    number("--lora-alpha", "lora.alpha", "scale of the adapters is alpha / r (default: 256)"),
+    number("--lora-dropout", "lora.dropout", "dropout in front of the adapters (default: 0.05)"),
+    text("--dtype", "dtype", "type of the weights that are written (default: BF16)", ["BF16", "F16", "F32"]),
+  ],
+  "Stage moe:": [
+    number("--experts", "experts", "experts of a mixture: as many as the router tells apart (default: 4)"),
+    number("--top-k", "topK", "experts of a token, 1 or 2 (default: 1)"),
+    text("--mode", "mode", "which layers become mixtures (default: sparse, every second)", [
+      "first_half",
+      "second_half",
+      "sparse",
+      "dense",
+    ]),
+    { flag: "--layers <list>", key: "layers", text: "these layers instead, as 0,2,4", parse: layerNumbers },
+    { flag: "--residual", key: "residual", text: "DeepSpeed's residual mixtures" },
+    number("--aux-loss", "auxLoss", "weight of the load-balancing losses (default: 0)"),
+    {
+      flag: "--paper",
+      key: "paper",
+      text: "train experts and meta experts alone, as the paper says; its code trains more",
+    },
+    { flag: "--train-router", key: "trainRouter", text: "train the routers of the mixtures, too" },
+  ],
+  "Stage router:": [
+    text(
+      "--leftovers",
+      "leftovers",
+      "an epoch's last conversations: a smaller step (default), or carried over as published",
+      ["step", "carry"],
+    ),
+  ],
+};
+
+export const addMedMoeFlags = (command: Command): Command => addFlags(command, medMoeFlags, () => undefined);
+
+const ALL = Object.values(medMoeFlags).flat();
+
+/** `from` (a file's values, or a saved run's), changed by the flags that were given. Throws UsageError naming flags. */
+export function medMoeConfig(
+  options: Readonly<Record<string, unknown>> & { readonly stage?: MedMoeStage },
+  from?: { values: object; file: string },
+): MedMoeRunConfig {
+  const values = merge(
+    from?.values ?? {},
+    given(options),
+    (old, value) => old.set !== value.set && value.set !== undefined,
+  ) as Tree;
+  if (values.stage === undefined) throw new UsageError("--stage is missing: align, instruct, router or moe.");
+  for (const [key, flag] of [
+    ["model", "--model-path"],
+    ["data", "--data"],
+  ])
+    if (values[key] === undefined) throw new UsageError(`${flag} is missing. See consilium train med-moe --help.`);
+  const parsed = MedMoeRunConfig.safeParse(values);
+  if (!parsed.success) {
+    if (from) io.parseWith(MedMoeRunConfig, values, from.file);
+    throw new UsageError(parsed.error.issues.flatMap((issue) => faults(issue, String(values.stage))).join("\n"));
+  }
+  const { data } = parsed.data;
+  if (data.set !== "json") checkVqaRad(data.folder);
+  return parsed.data;
+}
+
+function faults(
+  issue: { code?: string; keys?: readonly string[]; path: readonly PropertyKey[]; message: string },
+  stage: string,
+) {
+  if (issue.code === "unrecognized_keys" && issue.keys)
+    return issue.keys.map(
+      (key) => `${flagNamed(medMoeFlags, [...issue.path, key].join("."))}: not for stage ${stage}.`,
+    );
+  return [`${flagNamed(medMoeFlags, issue.path.join("."))}: ${issue.message.replace(/^Invalid input: /, "")}`];
+}
+
+function given(options: Readonly<Record<string, unknown>>): Tree {
+  const { paper, ...values } = valuesGiven(options, ALL);
+  const data = isTree(values.data) ? values.data : null;
+  const isJson = data && (data.set === undefined ? data.files !== undefined : false);
+  return {
+    ...(options.stage !== undefined && { stage: options.stage }),
+    ...values,
+    ...(paper === true && { trains: "paper" }),
+    ...(data && { data: isJson ? { ...data, set: "json" } : byName(data) }),
+  };
+}
+
+/** The package's VQA-RAD, or the folder that --data names. */
+function byName({ files, ...data }: Tree): Tree {
+  if (data.set === undefined) return data;
+  const folder = Array.isArray(files) ? files[0] : vqaRadFolder;
+  return { ...data, folder };
+}

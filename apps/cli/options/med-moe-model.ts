@@ -1,0 +1,52 @@
+/** The flags that name a Med-MoE model and the parts of it that lie in other places. */
+import type { Command } from "commander";
+import type { FoundModel } from "../../../models/index.js";
+import { Interruption } from "../terminal/interruption.js";
+import { addHubOptions, type HubOptions, modelTitle, resolveModel } from "./model-path.js";
+
+export interface MedMoeModelOptions extends HubOptions {
+  modelBase?: string;
+  tower?: string;
+  projector?: string;
+  router?: string;
+}
+
+export const addMedMoeParts = (command: Command): Command =>
+  addHubOptions(
+    command
+      .option("--model-base <model>", "the language model that a folder of stage align was trained for")
+      .option("--tower <model>", "CLIP tower (default: the folder that the model's config.json names)")
+      .option("--projector <model>", "mm_projector.bin or its folder, instead of the checkpoint's projector")
+      .option("--router <file>", "router.pth, instead of the checkpoint's routers"),
+  );
+
+/** The parts by the names that `MedMoe.load` has for them; absent where they were not named. */
+export type Parts = Partial<Record<"base" | "tower" | "projector" | "router", string>>;
+
+/** A model on this machine. */
+export interface MedMoePlaces {
+  readonly folder: string;
+  readonly parts: Parts;
+  /** Names by which model and parts are found again: of a hub with their commit. */
+  readonly names: { readonly model: string } & Parts;
+  /** What it is called. */
+  readonly title: string;
+}
+
+/** Where the model and its parts are; what is on a hub is fetched first. */
+export async function medMoePlaces(model: string, options: MedMoeModelOptions): Promise<MedMoePlaces> {
+  using interruption = new Interruption("waiting for the network");
+  const { modelBase: base, tower, projector, router } = options;
+  const found = await resolveModel(model, options, interruption);
+  const parts: [keyof Parts, FoundModel][] = [];
+  for (const [part, name] of Object.entries({ base, tower, projector, router }))
+    if (name !== undefined) parts.push([part as keyof Parts, await resolveModel(name, options, interruption)]);
+  const each = (of: (found: FoundModel) => string): Parts =>
+    Object.fromEntries(parts.map(([part, found]) => [part, of(found)]));
+  return {
+    folder: found.path,
+    parts: each(({ path }) => path),
+    names: { model: found.name, ...each(({ name }) => name) },
+    title: modelTitle(found),
+  };
+}

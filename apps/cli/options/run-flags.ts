@@ -1,0 +1,209 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { io } from "../../../engine/index.js";
+import {
+  folderSets,
+  isTableFile,
+  RunConfig,
+  type RunConfigInput,
+  type TableColumns,
+  tableRoles,
+} from "../../../models/index.js";
+import { checkVqaRad, vqaRadFolder } from "../package-files.js";
+import { UsageError } from "../terminal/exit.js";
+import {
+  addFlags,
+  type FlagGroups,
+  flagNamed,
+  merge,
+  number,
+  type Tree,
+  text,
+  valueAt,
+  valuesGiven,
+} from "./config-flags.js";
+
+const MODES = ["frozen", "train", "lora"];
+
+/** `image=file,question=q`: the names of columns by what they are. */
+function columnNames(given: string): TableColumns {
+  const columns: Record<string, string> = {};
+  for (const part of given.split(",")) {
+    const [, role, name] = /^\s*(\w+)\s*=\s*(.*?)\s*$/.exec(part) ?? [];
+    if (!name) throw new InvalidArgumentError("It is a list as image=file,question=text,answer=label,group=patient.");
+    if (!tableRoles.includes(role as keyof TableColumns))
+      throw new InvalidArgumentError(
+        `${io.didYouMean(role, tableRoles)}A column is one of ${tableRoles.join(", ")}; "${role}" is none.`,
+      );
+    if (Object.hasOwn(columns, role)) throw new InvalidArgumentError(`It names the column of ${role} twice.`);
+    columns[role] = name;
+  }
+  return columns;
+}
+
+/** `80,10,10`, or `80,20` without validation. */
+function shares(given: string): number[] {
+  const numbers = given.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  const [train, second, third] = numbers;
+  const three = numbers.length === 2 ? [train, 0, second] : [train, second, third];
+  const sound = [2, 3].includes(numbers.length) && three.every((n) => n >= 0) && train > 0 && three[2] > 0;
+  if (!sound || Math.abs(three[0] + three[1] + three[2] - 100) > 1e-6)
+    throw new InvalidArgumentError(
+      "It is the percent of the groups that train, validate and test, as 80,10,10 or 80,20.",
+    );
+  return three;
+}
+
+/** The group of the flags for a table of one's own. */
+export const TABLE = "A table of your own (--data FILE.csv):";
+
+/** The group of the flag for rows that training and evaluation share. */
+export const LEAK = "Overlap of training and evaluation:";
+
+/** Every key of RunConfig as a flag, in the groups of the help. */
+export const runFlags: FlagGroups = {
+  "Data:": [
+    text("--set", "data.set", "which questions", folderSets),
+    text("--data", "data.folder", "folder in the layout of data/vqa-rad or of SLAKE, or a table: .csv, .tsv, .jsonl"),
+    text("--images", "images", "blank or shuffled images, for a baseline", ["real", "blank", "shuffled"]),
+    number("--validation", "validation", "share of the training images held back to choose the checkpoint"),
+    number("--validate-every", "validateEvery", "epochs between validations"),
+  ],
+  [TABLE]: [
+    {
+      flag: "--columns <names>",
+      key: "data.columns",
+      text: `names of the columns, as image=file,group=patient: ${tableRoles.join(", ")} (default: these names)`,
+      parse: columnNames,
+    },
+    text("--image-folder", "data.images", "folder of the images (default: that of the table)"),
+  ],
+  [LEAK]: [
+    {
+      flag: "--allow-leak",
+      key: "data.allowLeak",
+      text: "go on though evaluation shares rows with training, or cannot be compared with it; reports say it",
+    },
+  ],
+  "How a table without a column for it is split:": [
+    {
+      flag: "--split <shares>",
+      key: "data.split",
+      text: "percent of the groups (without groups: images) that train, validate and test (default: 80,10,10)",
+      parse: shares,
+    },
+  ],
+  "Model:": [
+    text("--preset", "preset", "sizes", ["tiny", "small", "base"]),
+    text("--init", "init", "start from a checkpoint: a file or a model folder"),
+    number("--image-size", "imageSize", "side of the images in pixels (default: the preset's)"),
+    text("--vocabulary", "vocabulary", "full, or only the pieces that the training texts use", ["full", "reduced"]),
+    text("--scaling", "scaling", "pixels as published, divided by 255 twice, or to [-1, 1]", ["published", "ordinary"]),
+  ],
+  "Optimisation:": [
+    number("--epochs", "epochs", "passes over the training questions"),
+    number("--batch", "batch", "questions a step"),
+    number("--lr", "lr", "largest learning rate"),
+    number("--min-lr", "minLr", "learning rate at the end"),
+    number("--warmup-steps", "warmupSteps", "steps with a rising learning rate"),
+    text("--schedule", "schedule", "cosine by epoch, as published, or by step", ["epoch", "step"]),
+    number("--weight-decay", "weightDecay", "decay of AdamW"),
+    number("--clip-norm", "clipNorm", "largest gradient norm (default: no clipping, as published)"),
+    text("--precision", "precision", "products in half types, around f32 weights (webgpu: f16 only)", [
+      "f32",
+      "bf16",
+      "f16",
+    ]),
+    number("--dropout", "dropout", "dropout of the text modules"),
+    number("--drop-path", "dropPath", "stochastic depth of the vision module"),
+    number("--checkpoint-blocks", "checkpointBlocks", "last vision blocks that are computed twice to save memory"),
+    number("--seed", "seed", "same seed, device and settings: same bits"),
+  ],
+  "Which parts are tuned, and how:": [
+    text("--vision", "adaptation.vision", "vision encoder", MODES),
+    text("--jtm", "adaptation.jtm", "joint text-multimodal module", MODES),
+    text("--decoder", "adaptation.decoder", "answer decoder", MODES),
+    number("--lora-r", "adaptation.r", "rank of the adapters"),
+    number("--lora-alpha", "adaptation.alpha", "scale of the adapters is alpha / r"),
+    number("--lora-dropout", "adaptation.dropout", "dropout in front of the adapters"),
+  ],
+  "Answers:": [
+    text("--answering", "answering.method", "written freely, or ranked from the training answers", [
+      "generate",
+      "rank",
+    ]),
+    number("--beams", "answering.beams", "generate: width of the beam search"),
+    number("--max-length", "answering.maxLength", "generate: tokens of an answer at most"),
+    number("--rank-k", "answering.k", "rank: candidates that are scored in full"),
+    {
+      flag: "--mask-question-pads",
+      key: "answering.maskQuestionPads",
+      text: "hide the question's padding from the decoder",
+    },
+  ],
+};
+
+/** What `train` starts from where neither a config file nor a flag says otherwise. */
+const BASE = { data: { set: "organ", folder: vqaRadFolder }, epochs: 30 } satisfies RunConfigInput;
+
+export function addRunFlags(command: Command, groups: readonly string[] = Object.keys(runFlags)): Command {
+  const defaults = RunConfig.parse(BASE);
+  const shown = (key: string) => (key === "data.folder" ? "the package's VQA-RAD" : valueAt(defaults, key));
+  return addFlags(command, runFlags, shown, groups);
+}
+
+/** The values of the flags that were given, of some groups, as a partial RunConfig. */
+export function givenFlags(
+  options: Readonly<Record<string, unknown>>,
+  groups: readonly string[] = Object.keys(runFlags),
+): Tree {
+  const given = valuesGiven(
+    options,
+    groups.flatMap((group) => runFlags[group]),
+  );
+  const { folder, ...data } = (given.data ?? {}) as Tree;
+  if (typeof folder === "string" && isTableFile(folder)) {
+    if (data.set) throw new UsageError(`--set is for a folder; ${folder} is a table. Leave it out.`);
+    given.data = { ...data, set: "table", file: folder };
+  }
+  return given;
+}
+
+/** `from` (a file's values, or a saved run's), changed by the flags that were given. */
+export function runConfig(
+  options: Readonly<Record<string, unknown>>,
+  from?: { values: object; file: string },
+): RunConfig {
+  const given = givenFlags(options);
+  const data = merged(from ? merged(BASE, from.values) : BASE, given).data as Tree;
+  if (data?.set !== "table") refuseTableFlags(given);
+  // What flags change of a saved table is nothing without it.
+  const flags = RunConfig.safeParse({ ...merged(BASE, given), ...(data?.set === "table" && { data }) });
+  if (!flags.success)
+    throw new UsageError(
+      flags.error.issues
+        .map((issue) => `${flagOf(issue.path)}: ${issue.message.replace(/^Invalid input: /, "")}`)
+        .join("\n"),
+    );
+  const config = from ? io.parseWith(RunConfig, merged(merged(BASE, from.values), given), from.file) : flags.data;
+  if (config.data.set === "slake" && config.data.folder === vqaRadFolder)
+    throw new UsageError("--set slake needs --data, the folder with train.json, test.json and imgs/ of SLAKE.");
+  if (config.data.set !== "table") checkVqaRad(config.data.folder);
+  return config;
+}
+
+/** Throws where a flag for tables was given without one. */
+function refuseTableFlags(given: Tree): void {
+  const [key] = Object.keys((given.data ?? {}) as Tree).filter((name) => name !== "set" && name !== "folder");
+  if (key)
+    throw new UsageError(`${flagOf(["data", key])} is for a table: name it with --data FILE.csv (.tsv, .jsonl).`);
+}
+
+/** The flag that sets a key. */
+const flagOf = (path: readonly PropertyKey[]): string =>
+  flagNamed(runFlags, path.join(".") === "data.file" ? "data.folder" : path.join("."));
+
+const merged = (below: object, above: object): Tree => merge(below, above, isOtherData);
+
+/** A table in the place of a folder, or the other way round: nothing of the old one stays. */
+const isOtherData = (old: Tree, value: Tree) =>
+  value.set !== undefined && (old.set === "table") !== (value.set === "table");

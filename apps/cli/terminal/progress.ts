@@ -1,0 +1,139 @@
+import type { WriteStream } from "node:tty";
+import type { Device } from "../../../engine/index.js";
+import type { LoadReport, MedMoeTrainEvent, TrainEvent } from "../../../models/index.js";
+import { bytes, clock, count, percent, short } from "./format.js";
+
+/** Milliseconds between updates: of the one line of a terminal, and between lines of a log. */
+const TERMINAL_INTERVAL = 100;
+const LOG_INTERVAL = 5000;
+/** Weight of the newest loss in the smoothed one. */
+const NEWEST = 0.05;
+
+/** Names shown of a list. */
+const SHOWN = 5;
+
+/** What a user should know of how a checkpoint was loaded; nothing where all of it was copied. */
+export function loadNotes(file: string, { interpolated, unused, disagreeing }: LoadReport): string[] {
+  const names = (list: readonly string[]) =>
+    list.slice(0, SHOWN).join(", ") + (list.length > SHOWN ? ` and ${count(list.length - SHOWN)} more` : "");
+  return [
+    ...(interpolated ? [`${file}: vision positions interpolated to this image size`] : []),
+    ...(unused.length
+      ? [`${file}: ${count(unused.length)} tensors that the model does not have: ${names(unused)}`]
+      : []),
+    ...(disagreeing.length
+      ? [`warning: ${file}: its two names of a tied tensor disagree; used, as PyTorch does: ${names(disagreeing)}`]
+      : []),
+  ];
+}
+
+/** Reports training on standard error: one line that changes on a terminal, a line every few seconds elsewhere. */
+export class Progress {
+  readonly #device: Device | null;
+  readonly #stream: WriteStream;
+  #shownAt = Number.NEGATIVE_INFINITY;
+  #started = performance.now();
+  #first = 0;
+  #loss = Number.NaN;
+  #lineOpen = false;
+
+  /** `device`: whose memory is shown; null where nothing is computed. */
+  constructor(device: Device | null, stream: WriteStream = process.stderr) {
+    this.#device = device;
+    this.#stream = stream;
+  }
+
+  readonly onEvent = (event: TrainEvent | MedMoeTrainEvent): void => {
+    switch (event.type) {
+      case "ready":
+        this.#started = performance.now();
+        this.#shownAt = Number.NEGATIVE_INFINITY;
+        this.#first = event.resumedAt;
+        this.note(
+          `${count(event.rows)} questions, ${count(event.steps)} steps; ` +
+            `${count(event.trainable)} of ${count(event.total)} parameters are trained` +
+            (event.resumedAt > 0 ? `; going on at step ${count(event.resumedAt)}` : ""),
+        );
+        break;
+      case "loaded":
+        for (const note of loadNotes(event.file, event.report)) this.note(note);
+        break;
+      case "warning":
+        this.note(`warning: ${event.text}`);
+        break;
+      case "step":
+        this.#step(event);
+        break;
+      case "validation": {
+        const { validation } = event;
+        const found =
+          "best" in event
+            ? `validation accuracy ${percent(event.validation.accuracy)}${event.best ? ", the best so far" : ""}`
+            : `loss on held-back images ${validation.loss.toFixed(3)}`;
+        this.note(`epoch ${validation.epoch}: ${found}`);
+        break;
+      }
+      case "features":
+        this.#show(`features: ${count(event.done)}/${count(event.total)} conversations`, event.done === event.total);
+        break;
+      case "saved":
+        break;
+      default:
+        event satisfies never;
+    }
+  };
+
+  /** For answering questions: `label: 200/451 questions`. */
+  answering(label: string): (done: number, total: number) => void {
+    return this.counting(label, "questions");
+  }
+
+  counting(label: string, unit: string): (done: number, total: number) => void {
+    return (done, total) => this.#show(`${label}: ${count(done)}/${count(total)} ${unit}`, done === total);
+  }
+
+  /** A line that stays. */
+  note(text: string): void {
+    this.#clear();
+    this.#stream.write(`${text}\n`);
+  }
+
+  #step({ step, steps, epoch, loss, lr }: Extract<TrainEvent, { type: "step" }>): void {
+    this.#loss = Number.isNaN(this.#loss) ? loss : this.#loss + NEWEST * (loss - this.#loss);
+    const rate = (step - this.#first) / ((performance.now() - this.#started) / 1000);
+    const parts = [
+      `step ${count(step)}/${count(steps)}`,
+      `epoch ${epoch + 1}`,
+      `loss ${this.#loss.toFixed(3)}`,
+      `lr ${short(lr)}`,
+      `${rate.toFixed(1)} steps/s`,
+      `${clock((steps - step) / rate)} left`,
+      ...(this.#device ? [bytes(this.#device.memory().live)] : []),
+    ];
+    this.#show(parts.join("  "), step === steps);
+  }
+
+  #show(text: string, last: boolean): void {
+    const now = performance.now();
+    const terminal = this.#stream.isTTY;
+    if (!last && now - this.#shownAt < (terminal ? TERMINAL_INTERVAL : LOG_INTERVAL)) return;
+    this.#shownAt = now;
+    if (!terminal) {
+      this.#stream.write(`${text}\n`);
+      return;
+    }
+    this.#clear();
+    this.#stream.write(text.slice(0, Math.max(1, this.#stream.columns - 1)));
+    this.#lineOpen = true;
+    if (last) {
+      this.#stream.write("\n");
+      this.#lineOpen = false;
+    }
+  }
+
+  #clear(): void {
+    // Carriage return, then "erase to the end of the line".
+    if (this.#lineOpen) this.#stream.write("\r\x1b[K");
+    this.#lineOpen = false;
+  }
+}
