@@ -8,7 +8,7 @@ import {
   type Profiler,
   type Recording,
 } from "../device.js";
-import { KernelMissing } from "../errors.js";
+import { BindingTooLarge, KernelMissing } from "../errors.js";
 import { chooseAdapter, describe, gpuLimits, requestDevice } from "./adapter.js";
 import { BindGroups } from "./bind-groups.js";
 import { Buffers, guardDamage, type WebGpuMemory } from "./buffer.js";
@@ -74,8 +74,7 @@ class WebGpuBinding implements Binding {
     this.#faults = new Faults(device, this.description);
     this.#buffers = new Buffers(device, this.#faults, debug);
     this.#commands = new Commands(device, this.#faults, this.counters);
-    const { maxBinding } = this.limits;
-    this.#scratch = new Scratch(this.#buffers, (memory) => this.release(memory), maxBinding, debug);
+    this.#scratch = new Scratch(this.#buffers, (memory) => this.release(memory), debug);
     this.#programs = new Programs(device, this.#faults, this.counters);
     this.#groups = new BindGroups(device, this.#faults);
     this.#readback = new Readback(device, this.#faults);
@@ -127,8 +126,7 @@ class WebGpuBinding implements Binding {
   ): void {
     this.#faults.check();
     const own = buffers as readonly (WebGpuMemory | null)[];
-    const scratchBytes = pass.webgpu?.scratchBytes?.(params, this.limits);
-    const scratch = scratchBytes === undefined ? null : this.#scratch.get(pass, scratchBytes, this.#recording !== null);
+    const scratch = this.#scratchFor(pass, params);
     const commands = this.#commands;
     this.#eachProgram(pass, dtype, { params, buffers: own }, (program, grid, part, launch) => {
       this.#checkGrid(pass, dtype, grid);
@@ -245,6 +243,15 @@ class WebGpuBinding implements Binding {
         if (!grid.includes(0)) visit(this.#programs.get(pass, launch, dtype, tiles), grid, part, launch);
       }
     }
+  }
+
+  /** What the launches of a pass share; null where they share nothing. Throws BindingTooLarge. */
+  #scratchFor(pass: AnyPass, params: Readonly<Record<string, number>>): WebGpuMemory | null {
+    const bytes = pass.webgpu?.scratchBytes?.(params, this.limits);
+    if (bytes === undefined) return null;
+    const { maxBinding } = this.limits;
+    if (bytes > maxBinding) throw new BindingTooLarge(pass, "scratch", bytes, maxBinding);
+    return this.#scratch.get(bytes, this.#recording !== null);
   }
 
   #newProfiler(): Profiler {

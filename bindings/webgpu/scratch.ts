@@ -1,5 +1,3 @@
-import type { AnyPass } from "../../kernels/contract.js";
-import { BindingTooLarge } from "../errors.js";
 import type { Buffers, WebGpuMemory } from "./buffer.js";
 
 /**
@@ -11,22 +9,18 @@ export class Scratch {
   ownBytes = 0;
   readonly #buffers: Buffers;
   readonly #release: (memory: WebGpuMemory) => void;
-  /** Of one binding. */
-  readonly #most: number;
   #shared: WebGpuMemory | null = null;
   #checked: WebGpuMemory[] | null;
 
   /** `release` frees memory when no work that is under way uses it. */
-  constructor(buffers: Buffers, release: (memory: WebGpuMemory) => void, most: number, debug: boolean) {
+  constructor(buffers: Buffers, release: (memory: WebGpuMemory) => void, debug: boolean) {
     this.#buffers = buffers;
     this.#release = release;
-    this.#most = most;
     this.#checked = debug ? [] : null;
   }
 
-  /** At least `bytes` for a launch of `pass`. What is `recorded` stays until `unrecorded`. Throws BindingTooLarge. */
-  get(pass: AnyPass, bytes: number, recorded: boolean): WebGpuMemory {
-    if (bytes > this.#most) throw new BindingTooLarge(pass, "scratch", bytes, this.#most);
+  /** At least `bytes`. What is `recorded` stays until `unrecorded`. */
+  get(bytes: number, recorded: boolean): WebGpuMemory {
     if (this.#checked && !recorded) {
       const fresh = this.#allocate(bytes);
       this.#checked.push(fresh);
