@@ -1,3 +1,4 @@
+export type { FileRange } from "../../bindings/device.js";
 export { type OpenOptions, openCheckpoint } from "./checkpoint.js";
 export { type Numbers, readFloat32, readInt32, toBytes, toFloat32, toInt32, writable } from "./convert.js";
 export { type ConvertOptions, convertCheckpoint } from "./convert-checkpoint.js";
