@@ -5,7 +5,7 @@ import type { VqaRecord } from "../data/record.js";
 import { score } from "../eval/metrics.js";
 import { withMergedAdapters } from "../peft/merged.js";
 import { otherArithmetic, restoreState, saveState, stateFile, type Trained } from "../training/run-state.js";
-import { takeSteps } from "../training/steps.js";
+import { completed, takeSteps } from "../training/steps.js";
 import { adapt } from "./adaptation.js";
 import { trainingBatch } from "./batch.js";
 import { stateDict } from "./checkpoint.js";
@@ -153,14 +153,8 @@ export class Run {
     const { validation } = this.#splits;
     const due = position === 0 && epoch > 0 && (epoch % validateEvery === 0 || epoch === epochs);
     if (!due || validation.length === 0 || validations.at(-1)?.epoch === epoch) return true;
-    const { signal } = this.#options;
     await this.save();
-    try {
-      await this.#validate(validation);
-    } catch (error) {
-      if (signal?.aborted && error === signal.reason) return false;
-      throw error;
-    }
+    if (!(await completed(this.#validate(validation), this.#options.signal))) return false;
     await this.save();
     return true;
   }

@@ -10,16 +10,36 @@ export interface Stepping<Batch> {
 }
 
 /**
+ * Whether `work` came to its end: false where the signal stopped it, whose reason it threw. What it would have done is still
+ * to do.
+ */
+export async function completed(work: Promise<void>, signal?: AbortSignal): Promise<boolean> {
+  try {
+    await work;
+    return true;
+  } catch (error) {
+    if (signal?.aborted && error === signal.reason) return false;
+    throw error;
+  }
+}
+
+/**
  * A step for each batch: the next is enqueued while the numbers of the one before are on their way. False when the signal
- * stopped it, with a checkpoint.
+ * stopped it, with a checkpoint. Where a batch cannot be read, the steps before it are saved, too, before it throws.
  */
 export async function takeSteps<Batch>(
   batches: Iterable<Batch> | AsyncIterable<Batch>,
   { step, save, due, signal }: Stepping<Batch>,
 ): Promise<boolean> {
   let pending: Promise<void> = Promise.resolve();
-  for await (const batch of batches) {
+  let taken = false;
+  const saveTaken = async () => {
+    await pending;
+    if (taken) await save();
+  };
+  for await (const batch of guarded(batches, saveTaken)) {
     const numbers = step(batch);
+    taken = true;
     // Awaited in the next round; a step that throws before must not leave its error unheard.
     numbers.catch(() => {});
     await pending;
@@ -31,4 +51,14 @@ export async function takeSteps<Batch>(
   }
   await pending;
   return true;
+}
+
+/** `batches`, with `rescue` before what they throw. */
+async function* guarded<Batch>(batches: Iterable<Batch> | AsyncIterable<Batch>, rescue: () => Promise<void>) {
+  try {
+    yield* batches;
+  } catch (error) {
+    await rescue();
+    throw error;
+  }
 }

@@ -21,6 +21,7 @@ import { resumable } from "../train/run-folder.js";
 import {
   addTrainingOptions,
   resumeCommand,
+  stoppedEarly,
   type Training,
   type TrainingOptions,
   trainingSettings,
@@ -82,10 +83,7 @@ async function run(options: Options): Promise<void> {
   });
   const flags = [...(options.offline ? ["--offline"] : []), ...commonFlags(options, device.name)];
   const again = resumeCommand(options, training, flags);
-  const result = await interruption.guard(
-    resumable(trained, again),
-    "stopped before the first step; nothing was saved.",
-  );
+  const result = await interruption.guard(resumable(trained, again), stoppedEarly(out, again));
   if (result.interrupted)
     throw new Interrupted(
       `stopped after ${config.stage === "router" ? "feature" : "step"} ${count(result.steps)}; the checkpoint is in ${out}. Go on with: ${again}`,

@@ -15,6 +15,7 @@ import { resumable } from "../train/run-folder.js";
 import {
   addTrainingOptions,
   resumeCommand,
+  stoppedEarly,
   type Training,
   type TrainingOptions,
   trainingSettings,
@@ -68,10 +69,7 @@ async function run(options: TrainingOptions): Promise<void> {
   });
   const flags = commonFlags(options, device.name);
   const again = resumeCommand(options, training, flags);
-  const result = await interruption.guard(
-    resumable(trained, again),
-    "stopped before the first step; nothing was saved.",
-  );
+  const result = await interruption.guard(resumable(trained, again), stoppedEarly(out, again));
   if (result.interrupted) throw new Interrupted(stopped(result, out, again));
   progress.note(
     `trained ${count(result.steps - result.resumedAt)} steps in ${clock((performance.now() - started) / 1000)}`,

@@ -22,12 +22,13 @@ export class Interruption {
     return this.#controller.signal;
   }
 
-  /** Runs `work`; where the signal made it throw, throws Interrupted with `advice` instead. */
-  async guard<T>(work: Promise<T>, advice: string): Promise<T> {
+  /** Runs `work`; where the signal made it throw, throws Interrupted with `advice` instead: what is true by then. */
+  async guard<T>(work: Promise<T>, advice: string | (() => Promise<string>)): Promise<T> {
     try {
       return await work;
     } catch (error) {
-      if (this.signal.aborted && error === this.signal.reason) throw new Interrupted(advice);
+      if (this.signal.aborted && error === this.signal.reason)
+        throw new Interrupted(typeof advice === "string" ? advice : await advice());
       throw error;
     }
   }

@@ -56,6 +56,12 @@ const savedConfig = async <Config>(out: string, { openState }: Training<Config>)
   return state.config;
 };
 
+/** What a run says that was stopped before its first step, or that of a resumed one. */
+export const stoppedEarly = (out: string, again: string) => async (): Promise<string> =>
+  (await holdsRun(out))
+    ? `stopped before a step; the checkpoint in ${out} stands. Go on with: ${again}`
+    : "stopped before the first step; nothing was saved.";
+
 /** The command that goes on with this run; `flags` are those that a saved run does not keep. */
 export function resumeCommand<Config>(
   { out, checkpointSeconds }: TrainingOptions,
