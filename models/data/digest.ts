@@ -1,5 +1,6 @@
 import { platform } from "#platform";
 import { FileError } from "../../bindings/platform/file-error.js";
+import type { Conversation } from "./conversation-form.js";
 
 /** SHA-256 of bytes, hexadecimal. */
 export async function sha256(bytes: Uint8Array): Promise<string> {
@@ -67,6 +68,20 @@ export async function picturesDigest(images: readonly string[], identity: ImageI
     return before ?? row;
   });
   return sha256(new TextEncoder().encode(rows.join(" ")));
+}
+
+/** Conversations that are hashed together: all of a large data set as one text are more than a string may have. */
+const HASHED = 1000;
+
+/** SHA-256 of what a run reads of conversations: their places, images by name, texts and modalities, in order. */
+export async function conversationsDigest(conversations: readonly Conversation[]): Promise<string> {
+  const hashOf = (value: unknown) => sha256(new TextEncoder().encode(JSON.stringify(value)));
+  const parts: string[] = [];
+  for (let start = 0; start < conversations.length; start += HASHED) {
+    const some = conversations.slice(start, start + HASHED);
+    parts.push(await hashOf(some.map(({ place, images, messages, modality }) => [place, images, messages, modality])));
+  }
+  return hashOf(parts);
 }
 
 /** Runs `work` on every item, some at a time. */

@@ -1,4 +1,7 @@
-/** Whether a table and its images are still those that a run began with: another split would test on what it was trained on. */
+/**
+ * Whether the data are still those that a run began with: another split would test on what it was trained on, other rows would
+ * stand in the places of those that are done.
+ */
 import { io } from "../../engine/index.js";
 
 const short = (before: string, now: string) => `SHA-256 ${before.slice(0, 12)}... then, ${now.slice(0, 12)}... now`;
@@ -20,5 +23,15 @@ export function samePictures(file: string, now: string, before: string | undefin
     file,
     `its images have changed since the run began: other rows show the same picture (${short(before, now)})`,
     "Put the images back as they were, or start another run with the new ones",
+  );
+}
+
+/** The same conversations in the same order, by `conversationsDigest`; throws FileFormatError where they are not. */
+export function sameConversations(file: string, now: string, before: string | undefined): void {
+  if (before === undefined || before === now) return;
+  throw new io.FileFormatError(
+    file,
+    `its conversations have changed since the run began (${short(before, now)})`,
+    "Put them back as they were, or start another run with the new ones",
   );
 }

@@ -87,8 +87,7 @@ async function openWeights(
   { base, projector, router }: MedMoeLoadOptions,
   weights: Weights,
 ): Promise<io.CheckpointReader> {
-  const own = `${folder}/mm_projector.bin`;
-  const projectorOnly = isMultimodal(config) && !(await hasCheckpoint(folder)) && (await platform.exists(own));
+  const projectorOnly = isMultimodal(config) && (await holdsProjectorOnly(folder));
   if (projectorOnly && base === undefined)
     throw new io.FileFormatError(
       folder,
@@ -97,15 +96,21 @@ async function openWeights(
     );
   const main = await io.openCheckpoint(projectorOnly ? (base as string) : folder);
   weights.add(main);
-  const separate = projector ?? (projectorOnly ? own : null);
+  const separate = projector ?? (projectorOnly ? folder : null);
   if (separate !== null) weights.addProjector(await io.openCheckpoint(await projectorFile(separate)));
   if (router !== undefined) await addRouter(router, config, weights);
   return main;
 }
 
+const projectorIn = (folder: string) => `${folder}/mm_projector.bin`;
+
+/** Whether a folder holds a projector and no language model, as stage 1 leaves it. */
+export const holdsProjectorOnly = async (folder: string): Promise<boolean> =>
+  !(await hasCheckpoint(folder)) && (await platform.exists(projectorIn(folder)));
+
 /** A folder stands for the file in it. */
 const projectorFile = async (path: string) => {
-  const inside = `${path}/mm_projector.bin`;
+  const inside = projectorIn(path);
   return (await platform.exists(inside)) ? inside : path;
 };
 

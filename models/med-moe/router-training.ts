@@ -1,12 +1,13 @@
 import { autocast, crossEntropy, io, nn, noGrad, optim, scope, type Tensor, tensor } from "../../engine/index.js";
 import type { Conversation } from "../data/conversation-form.js";
 import { order } from "../data/order.js";
+import { refuse } from "../data/problem.js";
 import { writeJson } from "../files/write.js";
 import { IMAGE } from "../text/message.js";
 import type { TextTokenizer } from "../text/text-tokenizer.js";
 import { loadTokenizer } from "../text/tokenizer-folder.js";
 import { writeRunFile } from "../training/run-file.js";
-import { type Saved, saveState, stateFile } from "../training/run-state.js";
+import { otherArithmetic, type Saved, saveState, stateFile } from "../training/run-state.js";
 import { collateImages } from "./collate.js";
 import { encodeWithImages, IMAGE_TOKEN } from "./image-tokens.js";
 import { loadMedMoe } from "./load.js";
@@ -15,14 +16,15 @@ import { DomainRouter, pooledFeature, saveRouter } from "./router.js";
 import type { RouterConfig } from "./run-config.js";
 import { SquareImages } from "./square-images.js";
 import { formatPrompt, type Template, templateNamed } from "./template.js";
-import type { ConversationSplits } from "./train-data.js";
+import { type ConversationSplits, dataName } from "./train-data.js";
 import type { MedMoeTrainOptions, MedMoeTrainResult, RouterAccuracy, RouterResult } from "./train-options.js";
 import type { MedMoeHistory, MedMoeState } from "./train-state.js";
+import { longConversations } from "./training-problems.js";
 
 /** Modalities in alphabetical order: the place of each is its expert. Throws where they cannot be told apart. */
 function classesOf(config: RouterConfig, { train, validation }: ConversationSplits): string[] {
   const unlabelled = [...train, ...validation].filter(({ modality }) => modality === undefined);
-  const file = config.data.set === "json" ? config.data.files.join(", ") : config.data.folder;
+  const file = dataName(config.data);
   if (unlabelled.length > 0)
     throw new io.FileFormatError(
       file,
@@ -59,7 +61,7 @@ export async function trainRouter(
 ): Promise<MedMoeTrainResult> {
   const { device, out, onEvent } = options;
   const classes = classesOf(config, splits);
-  const { network } = await loadMedMoe(model, { device, tower });
+  const { network, newProjector } = await loadMedMoe(model, { device, tower });
   const all = [...splits.train, ...splits.validation];
   let features: Features;
   const { width } = network.config.decoder;
@@ -70,17 +72,30 @@ export async function trainRouter(
         "it has mixtures of experts",
         "Name the dense model of stage instruct",
       );
-    if (!saved) await writeRunFile(out, config);
+    if (newProjector)
+      throw new io.FileFormatError(
+        config.model,
+        "it is a language model that has seen no images",
+        "Name the dense model of stage instruct",
+      );
     const { tokenizer } = await loadTokenizer(model, network.config.family);
+    const template = templateNamed(config.template ?? network.config.family);
+    const { maxLength } = config;
+    const promptOf = (conversation: Conversation) => questionPrompt(conversation, template);
+    refuse(longConversations(all, promptOf, { tokenizer, maxLength, network }), dataName(config.data));
+    if (saved) {
+      const text = otherArithmetic(saved.state, device, stateFile(out));
+      if (text) onEvent?.({ type: "warning", text });
+    } else await writeRunFile(out, config);
     features = await Features.from(saved, all.length, width);
     const resumedAt = features.done;
     const parameters = { trainable: classes.length * (width + 1), total: classes.length * (width + 1) };
     const steps = stepsOf(config, splits.train.length).length;
     onEvent?.({ type: "ready", ...parameters, steps, rows: splits.train.length, resumedAt });
-    const template = templateNamed(config.template ?? network.config.family);
-    const interrupted = await features.compute(all, { network, tokenizer, template, config, options });
+    const source = { network, tokenizer, template, config, options, data: splits.digest };
+    const interrupted = await features.compute(all, source);
     const result = { config, mixtures: null, validations: [], parameters, resumedAt };
-    if (interrupted) return { ...result, interrupted, history: noHistory(), steps: 0 };
+    if (interrupted) return { ...result, interrupted, history: noHistory(), steps: features.done };
     const labels = Int32Array.from(all, ({ modality }) => classes.indexOf(modality as string));
     const { router, history } = await fitted(config, options, features, labels, splits.train.length, classes.length);
     using owned = router;
@@ -88,7 +103,7 @@ export async function trainRouter(
     await saveRouter(`${out}/router.pth`, owned);
     const found: RouterResult = { classes, train, validation };
     await writeJson(`${out}/router.json`, found);
-    await features.save(config, options, true);
+    await features.save(source, true);
     return { ...result, interrupted: false, history, steps, router: found };
   } finally {
     network.dispose();
@@ -103,6 +118,8 @@ interface FeatureSource {
   readonly template: Template;
   readonly config: RouterConfig;
   readonly options: MedMoeTrainOptions;
+  /** Digest of the conversations. */
+  readonly data: string;
 }
 
 /** The pooled states of all conversations, in their order. */
@@ -128,8 +145,8 @@ class Features {
 
   /** Computes those that are missing; true where it was stopped. */
   async compute(conversations: readonly Conversation[], source: FeatureSource): Promise<boolean> {
-    const { network, config, options } = source;
-    const { signal, onEvent, checkpointSeconds = 60 } = options;
+    const { network, config } = source;
+    const { signal, onEvent, checkpointSeconds = 60 } = source.options;
     const images = new SquareImages(network.image_tower.config.imageSize, config.pad);
     let savedAt = Date.now();
     while (this.done < conversations.length) {
@@ -139,14 +156,15 @@ class Features {
       onEvent?.({ type: "features", done: this.done, total: conversations.length });
       const due = Date.now() - savedAt > checkpointSeconds * 1000;
       if (!signal?.aborted && !due) continue;
-      await this.save(config, options, false);
+      await this.save(source, false);
       savedAt = Date.now();
       if (signal?.aborted) return true;
     }
     return false;
   }
 
-  async save(config: RouterConfig, { device, out, onEvent }: MedMoeTrainOptions, finished: boolean): Promise<void> {
+  async save({ config, options, data }: FeatureSource, finished: boolean): Promise<void> {
+    const { device, out, onEvent } = options;
     const { done: step, width } = this;
     const state: MedMoeState = {
       version: 1,
@@ -157,6 +175,7 @@ class Features {
       position: step,
       random: device.randomState,
       finished,
+      data,
       validations: [],
     };
     using features = tensor(this.values.subarray(0, step * width), { device, shape: [step, width] });
@@ -167,18 +186,21 @@ class Features {
 }
 
 /** The question alone, its images in front, the answer still open. */
+function questionPrompt({ messages, images }: Conversation, template: Template): string {
+  const text = messages[0].text.replaceAll(`${IMAGE}\n`, "").replaceAll(IMAGE, "").trim();
+  return formatPrompt(template, [{ role: "user", text: `${`${IMAGE}\n`.repeat(images.length)}${text}` }]);
+}
+
 async function featureOf(
-  { messages, images: paths }: Conversation,
+  conversation: Conversation,
   images: SquareImages,
   { network, tokenizer, template, config, options }: FeatureSource,
 ): Promise<Tensor> {
-  const { device, signal } = options;
-  const text = messages[0].text.replaceAll(`${IMAGE}\n`, "").replaceAll(IMAGE, "").trim();
-  const question = `${`${IMAGE}\n`.repeat(paths.length)}${text}`;
-  const prompt = formatPrompt(template, [{ role: "user", text: question }]);
-  const ids = encodeWithImages(tokenizer, prompt).slice(0, config.maxLength);
+  const { device } = options;
+  const { images: paths } = conversation;
+  const ids = encodeWithImages(tokenizer, questionPrompt(conversation, template)).slice(0, config.maxLength);
   const places = Int32Array.of(ids.filter((id) => id === IMAGE_TOKEN).length);
-  const own = await images.read(paths.slice(0, places[0]), signal);
+  const own = await images.read(paths.slice(0, places[0]));
   const values = collateImages({ images: places }, [own], images.size);
   return scope(() => {
     const shape = [values.length / (3 * images.size ** 2), 3, images.size, images.size];

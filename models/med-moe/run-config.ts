@@ -86,7 +86,7 @@ const tuning = (defaults: Tuning) => ({
   /** Low-rank adapters in place of the language model's own weights. */
   lora: z
     .strictObject({
-      /** all: every linear layer of the language model's blocks. ffn: those of the MLPs and experts. */
+      /** all: every linear layer of the language model's blocks. ffn: those of the MLPs and experts; with trains: paper, of the mixtures alone. */
       targets: z.enum(["all", "ffn"]).default("all"),
       /** Rank. */
       r: size.default(128),
@@ -116,15 +116,23 @@ const align = z.strictObject({
   ...tuning({ pad: false, epochs: 1, accumulate: 1, lr: 1e-3, groupByLength: false }),
 });
 
+/** Of the stages after alignment. */
+const aligned = {
+  /** Starts the projector at random where the model has none; else such a model is refused. */
+  newProjector: z.boolean().default(false),
+};
+
 const instruct = z.strictObject({
   /** Language model and projector learn to answer. */
   stage: z.literal("instruct"),
+  ...aligned,
   ...tuning({ pad: true, epochs: 3, accumulate: 2, lr: 2e-5, groupByLength: true }),
 });
 
 const moe = z.strictObject({
   /** Mixtures of experts take the place of MLPs and are tuned. */
   stage: z.literal("moe"),
+  ...aligned,
   ...tuning({ pad: true, epochs: 9, accumulate: 2, lr: 2e-5, groupByLength: false }),
   /** The router of stage `router`: its .pth or .safetensors. Every mixture starts from it. */
   router: z.string().optional(),
@@ -167,7 +175,25 @@ const router = z.strictObject({
   validation: z.number().min(0).max(0.9).default(0),
 });
 
-const schema = z.discriminatedUnion("stage", [align, instruct, router, moe]);
+/** Settings that contradict each other: each would train something that another one freezes, or throws away. */
+const schema = z.discriminatedUnion("stage", [align, instruct, router, moe]).superRefine((config, context) => {
+  if (config.stage === "router" || !config.lora) return;
+  const refuse = (message: string, ...path: string[]) => context.addIssue({ code: "custom", message, path });
+  if (config.stage === "align")
+    refuse(
+      "stage align trains the projector alone, without adapters. Give them to stage instruct or moe",
+      "lora",
+      "targets",
+    );
+  if (config.stage === "moe" && config.trains === "paper" && config.lora.targets === "all")
+    refuse(
+      "all trains attention, too, but trains: paper (--paper) experts and meta experts alone. Take ffn, whose adapters are in them",
+      "lora",
+      "targets",
+    );
+  if (config.alsoTrain.includes("language"))
+    refuse("adapters (--lora) freeze the language model. Train it or them, not both", "alsoTrain");
+});
 
 /** The stages, in order. */
 export const medMoeStages = ["align", "instruct", "router", "moe"] as const;

@@ -24,7 +24,7 @@ import {
   stateFile,
   type Trained,
 } from "../training/run-state.js";
-import { takeSteps } from "../training/steps.js";
+import { completed, takeSteps } from "../training/steps.js";
 import type { MedMoeNetwork } from "./network.js";
 import type { TuningConfig } from "./run-config.js";
 import type { ConversationSplits } from "./train-data.js";
@@ -87,6 +87,7 @@ export class MedMoeRun {
       position: 0,
       random: device.randomState,
       finished: false,
+      data: splits.digest,
       validations: [],
     };
   }
@@ -109,11 +110,12 @@ export class MedMoeRun {
     await this.#findProbe();
     if (this.#probe) await this.#options.device.warmUp(() => this.#step([this.#probe as HostBatch]));
     while (this.state.epoch < this.#config.epochs) {
+      if (!(await this.#validated())) return true;
       if (!(await this.#epoch())) return true;
-      await this.#validate();
       await this.save();
       if (this.#options.signal?.aborted && this.state.epoch < this.#config.epochs) return true;
     }
+    if (!(await this.#validated())) return true;
     this.state.finished = true;
     await this.save();
     return false;
@@ -136,7 +138,7 @@ export class MedMoeRun {
     const { signal, onEvent, checkpointSeconds = 60 } = this.#options;
     const { epoch } = this.state;
     const cursor: Cursor = { epoch, position: this.state.position };
-    const steps = stepsOf(this.#splits.train, this.#config, this.#reading, cursor, signal);
+    const steps = stepsOf(this.#splits.train, this.#config, this.#reading, cursor);
     return takeSteps(steps, {
       step: async ({ batches, next }) => {
         const { step } = this.state;
@@ -219,23 +221,31 @@ export class MedMoeRun {
     return maxNorm === undefined ? null : optim.clipGradNorm(parameters, maxNorm);
   }
 
-  /** Mean loss of the held-back conversations, batch by batch. */
-  async #validate(): Promise<void> {
+  /**
+   * Measures the held-back conversations at the end of an epoch where that was not done yet: a run that was stopped between
+   * the last step and its validation finds it still to do. False when it was stopped; the checkpoint before it stands.
+   */
+  async #validated(): Promise<boolean> {
+    const { epoch, position, validations } = this.state;
     const { validation } = this.#splits;
-    if (validation.length === 0) return;
+    if (position > 0 || epoch === 0 || validation.length === 0 || validations.at(-1)?.epoch === epoch) return true;
+    return completed(this.#validate(validation), this.#options.signal);
+  }
+
+  async #validate(conversations: readonly Conversation[]): Promise<void> {
     const { step, epoch } = this.state;
-    const loss = await this.#meanLoss(validation);
-    const measured = { step, epoch, loss };
+    const measured = { step, epoch, loss: await this.#meanLoss(conversations) };
     this.state.validations.push(measured);
     this.#options.onEvent?.({ type: "validation", validation: measured });
   }
 
+  /** Mean over the batches. Rejects with the signal's reason, between two of them. */
   async #meanLoss(conversations: readonly Conversation[]): Promise<number> {
     const { batch } = this.#config;
-    const { signal } = this.#options;
     let [sum, count] = [0, 0];
     for (let start = 0; start < conversations.length; start += batch) {
-      const part = await hostBatch(conversations.slice(start, start + batch), this.#reading, signal);
+      this.#options.signal?.throwIfAborted();
+      const part = await hostBatch(conversations.slice(start, start + batch), this.#reading);
       if (!part) continue;
       sum += await this.#measured(part);
       count++;

@@ -2,6 +2,7 @@
 import { io } from "../../engine/index.js";
 import type { Conversation } from "../data/conversation-form.js";
 import { asConversation, loadConversations } from "../data/conversations.js";
+import { conversationsDigest } from "../data/digest.js";
 import { shuffle } from "../data/order.js";
 import { randomStream } from "../data/random.js";
 import type { VqaRecord } from "../data/record.js";
@@ -13,7 +14,12 @@ export interface ConversationSplits {
   readonly train: readonly Conversation[];
   /** About images that are in no training conversation; empty where none are held back. */
   readonly validation: readonly Conversation[];
+  /** SHA-256 of all of them: a run goes on with the data that it began with. */
+  readonly digest: string;
 }
+
+/** What conversations come from, for messages. */
+export const dataName = (data: ConversationData): string => (data.set === "json" ? data.files.join(", ") : data.folder);
 
 /** Rejects with one FileFormatError that names everything that is wrong with the files. */
 export async function loadConversationSplits(
@@ -22,12 +28,9 @@ export async function loadConversationSplits(
 ): Promise<ConversationSplits> {
   const all = await conversationsOf(data, signal);
   if (all.length === 0)
-    throw new io.FileFormatError(
-      data.set === "json" ? data.files.join(", ") : data.folder,
-      "it has no conversation to train on",
-      "Take a whole data set",
-    );
-  return validation === 0 ? { train: all, validation: [] } : heldBack(all, validation, seed);
+    throw new io.FileFormatError(dataName(data), "it has no conversation to train on", "Take a whole data set");
+  const digest = await conversationsDigest(all);
+  return { ...(validation === 0 ? { train: all, validation: [] } : heldBack(all, validation, seed)), digest };
 }
 
 async function conversationsOf(data: ConversationData, signal?: AbortSignal): Promise<Conversation[]> {
@@ -68,7 +71,7 @@ export const captionStart = (question: string) => `${question.trim()} `;
 const captionOf = ({ question, answer }: VqaRecord) => captionStart(question) + answer.trim();
 
 /** All conversations about the held-back images on one side; at least one image on each. */
-function heldBack(all: readonly Conversation[], share: number, seed: number): ConversationSplits {
+function heldBack(all: readonly Conversation[], share: number, seed: number): Omit<ConversationSplits, "digest"> {
   const keyOf = ({ images, place }: Conversation) => (images.length > 0 ? images.join("\n") : place);
   const keys = [...new Set(all.map(keyOf))].sort();
   const count = Math.min(Math.max(1, Math.round(share * keys.length)), keys.length - 1);

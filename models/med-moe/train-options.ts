@@ -114,7 +114,7 @@ export interface MedMoeTrainResult {
     /** All. */
     readonly total: number;
   };
-  /** Steps done. */
+  /** Steps done; features of a router's run that was stopped. */
   readonly steps: number;
   /** The step that this process went on from; 0 where it did all of them. */
   readonly resumedAt: number;

@@ -19,6 +19,8 @@ const stateSchema = z.object({
   /** The settings that it was started with. */
   config: MedMoeRunConfig,
   ...runState.shape,
+  /** SHA-256 of the conversations that it began with; absent in states of before it was kept. */
+  data: z.string().optional(),
   /** In order. */
   validations: z.array(validationSchema),
 });

@@ -1,5 +1,7 @@
 import { platform } from "#platform";
 import { io, nn, OptionError } from "../../engine/index.js";
+import { refuse } from "../data/problem.js";
+import { sameConversations } from "../data/unchanged.js";
 import { writeText } from "../files/write.js";
 import { applyLora } from "../peft/lora.js";
 import { withMergedAdapters } from "../peft/merged.js";
@@ -7,9 +9,9 @@ import { loadTokenizer } from "../text/tokenizer-folder.js";
 import { hasRunFile, writeRunFile } from "../training/run-file.js";
 import { sameConfig, stateFile } from "../training/run-state.js";
 import { type Family, type MoeConfig, moeLayers, TRAIN_MODULES } from "./config.js";
-import { loadMedMoe } from "./load.js";
+import { holdsProjectorOnly, loadMedMoe } from "./load.js";
 import { toMixtures } from "./mixture.js";
-import { isRouter } from "./names.js";
+import { isExpert, isRouter } from "./names.js";
 import type { MedMoeNetwork } from "./network.js";
 import { DomainRouter, loadRouter } from "./router.js";
 import { trainRouter } from "./router-training.js";
@@ -19,9 +21,10 @@ import { saveMedMoe, saveProjector } from "./save.js";
 import { SquareImages } from "./square-images.js";
 import { selectTrainable } from "./stages.js";
 import { templateNamed } from "./template.js";
-import { loadConversationSplits } from "./train-data.js";
+import { dataName, loadConversationSplits } from "./train-data.js";
 import type { MedMoeTrainOptions, MedMoeTrainResult } from "./train-options.js";
 import { openMedMoeState } from "./train-state.js";
+import { untrainable } from "./training-problems.js";
 
 /**
  * Runs one stage of Med-MoE's training. `out` gets what the next stage starts from: align, where it trains the projector
@@ -39,16 +42,31 @@ export async function train(given: MedMoeRunConfig, options: MedMoeTrainOptions)
     );
   const splits = await loadConversationSplits(named.data, { ...named, signal });
   const { config, local } = await located(named, options);
+  await refuseProjector(local);
   const saved = options.resume && (await platform.exists(stateFile(out))) ? await openMedMoeState(out) : null;
   try {
-    if (saved) sameConfig(saved.state.config, config, stateFile(out));
-    else await refuseModel(out, options.resume ?? false);
+    if (saved) {
+      sameConfig(saved.state.config, config, stateFile(out));
+      sameConversations(dataName(config.data), splits.digest, saved.state.data);
+    } else await refuseModel(out, options.resume ?? false);
     if (config.stage === "router") return await trainRouter(config, local, options, splits, saved);
     return await tune(config, local as TuningConfig, options, splits, saved);
   } finally {
     await saved?.reader.close();
     device.pool.trim();
   }
+}
+
+/** A folder of stage align is no model to start from: it holds a projector. */
+async function refuseProjector({ stage, model }: MedMoeRunConfig): Promise<void> {
+  if (!(await holdsProjectorOnly(model))) return;
+  throw new io.FileFormatError(
+    model,
+    "it holds a projector and no language model, as stage align leaves it",
+    stage === "router"
+      ? "Give it to stage instruct as --projector, and what that writes to stage router"
+      : `Name the language model that it was trained for, and this folder as its projector: --model-path BASE --projector ${model}`,
+  );
 }
 
 /** What settings name to start from. */
@@ -84,11 +102,13 @@ async function tune(
   const { out, onEvent } = options;
   const { network, tokenizer, files } = await startingPoint(local, options);
   try {
-    if (!saved) await writeRunFile(out, config);
     const template = templateNamed(config.template ?? (config.stage === "align" ? "plain" : network.config.family));
     const images = new SquareImages(network.image_tower.config.imageSize, config.pad);
     const { maxLength, seed } = config;
-    const run = new MedMoeRun(config, options, splits, network, { template, tokenizer, images, maxLength, seed });
+    const reading = { template, tokenizer, images, maxLength, seed };
+    refuse(untrainable([...splits.train, ...splits.validation], reading, network), dataName(config.data));
+    if (!saved) await writeRunFile(out, config);
+    const run = new MedMoeRun(config, options, splits, network, reading);
     try {
       await run.restore(saved);
       const parameters = countOf(network);
@@ -113,6 +133,7 @@ export async function startingPoint(config: TuningConfig, { device }: Pick<MedMo
   const loaded = await loadMedMoe(model, { device, tower, seed, projector });
   const { network } = loaded;
   try {
+    if (loaded.newProjector && config.stage !== "align" && !config.newProjector) throw noProjector(model);
     const { tokenizer, files } = await loadTokenizer(model, network.config.family);
     if (tokenizer.size > network.config.decoder.vocabulary)
       throw new io.FileFormatError(
@@ -138,6 +159,11 @@ export async function startingPoint(config: TuningConfig, { device }: Pick<MedMo
     throw error;
   }
 }
+
+const noProjector = (model: string) =>
+  new OptionError(
+    `${model} is a language model that has seen no images: its projector would start at random. Name what stage align wrote (--projector), or ask for it (--new-projector).`,
+  );
 
 async function becomeMixture(network: MedMoeNetwork, config: MoeTuningConfig, init: nn.Initializer): Promise<void> {
   const { moe, decoder } = network.config;
@@ -201,17 +227,29 @@ const LINEAR: Readonly<Record<Family, { readonly attention: readonly string[]; r
 /** Adapters in the language model, whose own weights are frozen. The projector is trained as before. */
 function adapt(
   network: MedMoeNetwork,
-  { stage }: TuningConfig,
-  lora: NonNullable<TuningConfig["lora"]>,
+  config: TuningConfig,
+  { targets, ...options }: NonNullable<TuningConfig["lora"]>,
   init: nn.Initializer,
 ) {
   const { attention, mlp: dense } = LINEAR[network.config.family];
   const mlp = [...dense, "experts"];
-  const { targets, ...options } = lora;
+  const named = targets === "all" ? [...attention, ...mlp] : mlp;
+  const paper = config.stage === "moe" && config.trains === "paper";
   network.lm_head.requiresGrad(false);
-  const hit = applyLora(network.model, init, targets === "all" ? [...attention, ...mlp] : mlp, options);
-  if (hit.length === 0) throw new OptionError(`LoRA: stage ${stage} has no layer that adapters fit.`);
+  const hit = applyLora(
+    network.model,
+    init,
+    paper ? named.flatMap((name) => inMixtures(network, name)) : named,
+    options,
+  );
+  if (hit.length === 0) throw new OptionError(`LoRA: stage ${config.stage} has no layer that adapters fit.`);
 }
+
+/** The layers of a name that are in mixtures, by their paths in the language model. */
+const inMixtures = ({ model }: MedMoeNetwork, name: string): string[] =>
+  [...model.namedModules()].flatMap(([path]) =>
+    path.endsWith(`.${name}`) && isExpert(`model.${path}.`) ? [path] : [],
+  );
 
 function countOf(network: MedMoeNetwork): { trainable: number; total: number } {
   let trainable = 0;

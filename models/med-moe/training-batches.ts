@@ -39,9 +39,7 @@ export async function hostBatch(
   signal?: AbortSignal,
 ): Promise<HostBatch | null> {
   const warnings: string[] = [];
-  const shown = conversations.map((conversation) =>
-    fewerImages(conversation, randomStream(seed, "images", hash(conversation.place))),
-  );
+  const shown = conversations.map((conversation) => shownOf(conversation, seed));
   const samples = shown.map(({ messages, place }) => {
     const { ids, labels, warning } = trainingSample(template, messages, tokenizer, maxLength);
     if (warning) warnings.push(`${place}: ${warning}`);
@@ -59,6 +57,10 @@ export async function hostBatch(
   const pixels = collateImages({ images: places }, own, images.size);
   return { samples, pixels, images: pixels.length / (3 * images.size ** 2), warnings };
 }
+
+/** A conversation with the images that the model is shown of it. */
+export const shownOf = (conversation: Conversation, seed: number): Conversation =>
+  fewerImages(conversation, randomStream(seed, "images", hash(conversation.place)));
 
 /** A number below 2^24 that tells texts apart. */
 function hash(text: string): number {
@@ -90,7 +92,6 @@ export async function* stepsOf(
   order: StepOrder,
   reading: Reading,
   from: Cursor,
-  signal?: AbortSignal,
 ): AsyncGenerator<StepBatches> {
   const { batch, accumulate, groupByLength, seed } = order;
   const sizes = conversations.map(({ messages, images }) => ({
@@ -107,7 +108,7 @@ export async function* stepsOf(
     const parts: HostBatch[] = [];
     for (let start = 0; start < rows.length; start += batch) {
       const chosen = Array.from(rows.subarray(start, start + batch), (row) => conversations[row]);
-      const part = await hostBatch(chosen, reading, signal);
+      const part = await hostBatch(chosen, reading);
       if (part) parts.push(part);
     }
     return { batches: parts, next };

@@ -48,5 +48,25 @@ export async function speakingModel(family: "stablelm" | "phi", folder: string):
   return folder;
 }
 
+/** As `speakingModel`, dense: the meta expert is the MLP of its layer. */
+export async function denseModel(family: "stablelm" | "phi", folder: string): Promise<string> {
+  await speakingModel(family, folder);
+  const { moe: _, ...config } = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+  writeFileSync(join(folder, "config.json"), JSON.stringify({ ...config, model_type: `llava_${family}` }));
+  await rewriteTensors(folder, (name) =>
+    name.includes("deepspeed_moe") ? null : name.replace(".mlp.meta_moe.", ".mlp."),
+  );
+  return folder;
+}
+
+/** The checkpoint again, with other names; null leaves a tensor out. */
+export async function rewriteTensors(folder: string, rename: (name: string) => string | null): Promise<void> {
+  const tensors = [...(await readAll(folder))].flatMap(([name, { shape, values }]) => {
+    const to = rename(name);
+    return to === null ? [] : [io.writable(to, shape, Float32Array.from(values), "F32")];
+  });
+  await io.writeSafetensors(join(folder, "model.safetensors"), tensors);
+}
+
 /** Files of VQA-RAD's images. */
 export const imageFile = (name: string) => join(images, name);

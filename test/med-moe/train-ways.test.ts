@@ -1,9 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Device, io, nn } from "../../engine/index.js";
+import { type Device, nn } from "../../engine/index.js";
 import { readAll } from "../../models/golden/read.js";
 import {
   DomainRouter,
@@ -14,7 +14,7 @@ import {
 } from "../../models/index.js";
 import { expectClose } from "../support/compare.js";
 import { tryOpen } from "../support/devices.js";
-import { speakingModel } from "./support.js";
+import { denseModel } from "./support.js";
 
 /** Ways to train, on models of the golden sizes: each run takes a second. */
 const folder = mkdtempSync(join(tmpdir(), "consilium-train-ways-"));
@@ -26,23 +26,11 @@ const webgpu = await tryOpen("webgpu");
 const FAMILIES = ["stablelm", "phi"] as const;
 const WIDTH = { stablelm: 32, phi: 40 };
 
-/** The golden model with the meta expert as the MLP of its layer. */
-async function denseModel(family: (typeof FAMILIES)[number]): Promise<void> {
-  const at = await speakingModel(family, path(family));
-  const { moe: _, ...config } = JSON.parse(readFileSync(join(at, "config.json"), "utf8"));
-  writeFileSync(join(at, "config.json"), JSON.stringify({ ...config, model_type: `llava_${family}` }));
-  const kept = [...(await readAll(at))].filter(([name]) => !name.includes("deepspeed_moe"));
-  const tensors = kept.map(([name, { shape, values }]) =>
-    io.writable(name.replace(".mlp.meta_moe.", ".mlp."), shape, Float32Array.from(values), "F32"),
-  );
-  await io.writeSafetensors(join(at, "model.safetensors"), tensors);
-}
-
 const ANSWERS = ["liver", "lung", "kidney", "heart"];
 
 beforeAll(async () => {
   for (const family of FAMILIES) {
-    await denseModel(family);
+    await denseModel(family, path(family));
     using router = new DomainRouter(new nn.Initializer(cpu, 3), WIDTH[family], 3);
     await saveRouter(path(`${family}.pth`), router);
   }
@@ -154,6 +142,18 @@ describe.each(FAMILIES)("%s", (family) => {
     }
     expect(await stored(runs.all.out, Q)).not.toEqual(await stored(path(family), Q));
     expect(await stored(runs.ffn.out, Q)).toEqual(await stored(path(family), Q));
+  });
+
+  test("LoRA with --paper: adapters in experts and meta experts alone", async () => {
+    const lora = { targets: "ffn", r: 2, alpha: 4 } as const;
+    const { out } = await train(moe(family, { trains: "paper", lora, epochs: 1 }));
+    const start = path(family);
+    const up = family === "phi" ? "fc1.weight" : "up_proj.weight";
+    const before = await stored(start, `model.layers.0.mlp.${up}`);
+    expect(await stored(out, `${EXPERT}.${up}`)).not.toEqual(before);
+    expect(await stored(out, `model.layers.0.mlp.meta_moe.${up}`)).not.toEqual(before);
+    for (const kept of [`model.layers.1.mlp.${up}`, Q, "model.mm_projector.image_spatial_proj.0.weight"])
+      expect(await stored(out, kept)).toEqual(await stored(start, kept));
   });
 });
 

@@ -50,6 +50,11 @@ const medMoeFlags: FlagGroups = {
     text("--model-path", "model", "model to start from: the language model, or what an earlier stage wrote"),
     text("--tower", "tower", "CLIP tower (default: the folder that the model's config.json names)"),
     text("--projector", "projector", "what stage align wrote: its folder, or mm_projector.bin"),
+    {
+      flag: "--new-projector",
+      key: "newProjector",
+      text: "stages instruct and moe: start the projector at random where the model has none",
+    },
     text("--router", "router", "stage moe: what stage router wrote, router.pth"),
   ],
   "Data:": [
