@@ -175,7 +175,7 @@ const router = z.strictObject({
   validation: z.number().min(0).max(0.9).default(0),
 });
 
-/** Settings that contradict each other: each would train something that another one freezes, or throws away. */
+/** Adapters beside what contradicts them are refused: one of the two would be frozen, or thrown away, without a word. */
 const schema = z.discriminatedUnion("stage", [align, instruct, router, moe]).superRefine((config, context) => {
   if (config.stage === "router" || !config.lora) return;
   const refuse = (message: string, ...path: string[]) => context.addIssue({ code: "custom", message, path });

@@ -234,7 +234,13 @@ export class MedMoeRun {
 
   async #validate(conversations: readonly Conversation[]): Promise<void> {
     const { step, epoch } = this.state;
-    const measured = { step, epoch, loss: await this.#meanLoss(conversations) };
+    const loss = await this.#meanLoss(conversations);
+    if (!Number.isFinite(loss)) {
+      const text = `the held-back conversations have no loss (${loss}): their answers may be behind the longest text (--max-length)`;
+      this.#options.onEvent?.({ type: "warning", text });
+      return;
+    }
+    const measured = { step, epoch, loss };
     this.state.validations.push(measured);
     this.#options.onEvent?.({ type: "validation", validation: measured });
   }

@@ -275,6 +275,29 @@ describe.skipIf(!device)(`train med-moe on cpu${reason}`, () => {
       ["a flag of another stage", () => instruct("bad", "--experts", "2"), "--experts: not for stage instruct", 2],
       ["an unknown flag, with the nearest", () => instruct("bad", "--acumulate", "2"), "--accumulate", 2],
       ["a stage that is none", () => train("finetune", "bad"), "Allowed choices are align, instruct, router, moe", 2],
+      [
+        "adapters in alignment",
+        () => train("align", "bad", "--model-path", path("base"), "--lora", "all"),
+        "--lora: stage align trains the projector alone",
+        2,
+      ],
+      [
+        "adapters in attention beside --paper",
+        () => moe("bad", "--paper", "--lora", "all"),
+        "--lora: all trains attention, too",
+        2,
+      ],
+      [
+        "adapters in what is trained itself",
+        () => instruct("bad", "--also-train", "language", "--lora", "ffn"),
+        "--also-train: adapters (--lora) freeze the language model",
+        2,
+      ],
+      [
+        "the folder of stage align as a model",
+        () => instruct("bad", "--model-path", path("align")),
+        `--model-path BASE --projector ${path("align")}`,
+      ],
       ["no model", () => train("align", "bad"), "--model-path is missing", 2],
       [
         "nothing to resume",

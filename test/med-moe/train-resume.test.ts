@@ -90,7 +90,15 @@ const SHORT = { dtype: "F32", batch: 4, accumulate: 1, epochs: 2, lr: 1e-2 } as 
 const instruct = (more: object = {}) =>
   ({ stage: "instruct", model: path("stablelm"), ...SHORT, groupByLength: false, ...more }) as const;
 const moe = (family: (typeof FAMILIES)[number], more: object = {}) =>
-  ({ stage: "moe", model: path(family), router: path(`${family}.pth`), experts: 3, ...SHORT, ...more }) as const;
+  ({
+    stage: "moe",
+    model: path(family),
+    router: path(`${family}.pth`),
+    experts: 3,
+    ...SHORT,
+    batch: 3,
+    ...more,
+  }) as const;
 const atStep = (n: number) => (event: MedMoeTrainEvent) => event.type === "step" && event.step === n;
 const bytes = (...names: string[]) => readFileSync(path(join(...names)));
 
@@ -100,15 +108,16 @@ describe("stopped and resumed, a run has the bits of one that was not", () => {
     ["adapters with dropout, stablelm", () => moe("stablelm", { lora })],
     ["adapters with dropout, phi", () => moe("phi", { lora })],
     ["bf16", () => moe("stablelm", { precision: "bf16" })],
-    // Epochs of a step of three batches and one of a single batch.
-    ["accumulated batches", () => instruct({ batch: 2, accumulate: 3 })],
+    // The last step of an epoch has two.
+    ["three batches a step", () => instruct({ batch: 1, accumulate: 3 })],
     ["noise in the second choice, routers trained", () => moe("phi", { topK: 2, trainRouter: true, auxLoss: 0.01 })],
   ])("%s", async (name, input) => {
     const whole = await train(`${name} whole`, input());
-    const stopped = await train(name, input(), { stop: atStep(3) });
-    expect([stopped.interrupted, stopped.steps, whole.steps]).toEqual([true, 3, 4]);
+    // The next step is on its way by then.
+    const stopped = await train(name, input(), { stop: atStep(4) });
+    expect([stopped.interrupted, stopped.steps, whole.steps]).toEqual([true, 5, 6]);
     const resumed = await train(name, input(), { resume: true });
-    expect([resumed.interrupted, resumed.resumedAt]).toEqual([false, 3]);
+    expect([resumed.interrupted, resumed.resumedAt]).toEqual([false, 5]);
     expect(resumed.history).toEqual(whole.history);
     expect(bytes(name, "model.safetensors").equals(bytes(`${name} whole`, "model.safetensors"))).toBe(true);
   });
@@ -175,18 +184,36 @@ describe("a stop while images are read", () => {
   });
 });
 
-test.each([2, 4])("a stop after step %i, an epoch's last: its validation comes when the run goes on", async (step) => {
+test.each([
+  // Between the steps of an epoch the next is on its way already.
+  [1, 2],
+  [2, 2],
+  [3, 4],
+  [4, 4],
+])("a stop at step %i, after the last of an epoch, %i: its validation comes when the run goes on", async (at, done) => {
   const input = instruct({ validation: 0.2 });
-  const whole = await train(`epoch-whole-${step}`, input);
+  const whole = await train(`epoch-whole-${at}`, input);
   expect([whole.steps, whole.validations.map(({ epoch }) => epoch)]).toEqual([4, [1, 2]]);
-  const stopped = await train(`epoch-${step}`, input, { stop: atStep(step) });
-  expect([stopped.interrupted, stopped.steps, stopped.validations.length]).toEqual([true, step, step / 2 - 1]);
-  const resumed = await train(`epoch-${step}`, input, { resume: true });
+  const stopped = await train(`epoch-${at}`, input, { stop: atStep(at) });
+  expect([stopped.interrupted, stopped.steps, stopped.validations.length]).toEqual([true, done, done / 2 - 1]);
+  const resumed = await train(`epoch-${at}`, input, { resume: true });
   expect(resumed.interrupted).toBe(false);
   expect(resumed.validations).toEqual(whole.validations);
-  expect(bytes(`epoch-${step}`, "model.safetensors").equals(bytes(`epoch-whole-${step}`, "model.safetensors"))).toBe(
-    true,
-  );
+  const weights = (name: string) => bytes(name, "model.safetensors");
+  expect(weights(`epoch-${at}`).equals(weights(`epoch-whole-${at}`))).toBe(true);
+});
+
+test("held-back conversations with nothing to learn are no measurement", async () => {
+  const question = { from: "human", value: `<image>\n${"lung ".repeat(300)}` };
+  const [learned, ...others] = rows.slice(0, 4);
+  const items = [learned, ...others.map((row) => ({ ...row, conversations: [question, row.conversations[1]] }))];
+  // One image of four is held back: with this seed not the first.
+  const input = instruct({ data: dataOf("behind.json", items), validation: 0.25, maxLength: 200, epochs: 2, seed: 1 });
+  const { validations, events } = await train("behind", input, { stop: atStep(1) });
+  expect(validations).toEqual([]);
+  const { events: later } = await train("behind", input, { resume: true });
+  const warnings = [...events, ...later].flatMap((event) => (event.type === "warning" ? [event.text] : []));
+  expect(warnings).toContainEqual(expect.stringContaining("the held-back conversations have no loss (NaN)"));
 });
 
 test("images that cannot be read end a run after a checkpoint of the steps before", async () => {
