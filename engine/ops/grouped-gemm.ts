@@ -4,7 +4,7 @@ import { defineOp, type ForwardContext } from "../dispatch/define-op.js";
 import { float, int, maybe } from "../dispatch/op-schema.js";
 import { describe, ShapeError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
-import { checkTopK } from "./routing-lists.js";
+import { groupedRows } from "./routing-lists.js";
 
 /** What `groupedGemm` takes besides tensors. */
 export interface GroupedGemmOptions {
@@ -38,7 +38,6 @@ export function groupedSizes(
   lists: Tensor,
   { gather = null, transposed = true }: GroupedGemmOptions,
 ): GroupedSizes {
-  if (gather !== null) checkTopK(op, gather);
   const [T, K] = x.shape;
   const [E] = weight.shape;
   const [N, inner] = transposed ? weight.shape.slice(1) : weight.shape.slice(1).reverse();
@@ -47,13 +46,8 @@ export function groupedSizes(
       `${op}: ${describe("x", x.shape)} and ${describe("weight", weight.shape)} do not fit: K=${K} and ${inner} must be equal; ` +
         `weight is [E, ${transposed ? "N, K" : "K, N"}].`,
     );
-  const R = T * (gather ?? 1);
+  const R = groupedRows(op, { x, weight, lists }, gather);
   const L = lists.size;
-  if (L !== 2 * E + 1 + 3 * R && (gather !== null || L !== E + 1))
-    throw new ShapeError(
-      `${op}: ${describe("lists", lists.shape)} is no routing of ${R} choices to the ${E} experts of ` +
-        `${describe("weight", weight.shape)}: those have ${2 * E + 1 + 3 * R} elements${gather === null ? `, offsets alone ${E + 1}` : ""}.`,
-    );
   return { T, R, E, N, K, L, transposed: transposed ? 1 : 0, choices: gather ?? 1, gather: gather === null ? 0 : 1 };
 }
 

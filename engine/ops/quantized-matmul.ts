@@ -13,6 +13,7 @@ import { any, float, int, maybe } from "../dispatch/op-schema.js";
 import { DTypeError, describe, GradientError, OptionError, ShapeError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { activate } from "./activate.js";
+import { groupedRows } from "./routing-lists.js";
 
 export type { QuantizedBits, QuantizedGroup } from "../../kernels/quantized-matmul/format.js";
 
@@ -28,8 +29,11 @@ export interface QuantizedFormat {
 export interface QuantizedMatmulOptions extends QuantizedFormat {
   /** Applied to the sum with the bias. */
   activation?: Activation;
-  /** Choices of a token: row r of a group takes row order[r] / gather of x. Default 0: rows of x are in the grouped order. */
-  gather?: number;
+  /**
+   * With `lists`, where x has a row for each token: how many experts a token has, as `topKRouting` was told; the rows are gathered
+   * while they are multiplied. Absent or null where x has a row for each choice, as `dispatchTokens` orders them.
+   */
+  gather?: number | null;
 }
 
 export const quantizeOp = defineOp({
@@ -71,18 +75,16 @@ export const quantizedMatmulOp = defineOp({
 
   forward({ x, weight, bias, lists }, options: QuantizedMatmulOptions, { dims, recording, run }) {
     const { N, K, W } = dims;
-    const { bits, group, gather = 0 } = options;
-    const E = checkShapes(x, weight, bias, lists, options, dims);
-    const T = x.shape.slice(0, -1).reduce((a, b) => a * b, 1);
+    const { bits, group, gather = null } = options;
+    const { E, T, R } = checkShapes(x, weight, bias, lists, options, dims);
     const L = lists?.size ?? 0;
-    const R = gather ? (L - 2 * E - 1) / 3 : T;
     const activation = codeOf(options.activation);
     const split = recording && activation !== 0;
     const sizes = { R, E, N, K, W, L, bits, group, grouped: lists ? 1 : 0 };
     const { y } = run(
       kernels.forward,
-      { x, weight, bias, lists, y: gather ? [R, N] : [...x.shape.slice(0, -1), N] },
-      { ...sizes, T, gather, activation: split ? 0 : activation, hasBias: bias ? 1 : 0 },
+      { x, weight, bias, lists, y: lists ? [R, N] : [...x.shape.slice(0, -1), N] },
+      { ...sizes, T, gather: gather ?? 0, activation: split ? 0 : activation, hasBias: bias ? 1 : 0 },
     );
     const kept = { sizes, gather, activation, shape: x.shape };
     if (!split) return { y, saves: { weight, lists, preactivation: null as Tensor | null }, kept };
@@ -92,7 +94,7 @@ export const quantizedMatmulOp = defineOp({
   gradient({ weight, lists, preactivation }, dy, { kept, needs, run }) {
     const { sizes, gather, activation, shape } = kept;
     const { R, N } = sizes;
-    if (needs.x && gather)
+    if (needs.x && gather !== null)
       throw new GradientError(
         "quantizedMatmul: rows that were gathered give x no gradient. Put them in the grouped order first (dispatchTokens).",
       );
@@ -118,8 +120,9 @@ export const quantizedMatmulOp = defineOp({
  * y = act(x wᵀ + bias) with a weight that `quantize` made: x [..., K], weight u32 [N, W], bias [N]. The weight is frozen: gradients
  * flow to x and the bias. Accumulates in f32. One row is bound by reading the weight's bytes.
  *
- * With `lists`, rows have experts: weight [E, N, W], bias [E, N], and rows [lists[e], lists[e + 1]) belong to expert e; the routing
- * record of a mixture of experts begins so. Rows past the last group become zeros.
+ * With `lists`, rows have experts: x [rows, K], weight [E, N, W], bias [E, N]. `lists` is what `topKRouting` found, or offsets [E + 1]
+ * alone (expert e has rows offsets[e] to offsets[e + 1]) where nothing is gathered; y [choices, N] is zero from the last row that was
+ * kept on. Gathered rows give x no gradient, biases of experts get none.
  */
 export function quantizedMatmul(
   x: Tensor,
@@ -144,7 +147,7 @@ function codeOf(activation: Activation = "none"): number {
   return code;
 }
 
-/** Returns the number of experts: 1 without lists. */
+/** Experts (1 without lists), rows of x, rows of y. */
 function checkShapes(
   x: Tensor,
   weight: Tensor,
@@ -152,9 +155,9 @@ function checkShapes(
   lists: Tensor | null,
   options: QuantizedMatmulOptions,
   { K, N, W }: Readonly<Record<string, number>>,
-): number {
+): { E: number; T: number; R: number } {
   checkFormat("quantizedMatmul", options);
-  const { bits, group, gather = 0 } = options;
+  const { bits, group, gather = null } = options;
   if (weight.dtype !== "u32")
     throw new DTypeError(
       `quantizedMatmul: ${describe("weight", weight.shape)} is ${weight.dtype}; quantize() makes u32.`,
@@ -172,11 +175,12 @@ function checkShapes(
   const E = lists ? weight.shape[0] : 1;
   if (bias && bias.size !== E * N)
     throw new ShapeError(`quantizedMatmul: ${describe("bias", bias.shape)} must have ${E * N} elements.`);
-  if (lists && (x.rank !== 2 || lists.size < E + 1 || (gather && (lists.size - 2 * E - 1) % 3 !== 0)))
-    throw new ShapeError(
-      `quantizedMatmul: ${describe("lists", lists.shape)} for ${E} experts and ${describe("x", x.shape)}: E + 1 offsets and ` +
-        "rows [R, K] are needed, and with gather the whole record, 2 E + 1 + 3 R.",
-    );
-  if (gather && !lists) throw new OptionError("quantizedMatmul: gather needs lists.");
-  return E;
+  const T = x.shape.slice(0, -1).reduce((a, b) => a * b, 1);
+  if (!lists) {
+    if (gather !== null) throw new OptionError("quantizedMatmul: gather needs lists.");
+    return { E, T, R: T };
+  }
+  if (x.rank !== 2)
+    throw new ShapeError(`quantizedMatmul: ${describe("x", x.shape)} must be [rows, K] where lists tell experts.`);
+  return { E, T, R: groupedRows("quantizedMatmul", { x, weight, lists }, gather) };
 }

@@ -28,10 +28,28 @@ export function routedSizes(op: string, lists: Tensor, T: number, K: number, E: 
   return { T, E, K, R, L };
 }
 
-/** Of an op that is told how many experts a token has. */
-export function checkTopK(op: string, topK: number): void {
-  if (!Number.isInteger(topK) || topK < 1)
-    throw new OptionError(`${op}: topK ${topK} must be a whole number from 1 on: that of topKRouting.`);
+/**
+ * The grouped rows of x by the weights of E experts: T gather, or T where x has them already (gather null). Throws where `lists` is
+ * neither the whole record of so many nor, where nothing is gathered, the offsets alone.
+ */
+export function groupedRows(
+  op: string,
+  { x, weight, lists }: { x: Tensor; weight: Tensor; lists: Tensor },
+  gather: number | null,
+): number {
+  if (gather !== null && (!Number.isInteger(gather) || gather < 1))
+    throw new OptionError(
+      `${op}: gather ${gather} must be a whole number from 1 on, the topK of topKRouting; or null, where x has a row for each choice.`,
+    );
+  const [E] = weight.shape;
+  const R = x.shape[0] * (gather ?? 1);
+  const L = listPlaces(E, R).length;
+  if (lists.size !== L && (gather !== null || lists.size !== E + 1))
+    throw new ShapeError(
+      `${op}: ${describe("lists", lists.shape)} is no routing of ${R} choices to the ${E} experts of ` +
+        `${describe("weight", weight.shape)}: those have ${L} elements${gather === null ? `, offsets alone ${E + 1}` : ""}.`,
+    );
+  return R;
 }
 
 /** x must have a row for each choice. */

@@ -4,13 +4,14 @@
 // Method    gemm.h, with a packer that widens the weight
 // Tiling    without groups GemmPlan's rectangles; with them 128 columns of an expert, its rows by 192
 // Numerics  f32 sums; stores round once
-// Limits    rows past the last group become zeros
+// Limits    rows past the last group become zeros; offsets are kept within R whatever they hold
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/quantized-matmul/backward-input.cpp"
 #include "hwy/foreach_target.h"
 #include "kernels/common/cpu/simd.h"
 
 #include "kernels/common/cpu/gemm-output.h"
+#include "kernels/common/cpu/routing.h"
 #include "kernels/quantized-matmul/weight.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -47,11 +48,12 @@ void quantized_matmul_backward_input(KERNEL_ARGS) {
   }
   const size_t pieces = ceil_div(p.K, kGroupCols);
   for (size_t cell = begin; cell < end; ++cell) {
-    const size_t e = cell / pieces, col = cell % pieces * kGroupCols, last = lists[e + 1];
-    for (size_t row = lists[e]; row < last; row += kGroupRows)
-      multiply(e, row, HWY_MIN(kGroupRows, last - row), col, kGroupCols);
+    const size_t e = cell / pieces, col = cell % pieces * kGroupCols;
+    const ExpertRows own(lists, p.E, p.R, e);
+    for (size_t row = own.begin; row < own.end; row += kGroupRows)
+      multiply(e, row, HWY_MIN(kGroupRows, own.end - row), col, kGroupCols);
     if (e + 1 == p.E)
-      for (size_t r = lists[p.E]; r < p.R; ++r)
+      for (size_t r = ExpertRows(lists, p.E, p.R, p.E).begin; r < p.R; ++r)
         for (size_t k = col; k < HWY_MIN(col + kGroupCols, p.K); ++k) store1(0, dx + r * p.K + k);
   }
 }

@@ -8,13 +8,14 @@
 // Tiling    few: 64 columns of an expert, all its rows. Else GemmPlan's rectangles.
 // Launch    rows: a row of x · forward: a cell
 // Numerics  f32 sums; stores round once
-// Limits    rows past the last group become zeros
+// Limits    rows past the last group become zeros; offsets and order are kept within R and T whatever they hold
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/quantized-matmul/forward.cpp"
 #include "hwy/foreach_target.h"
 #include "kernels/common/cpu/simd.h"
 
 #include "kernels/common/cpu/gemm-output.h"
+#include "kernels/common/cpu/routing.h"
 #include "kernels/quantized-matmul/few.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -39,14 +40,17 @@ KERNEL_TARGETS(quantized_matmul_forward_rows)
 template <class Epilogue>
 HWY_INLINE void forward_few(const Params &p, const QuantizedMatrix &w, const int32_t *lists, size_t e, size_t col,
                             const float *spread, const Epilogue &epilogue) {
-  const size_t first = p.grouped ? lists[e] : 0, last = p.grouped ? lists[e + 1] : p.R;
-  const int32_t *order = p.gather ? lists + 2 * p.E + 1 : nullptr;
+  const ExpertRows own = p.grouped ? ExpertRows(lists, p.E, p.R, e) : ExpertRows(p.R);
+  const int32_t *order = p.gather ? RoutingLists(lists, p.E, p.R).order : nullptr;
+  const auto token = [&](size_t r) {
+    return order ? HWY_MIN(static_cast<size_t>(HWY_MAX(order[r], 0)) / p.gather, size_t{p.T} - 1) : r;
+  };
   const size_t cols = HWY_MIN(kFewCols, p.N - col), stride = spread_floats(p.K);
   HWY_ALIGN float tile[kFewRows * kFewCols];
   const float *x[kFewRows];
-  for (size_t r = first; r < last; r += kFewRows) {
-    const size_t rows = HWY_MIN(kFewRows, last - r);
-    for (size_t i = 0; i < rows; ++i) x[i] = spread + (order ? order[r + i] / p.gather : r + i) * stride;
+  for (size_t r = own.begin; r < own.end; r += kFewRows) {
+    const size_t rows = HWY_MIN(kFewRows, own.end - r);
+    for (size_t i = 0; i < rows; ++i) x[i] = spread + token(r + i) * stride;
     few_columns(w, rows, col, cols, x, tile, kFewCols);
     epilogue(tile, kFewCols, r, rows, col, cols);
   }
@@ -69,7 +73,7 @@ void quantized_matmul_forward(KERNEL_ARGS) {
       const size_t e = cell / pieces, col = cell % pieces * kFewCols;
       forward_few(p, p.expert(words, e), lists, e, col, static_cast<const float *>(scratch), output_of(e));
       if (p.grouped && e + 1 == p.E)
-        for (size_t r = lists[p.E]; r < p.R; ++r)
+        for (size_t r = ExpertRows(lists, p.E, p.R, p.E).begin; r < p.R; ++r)
           for (size_t n = col; n < HWY_MIN(col + kFewCols, p.N); ++n) store1(0, y + r * p.N + n);
     }
     return;

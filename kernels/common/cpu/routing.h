@@ -29,6 +29,8 @@ struct ExpertRows {
     begin = at(e);
     end = e < E ? std::max(begin, at(e + 1)) : R;
   }
+  // Those of the one matrix there is.
+  explicit ExpertRows(size_t R) : begin(0), end(R) {}
   size_t count() const { return end - begin; }
 };
 
