@@ -104,9 +104,13 @@ export class Device {
     return this.pool.take(length, dtype, label);
   }
 
-  /** Makes ranges of files the memory of `storage`, without a copy. False where they stay to be copied. @internal */
+  /**
+   * Makes ranges of files the memory of `storage`, without a copy. False where they stay to be copied: also where others hold the
+   * storage, whose memory must stay in place for the replays of a captured step. @internal
+   */
   map(storage: Storage, ranges: readonly FileRange[]): boolean {
     this.mode.refuseInside("mapping a file");
+    if (storage.refs > 1) return false;
     const memory = this.#closed ? null : (this.binding.map?.(ranges) ?? null);
     if (!memory) return false;
     storage.map(memory);

@@ -8,7 +8,7 @@ const SMALLEST_BYTES = 1 << 16;
 /**
  * Makes stored tensors, one after the other, the memory of `t` without a copy. Returns whether it did so: not on devices other
  * than cpu, for values of another type or of few bytes, where they lie so that pages cannot follow each other (`Binding.map`),
- * and where files are not the system's own.
+ * where files are not the system's own, and where a view, the tape or a captured step holds the memory that `t` has.
  */
 export function mapTensor(t: Tensor, parts: readonly StoredTensor[]): boolean {
   checkSizes("mapTensor", t, parts);

@@ -36,7 +36,7 @@ export class QuantizedLinear extends Module {
   static empty({ weight, bias }: Linear, format: QuantizedFormat): QuantizedLinear {
     const [N, K] = weight.shape;
     const W = rowWords(K, format.bits, format.group);
-    const words = keep(new Tensor(weight.device.allocate(N * W, "u32", "weight"), [N, W], "u32"));
+    const words = keep(new Tensor(weight.device.allocateLater(N * W, "u32", "weight"), [N, W], "u32"));
     return new QuantizedLinear(words, bias, K, format);
   }
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import {
+  capture,
   type Device,
   io,
   mean,
@@ -167,6 +168,41 @@ describe("on cpu", () => {
     using whole = model(reference, 2);
     await io.loadModel(whole, path);
     expect(await parametersOf(mapped)[0].data()).toEqual(await parametersOf(whole)[0].data());
+  });
+
+  test("integers larger than the budget are mapped, too", async () => {
+    const wide = (device: Device, empty: boolean) =>
+      new nn.Sequential(new nn.Linear(new nn.Initializer(device, 1, { empty }), 512, 512));
+    const path = join(folder, "integers.safetensors");
+    using source = wide(reference, false).requiresGrad(false);
+    nn.quantize(source, { bits: 8 });
+    await io.saveModel(source, path);
+    using device = await openDevice("cpu", { memoryBudget: 256 << 10 });
+    using mapped = wide(device, true);
+    await io.loadModel(mapped, path, { mapped: true });
+    const [weight] = parametersOf(mapped);
+    expect(device.memory().mapped).toBe(4 * weight.size);
+    expect(4 * weight.size).toBeGreaterThan(256 << 10);
+    expect(await weight.data()).toEqual(await parametersOf(source)[0].data());
+  });
+
+  test("what a captured step reads stays in place: it is copied, and the replays see it", async () => {
+    const path = await saved(1);
+    using device = await openDevice("cpu");
+    using m = model(device, 2);
+    using x = input(device);
+    using step = capture(device, () => noGrad(() => m.forward(x)));
+    const before = [...(await step.replay().data())];
+    await io.loadModel(m, path, { mapped: true });
+    expect(device.memory().mapped).toBe(0);
+    using copied = model(device, 3);
+    await io.loadModel(copied, path);
+    const expected = await outputs(copied);
+    expect([...(await step.replay().data())]).toEqual(expected);
+    expect(before).not.toEqual(expected);
+    step.dispose();
+    await io.loadModel(m, path, { mapped: true });
+    expect(device.memory().mapped).toBe(2 * 4 * SQUARE);
   });
 
   test("experts that a file has one by one are a stack of pages", async () => {
