@@ -1,11 +1,11 @@
 import { isFloat } from "../dtype.js";
-import type { Module } from "../nn/module.js";
+import { checkParameters, type Module } from "../nn/module.js";
 import type { Tensor } from "../tensor.js";
 import { openCheckpoint } from "./checkpoint.js";
 import { type Numbers, toBytes } from "./convert.js";
 import { STORED } from "./fill-tensor.js";
 import { type FillOptions, fillTensors } from "./fill-tensors.js";
-import { adoptQuantization, quantizationMetadata, quantizationOf } from "./quantization.js";
+import { adoptQuantization, quantizationMetadata, quantizationOf, quantizedParameters } from "./quantization.js";
 import { type SafetensorsOptions, writeSafetensors } from "./safetensors-writer.js";
 import type { CheckpointReader, WritableTensor } from "./stored-tensor.js";
 
@@ -23,8 +23,8 @@ export interface LoadedModel {
  * or a PyTorch file. Values of any type become those of the parameters, one piece of a tensor at a time: a bf16 file loads on
  * every device. Linear layers that the file holds as integers (`saveModel` after `nn.quantize`) become such layers.
  *
- * Rejects with a ShapeError that lists every parameter that the file lacks or has in another shape, before values are
- * copied, and with a FileFormatError for a damaged file. An open reader (`stackExperts` gives one) stays its owner's.
+ * Rejects with a ShapeError that lists every parameter that the file lacks or has in another shape, before anything is changed,
+ * and with a FileFormatError for a damaged file. An open reader (`stackExperts` gives one) stays its owner's.
  */
 export async function loadModel(
   model: Module,
@@ -33,9 +33,12 @@ export async function loadModel(
 ): Promise<LoadedModel> {
   const reader = typeof source === "string" ? await openCheckpoint(source) : source;
   try {
-    adoptQuantization(model, quantizationOf(reader), (name) => reader.has(name) && reader.get(name).dtype === "U32");
+    const format = quantizationOf(reader);
+    const isQuantized = (name: string) => reader.has(name) && reader.get(name).dtype === "U32";
+    const state = new Map(reader.names.map((name) => [name, reader.get(name)]));
+    checkParameters(quantizedParameters(model, format, isQuantized), state, reader.file);
+    adoptQuantization(model, format, isQuantized);
     const parameters = new Map(model.namedParameters());
-    model.checkState(new Map(reader.names.map((name) => [name, reader.get(name)])), reader.file);
     const all = [...parameters].map(([name, tensor]) => ({ tensor, parts: [reader.get(name)] }));
     await fillTensors(all, options);
     return { unused: reader.names.filter((name) => !parameters.has(name)) };

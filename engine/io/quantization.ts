@@ -1,7 +1,8 @@
-import { BITS, GROUPS } from "../../kernels/quantized-matmul/format.js";
+import { BITS, GROUPS, rowWords } from "../../kernels/quantized-matmul/format.js";
 import { Experts } from "../nn/experts.js";
 import { Linear } from "../nn/linear.js";
 import { type Module, replaceModules } from "../nn/module.js";
+import { readElsewhere } from "../nn/quantize.js";
 import { QuantizedExperts } from "../nn/quantized-experts.js";
 import { QuantizedLinear } from "../nn/quantized-linear.js";
 import type { QuantizedFormat } from "../ops/quantized-matmul.js";
@@ -35,8 +36,44 @@ export function quantizationOf({ metadata, file }: CheckpointReader): QuantizedF
 }
 
 /**
+ * The parameters as they are after `adoptQuantization`, by name: what a file is checked against before a model is changed.
+ */
+export function quantizedParameters(
+  model: Module,
+  format: QuantizedFormat | null,
+  isQuantized: IsQuantized,
+): Map<string, { readonly shape: readonly number[] }> {
+  const parameters = new Map<string, { readonly shape: readonly number[] }>(model.namedParameters());
+  if (!format) return parameters;
+  const needed = readElsewhere(model);
+  for (const [path, module] of model.namedModules()) {
+    if (needed.has(module)) continue;
+    for (const [name, { shape }] of quantizable(module, path, isQuantized)) {
+      const words = rowWords(shape[shape.length - 1], format.bits, format.group);
+      parameters.set(name, { shape: [...shape.slice(0, -1), words] });
+    }
+  }
+  return parameters;
+}
+
+/** Whether a file has the weight of the parameter at `path` as integers. */
+type IsQuantized = (path: string, weight: Tensor) => boolean;
+
+/** Weights that become integers with a layer, by name: none where the file has it as it is. */
+function quantizable(module: Module, path: string, isQuantized: IsQuantized): (readonly [string, Tensor])[] {
+  if (module instanceof Linear && isQuantized(`${path}.weight`, module.weight))
+    return [[`${path}.weight`, module.weight]];
+  if (module instanceof Experts && isQuantized(`${path}.up`, module.up))
+    return [
+      [`${path}.up`, module.up],
+      [`${path}.down`, module.down],
+    ];
+  return [];
+}
+
+/**
  * Linear layers and experts become layers of integers whose values are yet to be filled in, where `isQuantized` says that the file
- * has their weight so.
+ * has their weight so; not those that `nn.quantize` leaves to the modules around them.
  */
 export function adoptQuantization(
   model: Module,
@@ -44,20 +81,14 @@ export function adoptQuantization(
   isQuantized: (path: string, weight: Tensor) => boolean,
 ): void {
   if (!format) return;
+  const needed = readElsewhere(model);
   replaceModules(model, (child, path) => {
-    if (child instanceof Linear && isQuantized(`${path}.weight`, child.weight)) {
-      const other = QuantizedLinear.empty(child, format);
-      child.weight.dispose();
-      other.training = child.training;
-      return other;
-    }
-    if (child instanceof Experts && isQuantized(`${path}.up`, child.up)) {
-      const other = QuantizedExperts.empty(child, format);
-      child.up.dispose();
-      child.down.dispose();
-      other.training = child.training;
-      return other;
-    }
-    return null;
+    const weights = needed.has(child) ? [] : quantizable(child, path, isQuantized);
+    if (weights.length === 0) return null;
+    const other =
+      child instanceof Linear ? QuantizedLinear.empty(child, format) : QuantizedExperts.empty(child as Experts, format);
+    for (const [, weight] of weights) weight.dispose();
+    other.training = child.training;
+    return other;
   });
 }

@@ -49,10 +49,16 @@ export abstract class Module {
     return this.train(false);
   }
 
-  /** Asks for gradients of all parameters, or of none. Integers, such as quantised weights, never have one. */
+  /** Asks for gradients of all parameters, or of none. Integers, such as quantised weights, and `state` never have one. */
   requiresGrad(on = true): this {
-    for (const p of this.parameters()) p.requiresGrad = on && isFloat(p.dtype);
+    const state = new Set([...this.namedModules()].flatMap(([, m]) => m.state()));
+    for (const p of this.parameters()) p.requiresGrad = on && isFloat(p.dtype) && !state.has(p);
     return this;
+  }
+
+  /** Own tensors that are saved and loaded, but set by other means than gradients: PyTorch's buffers. */
+  protected state(): readonly Tensor[] {
+    return [];
   }
 
   /** Frees the gradients of all parameters. */
@@ -93,7 +99,7 @@ export abstract class Module {
 
 /** Throws with every one of `parameters` that `state` lacks or has in another shape. `source` names where it came from. */
 export function checkParameters(
-  parameters: Iterable<readonly [string, Tensor]>,
+  parameters: Iterable<readonly [string, { readonly shape: readonly number[] }]>,
   state: ReadonlyMap<string, { readonly shape: readonly number[] }>,
   source: string,
 ): void {

@@ -4,6 +4,8 @@ import type { QuantizedFormat } from "../ops/quantized-matmul.js";
 import { Tensor } from "../tensor.js";
 import { Experts } from "./experts.js";
 import { Linear } from "./linear.js";
+import { LoraExperts } from "./lora-experts.js";
+import { MixtureOfExperts } from "./mixture-of-experts.js";
 import { type Module, replaceModules } from "./module.js";
 import { QuantizedExperts } from "./quantized-experts.js";
 import { QuantizedLinear } from "./quantized-linear.js";
@@ -27,10 +29,10 @@ export interface QuantizeReport {
 }
 
 /**
- * Turns the frozen linear layers and experts below `root` into layers of integers (`QuantizedLinear`, `QuantizedExperts`), in place: weights of 4 bits take 4.5
- * with their scales, of 8 bits 8.5, in groups of 32. One layer after the other, so memory falls as it goes. Trainable layers,
- * tied weights, rows that are no multiple of the group and what `except` names stay, and the report says so: freeze first, with
- * `requiresGrad(false)`.
+ * Turns the frozen linear layers and experts below `root` into layers of integers (`QuantizedLinear`, `QuantizedExperts`), in place:
+ * weights of 4 bits take 4.5 with their scales, of 8 bits 8.5, in groups of 32. One layer after the other, so memory falls as it
+ * goes. Trainable layers, tied weights, routers of mixtures, experts below `LoraExperts`, rows that are no multiple of the group and
+ * what `except` names stay, and the report says so: freeze first, with `requiresGrad(false)`.
  *
  * Adapters go on top: `LoraLinear` takes a quantised base. Throws OptionError for a name in `except` that nothing has.
  */
@@ -38,6 +40,7 @@ export function quantize(root: Module, { bits, group = 32, except = [] }: Quanti
   const format: QuantizedFormat = { bits, group };
   const unseen = new Set(except);
   const shared = sharedTensors(root);
+  const needed = readElsewhere(root);
   const done: string[] = [];
   const kept = new Map<string, string>();
   const excepted = (path: string) => {
@@ -51,7 +54,7 @@ export function quantize(root: Module, { bits, group = 32, except = [] }: Quanti
         excepted(path);
         return null;
       }
-      const other = excepted(path) ? "excepted" : quantized(child, format, shared);
+      const other = excepted(path) ? "excepted" : (needed.get(child) ?? quantized(child, format, shared));
       if (typeof other === "string") {
         kept.set(path, other);
         return null;
@@ -78,6 +81,17 @@ function quantized(layer: Linear | Experts, format: QuantizedFormat, shared: Rea
   other.training = layer.training;
   for (const w of weights) w.dispose();
   return other;
+}
+
+/** Layers whose weights another module reads by itself, with the reason why they cannot be integers. */
+export function readElsewhere(root: Module): Map<Module, string> {
+  const found = new Map<Module, string>();
+  for (const [, module] of root.namedModules()) {
+    if (module instanceof MixtureOfExperts) found.set(module.wg, "a router chooses in f32");
+    if (module instanceof LoraExperts)
+      found.set(module.base_layer, "its adapters are added to weights that are not integers");
+  }
+  return found;
 }
 
 /** Tensors that more than one module holds. */

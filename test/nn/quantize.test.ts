@@ -97,6 +97,27 @@ describe("nn.quantize", () => {
     );
   });
 
+  test("a mixture computes on: its router stays, and experts below adapters", async () => {
+    const init = new nn.Initializer(device, 6);
+    const sizes = { width: 64, hidden: 96, experts: 4 };
+    const x = input(9);
+    using plain = new nn.MixtureOfExperts(init, nn.moePresets.mixtral(sizes)).requiresGrad(false);
+    const before = await values(() => plain.forward(x).y);
+    const report = nn.quantize(plain, { bits: 8 });
+    expect(report.quantized).toEqual(["experts"]);
+    expect([...report.kept]).toEqual([["wg", "a router chooses in f32"]]);
+    const after = await values(() => plain.forward(x).y);
+    expect(distance(before, after)).toBeLessThan(0.02);
+    expect(distance(before, after)).toBeGreaterThan(0);
+
+    using tuned = new nn.MixtureOfExperts(init, nn.moePresets.mixtral(sizes));
+    tuned.experts = new nn.LoraExperts(init, tuned.experts as nn.Experts, { r: 4, alpha: 8 });
+    tuned.requiresGrad(false);
+    const whole = await values(() => tuned.forward(x).y);
+    expect([...nn.quantize(tuned, { bits: 8 }).kept.keys()]).toEqual(["wg", "experts.base_layer"]);
+    expect(await values(() => tuned.forward(x).y)).toEqual(whole);
+  });
+
   test("gradients flow to what comes before, and to a bias; integers never ask for one", async () => {
     using net = new Net(new nn.Initializer(device, 2)).requiresGrad(false);
     nn.quantize(net, { bits: 8, except: ["odd"] });
@@ -143,6 +164,25 @@ describe("files of quantised models", () => {
     await using reader = await io.openCheckpoint(path);
     expect(reader.metadata).toEqual({ format: "pt", quantization: '{"bits":4,"group":32}' });
     expect(reader.get("first.weight").dtype).toBe("U32");
+  });
+
+  test("a file that does not fit is refused before anything is changed", async () => {
+    const path = join(folder, "other.safetensors");
+    using net = new Net(new nn.Initializer(device, 4)).requiresGrad(false);
+    expect(nn.quantize(net, { bits: 4 }).quantized).toContain("first");
+    await io.saveModel(net, path);
+    const init = new nn.Initializer(device, 5);
+    using other = new Net(init);
+    other.first.dispose();
+    other.first = new nn.Linear(init, 64, 95);
+    const weights = [other.first.weight, other.odd.weight];
+    const before = await Promise.all(weights.map((w) => w.data()));
+    await expect(io.loadModel(other, path)).rejects.toThrow(
+      "first.weight: [96, 9] in the file, [95, 9] in the model\n  first.bias: [96] in the file, [95] in the model",
+    );
+    expect(other.first).toBeInstanceOf(nn.Linear);
+    expect(other.odd).toBeInstanceOf(nn.Linear);
+    expect(await Promise.all(weights.map((w) => w.data()))).toEqual(before);
   });
 
   test("two forms in one file, or an unknown one, are refused", async () => {
