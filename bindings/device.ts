@@ -101,7 +101,8 @@ export interface Binding {
    * Devices that compute in the host's memory: memory that holds these ranges, one after the other, without a copy. It is pages
    * of the files until it is written, and what is written never reaches them. The files may be closed afterwards, replaced
    * or removed, but not overwritten or cut short. Null where that cannot be had: the ranges must be there, begin at a multiple of
-   * 8 bytes, and each at the same place of a page as the one before ends.
+   * 8 bytes, and each at the same place of a page as the one before ends. Ranges that also follow each other in a file are one run;
+   * where there are several runs, each must be a page or more.
    */
   map?(ranges: readonly FileRange[]): Memory | null;
 

@@ -14,8 +14,8 @@ struct FileRange {
   size_t bytes;
 };
 
-// One allocation, 64-byte aligned (2 MiB aligned and offered to huge pages where it is that large). Moves, never
-// copies.
+// One allocation, 64-byte aligned where it is the system's memory (2 MiB aligned and offered to huge pages where it is
+// that large), 8-byte aligned where it is mapped. Moves, never copies.
 class Block {
  public:
   Block() = default;

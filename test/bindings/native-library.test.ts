@@ -210,7 +210,7 @@ describe.skipIf(!opened)(`libraries of kernels ${reason}`, () => {
   test("another ABI, until it is compiled anew", async () => {
     const path = compile("older", '#include <cstdint>\nextern "C" uint32_t consilium_kernel_abi() { return 99; }');
     expect(failure(copying(path))).toBe(
-      `copying/forward: ${path} was compiled for ABI 99 of kernels, and this is 1. Compile it again with the headers of ` +
+      `copying/forward: ${path} was compiled for ABI 99 of kernels, and this is 2. Compile it again with the headers of ` +
         'this package: -I "$(npx consilium include)"',
     );
     compile("older", KERNELS);
