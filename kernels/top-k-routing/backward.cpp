@@ -76,16 +76,16 @@ void top_k_routing_backward_f32(KERNEL_ARGS) {
       }
     }
     if (dsums) {
-      const float *distribution = p.score == kSigmoid ? sigmoids : softmax;
+      const Distribution distribution(p.score, softmax, sigmoids, sigmoid_sum);
       auto sum = hn::Zero(d);
       for_row(d, E, [&](size_t e, auto part) HWY_ATTR {
-        sum = hn::MulAdd(part.load(distribution + e), part.load(dmean + e), sum);
+        sum = hn::MulAdd(part.load(distribution.values + e), part.load(dmean + e), sum);
       });
-      const auto inner = hn::Set(d, sum_of(d, sum) / sigmoid_sum), factor = hn::Set(d, 1 / sigmoid_sum);
+      const auto factor = hn::Set(d, distribution.factor), inner = hn::Mul(hn::Set(d, sum_of(d, sum)), factor);
       const auto dz = hn::Set(d, 2 * dsums[E + 1] * z / p.T);
       for_row(d, E, [&](size_t e, auto part) HWY_ATTR {
-        auto v = part.load(distribution + e);
-        if (p.score == kSigmoid) v = hn::Mul(hn::Mul(v, hn::Sub(hn::Set(d, 1.0f), v)), factor);
+        auto v = part.load(distribution.values + e);
+        if (distribution.sigmoid) v = hn::Mul(hn::Mul(v, hn::Sub(hn::Set(d, 1.0f), v)), factor);
         const auto of_mean = hn::MulAdd(v, hn::Sub(part.load(dmean + e), inner), part.load(dx + e));
         part.store(hn::MulAdd(dz, part.load(softmax + e), of_mean), dx + e);
       });

@@ -58,16 +58,16 @@ fn from_sums(t: u32, row: Row) {
   var z = 0.0;
   if (params.hasDsums == 1u) {
     for (var e = 0u; e < params.E; e++) {
-      inner += distribution(row, logit(t, e)) * sum_gradient(e);
+      inner += distribution(row, logit(row, t, e)) * sum_gradient(e);
     }
     z = 2.0 * dsums[params.E + 1u] * log_sum(row) / T;
   }
   for (var e = 0u; e < params.E; e++) {
     var d = 0.0;
     if (params.hasDsums == 1u) {
-      let x = logit(t, e);
+      let x = logit(row, t, e);
       var slope = distribution(row, x);
-      if (params.score == SIGMOID) {
+      if (of_sigmoids(row)) {
         slope *= 1.0 - sigmoid(x);
       }
       d = slope * (sum_gradient(e) - inner) + z * softmax_of(row, x);
@@ -84,7 +84,7 @@ fn sum_gradient(e: u32) -> f32 {
 fn from_weights(t: u32, all: Row) {
   var row = all;
   if (params.score == TOP_K_SOFTMAX) {
-    row = chosen_row(t);
+    row = chosen_row(all, t);
   }
   let begin = t * params.K;
   let end = begin + params.K;
@@ -92,7 +92,7 @@ fn from_weights(t: u32, all: Row) {
   var inner = 0.0;
   for (var choice = begin; choice < end; choice++) {
     if (position_of(choice) >= 0) {
-      let p = probability(row, logit(t, expert_of(choice)));
+      let p = probability(row, logit(row, t, expert_of(choice)));
       sum += p;
       inner += p * dweights[choice];
     }
@@ -107,17 +107,17 @@ fn from_weights(t: u32, all: Row) {
   var of_softmax = 0.0;
   for (var choice = begin; choice < end; choice++) {
     if (position_of(choice) >= 0) {
-      of_softmax += probability(row, logit(t, expert_of(choice))) * factor * (dweights[choice] - inner);
+      of_softmax += probability(row, logit(row, t, expert_of(choice))) * factor * (dweights[choice] - inner);
     }
   }
   if (params.score == SOFTMAX) {
     for (var e = 0u; e < params.E; e++) {
-      dlogits[t * params.E + e] -= softmax_of(row, logit(t, e)) * of_softmax;
+      dlogits[t * params.E + e] -= softmax_of(row, logit(row, t, e)) * of_softmax;
     }
   }
   for (var choice = begin; choice < end; choice++) {
     let e = expert_of(choice);
-    let p = probability(row, logit(t, e));
+    let p = probability(row, logit(row, t, e));
     var d = 0.0;
     if (position_of(choice) >= 0) {
       d = factor * (dweights[choice] - inner);

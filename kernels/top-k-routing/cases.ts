@@ -88,6 +88,16 @@ const cases: OpCase[] = [
     given(7, 5, (i) => (i % 5 > 1 ? Number.NEGATIVE_INFINITY : Math.sin(3 * i))),
     { topK: 4, normalize: true },
   ),
+  make(
+    "only hidden experts are chosen, as the first group has no other",
+    given(6, 8, (i) => (i % 8 > 1 && i % 2 ? Math.sin(i) : Number.NEGATIVE_INFINITY)),
+    { topK: 2, groups: 4, score: "topKSoftmax" },
+  ),
+  make(
+    "sigmoids that underflow",
+    given(10, 5, (i) => (Math.floor(i / 5) % 2 ? -1000 : -200) - (i % 5) / 2),
+    { topK: 2, score: "sigmoid" },
+  ),
   make("a bias that only chooses", [40, 8], { topK: 2, normalize: true }, { bias: [8] }),
   make("sigmoid with a bias", [40, 8], { topK: 2, score: "sigmoid" }, { bias: { shape: [8], scale: 0.3 } }),
   make(

@@ -9,7 +9,8 @@
 // Tiling    a workgroup owns BLOCK tokens, and the same share of grouped rows
 // Launch    grid (blocks, at least one) folded, WORKGROUP threads
 // Numerics  f32, blocks in order; integer atomics count in workgroup memory, so that every result is the same each time
-// Limits    by lot each block reads all choices eight times for each expert that drops any
+// Limits    by lot each block reads all choices four times (a digit of eight bits each), and those before its own once more,
+//           for each expert that drops any
 
 struct Params {
   T: u32,

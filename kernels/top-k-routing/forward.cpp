@@ -10,7 +10,7 @@
 //           draw    with random priority: an expert keeps those of its choices with the largest lots
 //           place   a choice's rank gives its row; then the weights
 // Launch    choose, place: 64 tokens · join: one cell · draw: one cell per expert
-// Numerics  f32; sums of blocks are joined in order
+// Numerics  f32; sums of blocks are joined in order. What is NaN or +infinity is a fault and counts as zero: scores.h
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/top-k-routing/forward.cpp"
 #include "hwy/foreach_target.h"
@@ -61,6 +61,13 @@ struct Blocks {
         firsts(ranks + count * slots * E) {}
   uint32_t *ranks_of(size_t block, size_t k) const { return ranks + (block * slots + (slots > 1 ? k : 0)) * E; }
 };
+
+// The first fault of a row that begins at `position`: a value that is none, or the row, where it has no other.
+HWY_INLINE void report_row(void *faults, uint32_t label, const float *values, size_t n, size_t position) {
+  size_t e = 0;
+  while (e < n && !is_fault(values[e])) ++e;
+  report_not_finite(faults, label, static_cast<uint32_t>(position + (e < n ? e : 0)));
+}
 
 // The k largest of n values that are not taken yet, the largest first, the lowest of equal ones.
 HWY_INLINE void pick(const float *values, size_t n, size_t k, bool *taken, int32_t *chosen) {
@@ -118,11 +125,13 @@ void top_k_routing_forward_choose_f32(KERNEL_ARGS) {
   const Lists lists = lists_of(p, buffers);
   const Blocks blocks(p, scratch);
   const size_t row = round_up(E, 16);
-  auto *x = static_cast<float *>(thread_workspace(5 * row * sizeof(float) + row * sizeof(int32_t) + 2 * row));
+  auto *x = static_cast<float *>(thread_workspace(7 * row * sizeof(float) + row * sizeof(int32_t) + 2 * row));
   float *softmax = x + row, *sigmoids = softmax + row, *scores = sigmoids + row, *noisy = scores + row;
-  auto *open = reinterpret_cast<int32_t *>(noisy + row);
+  float *offset = noisy + row, *given = offset + row;
+  auto *open = reinterpret_cast<int32_t *>(given + row);
   bool *taken = reinterpret_cast<bool *>(open + row), *closed = taken + row;
 
+  if (bias && clean_row(bias, E, offset).fault) report_row(buffers[8], p.faultLabel, bias, E, 0);
   for (size_t block = begin; block < end; ++block) {
     float *sums = blocks.sums + block * (E + 1);
     uint32_t *firsts = blocks.firsts + block * E;
@@ -130,24 +139,24 @@ void top_k_routing_forward_choose_f32(KERNEL_ARGS) {
     std::fill_n(blocks.ranks + block * blocks.slots * E, blocks.slots * E, 0u);
     std::fill_n(firsts, E, 0u);
     for (size_t t = block * kBlockTokens; t < HWY_MIN(p.T, (block + 1) * kBlockTokens); ++t) {
-      if (clean_logits(logits + t * E, E, x))
-        for (size_t e = 0; e < E; ++e)
-          if (is_fault(logits[t * E + e]))
-            report_not_finite(buffers[8], p.faultLabel, static_cast<uint32_t>(t * E + e));
+      if (clean_logits(logits + t * E, E, x)) report_row(buffers[8], p.faultLabel, logits + t * E, E, t * E);
+      if (noise && clean_row(noise + t * E, E, given).fault)
+        report_row(buffers[8], p.faultLabel, noise + t * E, E, t * E);
 
       const float z = softmax_row(x, E, softmax);
-      float factor = 1;
-      if (p.score == kSigmoid) factor = 1 / sigmoid_row(x, E, sigmoids);
-      const float *distribution = p.score == kSigmoid ? sigmoids : softmax;
+      const float sigmoid_sum = p.score == kSigmoid ? sigmoid_row(x, E, sigmoids) : 1;
+      const Distribution distribution(p.score, softmax, sigmoids, sigmoid_sum);
       for_row(d, E, [&](size_t e, auto part) HWY_ATTR {
-        part.store(hn::MulAdd(part.load(distribution + e), hn::Set(d, factor), part.load(sums + e)), sums + e);
+        const auto share =
+            hn::MulAdd(part.load(distribution.values + e), hn::Set(d, distribution.factor), part.load(sums + e));
+        part.store(share, sums + e);
       });
       sums[E] += z * z;
 
       const float *choice = p.score == kSigmoid ? sigmoids : x;
       if (bias) {
         for_row(d, E, [&](size_t e, auto part) HWY_ATTR {
-          part.store(hn::Add(part.load(choice + e), part.load(bias + e)), scores + e);
+          part.store(hn::Add(part.load(choice + e), part.load(offset + e)), scores + e);
         });
         choice = scores;
       }
@@ -159,7 +168,7 @@ void top_k_routing_forward_choose_f32(KERNEL_ARGS) {
       if (p.noiseKind != kNoNoise) {
         after = noisy;
         if (noise)
-          for (size_t e = 0; e < E; ++e) noisy[e] = choice[e] + noise[t * E + e];
+          for (size_t e = 0; e < E; ++e) noisy[e] = choice[e] + given[e];
         else
           add_gumbel(stream, static_cast<uint32_t>(t * E), E, choice, noisy);
       }
@@ -241,7 +250,8 @@ void top_k_routing_forward_draw_f32(KERNEL_ARGS) {
       for (size_t i = 0; i < count; ++i) {
         const size_t t = draws[i].choice / K;
         if (noise) {
-          draws[i].lot = noise[t * E + e];
+          const float lot = noise[t * E + e];
+          draws[i].lot = is_fault(lot) ? 0 : lot;
         } else {
           for_random(stream, static_cast<uint32_t>((p.T + t) * E + e), 1, [&](size_t, size_t, const uint32_t *words) {
             draws[i].lot = static_cast<float>(words[0] >> 8) * 0x1p-24f;

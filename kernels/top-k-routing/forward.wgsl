@@ -68,7 +68,7 @@ fn main(
 
   for (var t = first + lane; t < last; t += WORKGROUP) {
     rows[t - first] = row_of(t);
-    score(t);
+    score(t, rows[t - first]);
     close_groups(t);
     choose(t);
     weigh(t, rows[t - first]);
@@ -82,7 +82,7 @@ fn main(
     }
     var sum = 0.0;
     for (var t = first; t < last; t++) {
-      sum += distribution(rows[t - first], logit(t, e));
+      sum += distribution(rows[t - first], logit(rows[t - first], t, e));
     }
     scratch[probability_place(block, e)] = bitcast<u32>(sum);
   }
@@ -106,18 +106,25 @@ fn score_at(t: u32, e: u32) -> f32 {
   return bitcast<f32>(scratch[score_place(t, e)]);
 }
 
-// Scores with bias, without noise.
-fn score(t: u32) {
+// Scores with bias, without noise. What is NaN or +infinity is reported here.
+fn score(t: u32, row: Row) {
+  if (row.blank) {
+    report_not_finite(params.faultLabel, t * params.E);
+  }
   for (var e = 0u; e < params.E; e++) {
-    if (is_fault(logits[t * params.E + e])) {
-      report_not_finite(params.faultLabel, t * params.E + e);
+    let i = t * params.E + e;
+    if (is_fault(logits[i]) || (params.hasNoise == 1u && is_fault(noise[i]))) {
+      report_not_finite(params.faultLabel, i);
     }
-    var s = logit(t, e);
+    var s = logit(row, t, e);
     if (params.score == SIGMOID) {
       s = sigmoid(s);
     }
     if (params.hasBias == 1u) {
-      s += bias[e];
+      if (is_fault(bias[e])) {
+        report_not_finite(params.faultLabel, e);
+      }
+      s += clean(bias[e]);
     }
     scratch[score_place(t, e)] = bitcast<u32>(s);
   }
@@ -195,7 +202,7 @@ fn add_noise(t: u32) {
     let i = t * params.E + e;
     var value = 0.0;
     if (params.hasNoise == 1u) {
-      value = noise[i];
+      value = clean(noise[i]);
     } else {
       value = -log_exact(-log_exact(max(uniform_of(i), 2.98023224e-8)));
     }
@@ -211,11 +218,11 @@ fn uniform_of(position: u32) -> f32 {
 fn weigh(t: u32, all: Row) {
   var row = all;
   if (params.score == TOP_K_SOFTMAX) {
-    row = chosen_row(t);
+    row = chosen_row(all, t);
   }
   for (var choice = t * params.K; choice < (t + 1u) * params.K; choice++) {
     let e = expert_of(choice);
-    weights[choice] = probability(row, logit(t, e));
+    weights[choice] = probability(row, logit(row, t, e));
     if (params.priority == BY_LOT) {
       scratch[lot_place(choice)] = order_key(lot(t, e));
     }
@@ -224,7 +231,7 @@ fn weigh(t: u32, all: Row) {
 
 fn lot(t: u32, e: u32) -> f32 {
   if (params.hasNoise == 1u && params.noiseKind == NO_NOISE) {
-    return noise[t * params.E + e];
+    return clean(noise[t * params.E + e]);
   }
   return uniform_of((params.T + t) * params.E + e);
 }

@@ -35,9 +35,11 @@ const blocks = (T: number) => ceilDiv(T, BLOCK);
 const blockGrain = ({ E, K }: { E: number; K: number }) => rowGrain(BLOCK * (8 * E + K * E));
 
 /**
- * Chooses K experts for each token and sorts the choices by expert: see lists.ts. Ties go to the lowest expert. A logit that is NaN or
- * +∞ is a fault (2, its position) and counts as zero, here and in the gradient; -∞ is an expert that gets nothing.
- * sums = for each expert Σ_t p[t,e] (p as SCORES says, softmax over all experts for topKSoftmax, σ / Σ σ for sigmoid), then the balance loss
+ * Chooses K experts for each token and sorts the choices by expert: see lists.ts. Ties go to the lowest expert. A NaN or +∞ in logits,
+ * bias or noise is a fault (2, its position) and counts as zero, here and in the gradient; a logit of -∞ is an expert that gets nothing,
+ * and where all of a token's are, a fault (2, the first) and zeros as well.
+ * sums = for each expert Σ_t p[t,e] (p as SCORES says, softmax over all experts for topKSoftmax, σ / Σ σ for sigmoid, softmax where all
+ * σ underflow), then the balance loss
  * E Σ_e (counts[e]/T) (sums[e]/T), then the z-loss, mean_t (log Σ_e exp logit)².
  */
 export const forward = pass({

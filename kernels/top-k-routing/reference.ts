@@ -30,12 +30,18 @@ const largest = (values: readonly number[], k: number): number[] =>
     .sort((i, j) => (values[j] === values[i] ? i - j : values[j] - values[i]))
     .slice(0, k);
 
-const isFault = (logit: number) => Number.isNaN(logit) || logit === Number.POSITIVE_INFINITY;
-const clean = (logit: number) => (isFault(logit) ? 0 : logit);
-const rowOf = (logits: NumberArray, t: number, E: number): number[] =>
-  Array.from(logits.subarray(t * E, (t + 1) * E), clean);
+const isFault = (v: number) => Number.isNaN(v) || v === Number.POSITIVE_INFINITY;
+const clean = (v: number) => (isFault(v) ? 0 : v);
+const isBlank = (x: readonly number[]) => x.every((v) => v === Number.NEGATIVE_INFINITY);
+/** The logits of a token as they count. */
+function rowOf(logits: NumberArray, t: number, E: number): number[] {
+  const x = Array.from(logits.subarray(t * E, (t + 1) * E), clean);
+  return isBlank(x) ? x.map(() => 0) : x;
+}
 
+/** Zeros where all of x are -∞. */
 function softmax(x: readonly number[]): number[] {
+  if (isBlank(x)) return x.map(() => 0);
   const top = Math.max(...x);
   const powers = x.map((v) => Math.exp(v - top));
   const sum = total(powers);
@@ -50,12 +56,10 @@ function logSum(x: readonly number[]): number {
   return top + Math.log(total(x.map((v) => Math.exp(v - top))));
 }
 
-/** What sums adds up: a distribution over all experts. */
+/** What sums adds up: a distribution over all experts. Where all sigmoids underflow, softmax is what they tend to. */
 function distribution(x: readonly number[], score: number): number[] {
-  if (score !== SCORES.sigmoid) return softmax(x);
-  const p = x.map(sigmoid);
-  const sum = total(p);
-  return p.map((v) => v / sum);
+  const sum = score === SCORES.sigmoid ? total(x.map(sigmoid)) : 0;
+  return sum === 0 ? softmax(x) : x.map((v) => sigmoid(v) / sum);
 }
 
 /** p of the experts chosen, in their order. */
@@ -88,20 +92,20 @@ interface ForwardParams extends Sizes, Choice {
 
 /** -log(-log u) of element (t, e), or what is given in its place. */
 function gumbel(b: ForwardBuffers, { E, sequence }: ForwardParams, t: number, e: number): number {
-  if (b.noise) return b.noise[t * E + e];
+  if (b.noise) return clean(b.noise[t * E + e]);
   return -Math.log(-Math.log(Math.max(uniform(philox(b.random as NumberArray, sequence, t * E + e)), 2 ** -25)));
 }
 
 /** By which PRIORITIES.random keeps a choice. */
 function lot(b: ForwardBuffers, { T, E, sequence, noiseKind }: ForwardParams, t: number, e: number): number {
-  if (b.noise && noiseKind === NOISES.none) return b.noise[t * E + e];
+  if (b.noise && noiseKind === NOISES.none) return clean(b.noise[t * E + e]);
   return uniform(philox(b.random as NumberArray, sequence, (T + t) * E + e));
 }
 
 /** The experts of token t, the first choice first. */
 function choose(b: ForwardBuffers, p: ForwardParams, t: number, x: readonly number[]): number[] {
   const { E, K, groups, topGroups, noiseKind } = p;
-  const scores = x.map((v, e) => (p.score === SCORES.sigmoid ? sigmoid(v) : v) + (b.bias ? b.bias[e] : 0));
+  const scores = x.map((v, e) => (p.score === SCORES.sigmoid ? sigmoid(v) : v) + (b.bias ? clean(b.bias[e]) : 0));
   const size = E / groups;
   const worth = range(groups).map((g) => {
     const inside = scores.slice(g * size, (g + 1) * size);
@@ -129,10 +133,9 @@ export function forward(b: ForwardBuffers, p: ForwardParams): void {
   b.lists.fill(-1, order, experts); // order and position
   b.sums.fill(0, 0, E + 2);
 
+  reportFaults(b, p);
   for (let t = 0; t < T; t++) {
     const x = rowOf(b.logits, t, E);
-    for (let e = 0; e < E; e++)
-      if (isFault(b.logits[t * E + e]) && b.faults[0] === 0) b.faults.set([2, p.faultLabel, t * E + e, 0]);
     choose(b, p, t, x).forEach((e, k) => {
       b.lists[experts + t * K + k] = e;
       if ((!b.used || b.used[t]) && (k === 0 || !p.countFirst)) b.lists[counts + e]++;
@@ -155,6 +158,18 @@ export function forward(b: ForwardBuffers, p: ForwardParams): void {
     weights.forEach((v, k) => {
       b.weights[choices[k]] = (p.scale * v) / divisor;
     });
+  }
+}
+
+/** The first of what is NaN or +∞ in bias, logits or noise, and of the tokens whose logits are all -∞. */
+function reportFaults({ logits, bias, noise, faults }: ForwardBuffers, { T, E, faultLabel }: ForwardParams): void {
+  const at = (position: number) => {
+    if (faults[0] === 0) faults.set([2, faultLabel, position, 0]);
+  };
+  if (T > 0) for (let e = 0; e < E; e++) if (bias && isFault(bias[e])) at(e);
+  for (let t = 0; t < T; t++) {
+    if (isBlank(Array.from(logits.subarray(t * E, (t + 1) * E)))) at(t * E);
+    for (let i = t * E; i < (t + 1) * E; i++) if (isFault(logits[i]) || (noise && isFault(noise[i]))) at(i);
   }
 }
 
@@ -264,6 +279,7 @@ function distributionGradient(x: readonly number[], d: readonly number[], score:
   if (score !== SCORES.sigmoid) return softmaxGradient(softmax(x), d);
   const p = x.map(sigmoid);
   const sum = total(p);
+  if (sum === 0) return softmaxGradient(softmax(x), d);
   const inner = total(p.map((v, e) => (v * d[e]) / sum));
   return p.map((v, e) => (v * (1 - v) * (d[e] - inner)) / sum);
 }

@@ -126,4 +126,34 @@ describe.each([
     },
     limits,
   );
+
+  for (const score of [softmax, topKSoftmax, sigmoid])
+    gpuTest(
+      `a token whose logits are all -∞ is a fault, and counts as zeros; score ${score}`,
+      async (gpu) => {
+        const { params, arrays, fill } = inputs({ name: "hidden", T: 3, E: 4, K: 2, options: { score } });
+        arrays.logits.fill(Number.NEGATIVE_INFINITY, 4, 8);
+        await checkPass(gpu, routing.forward, arrays, params, TOLERANCE);
+        routing.forward.reference(arrays, params);
+        const buffers = { ...arrays, dweights: fill(6), dsums: fill(6), dlogits: new Float32Array(12) };
+        await checkPass(gpu, routing.backward, buffers, { ...params, hasDweights: 1, hasDsums: 1 }, TOLERANCE);
+      },
+      limits,
+    );
+
+  gpuTest(
+    "a bias, noise and lots that are no numbers are faults, and count as zero",
+    async (gpu) => {
+      const biased = inputs({ name: "bias", T: 3, E: 4, K: 2, bias: true });
+      (biased.arrays.bias as Float32Array)[2] = Number.NaN;
+      await checkPass(gpu, routing.forward, biased.arrays, biased.params, TOLERANCE);
+      const uses: readonly Problem["options"][] = [{ noiseKind: NOISES.gumbel }, { priority: random, capacity: 1 }];
+      for (const options of uses) {
+        const { arrays, params } = inputs({ name: "noise", T: 3, E: 4, K: 2, noise: "normal", options });
+        (arrays.noise as Float32Array)[5] = Number.NaN;
+        await checkPass(gpu, routing.forward, arrays, params, TOLERANCE);
+      }
+    },
+    limits,
+  );
 });
