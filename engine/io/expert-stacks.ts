@@ -137,16 +137,35 @@ function joined(
     byteLength,
     memory: { storage: name, offset: 0, strides: contiguousStrides(stacked) },
     ranges: rangesOf(pieces),
-    async read() {
-      const bytes = new Uint8Array(byteLength);
-      let at = 0;
-      for (const piece of pieces) {
-        bytes.set(await piece.read(), at);
-        at += piece.byteLength;
-      }
-      return bytes;
-    },
+    read: () => readJoined(pieces, 0, byteLength),
+    // Where one has to be read whole, each part of it would read it again.
+    ...(pieces.every(({ readPart }) => readPart) && {
+      readPart: (from: number, length: number, into?: Uint8Array) => readJoined(pieces, from, length, into),
+    }),
   };
+}
+
+/** Bytes [from, from + length) of tensors that follow each other. */
+async function readJoined(
+  pieces: readonly StoredTensor[],
+  from: number,
+  length: number,
+  into?: Uint8Array,
+): Promise<Uint8Array> {
+  const bytes = into ? into.subarray(0, length) : new Uint8Array(length);
+  let start = -from;
+  for (const piece of pieces) {
+    const [first, last] = [Math.max(0, -start), Math.min(piece.byteLength, length - start)];
+    if (first < last) await readInto(bytes.subarray(start + first, start + last), piece, first);
+    start += piece.byteLength;
+  }
+  return bytes;
+}
+
+async function readInto(place: Uint8Array, piece: StoredTensor, from: number): Promise<void> {
+  const bytes = await (piece.readPart ? piece.readPart(from, place.length, place) : piece.read());
+  const there = bytes.buffer === place.buffer && bytes.byteOffset === place.byteOffset;
+  if (!there) place.set(bytes);
 }
 
 /**

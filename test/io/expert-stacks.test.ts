@@ -71,6 +71,27 @@ test.each([false, true])("split by expert, joined again; bias %s", async (bias) 
   }
 });
 
+test("any part of a stack is read alone, across its experts", async () => {
+  const file = join(folder, "parts.safetensors");
+  await save(file, new Layer(3), mixtral);
+  await using reader = await io.openCheckpoint(file);
+  await using stacked = io.stackExperts(reader, mixtral);
+  const up = stacked.get("layers.0.block_sparse_moe.experts.up");
+  const whole = [...(await up.read())];
+  const readPart = up.readPart as NonNullable<io.StoredTensor["readPart"]>;
+  const into = new Uint8Array(200);
+  for (const [from, length] of [
+    [0, 48],
+    [47, 2],
+    [12, 130],
+    [whole.length - 5, 5],
+    [3, 0],
+  ]) {
+    expect([...(await readPart(from, length))]).toEqual(whole.slice(from, from + length));
+    expect([...(await readPart(from, length, into))]).toEqual(whole.slice(from, from + length));
+  }
+});
+
 test("the tensors of a stack, in the order of its rows; null for what is none", () => {
   const place = "layers.0.block_sparse_moe.experts";
   expect(io.expertTensors(`${place}.up`, [2, 6, 4], mixtral)).toEqual([
