@@ -10,7 +10,7 @@ export interface MemoryReport {
   readonly live: number;
   /**
    * Bytes of files that tensors lie over without a copy: pages of the system's cache, which processes share and the system may
-   * drop and read again. No part of live, peak or budget.
+   * drop and read again; those that were written to are the process's own memory. No part of live, peak or budget.
    */
   readonly mapped: number;
   /** Bytes kept for reuse. */

@@ -1,14 +1,13 @@
 import { noGrad } from "../autograd/recording.js";
-import { add, mul } from "../ops/binary.js";
+import { activateExperts } from "../ops/activate.js";
+import { add } from "../ops/binary.js";
 import { dropout } from "../ops/dropout.js";
-import type { ExpertActivation } from "../ops/expert-mlp.js";
 import { groupedGemm } from "../ops/grouped-gemm.js";
 import { loraGroupedGemm } from "../ops/lora-grouped-gemm.js";
 import { matmul } from "../ops/matmul.js";
-import { slice } from "../ops/slice.js";
 import { combineTokens } from "../ops/token-permute.js";
 import type { Routed } from "../ops/top-k-routing.js";
-import { gelu, quickGelu, relu, scale, silu, tanh } from "../ops/unary.js";
+import { scale } from "../ops/unary.js";
 import { writeRows } from "../ops/write-rows.js";
 import { scope } from "../scope.js";
 import type { Tensor } from "../tensor.js";
@@ -24,26 +23,6 @@ export interface StackAdapters {
   /** Of the product behind it. */
   down: Tensor;
 }
-
-const gated = (act: (x: Tensor) => Tensor) => (x: Tensor) => {
-  const length = x.shape[1] / 2;
-  return mul(act(slice(x, { dim: 1, start: 0, length })), slice(x, { dim: 1, start: length, length }));
-};
-const geluTanh = (x: Tensor) => gelu(x, { approximate: "tanh" });
-
-const ACTIVATION: Readonly<Record<ExpertActivation, (x: Tensor) => Tensor>> = {
-  none: (x) => x,
-  gelu: (x) => gelu(x),
-  geluTanh,
-  quickGelu,
-  silu,
-  tanh,
-  relu,
-  swiglu: gated(silu),
-  geglu: gated((x) => gelu(x)),
-  gegluTanh: gated(geluTanh),
-  reglu: gated(relu),
-};
 
 /**
  * Experts with a low-rank adapter for each, their own weights frozen: what `LoraLinear` is to a linear layer. The output at
@@ -75,7 +54,7 @@ export class LoraExperts extends LowRank implements ExpertStack {
       const { upBias, downBias, activation } = this.base_layer;
       const gather = routed.weights.shape[1];
       const pre = this.#product("up", x, upBias, routed.lists, gather);
-      const y = this.#product("down", ACTIVATION[activation](pre), downBias, routed.lists, null);
+      const y = this.#product("down", activateExperts(pre, activation), downBias, routed.lists, null);
       return combineTokens(y, routed);
     });
   }

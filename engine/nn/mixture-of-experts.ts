@@ -6,7 +6,7 @@ import { cast } from "../ops/cast.js";
 import { linear } from "../ops/matmul.js";
 import { randLike } from "../ops/random.js";
 import { reshape } from "../ops/reshape.js";
-import { type Routed, type RoutingOptions, topKRouting } from "../ops/top-k-routing.js";
+import { checkRouting, type Routed, type RoutingOptions, topKRouting } from "../ops/top-k-routing.js";
 import { keep } from "../scope.js";
 import { type Tensor, view } from "../tensor.js";
 import { type ExpertStack, Experts, type ExpertsOptions } from "./experts.js";
@@ -16,7 +16,9 @@ import { at, Module } from "./module.js";
 import type { Layer } from "./sequential.js";
 
 /** How a mixture's router scores and chooses: options of `topKRouting`, and what the layer does before it. */
-export interface RouterOptions extends Omit<RoutingOptions, "topK" | "capacity" | "priority"> {
+export interface RouterOptions extends Omit<RoutingOptions, "topK" | "capacity"> {
+  /** Who comes first in an expert's rows, and so stays. Default: choice (first choices before second ones) with a capacity, else token. */
+  priority?: RoutingOptions["priority"];
   /** Whether the router's linear map has a bias. Default false. */
   bias?: boolean;
   /** Whether a value for each expert is added to the scores for the choice alone (DeepSeek-V3): `correction`, zeros at first. Default false. */
@@ -33,8 +35,6 @@ export interface CapacityOptions {
   evalFactor?: number;
   /** Default 0. */
   minimum?: number;
-  /** Who stays. Default "choice": first choices before second ones, each by token. */
-  priority?: RoutingOptions["priority"];
 }
 
 /** Sizes and kind of a mixture. `nn.moePresets` has those of published models. */
@@ -75,7 +75,7 @@ export interface MoeStatistics {
   counts: number[];
   /** Choices that each expert kept. */
   kept: number[];
-  /** Choices that were dropped. */
+  /** Choices that were dropped; tokens that choose nobody (`used`) have none. */
   dropped: number;
   /** Mean probability of each expert. */
   probabilities: number[];
@@ -136,6 +136,7 @@ export class MixtureOfExperts extends Module {
   route(x: Tensor, { noise = null, used = null }: MoeInputs = {}): Routed {
     const { router = {}, topK, experts: E, capacity = null } = this.options;
     const { bias: _bias, correction: _correction, jitter = 0, ...rest } = router;
+    const { priority = capacity ? "choice" : "token" } = router;
     const [T] = x.shape;
     const logits = autocast("f32", () => {
       const seen = jitter > 0 && this.training ? jittered(cast(x, "f32"), jitter) : x;
@@ -145,7 +146,7 @@ export class MixtureOfExperts extends Module {
       ...rest,
       topK,
       capacity: capacity && capacityOf(capacity, this.training, T, E, topK),
-      priority: capacity?.priority ?? (capacity ? "choice" : "token"),
+      priority,
       bias: this.correction && cast(this.correction, "f32"),
       noiseValues: noise,
       used,
@@ -154,19 +155,25 @@ export class MixtureOfExperts extends Module {
     return routed;
   }
 
+  protected override state(): readonly Tensor[] {
+    return this.correction ? [this.correction] : [];
+  }
+
   /** Of the newest forward; null before the first. Waits for the device. */
   async statistics(): Promise<MoeStatistics | null> {
     if (!this.#last) return null;
     const { tokens, ...last } = this.#last;
     const [lists, sums] = await Promise.all([last.lists.data(), last.sums.data()]);
-    const { experts: E, topK } = this.options;
+    const { experts: E, topK, router } = this.options;
     const offsets = Array.from(lists.subarray(0, E + 1));
-    const { counts } = listPlaces(E, tokens * topK);
+    const places = listPlaces(E, tokens * topK);
+    const counts = Array.from(lists.subarray(places.counts, places.counts + E));
+    const made = counts.reduce((a, b) => a + b) * (router?.countFirst ? topK : 1);
     return {
       tokens,
-      counts: Array.from(lists.subarray(counts, counts + E)),
+      counts,
       kept: Array.from({ length: E }, (_, e) => offsets[e + 1] - offsets[e]),
-      dropped: tokens * topK - offsets[E],
+      dropped: made - offsets[E],
       probabilities: Array.from(sums.subarray(0, E), (sum) => sum / Math.max(1, tokens)),
       balanceLoss: sums[E],
       zLoss: sums[E + 1],
@@ -225,13 +232,12 @@ function checkOptions({ experts, topK, router = {}, capacity }: MixtureOfExperts
   const fail = (text: string) => {
     throw new OptionError(`MixtureOfExperts: ${text}`);
   };
-  if (!Number.isInteger(topK) || topK < 1 || topK > experts)
-    fail(`topK ${topK} must be from 1 to the ${experts} experts.`);
+  checkRouting("MixtureOfExperts", experts, { ...router, topK });
   const { jitter = 0 } = router;
   if (!(jitter >= 0 && jitter < 1)) fail(`router.jitter ${jitter} is not in [0, 1).`);
   if (!capacity) return;
   const { factor, evalFactor = factor, minimum = 0 } = capacity;
-  if (!(factor >= 0 && evalFactor >= 0))
-    fail(`capacity factors ${factor} and ${evalFactor} must be numbers from 0 on.`);
+  if (![factor, evalFactor].every((f) => Number.isFinite(f) && f >= 0))
+    fail(`capacity factors ${factor} and ${evalFactor} must be finite numbers from 0 on; capacity null drops nothing.`);
   if (!Number.isInteger(minimum) || minimum < 0) fail(`capacity.minimum ${minimum} must be a whole number from 0 on.`);
 }

@@ -43,8 +43,8 @@ const deepSpeedTop1: MoePreset<Partial<DeepSpeedOptions>> = ({
   bias: true,
   ...sizes,
   topK: 1,
-  router: { countFirst: true },
-  capacity: drop ? { factor, evalFactor, minimum, priority: "random" } : null,
+  router: { countFirst: true, ...(drop && { priority: "random" as const }) },
+  capacity: drop ? { factor, evalFactor, minimum } : null,
 });
 
 /** Its top-2 gate: Gumbel noise on the second choice, also in evaluation; weights of those kept add up to 1; it always drops. */
@@ -58,8 +58,8 @@ const deepSpeedTop2: MoePreset<Partial<Omit<DeepSpeedOptions, "drop">>> = ({
   bias: true,
   ...sizes,
   topK: 2,
-  router: { countFirst: true, normalize: true, noise: "gumbelAfterFirst" },
-  capacity: { factor, evalFactor, minimum, priority: "choice" },
+  router: { countFirst: true, normalize: true, noise: "gumbelAfterFirst", priority: "choice" },
+  capacity: { factor, evalFactor, minimum },
 });
 
 /**
@@ -68,15 +68,12 @@ const deepSpeedTop2: MoePreset<Partial<Omit<DeepSpeedOptions, "drop">>> = ({
  */
 export const moePresets = {
   /**
-   * Med-MoE (arXiv 2404.10237): a router with a bias. topK 1: the raw probability of the best expert. topK 2: as DeepSpeed's,
-   * with a capacity that nobody reaches. The meta expert is `shared`: give it yours.
+   * Med-MoE (arXiv 2404.10237): a router with a bias. topK 1: the raw probability of the best expert. topK 2: DeepSpeed's choice
+   * and weights. Nothing is dropped, whatever the number of experts. The meta expert is `shared`: give it yours.
    */
   medMoe: (({ topK = 1, ...sizes }) => {
-    const { router, ...rest } =
-      topK === 1
-        ? deepSpeedTop1({ ...sizes, drop: false })
-        : deepSpeedTop2({ ...sizes, factor: 4, evalFactor: 4, minimum: 0 });
-    return { ...rest, activation: "swiglu", bias: false, router: { ...router, bias: true } };
+    const { router, ...rest } = topK === 1 ? deepSpeedTop1({ ...sizes, drop: false }) : deepSpeedTop2(sizes);
+    return { ...rest, activation: "swiglu", bias: false, router: { ...router, bias: true }, capacity: null };
   }) as MoePreset<MedMoeChoice>,
   deepSpeedTop1,
   deepSpeedTop2,

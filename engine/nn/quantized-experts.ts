@@ -1,11 +1,9 @@
 import { EXPERT_ACTIVATIONS } from "../../kernels/grouped-gemm/activation.js";
-import { ACTIVATIONS, type Activation } from "../../kernels/matmul/activation.js";
+import type { Activation } from "../../kernels/matmul/activation.js";
 import { rowWords } from "../../kernels/quantized-matmul/format.js";
-import { activate } from "../ops/activate.js";
-import { mul } from "../ops/binary.js";
+import { activateExperts } from "../ops/activate.js";
 import type { ExpertActivation } from "../ops/expert-mlp.js";
 import { type QuantizedFormat, quantize, quantizedMatmul } from "../ops/quantized-matmul.js";
-import { slice } from "../ops/slice.js";
 import { combineTokens, dispatchTokens } from "../ops/token-permute.js";
 import type { Routed } from "../ops/top-k-routing.js";
 import { keep } from "../scope.js";
@@ -50,7 +48,7 @@ export class QuantizedExperts extends Module implements ExpertStack {
     const words = ({ shape, device }: Tensor) => {
       const [E, N, K] = shape;
       const W = rowWords(K, format.bits, format.group);
-      return keep(new Tensor(device.allocate(E * N * W, "u32", "experts"), [E, N, W], "u32"));
+      return keep(new Tensor(device.allocateLater(E * N * W, "u32", "experts"), [E, N, W], "u32"));
     };
     return new QuantizedExperts(experts, words(experts.up), words(experts.down), format);
   }
@@ -59,14 +57,15 @@ export class QuantizedExperts extends Module implements ExpertStack {
   forward(x: Tensor, routed: Routed): Tensor {
     return at(this, () => {
       const { weights, lists } = routed;
-      const { activation, gated } = EXPERT_ACTIVATIONS[this.activation];
-      const name = ACTIVATION_NAMES[activation];
-      const first = { ...this.format, bias: this.upBias, lists, activation: gated ? ("none" as const) : name };
+      const { gated } = EXPERT_ACTIVATIONS[this.activation];
+      // What no gate needs whole is applied in the product.
+      const fused = gated ? "none" : (this.activation as Activation);
+      const first = { ...this.format, bias: this.upBias, lists, activation: fused };
       // A gradient needs the rows in the order that they are multiplied in.
       const pre = x.tracked
         ? quantizedMatmul(dispatchTokens(x, routed), this.up, first)
         : quantizedMatmul(x, this.up, { ...first, gather: weights.shape[1] });
-      const rows = quantizedMatmul(gated ? gate(pre, name) : pre, this.down, {
+      const rows = quantizedMatmul(gated ? activateExperts(pre, this.activation) : pre, this.down, {
         ...this.format,
         bias: this.downBias,
         lists,
@@ -74,18 +73,4 @@ export class QuantizedExperts extends Module implements ExpertStack {
       return combineTokens(rows, routed);
     });
   }
-}
-
-const ACTIVATION_NAMES = Object.fromEntries(Object.entries(ACTIVATIONS).map(([name, code]) => [code, name])) as Record<
-  number,
-  Activation
->;
-
-/** act(gate) ∘ up of rows [R, 2n]: gate, then up. */
-function gate(rows: Tensor, activation: Activation): Tensor {
-  const length = rows.shape[1] / 2;
-  return mul(
-    activate(slice(rows, { dim: 1, start: 0, length }), activation),
-    slice(rows, { dim: 1, start: length, length }),
-  );
 }

@@ -35,6 +35,10 @@ export const expertMlpOp = defineOp({
     const { activation, gated } = epilogueOf(options.activation);
     const { transposed = true } = options;
     const first = groupedSizes("expertMlp", x, up, lists, { gather: dims.K, transposed });
+    if (gated && first.N % 2 !== 0)
+      throw new ShapeError(
+        `expertMlp: ${describe("up", up.shape)} has ${first.N} outputs; N must be even for ${options.activation}: half gate, half up.`,
+      );
     const O = gated ? first.N / 2 : first.N;
     const second = { ...first, T: first.R, N: dims.C, K: O, gather: 0 as const };
     checkDown(up, down, transposed, [dims.C, O]);

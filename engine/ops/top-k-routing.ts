@@ -1,7 +1,7 @@
 import * as kernels from "../../kernels/top-k-routing/kernels.js";
 import { defineOp } from "../dispatch/define-op.js";
 import { float32, int, maybe } from "../dispatch/op-schema.js";
-import { describe, OptionError } from "../errors.js";
+import { OptionError } from "../errors.js";
 import type { Tensor } from "../tensor.js";
 import { reshape } from "./reshape.js";
 import { slice } from "./slice.js";
@@ -55,9 +55,10 @@ export const topKRoutingOp = defineOp({
 
   forward({ logits, bias, noise, used }, options: RoutingOptions, { device, dims: { T, E }, run }) {
     const { topK: K, priority = "token", noise: kind = "none", capacity = null, groups = 1, topGroups = 1 } = options;
-    check(options, logits, noise);
+    checkRouting("topKRouting", E, options);
+    checkNoise(options, noise);
     const choice = {
-      score: codeOf("score", kernels.SCORES, options.score ?? "softmax"),
+      score: kernels.SCORES[options.score ?? "softmax"],
       normalize: options.normalize ? 1 : 0,
       epsilon: options.epsilon ?? 2 ** -23,
       scale: options.scale ?? 1,
@@ -72,8 +73,8 @@ export const topKRoutingOp = defineOp({
       { logits, bias, noise, used, weights: [T, K], lists: [L], sums: [E + 2] },
       {
         ...sizes,
-        noiseKind: codeOf("noise", kernels.NOISES, kind),
-        priority: codeOf("priority", kernels.PRIORITIES, priority),
+        noiseKind: kernels.NOISES[kind],
+        priority: kernels.PRIORITIES[priority],
         capacity: capacity ?? T,
         groups,
         topGroups,
@@ -110,10 +111,15 @@ export interface Routed {
 
 /**
  * Chooses `topK` of E experts for each token and sorts the choices by expert, all on the device. logits f32 [T, E]; equal
- * scores go to the lowest expert. A logit that is NaN or +∞ is a FaultError at the next await.
+ * scores go to the lowest expert; -∞ is an expert that gets nothing. A NaN or +∞ among logits, bias or noise, and a token whose
+ * logits are all -∞, is a FaultError at the next await.
  *
- * `bias` [E] is added to the scores for the choice alone. `noiseValues` [T, E] stand for the random numbers that would be
- * drawn: Gumbel noise, or those of priority random. `used` i32 [T] is 0 for tokens that choose nobody.
+ * `bias` [E] is added to the scores for the choice alone and never has a gradient: whoever balances by it sets it himself.
+ * `noiseValues` [T, E] stand for the random numbers that would be drawn: Gumbel noise, or those of priority random. `used` i32 [T]
+ * is 0 for tokens that choose nobody.
+ *
+ * Priority random is made for a capacity that few choices exceed by much: on webgpu each block of 256 tokens reads the choices of
+ * all tokens some five times for every expert that drops any, so that its cost grows with the square of the tokens.
  *
  * The balance loss is E Σ_e (counts[e] / T) (sums[e] / T), the z-loss mean (log Σ exp logits)². Gradients go to the logits, from
  * weights and sums. Shazeer et al., arXiv 1701.06538; Fedus et al., arXiv 2101.03961; Zoph et al., arXiv 2202.08906 (z-loss);
@@ -128,36 +134,38 @@ export function topKRouting(
   return { weights, lists, sums };
 }
 
-function codeOf<C extends Readonly<Record<string, number>>>(option: string, codes: C, name: keyof C & string): number {
-  const code = codes[name];
-  if (code === undefined)
-    throw new OptionError(`topKRouting: unknown ${option} "${name}". Known: ${Object.keys(codes).join(", ")}.`);
-  return code;
-}
-
-/** The most choices of a token: a kernel keeps them in registers. */
+/** Every kernel walks over a token's choices as often as it has some, and over its experts for each. */
 const MOST_CHOICES = 16;
 const MOST_EXPERTS = 512;
 
-function check(options: RoutingOptions, logits: Tensor, noise: Tensor | null): void {
-  const { topK, capacity = null, groups = 1, topGroups = 1, priority = "token", noise: kind = "none" } = options;
-  const [, E] = logits.shape;
+/** Throws OptionError for what E experts cannot be routed by. `op` is who asks. */
+export function checkRouting(op: string, E: number, options: RoutingOptions): void {
+  const { topK, epsilon = 1, capacity = null, groups = 1, topGroups = 1 } = options;
+  const { score = "softmax", noise = "none", priority = "token" } = options;
+  const fail = (text: string) => {
+    throw new OptionError(`${op}: ${text}`);
+  };
+  const known = (option: string, codes: object, name: string) => {
+    if (!Object.hasOwn(codes, name)) fail(`unknown ${option} "${name}". Known: ${Object.keys(codes).join(", ")}.`);
+  };
   const whole = (n: number, least: number, most: number) => Number.isInteger(n) && n >= least && n <= most;
-  const shown = describe("logits", logits.shape);
-  if (!whole(E, 1, MOST_EXPERTS))
-    throw new OptionError(`topKRouting: ${shown} has ${E} experts; 1 to ${MOST_EXPERTS} can be routed to.`);
+  known("score", kernels.SCORES, score);
+  known("noise", kernels.NOISES, noise);
+  known("priority", kernels.PRIORITIES, priority);
+  if (!whole(E, 1, MOST_EXPERTS)) fail(`${E} experts; 1 to ${MOST_EXPERTS} can be routed to.`);
   if (!whole(topK, 1, Math.min(E, MOST_CHOICES)))
-    throw new OptionError(
-      `topKRouting: topK ${topK} must be from 1 to the ${E} experts of ${shown}, and at most ${MOST_CHOICES}.`,
-    );
+    fail(`topK ${topK} must be from 1 to the ${E} experts, and at most ${MOST_CHOICES}.`);
+  if (!(Math.fround(epsilon) > 0)) fail(`epsilon ${epsilon} must be above 0, also as an f32.`);
   if (capacity !== null && !whole(capacity, 0, 2 ** 32 - 1))
-    throw new OptionError(`topKRouting: capacity ${capacity} must be a whole number of rows, or null.`);
-  if (!whole(groups, 1, E) || E % groups !== 0)
-    throw new OptionError(`topKRouting: ${E} experts do not form ${groups} groups of equal size.`);
+    fail(`capacity ${capacity} must be a whole number of rows, or null.`);
+  if (!whole(groups, 1, E) || E % groups !== 0) fail(`${E} experts do not form ${groups} groups of equal size.`);
   if (!whole(topGroups, 1, groups) || (topGroups * E) / groups < topK)
-    throw new OptionError(
-      `topKRouting: topGroups ${topGroups} of ${groups} groups of ${E / groups} experts must hold the ${topK} that a token chooses.`,
+    fail(
+      `topGroups ${topGroups} of ${groups} groups of ${E / groups} experts must hold the ${topK} that a token chooses.`,
     );
+}
+
+function checkNoise({ priority = "token", noise: kind = "none" }: RoutingOptions, noise: Tensor | null): void {
   if (noise && kind === "none" && priority !== "random")
     throw new OptionError('topKRouting: noiseValues are given, but neither noise nor priority "random" asks for any.');
   if (noise && kind !== "none" && priority === "random")

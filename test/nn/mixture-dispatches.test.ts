@@ -11,7 +11,13 @@ const sizes = { width: 32, hidden: 48, experts: 4, topK: 2 };
 const layers: Record<string, MixtureOfExpertsOptions> = {
   SwiGLU: { ...sizes, activation: "swiglu" },
   "GELU with biases, dropping": { ...sizes, activation: "gelu", bias: true, capacity: { factor: 1 } },
-  "random token selection": { ...sizes, topK: 1, activation: "gelu", capacity: { factor: 1, priority: "random" } },
+  "random token selection": {
+    ...sizes,
+    topK: 1,
+    activation: "gelu",
+    router: { priority: "random" },
+    capacity: { factor: 1 },
+  },
 };
 
 /** On a GPU a dispatch costs some microseconds however little it does, and a layer is run dozens of times a step. */

@@ -30,6 +30,7 @@ import {
   zLoss,
 } from "../../engine/index.js";
 import { capacityOf } from "../../engine/nn/mixture-of-experts.js";
+import type { RoutingOptions } from "../../engine/ops/top-k-routing.js";
 import { listPlaces } from "../../kernels/top-k-routing/lists.js";
 import { expectClose } from "../support/compare.js";
 import { tryOpen } from "../support/devices.js";
@@ -209,13 +210,23 @@ describe("a mixture", () => {
       topK: 1,
       capacity: null,
     });
+    expect(router(presets.medMoe({ ...sizes, experts: 64, topK: 2 }))).toEqual({
+      router: { bias: true, countFirst: true, normalize: true, noise: "gumbelAfterFirst", priority: "choice" },
+      topK: 2,
+      capacity: null,
+    });
     expect(router(presets.mixtral(sizes))).toEqual({ router: { score: "topKSoftmax" }, topK: 2 });
     expect(presets.qwen3Moe(sizes).router?.normalize).toBe(true);
     expect(presets.olmoe(sizes).router).toBeUndefined();
-    expect(presets.deepSpeedTop1(sizes).capacity?.priority).toBe("random");
+    expect(presets.deepSpeedTop1(sizes).router?.priority).toBe("random");
     expect(presets.deepSpeedTop2(sizes).router?.noise).toBe("gumbelAfterFirst");
     using layer = new nn.MixtureOfExperts(init(), presets.deepSeekV3({ ...sizes, experts: 16 }));
     expect(layer.correction?.requiresGrad).toBe(false);
+    class Parent extends nn.Module {
+      readonly layer = layer;
+    }
+    new Parent().requiresGrad(true);
+    expect([layer.correction?.requiresGrad, layer.wg.weight.requiresGrad]).toEqual([false, true]);
   });
 
   test("capacity is the product of two f32 numbers, rounded up", () => {
@@ -304,6 +315,30 @@ describe("a mixture", () => {
     expect((await layer.wg.weight.grad?.data())?.some((v) => v !== 0)).toBe(true);
     expect(layer.experts.parameters().next().value?.grad).toBeNull();
   });
+
+  test.each([false, true])(
+    "statistics: tokens that choose nobody drop nothing; counting first ones %s",
+    async (countFirst) => {
+      using layer = new nn.MixtureOfExperts(init(), {
+        ...sizes,
+        topK: 2,
+        activation: "swiglu",
+        router: { countFirst },
+        capacity: { factor: 4 },
+      });
+      using x = normal(reference, [9, WIDTH], "x");
+      using used = tensor(Int32Array.from([1, 0, 1, 1, 0, 0, 1, 1, 1]), { device: reference });
+      scope(() => void layer.forward(x, { used }));
+      const all = (await layer.statistics()) as nn.MoeStatistics;
+      expect(all.kept.reduce((a, b) => a + b)).toBe(12);
+      expect(all.dropped).toBe(0);
+      using tight = new nn.MixtureOfExperts(init(), { ...layer.options, capacity: { factor: 0, minimum: 1 } });
+      scope(() => void tight.forward(x, { used }));
+      const some = (await tight.statistics()) as nn.MoeStatistics;
+      expect(some.dropped).toBe(12 - some.kept.reduce((a, b) => a + b));
+      expect(some.dropped).toBeGreaterThan(0);
+    },
+  );
 
   test("a correction brings the load of the experts together", async () => {
     using layer = new nn.MixtureOfExperts(init(), {
@@ -507,6 +542,17 @@ describe("bad input", () => {
       /down \[4, 3, 8\] does not fit up \[4, 8, 3\]: \[4, 3, 4\] is needed/,
     ],
     [
+      "a gate without its half",
+      () =>
+        expertMlp(
+          normal(device, [6, 3], "x"),
+          topKRouting(logits(), { topK: 1 }),
+          { up: normal(device, [4, 7, 3], "u"), down: normal(device, [4, 3, 3], "d") },
+          { activation: "swiglu" },
+        ),
+      /^expertMlp: up \[4, 7, 3\] has 7 outputs; N must be even for swiglu: half gate, half up\./,
+    ],
+    [
       "an activation nobody knows",
       () =>
         new nn.Experts(new nn.Initializer(device), { width: 2, hidden: 2, experts: 2, activation: "swish" as never }),
@@ -551,6 +597,35 @@ describe("bad input", () => {
         }),
       /capacity factors -1 and -1/,
     ],
+    ...(
+      [
+        [{ experts: 600 }, /^MixtureOfExperts: 600 experts; 1 to 512 can be routed to\./],
+        [{ experts: 32, topK: 20 }, /^MixtureOfExperts: topK 20 must be from 1 to the 32 experts, and at most 16\./],
+        [{ topK: 5 }, /^MixtureOfExperts: topK 5 must be from 1 to the 4 experts/],
+        [{ router: { groups: 3 } }, /^MixtureOfExperts: 4 experts do not form 3 groups/],
+        [{ router: { score: "max" as never } }, /^MixtureOfExperts: unknown score "max"/],
+        [{ router: { epsilon: 1e-50 } }, /^MixtureOfExperts: epsilon 1e-50 must be above 0, also as an f32\./],
+        [
+          { capacity: { factor: Number.POSITIVE_INFINITY } },
+          /factors Infinity and Infinity must be finite numbers from 0 on/,
+        ],
+      ] as const
+    ).map(
+      ([options, text]) =>
+        [
+          `a mixture of ${JSON.stringify(options)}`,
+          () =>
+            new nn.MixtureOfExperts(new nn.Initializer(device), {
+              width: 4,
+              hidden: 2,
+              experts: 4,
+              topK: 1,
+              activation: "relu",
+              ...options,
+            }),
+          text,
+        ] as const,
+    ),
   ];
   test.each(messages)("%s", (_, f, text) => {
     expect(() => scope(() => void f())).toThrow(text);
@@ -570,5 +645,60 @@ describe("bad input", () => {
     await expect(waiting).rejects.toThrow(FaultError);
     await expect(waiting).rejects.toThrow(/^top-k-routing\/forward: value at position 2 is not finite/);
     expect(Array.from(await weights.data())[1]).toBeCloseTo(Math.exp(2) / (1 + Math.exp(2)), 6);
+  });
+
+  /** Of two tokens by two experts; `at`: the position that is told. */
+  interface Fault {
+    readonly name: string;
+    readonly at: number;
+    readonly options: RoutingOptions;
+    readonly logits?: readonly number[];
+    readonly bias?: readonly number[];
+    readonly noise?: readonly number[];
+  }
+  const hidden = [0, 1, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  const faults: readonly Fault[] = [
+    { name: "a token whose experts are all hidden", at: 2, logits: hidden, options: { topK: 1 } },
+    { name: "the same, by sigmoid", at: 2, logits: hidden, options: { topK: 2, score: "sigmoid", normalize: true } },
+    { name: "the same, by those chosen", at: 2, logits: hidden, options: { topK: 2, score: "topKSoftmax" } },
+    { name: "NaN in the bias", at: 1, bias: [0, Number.NaN], options: { topK: 1 } },
+    {
+      name: "+∞ in the noise",
+      at: 2,
+      noise: [0, 0, Number.POSITIVE_INFINITY, 0],
+      options: { topK: 2, noise: "gumbel" },
+    },
+    {
+      name: "NaN among the lots",
+      at: 3,
+      noise: [0, 0, 0, Number.NaN],
+      options: { topK: 1, priority: "random", capacity: 1 },
+    },
+  ];
+  describe.each(Object.entries(devices))("faults on %s", (_, on) => {
+    test.skipIf(!on).each(faults)("$name", async ({ at, options, logits = [0, 1, 2, 3], bias, noise }) => {
+      const device = on as Device;
+      const given = (values: readonly number[], shape: number[]) =>
+        tensor(Float32Array.from(values), { device, shape });
+      const routed = scope(() => {
+        const x = given(logits, [2, 2]);
+        x.requiresGrad = true;
+        const found = topKRouting(x, {
+          ...options,
+          bias: bias && given(bias, [2]),
+          noiseValues: noise && given(noise, [2, 2]),
+        });
+        const [dx] = gradients(add(balanceLoss(found), add(zLoss(found), sum(found.weights))), [x]);
+        return { ...found, dx: dx as Tensor };
+      });
+      await expect(routed.weights.data()).rejects.toThrow(
+        `top-k-routing/forward: value at position ${at} is not finite. It counts as zero.`,
+      );
+      for (const t of [routed.weights, routed.sums, routed.dx])
+        expect([...(await t.data())].every(Number.isFinite)).toBe(true);
+      const lists = await routed.lists.data();
+      expect([...lists].every((v) => v >= -1 && v <= 4)).toBe(true);
+      for (const t of Object.values(routed)) t.dispose();
+    });
   });
 });

@@ -166,8 +166,8 @@ function build(device: Device, golden: GoldenFile, entry: LayerCase): nn.Mixture
     topK: k,
     activation: gated ? "swiglu" : "geluTanh",
     bias: !gated,
-    router: { ...GATES[k], bias: true },
-    capacity: drop ? { factor, priority: PRIORITIES[k] } : null,
+    router: { ...GATES[k], bias: true, ...(drop && { priority: PRIORITIES[k] }) },
+    capacity: drop ? { factor } : null,
     shared: entry.meta ? new Mlp(init, { width, hidden, initializerRange: 0 }) : null,
   };
   return entry.residual ? new ResidualMixture(init, options) : new nn.MixtureOfExperts(init, options);
