@@ -7,6 +7,7 @@ import { FileError } from "../../bindings/platform/file-error.js";
 import { onFile } from "../../bindings/platform/node-file-error.js";
 import { ignore, makeFolder } from "../../bindings/platform/node-files.js";
 import { fileUrl, type Hub, type HubFile, PATIENCE, request } from "./hub.js";
+import { locked } from "./lock.js";
 
 /** Transfers that break off, one after the other, before it is given up; one that brought anything does not count. */
 const ATTEMPTS = 5;
@@ -23,16 +24,39 @@ export interface Source {
 /** Bytes of a file; 0 where there is none. */
 export const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(ignore("ENOENT")))?.size ?? 0;
 
-/** `onBytes` hears how many bytes of the file are here. Rejects with FileError; what has come stays for the next time. */
+/**
+ * `onBytes` hears how many bytes of the file are here. Of several processes that want it one fetches it, the others wait. Rejects
+ * with FileError; what has come stays for the next time.
+ */
 export async function download(
-  { hub, model, commit }: Source,
+  source: Source,
   file: HubFile,
   path: string,
   onBytes: (loaded: number) => void = () => {},
 ): Promise<void> {
+  await onFile(path, makeFolder(dirname(path)));
+  const onWait = async () => onBytes(await sizeOf(partOf(path)));
+  await locked(`${path}.lock`, { signal: source.hub.signal, onWait }, async () => {
+    if (await isWhole(path, file)) return;
+    await fetchFile(source, file, path, onBytes).catch(async (error) => {
+      // A process that stood still loses its lock: another may have finished meanwhile.
+      if (!(await isWhole(path, file))) throw error;
+    });
+  });
+}
+
+/** Whether it is here: a file gets its name only after its hash was checked. */
+export const isWhole = async (path: string, { size }: HubFile): Promise<boolean> =>
+  (await stat(path).catch(() => null))?.size === size;
+
+async function fetchFile(
+  { hub, model, commit }: Source,
+  file: HubFile,
+  path: string,
+  onBytes: (loaded: number) => void,
+): Promise<void> {
   const url = fileUrl(hub, model, commit, file.path);
   const part = partOf(path);
-  await onFile(path, makeFolder(dirname(path)));
   // Longer than the file: not of this file.
   if ((await sizeOf(part)) > file.size) await onFile(part, rm(part));
   for (let failures = 0; (await sizeOf(part)) < file.size; ) {

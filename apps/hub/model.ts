@@ -2,13 +2,14 @@
 import { readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
+import { z } from "zod";
 import { platform } from "#platform";
 import { FileError } from "../../bindings/platform/file-error.js";
 import { OptionError } from "../../engine/index.js";
 import type { FoundModel } from "../../models/index.js";
-import { download, partOf, sizeOf } from "./download.js";
+import { download, isWhole, partOf, sizeOf } from "./download.js";
 import { commitOf, filesOf, type Hub, type HubFile } from "./hub.js";
-import { type HubName, parseHubName } from "./name.js";
+import { type HubName, isSafePath, parseHubName } from "./name.js";
 import { wanted } from "./wanted.js";
 
 export interface ModelOptions {
@@ -97,8 +98,25 @@ const referenceOf = (root: string, { revision }: HubName) => join(root, "refs", 
 
 const write = (path: string, text: string) => platform.writeFile(path, [new TextEncoder().encode(text)]);
 
-/** What was fetched under a name, beside the commit's folder: a name of its own for each path. */
-const listing = (folder: string, { path }: HubName) => `${folder}.${encodeURIComponent(path) || "all"}.json`;
+/** What was fetched under a name, beside the commit's folder: a name of its own for each path, and one for the whole model. */
+const listing = (folder: string, { path }: HubName) => `${folder}${path && `.${encodeURIComponent(path)}`}.json`;
+
+const listedFiles = z.array(
+  z.object({
+    path: z.string().refine(isSafePath),
+    size: z.int().nonnegative(),
+    hash: z.object({ kind: z.enum(["sha256", "git"]), hex: z.string() }),
+  }),
+);
+
+/** The files of a listing in the cache; null where it is not what was written there. */
+function filesIn(text: string): readonly HubFile[] | null {
+  try {
+    return listedFiles.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
 
 /** Where a model has its vision tower beside it. */
 const TOWER = "vision_tower";
@@ -150,7 +168,7 @@ async function fetchAll(
   };
   const missing: HubFile[] = [];
   for (const file of files) {
-    const there = await isThere(folder, file);
+    const there = await isWhole(join(folder, file.path), file);
     if (!there) missing.push(file);
     tell(file.path, there ? file.size : await sizeOf(partOf(join(folder, file.path))));
   }
@@ -160,14 +178,11 @@ async function fetchAll(
   }
 }
 
-/** A file gets its name only after its hash was checked. */
-const isThere = async (folder: string, { path, size }: HubFile) =>
-  (await stat(join(folder, path)).catch(() => null))?.size === size;
-
 /** The commit whose files are all in the cache; what is missing, as an error to throw. */
 async function cached(name: HubName, root: string): Promise<string | FileError> {
   const { model, path, revision } = name;
-  const commit = COMMIT.test(revision) ? revision : await readFile(referenceOf(root, name), "utf8").catch(() => null);
+  const said = COMMIT.test(revision) ? revision : await readFile(referenceOf(root, name), "utf8").catch(() => null);
+  const commit = said !== null && COMMIT.test(said) ? said : null;
   const folder = join(root, commit ?? "none");
   const list = commit === null ? null : await readFile(listing(folder, name), "utf8").catch(() => null);
   if (commit === null || list === null)
@@ -176,8 +191,11 @@ async function cached(name: HubName, root: string): Promise<string | FileError> 
       `there is no such folder or file, and of a hub it is not in the cache (${root}). Fetch it once without --offline`,
       { notFound: true },
     );
-  for (const file of JSON.parse(list) as HubFile[])
-    if (!(await isThere(folder, file)))
+  const files = filesIn(list);
+  if (files === null)
+    return new FileError(listing(folder, name), "it is damaged. Fetch the model again without --offline");
+  for (const file of files)
+    if (!(await isWhole(join(folder, file.path), file)))
       return new FileError(
         join(folder, file.path),
         "it is missing in the cache or has another size. Fetch it again without --offline",

@@ -1,6 +1,16 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cacheFolder, findModel } from "../../apps/hub/model.js";
 import { isSafePath, parseHubName } from "../../apps/hub/name.js";
@@ -89,6 +99,30 @@ describe("a folder of a hub", () => {
     expect(existsSync(join(await fetched(), "model.safetensors"))).toBe(true);
   });
 
+  test("the token goes along, and not to another origin that the hub sends to", async () => {
+    const storage = await FakeHub.open("storage");
+    const [asked, seen]: (string | undefined)[][] = [[], []];
+    storage.first = ({ headers }, response) => {
+      seen.push(headers.authorization);
+      response.end(weights);
+      return true;
+    };
+    fake.give = ({ url, headers }, response, bytes) => {
+      asked.push(headers.authorization);
+      if (!url?.includes("safetensors")) return void response.end(bytes);
+      response.writeHead(302, { location: `${storage.host}weights` });
+      response.end();
+    };
+    try {
+      const { path } = await findModel(NAME, {}, { ...env, HF_TOKEN: "secret" });
+      expect(readFileSync(join(path, "model.safetensors"))).toEqual(weights);
+      expect(asked).toEqual(["Bearer secret", "Bearer secret"]);
+      expect(seen).toEqual([undefined]);
+    } finally {
+      await storage.close();
+    }
+  });
+
   test("the token goes along", async () => {
     const tokens = new Set<string | undefined>();
     fake.first = ({ headers }) => {
@@ -110,6 +144,69 @@ describe("transfers", () => {
     expect(ranges[0]).toBe(0);
     expect(ranges[1]).toBeGreaterThan(0);
     expect(ranges[2]).toBeGreaterThan(ranges[1]);
+  });
+
+  test("two at once: one fetches, the other waits for it and has it", async () => {
+    let running = 0;
+    let most = 0;
+    fake.give = (_, response, bytes) => {
+      most = Math.max(most, ++running);
+      response.write(bytes.subarray(0, bytes.length / 2), () =>
+        setTimeout(() => {
+          running--;
+          response.end(bytes.subarray(bytes.length / 2));
+        }, 300),
+      );
+    };
+    const heard: number[] = [];
+    const [one, two] = await Promise.all([fetched(), fetched({ onProgress: (loaded: number) => heard.push(loaded) })]);
+    expect(one).toBe(two);
+    expect(most).toBe(1);
+    expect(weightsRequests()).toHaveLength(1);
+    expect(readFileSync(join(one, "model.safetensors"))).toEqual(weights);
+    expect(heard.at(-1)).toBe(config.length + weights.length);
+    expect(readdirSync(one).sort()).toEqual(["config.json", "model.safetensors"]);
+  });
+
+  const lock = () => join(scratch, "cache/JsST/Med-MoE", fake.commit, "stage3/model.safetensors.lock");
+  const heldBy = (holder: object) => {
+    mkdirSync(dirname(lock()), { recursive: true });
+    writeFileSync(lock(), JSON.stringify({ host: hostname(), id: "x", ...holder }));
+  };
+
+  test("the lock of a process that died is taken over at once, and what it had is gone on with", async () => {
+    const { pid } = spawnSync(process.execPath, ["-e", ""]);
+    heldBy({ pid });
+    writeFileSync(part(), weights.subarray(0, 40_000));
+    const started = performance.now();
+    expect(readFileSync(join(await fetched(), "model.safetensors"))).toEqual(weights);
+    expect(performance.now() - started).toBeLessThan(5000);
+    expect(weightsRequests()).toEqual([expect.stringContaining("bytes=40000-")]);
+    expect(existsSync(lock())).toBe(false);
+    // In a container the process that died may have had this one's number.
+    rmSync(join(dirname(lock()), "model.safetensors"));
+    heldBy({ pid: process.pid });
+    expect(existsSync(join(await fetched(), "model.safetensors"))).toBe(true);
+  });
+
+  test("many find the lock of a process that died: one of them fetches", async () => {
+    const { pid } = spawnSync(process.execPath, ["-e", ""]);
+    heldBy({ pid });
+    const folders = await Promise.all(Array.from({ length: 8 }, () => fetched()));
+    expect(new Set(folders).size).toBe(1);
+    expect(weightsRequests()).toHaveLength(1);
+    expect(readdirSync(folders[0]).sort()).toEqual(["config.json", "model.safetensors"]);
+  });
+
+  test.each([
+    ["here", () => ({ pid: process.ppid })],
+    ["elsewhere", () => ({ host: "another-machine", pid: 1 })],
+  ])("the lock of a process that runs %s is waited for, until an abort", async (_, holder) => {
+    heldBy(holder());
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new Error("stopped")), 700);
+    await expect(fetched({ signal: controller.signal })).rejects.toThrow("stopped");
+    expect([existsSync(lock()), weightsRequests()]).toEqual([true, []]);
   });
 
   test("that never get on are given up, and go on with the next start", async () => {
@@ -294,6 +391,41 @@ describe("offline", () => {
     await expect(findModel("JsST/Med-MoE/router.pth", { offline: true }, env)).rejects.toThrow(
       "of a hub it is not in the cache",
     );
+  });
+});
+
+describe("a cache that was changed", () => {
+  const listings = () => readdirSync(join(scratch, "cache/JsST/Med-MoE")).filter((name) => name.endsWith(".json"));
+  const listing = () => join(scratch, "cache/JsST/Med-MoE", `${fake.commit}.stage3.json`);
+
+  test.each([
+    ["no JSON", "[{"],
+    ["no list", "{}"],
+    ["a file without a size", JSON.stringify([{ path: "stage3/config.json" }])],
+    ["a path that leaves it", JSON.stringify([{ path: "../../config.json", size: 1, hash: { kind: "git", hex: "" } }])],
+  ])("its listing: %s", async (_, text) => {
+    await fetched();
+    writeFileSync(listing(), text);
+    await expect(fetched({ offline: true })).rejects.toThrow(
+      `${listing()}: it is damaged. Fetch the model again without --offline`,
+    );
+    // A commit is looked for in the cache first, and fetched where that is damaged.
+    expect((await findModel(`${NAME}@${fake.commit}`, {}, env)).name).toBe(`${NAME}@${fake.commit}`);
+    await fetched({ offline: true });
+  });
+
+  test("which commit main was: what is none counts as not there", async () => {
+    await fetched();
+    writeFileSync(join(scratch, "cache/JsST/Med-MoE/refs/main"), "../../..");
+    await expect(fetched({ offline: true })).rejects.toThrow("of a hub it is not in the cache");
+  });
+
+  test("a folder called all is not the whole model", async () => {
+    for (const path of ["config.json", "all/config.json"]) fake.add(path, config);
+    await findModel("JsST/Med-MoE/all", {}, env);
+    await expect(findModel("JsST/Med-MoE", { offline: true }, env)).rejects.toThrow("it is not in the cache");
+    await findModel("JsST/Med-MoE", {}, env);
+    expect(listings().sort()).toEqual([`${fake.commit}.all.json`, `${fake.commit}.json`]);
   });
 });
 
