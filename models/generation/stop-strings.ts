@@ -42,15 +42,15 @@ export class StopStrings {
     return at < 0 ? text : text.slice(0, at);
   }
 
-  /** How many characters at the end of `text` may be the beginning of a stop string. */
-  open(text: string): number {
-    let most = 0;
-    for (const { text: stop } of this.#stops)
-      for (let n = Math.min(stop.length, text.length); n > most; n--)
-        if (text.endsWith(stop.slice(0, n))) {
-          most = n;
-          break;
-        }
+  /** Characters of `text` before the first stop string that ends behind `from`, or that may have begun at its end. */
+  certain(text: string, from: number): number {
+    let most = text.length;
+    for (const { text: stop } of this.#stops) {
+      const whole = text.indexOf(stop, Math.max(0, from - stop.length + 1));
+      if (whole >= 0) most = Math.min(most, whole);
+      for (let n = Math.min(stop.length - 1, text.length); n > text.length - most; n--)
+        if (text.endsWith(stop.slice(0, n))) most = text.length - n;
+    }
     return most;
   }
 }

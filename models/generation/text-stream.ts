@@ -2,7 +2,7 @@ import type { StopStrings, TokenText } from "./stop-strings.js";
 
 /**
  * Ids to pieces of text as they come. A piece ends with a whole character: a token may end within one, so its text waits for the
- * next. Nor does a piece contain the beginning of a stop string: it waits until that is one, or is none.
+ * next. Nor does a piece contain a stop string that came with its last token, or the beginning of one: it waits for what follows.
  */
 export class TextStream {
   readonly #tokenizer: TokenText;
@@ -21,9 +21,10 @@ export class TextStream {
   /** The text that is certain after this id: often empty. */
   push(id: number): string {
     this.#ids.push(id);
+    // A stop string that was there before this id did not end the text.
+    const before = this.#held.length;
     this.#held += this.#decoded(false);
-    const open = this.#stops?.open(this.#held) ?? 0;
-    const piece = this.#held.slice(0, this.#held.length - open);
+    const piece = this.#held.slice(0, this.#stops?.certain(this.#held, before));
     this.#held = this.#held.slice(piece.length);
     return piece;
   }

@@ -51,6 +51,51 @@ describe("TextStream", () => {
   });
 });
 
+describe("tokens of several characters", () => {
+  const words = ["Liver", ".\n", ".", "##", "#", " # ", "x###y", "\n"];
+  const vocabulary: TokenText = {
+    bos: null,
+    encode: (text) => [words.indexOf(text)],
+    decode: (ids) => Array.from(ids, (id) => words[id]).join(""),
+  };
+  const streamed = (ids: readonly number[], stops: StopStrings) => {
+    const out = new TextStream(vocabulary, stops);
+    const pieces: string[] = [];
+    for (const [i, id] of ids.entries()) {
+      pieces.push(out.push(id));
+      if (stops.reached(ids.slice(0, i + 1))) return [...pieces, out.end({ stopped: true })];
+    }
+    return [...pieces, out.end({ stopped: false })];
+  };
+
+  test("a token that holds more than the stop string", () => {
+    const stops = new StopStrings(vocabulary, ["."]);
+    expect(streamed([0, 1, 0], stops)).toEqual(["Liver", "", ""]);
+    expect(streamed([0, 2], stops)).toEqual(["Liver", "", ""]);
+    expect(streamed([0, 6], new StopStrings(vocabulary, ["##"]))).toEqual(["Liver", "x", "#"]);
+  });
+
+  test("a text that spells a stop string in more tokens than it has is not over, and is not held back", () => {
+    const stops = new StopStrings(vocabulary, ["##"]);
+    expect(streamed([0, 4, 4, 0, 4], stops)).toEqual(["Liver", "", "", "##Liver", "", "#"]);
+  });
+
+  test("whatever the tokens, the pieces are the text up to the stop string", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(words.length - 1), { maxLength: 12 }),
+        fc.subarray([".", "##", "#", "###", "\n", ". "], { minLength: 1 }),
+        (ids, texts) => {
+          const stops = new StopStrings(vocabulary, texts);
+          const end = ids.findIndex((_, i) => stops.reached(ids.slice(0, i + 1)));
+          const said = vocabulary.decode(end < 0 ? ids : ids.slice(0, end + 1));
+          expect(streamed(ids, stops).join("")).toBe(end < 0 ? said : stops.cut(said));
+        },
+      ),
+    );
+  });
+});
+
 describe("StopStrings", () => {
   test("by ids, or by the text of as many last ids as the longest has", () => {
     const stops = new StopStrings(bytes, ["<end>", "no"]);
