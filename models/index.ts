@@ -13,7 +13,7 @@ export {
 export { ImageStore } from "./data/image-store.js";
 export { type LabelledImage, loadImageList } from "./data/labelled-images.js";
 export { countsOf, type Evaluated, type Leak, type LeakedRow, leakedRows, leakText, type Shared } from "./data/leak.js";
-export { type Problem, type ProblemKind, refuse } from "./data/problem.js";
+export { type Problem, type ProblemKind, refuseProblems } from "./data/problem.js";
 export type { AnswerType, Part, VqaRecord } from "./data/record.js";
 export {
   isTableFile,
@@ -95,8 +95,8 @@ export { MedMoe, type MedMoeOptions } from "./med-moe/med-moe.js";
 export { type MixtureForm, toMixtures } from "./med-moe/mixture.js";
 export { type MedMoeLoss, MedMoeNetwork, type Spliced } from "./med-moe/network.js";
 export { MED_MOE_PRESETS, type MedMoePreset, type MedMoePresetName } from "./med-moe/presets.js";
-export { part, questionText } from "./med-moe/question.js";
-export { DomainRouter, pooledFeature, saveRouter } from "./med-moe/router.js";
+export { chunkOf, questionText } from "./med-moe/question.js";
+export { DomainRouter, loadRouter, pooledFeature, saveRouter } from "./med-moe/router.js";
 export {
   parseRouting,
   type RoutingRecord,
@@ -115,14 +115,12 @@ export {
   type ConversationData,
   MedMoeRunConfig,
   type MedMoeRunConfigInput,
-  type MedMoeStage,
   medMoeSets,
-  medMoeStages,
 } from "./med-moe/run-config.js";
 export { readMedMoeRun } from "./med-moe/run-file.js";
 export { type MedMoeSaveOptions, type SavedDType, saveMedMoe, saveProjector } from "./med-moe/save.js";
 export type { Sample } from "./med-moe/splice.js";
-export { STAGES, type Stage, selectTrainable } from "./med-moe/stages.js";
+export { type MedMoeStage, medMoeStages, selectTrainable } from "./med-moe/stages.js";
 export { type Template, type TemplateName, templateNamed, templateNames, templateOf } from "./med-moe/template.js";
 export { type TinyOptions, vocabularyTexts, writeTinyMedMoe } from "./med-moe/tiny.js";
 export { train as trainMedMoe } from "./med-moe/train.js";

@@ -4,7 +4,7 @@ import { io } from "../../engine/index.js";
 import { countImages, type Message } from "../text/message.js";
 import { type Conversation, conversationOf, type Fault, itemsOf } from "./conversation-form.js";
 import { each } from "./digest.js";
-import { Faults, type Problem, placesText, refuse } from "./problem.js";
+import { Faults, type Problem, placesText, refuseProblems } from "./problem.js";
 import type { VqaRecord } from "./record.js";
 import { folderOf } from "./table.js";
 
@@ -33,7 +33,7 @@ export async function loadConversations(
   options: ConversationOptions = {},
 ): Promise<Conversation[]> {
   const { conversations, problems } = await readFiles(files, trainable, options);
-  refuse(problems, files.join(", "));
+  refuseProblems(problems, files.join(", "));
   return conversations;
 }
 
@@ -47,7 +47,7 @@ export async function loadQuestionFiles(
 ): Promise<Conversation[]> {
   const { conversations, problems } = await readFiles(files, answerable, options);
   const ids = options.requireIds === false ? [] : idProblems(conversations);
-  refuse([...ids, ...problems], files.join(", "));
+  refuseProblems([...ids, ...problems], files.join(", "));
   return conversations;
 }
 

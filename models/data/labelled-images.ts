@@ -1,7 +1,7 @@
 /** A list of images and the class of each: a table with the columns `image` and `class`. */
 import { io } from "../../engine/index.js";
 import { missingImages } from "./conversations.js";
-import { Faults, refuse } from "./problem.js";
+import { Faults, refuseProblems } from "./problem.js";
 import { imagePath } from "./record.js";
 import { folderOf, isAbsolute, isUrl, readTableFile, textRows } from "./table.js";
 
@@ -50,8 +50,8 @@ export async function loadImageList(
     }
     return [];
   });
-  refuse([...problems, ...faults.problems(rows.length)], file);
+  refuseProblems([...problems, ...faults.problems(rows.length)], file);
   if (found.length === 0) throw new io.FileFormatError(file, "it lists no image", FORM);
-  refuse(await missingImages(found.map(({ image, place }) => ({ images: [image], place }))), file);
+  refuseProblems(await missingImages(found.map(({ image, place }) => ({ images: [image], place }))), file);
   return found;
 }

@@ -65,7 +65,7 @@ export class Faults {
 }
 
 /** Throws one FileFormatError with every problem, if there are any. */
-export function refuse(problems: readonly Problem[], file: string): void {
+export function refuseProblems(problems: readonly Problem[], file: string): void {
   if (problems.length === 0) return;
   if (problems.length === 1) throw new io.FileFormatError(file, problems[0].text, problems[0].advice);
   const list = problems.map(({ text, advice }) => `\n  - ${text}. ${advice}`).join("");

@@ -9,7 +9,7 @@ import { csvRows, type TextRow, type TextRows } from "./csv.js";
 import { sha256 } from "./digest.js";
 import { requireImages } from "./images-present.js";
 import { jsonRows } from "./json-rows.js";
-import { Faults, type Problem, refuse } from "./problem.js";
+import { Faults, type Problem, refuseProblems } from "./problem.js";
 import { type AnswerType, imagePath, type Part, type VqaRecord } from "./record.js";
 
 const name = z.string().min(1);
@@ -87,7 +87,7 @@ export const LARGEST_TABLE = 64e6;
 export async function loadTable(file: string, options: TableOptions = {}): Promise<Table> {
   const { text, sha256 } = await readTableFile(file);
   const { rows, problems } = await parseTable(text, file, options);
-  refuse(problems, file);
+  refuseProblems(problems, file);
   await requireImages(rows, file);
   return { rows, sha256 };
 }

@@ -96,24 +96,37 @@ export class MedMoeAnswerer {
     return this.network.lm_head.weight.device;
   }
 
-  /** What keeps questions from being answered, as far as it can be known before: too long for the model, ids that it lacks. */
-  problems(questions: readonly Conversation[]): Problem[] {
+  /**
+   * What keeps questions from being answered, as far as it can be known before: too long for the model, ids that it lacks.
+   * `choices` are the answers of which `rank` is to choose; none where they are written.
+   */
+  problems(questions: readonly Conversation[], choices: readonly string[] = []): Problem[] {
     const faults = new Faults();
     const { positions, vocabulary } = this.network.model.config;
+    const ranked = choices.map((text) => this.#answerIds(text));
+    const longest = Math.max(1, ...ranked.map((ids) => ids.length));
     for (const question of questions) {
       const ids = this.ids(question);
-      if (ids.some((id) => id >= vocabulary))
+      const rows = rowCount(ids, this.network.imageRows);
+      if ([ids, ...ranked].some((some) => some.some((id) => id >= vocabulary)))
         faults.add(
           "bad value",
           "a question with ids that the model does not have",
           `Its vocabulary has ${vocabulary}, the tokenizer ${this.tokenizer.size}: take the model's own tokenizer`,
           question.place,
         );
-      else if (rowCount(ids, this.network.imageRows) >= positions)
+      else if (rows >= positions)
         faults.add(
           "bad value",
           "a question that leaves no position for an answer",
           `The model has ${positions} positions: shorten the text, or leave images out`,
+          question.place,
+        );
+      else if (rows + longest - 1 > positions)
+        faults.add(
+          "bad value",
+          "a question that leaves no room for the longest of its answers",
+          `The model has ${positions} positions, that answer ${longest} tokens: shorten the text or the answers`,
           question.place,
         );
     }
@@ -225,11 +238,10 @@ export class MedMoeAnswerer {
    * signal's reason, before the next text.
    */
   async rank(question: Conversation, texts: readonly string[], signal?: AbortSignal): Promise<number[]> {
-    const { network, tokenizer, device, settings } = this;
-    const { ends } = settings.template;
-    const answers = texts.map((text) => tokenizer.encode(` ${text}${ends.assistant}`));
+    const { network, device, settings } = this;
+    const answers = texts.map((text) => this.#answerIds(text));
     const { config, embed_tokens } = network.model;
-    using prompt = await this.embeds(question);
+    using prompt = await this.embeds(question, signal);
     const [T, width] = prompt.shape;
     const longest = Math.max(1, ...answers.map((ids) => ids.length));
     const dtype = embed_tokens.weight.dtype as FloatDType;
@@ -249,6 +261,11 @@ export class MedMoeAnswerer {
       cache.truncate(T);
     }
     return found;
+  }
+
+  /** A text as a whole answer, its end included. */
+  #answerIds(text: string): number[] {
+    return this.tokenizer.encode(` ${text}${this.settings.template.ends.assistant}`);
   }
 
   /** Mean cross entropy of `ids` behind the state `last` [1, width]. */

@@ -15,12 +15,12 @@ export function questionText(
   return `${IMAGE}\n`.repeat(images.length) + said + (singlePrediction ? SINGLE_PREDICTION : "");
 }
 
-/** Part `index` of `parts`: slices of ⌈n / parts⌉ that follow each other, as the published driver cuts; late ones may be empty. */
-export function part<T>(items: readonly T[], parts: number, index: number): T[] {
-  if (!(Number.isInteger(parts) && parts >= 1))
-    throw new OptionError(`${parts} chunks: a whole number of 1 or more is needed.`);
-  if (!(Number.isInteger(index) && index >= 0 && index < parts))
-    throw new OptionError(`There is no chunk ${index} of ${parts}: they are counted from 0 to ${parts - 1}.`);
-  const size = Math.ceil(items.length / parts);
+/** Chunk `index` of `chunks`: slices of ⌈n / chunks⌉ that follow each other, as the published driver cuts; late ones may be empty. */
+export function chunkOf<T>(items: readonly T[], chunks: number, index: number): T[] {
+  if (!(Number.isInteger(chunks) && chunks >= 1))
+    throw new OptionError(`${chunks} chunks: a whole number of 1 or more is needed.`);
+  if (!(Number.isInteger(index) && index >= 0 && index < chunks))
+    throw new OptionError(`There is no chunk ${index} of ${chunks}: they are counted from 0 to ${chunks - 1}.`);
+  const size = Math.ceil(items.length / chunks);
   return items.slice(index * size, (index + 1) * size);
 }

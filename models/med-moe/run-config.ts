@@ -195,11 +195,6 @@ const schema = z.discriminatedUnion("stage", [align, instruct, router, moe]).sup
     refuse("adapters (--lora) freeze the language model. Train it or them, not both", "alsoTrain");
 });
 
-/** The stages, in order. */
-export const medMoeStages = ["align", "instruct", "router", "moe"] as const;
-/** One of them. */
-export type MedMoeStage = (typeof medMoeStages)[number];
-
 /** Everything that decides a stage: same config, device and SIMD target, same bits. Unknown keys are errors. */
 export const MedMoeRunConfig: typeof schema = schema;
 export type MedMoeRunConfig = z.infer<typeof schema>;

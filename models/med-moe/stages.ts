@@ -2,10 +2,10 @@ import type { Tensor } from "../../engine/index.js";
 import { isExpert, isRouter, storedParts } from "./names.js";
 import type { MedMoeNetwork } from "./network.js";
 
-/** align: the projector. instruct: language model and projector. router: nothing but a router. moe: MLPs and projector. */
-export const STAGES = ["align", "instruct", "router", "moe"] as const;
+/** In order. align: the projector. instruct: language model and projector. router: nothing but a router. moe: MLPs and projector. */
+export const medMoeStages = ["align", "instruct", "router", "moe"] as const;
 /** One of them. */
-export type Stage = (typeof STAGES)[number];
+export type MedMoeStage = (typeof medMoeStages)[number];
 
 /**
  * Asks for gradients of exactly what a stage trains, as the published code does it, and freezes the rest.
@@ -14,11 +14,11 @@ export type Stage = (typeof STAGES)[number];
  * and meta experts; the projector comes with them; routers stay as they are. `paper` follows the paper's wording instead: only
  * experts and meta experts. The vision tower never trains; the router of stage `router` is a model of its own.
  */
-export function selectTrainable(network: MedMoeNetwork, stage: Stage, { paper = false } = {}): void {
+export function selectTrainable(network: MedMoeNetwork, stage: MedMoeStage, { paper = false } = {}): void {
   for (const [path, p] of network.namedParameters()) p.requiresGrad = trains(network, path, p, stage, paper);
 }
 
-function trains(network: MedMoeNetwork, path: string, p: Tensor, stage: Stage, paper: boolean): boolean {
+function trains(network: MedMoeNetwork, path: string, p: Tensor, stage: MedMoeStage, paper: boolean): boolean {
   if (path.startsWith("image_tower.") || stage === "router") return false;
   if (path.startsWith("mm_projector.")) return !(stage === "moe" && paper);
   if (stage !== "moe") return stage === "instruct";

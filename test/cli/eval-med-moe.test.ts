@@ -1,5 +1,14 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parseRouting, tokenKinds } from "../../models/index.js";
 import { goldenMedMoe, imageFile, speakingModel } from "../med-moe/support.js";
@@ -222,7 +231,7 @@ describe("it may end at any time, and goes on where it was", () => {
     },
   );
 
-  test("under other settings it does not; --restart answers anew", async () => {
+  test("under other settings or parts it does not; --restart answers anew", async () => {
     const answers = join(folder, "settings.jsonl");
     expect((await consilium(asked(answers, ...HERE))).code).toBe(0);
     const other = [...HERE, "--conv-mode", "phi", "--max-new-tokens", "3"];
@@ -235,6 +244,19 @@ describe("it may end at any time, and goes on where it was", () => {
     const { code, stderr } = await consilium(asked(answers, ...other, "--restart"));
     expect(code, stderr).toBe(0);
     expect(lines(answers)).toHaveLength(5);
+    const [part, of] = [join(folder, "part-router.pth"), join(folder, "parts.jsonl")];
+    copyFileSync(join(goldenMedMoe, "stablelm/router.pth"), part);
+    const routed = (router: string) => consilium(asked(of, ...HERE, "--router", router));
+    expect((await routed(part)).code).toBe(0);
+    const settings = JSON.parse(readFileSync(`${of}.settings.json`, "utf8"));
+    expect(settings.router).toBe(part);
+    expect(settings.weights.router.bytes).toBe(statSync(part).size);
+    // The same file by another path is the same; another training of it is not.
+    const again = await routed(relative(process.cwd(), part));
+    expect(again.code, again.stderr).toBe(0);
+    expect(again.stderr).toContain("5 of 5 questions have answers already");
+    utimesSync(part, new Date(), new Date(Date.now() + 5000));
+    expect((await routed(part)).stderr).toContain("its answers were given otherwise: weights was ");
     writeFileSync(`${folder}/foreign.jsonl`, '{"question_id": 1, "text": "x"}\n');
     const foreign = await consilium(asked(join(folder, "foreign.jsonl"), ...HERE));
     expect([foreign.code, foreign.stderr]).toEqual([1, expect.stringContaining("says how they were given")]);

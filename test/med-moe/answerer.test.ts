@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Device, openDevice } from "../../engine/index.js";
 import { type Conversation, MedMoe, templateNamed } from "../../models/index.js";
+import { rowCount } from "../../models/med-moe/prompt-rows.js";
 import { imageFile, speakingModel } from "./support.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "consilium-answerer-"));
@@ -59,6 +60,23 @@ describe("many questions side by side", () => {
     await expect(answerer.answerAll(QUESTIONS, { batch: 0 })).rejects.toThrow(
       "batch is 0; a whole number of 1 or more",
     );
+  });
+
+  test("ranking: room for the longest answer is looked at before; the signal stops at the images", async () => {
+    const answerer = model.answerer();
+    const { positions } = model.network.model.config;
+    const rows = (text: string) => rowCount(answerer.ids(question("e", null, text, "OPEN")), model.network.imageRows);
+    let text = "What is a lung?";
+    while (rows(`${text} why`) < positions - 2) text += " why";
+    const full = question("e", null, text, "OPEN");
+    expect(answerer.problems([full])).toEqual([]);
+    expect(answerer.problems([full], ["liver, or the kidney on the left"])).toMatchObject([
+      { text: "a question that leaves no room for the longest of its answers (item e)" },
+    ]);
+    expect(answerer.problems([QUESTIONS[0]], ["liver", "lung"])).toEqual([]);
+    const signal = AbortSignal.abort(new Error("enough"));
+    const unreadable = { ...QUESTIONS[0], images: ["nowhere.jpg"] };
+    await expect(answerer.rank(unreadable, ["liver", "lung"], signal)).rejects.toThrow("enough");
   });
 
   test("plain: what is asked begins the caption", () => {

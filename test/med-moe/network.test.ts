@@ -21,8 +21,8 @@ import {
   loadMedMoe,
   type MedMoeConfig,
   MedMoeNetwork,
+  type MedMoeStage,
   type MoeConfig,
-  type Stage,
   selectTrainable,
   toMixtures,
 } from "../../models/index.js";
@@ -155,7 +155,7 @@ describe.each(FAMILIES)("%s: dense layers become mixtures", (model) => {
 });
 
 describe.each(FAMILIES)("%s: what a stage trains", (model) => {
-  const trained = async (stage: Stage, paper = false) => {
+  const trained = async (stage: MedMoeStage, paper = false) => {
     const network = await golden(model);
     using _ = network;
     selectTrainable(network, stage, { paper });

@@ -4,17 +4,18 @@ import type { DeviceName } from "../../../engine/index.js";
 import {
   CLASS_QUESTION,
   type Conversation,
+  chunkOf,
   MAX_NEW_TOKENS,
   type MedMoeAnswer,
-  part,
   readMedMoeConfig,
   templateNamed,
   templateOf,
 } from "../../../models/index.js";
 import { openProcesses, shareOut } from "../eval/answer-processes.js";
-import { AnswerStore, weightsOf } from "../eval/answer-store.js";
+import { AnswerStore } from "../eval/answer-store.js";
 import { type Answerer, type AnswerJob, askAll, openAnswerer, type Used } from "../eval/answerer.js";
 import { classifyTask } from "../eval/classify-task.js";
+import { identityOf } from "../eval/model-identity.js";
 import { questionTask } from "../eval/question-task.js";
 import type { EvalTask } from "../eval/task.js";
 import { commandLine } from "../options/command-line.js";
@@ -151,13 +152,12 @@ async function run(options: Options): Promise<void> {
     throw new UsageError("--device and --devices exclude each other.");
   if (convMode !== undefined) templateNamed(convMode);
   const task = await taskOf(options);
-  const questions = part(task.questions, numChunks, chunkIdx);
+  const questions = chunkOf(task.questions, numChunks, chunkIdx);
   for (const file of [answersFile, gating]) if (file !== undefined) await prepareFile(file);
-  const { folder, parts, names, title } = await medMoePlaces(options.modelPath, options);
-  const { family, json } = await readMedMoeConfig(folder);
-  const modelType = typeof json.model_type === "string" ? json.model_type : family;
-  // By the model's name, else by the family of its weights.
-  const template = convMode ? templateNamed(convMode) : templateOf(title, modelType);
+  const places = await medMoePlaces(options.modelPath, options);
+  const { folder, parts, names, title } = places;
+  const { json } = await readMedMoeConfig(folder);
+  const template = convMode ? templateNamed(convMode) : templateOf(title, String(json.model_type));
   const how = {
     ...(options.topK && { topK: Number(options.topK) as 1 | 2 }),
     dtype: options.dtype,
@@ -170,11 +170,9 @@ async function run(options: Options): Promise<void> {
     routing: gating !== undefined,
   };
   const settings = {
-    ...names,
-    model: names.model === folder ? resolve(folder) : names.model,
+    ...(await identityOf(places)),
     ...how,
     ...task.settings,
-    weights: await weightsOf(folder),
     images: resolve(task.images),
   };
   const restart = options.restart ?? false;

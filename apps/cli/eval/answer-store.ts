@@ -1,5 +1,4 @@
-import { readdir, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { rm, stat } from "node:fs/promises";
 import { onFile } from "../../../bindings/platform/node-file-error.js";
 import { ignore } from "../../../bindings/platform/node-files.js";
 import { io } from "../../../engine/index.js";
@@ -108,15 +107,4 @@ function checkQuestions(file: LineFile, questions: readonly Conversation[], sett
     if (prompt !== questionText(question, settings))
       throw fail(`question ${question_id} was asked in other words: ${JSON.stringify(prompt)}`);
   }
-}
-
-const PARTS = ["config.json", "model.safetensors.index.json", "pytorch_model.bin.index.json"];
-const WEIGHTS = /\.(safetensors|bin|pth)$/;
-
-/** When a model's files were written, the newest of them, and their size: another training leaves others. */
-export async function weightsOf(folder: string): Promise<{ bytes: number; written: string }> {
-  const names = (await onFile(folder, readdir(folder))).filter((name) => PARTS.includes(name) || WEIGHTS.test(name));
-  const found = await Promise.all(names.map((name) => stat(join(folder, name))));
-  const newest = found.reduce((latest, { mtimeMs }) => Math.max(latest, mtimeMs), 0);
-  return { bytes: found.reduce((sum, { size }) => sum + size, 0), written: new Date(newest).toISOString() };
 }

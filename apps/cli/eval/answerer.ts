@@ -6,7 +6,7 @@ import {
   type MedMoeAnswerer,
   QuestionError,
   questionText,
-  refuse,
+  refuseProblems,
   type TemplateName,
   templateNamed,
 } from "../../../models/index.js";
@@ -65,7 +65,7 @@ export async function openAnswerer(
     if (routing && !network.config.moe)
       throw new OptionError(`${folder} has no mixtures of experts, so that there is no routing to save.`);
     const answerer = model.answerer({ ...settings, template: templateNamed(job.template) });
-    refuse(answerer.problems(questions), file);
+    refuseProblems(answerer.problems(questions, choices), file);
     let answered = 0;
     return {
       async ask(question, signal) {

@@ -10,7 +10,7 @@ export type Line = Readonly<Record<string, unknown>>;
 
 /**
  * A file of JSON lines that grows by one at a time, each on the disk before the next begins: whatever ends the process, what was
- * added before is there. A last line that was cut short is taken off when the file is opened.
+ * added before is there. A line that cannot be written whole is taken back; one that was cut short, when the file is opened.
  */
 export class LineFile {
   readonly path: string;
@@ -43,9 +43,16 @@ export class LineFile {
 
   async #write(line: Line): Promise<void> {
     const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
-    for (let done = 0; done < bytes.length; )
-      done += (await this.#file.write(bytes, done, bytes.length - done)).bytesWritten;
-    await this.#file.datasync();
+    const { size } = await this.#file.stat();
+    try {
+      for (let done = 0; done < bytes.length; )
+        done += (await this.#file.write(bytes, done, bytes.length - done)).bytesWritten;
+      await this.#file.datasync();
+    } catch (error) {
+      // The next line must not begin behind half of this one.
+      await this.#file.truncate(size).catch(() => {});
+      throw error;
+    }
     this.lines.push(line);
   }
 

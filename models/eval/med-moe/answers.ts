@@ -3,7 +3,7 @@ import { z } from "zod";
 import { io } from "../../../engine/index.js";
 import type { Conversation } from "../../data/conversation-form.js";
 import { sha256 } from "../../data/digest.js";
-import { Faults, type Problem, placesText, refuse } from "../../data/problem.js";
+import { Faults, type Problem, placesText, refuseProblems } from "../../data/problem.js";
 import { textField } from "../../data/record.js";
 import type { Classified } from "../classification.js";
 import { publishedId } from "../results.js";
@@ -109,7 +109,7 @@ export function classifiedImages(answers: readonly Answer[], file: string): Clas
     }
     return [];
   });
-  refuse(faults.problems(answers.length), file);
+  refuseProblems(faults.problems(answers.length), file);
   if (found.length === 0)
     throw new io.FileFormatError(file, "it has no answer", "Name the files that the evaluation wrote");
   return found;
@@ -133,8 +133,8 @@ export function pairAnswers(
   files: PairedFiles,
   { byPosition = false }: PairOptions = {},
 ): AnsweredQuestion[] {
-  refuse(unscorable(questions), files.questions);
-  refuse(byPosition ? otherCount(questions, answers) : unpaired(questions, answers), files.answers);
+  refuseProblems(unscorable(questions), files.questions);
+  refuseProblems(byPosition ? otherCount(questions, answers) : unpaired(questions, answers), files.answers);
   const byId = new Map(answers.map((answer) => [answer.questionId, answer]));
   return questions.map(({ id, messages, answerType }, i) => {
     const answer = (byPosition ? answers[i] : byId.get(id)) as Answer;
