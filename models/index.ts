@@ -123,6 +123,7 @@ export type { Sample } from "./med-moe/splice.js";
 export { type MedMoeStage, medMoeStages, selectTrainable } from "./med-moe/stages.js";
 export { type Template, type TemplateName, templateNamed, templateNames, templateOf } from "./med-moe/template.js";
 export { type TinyOptions, vocabularyTexts, writeTinyMedMoe } from "./med-moe/tiny.js";
+export { missingTower } from "./med-moe/tower.js";
 export { train as trainMedMoe } from "./med-moe/train.js";
 export { radByImage } from "./med-moe/train-data.js";
 export type {

@@ -64,7 +64,7 @@ const families = {
     qk_layernorm: z.literal(false).default(false),
     use_parallel_residual: z.literal(false).default(false),
     attention_dropout: rate.default(0),
-    hidden_dropout: rate.default(0),
+    hidden_dropout: z.literal(0, "dropout of the states is not supported: 0 is needed").default(0),
   }),
   phi: z.looseObject({
     ...shared,

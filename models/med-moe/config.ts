@@ -27,7 +27,7 @@ export interface MoeConfig {
 
 /** What stands between images and the language model. */
 export interface VisionConfig {
-  /** Where the tower comes from: a folder or a hub's name, as config.json has it; null where it says nothing. */
+  /** Where the tower comes from: a folder or a hub's name, as config.json has it; null where it says nothing, or no longer fits. */
   readonly tower: string | null;
   /** Width of the image features; null where config.json says nothing. */
   readonly width: number | null;
@@ -73,6 +73,9 @@ const MODEL_TYPES: Readonly<Record<string, { family: Family; moe: boolean }>> = 
   phi: { family: "phi", moe: false },
 };
 
+/** Whether a `model_type` is one of Med-MoE, or of the language models it comes from. */
+export const isMedMoeType = (type: string): boolean => Object.hasOwn(MODEL_TYPES, type);
+
 /** The names by which MoE tuning finds the MLPs of each family. */
 export const TRAIN_MODULES: Readonly<Record<Family, readonly string[]>> = {
   stablelm: ["gate_proj", "up_proj", "down_proj", "wg"],
@@ -91,7 +94,7 @@ export function parseMedMoeConfig(json: unknown, file: string): MedMoeConfig {
       `Ask it by MissVqa or \`consilium eval miss\`; Med-MoE reads ${Object.keys(MODEL_TYPES).join(", ")}`,
     );
   const { model_type: type } = io.parseWith(z.looseObject({ model_type: z.string() }), json, file);
-  const known = Object.hasOwn(MODEL_TYPES, type) ? MODEL_TYPES[type] : null;
+  const known = isMedMoeType(type) ? MODEL_TYPES[type] : null;
   if (!known)
     throw new io.FileFormatError(
       file,

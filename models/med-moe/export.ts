@@ -2,7 +2,7 @@
 import { platform } from "#platform";
 import { type Device, type FloatDType, io, nn, OptionError, type Tensor } from "../../engine/index.js";
 import { writeText } from "../files/write.js";
-import { withMergedAdapters } from "../peft/merged.js";
+import { baseParameters, withMergedAdapters } from "../peft/merged.js";
 import { hasTokenizer, loadTokenizer } from "../text/tokenizer-folder.js";
 import { restoreParameters, stateFile } from "../training/run-state.js";
 import type { Family } from "./config.js";
@@ -77,7 +77,7 @@ export async function exportMedMoe(
     files: [...files, "mm_projector.bin", ...(routers ? ["router.pth"] : []), ...Object.keys(texts)].sort(),
     step,
     unused,
-    parameters: [...network.parameters()].reduce((sum, { size }) => sum + size, 0),
+    parameters: [...baseParameters(network)].reduce((sum, [, { size }]) => sum + size, 0),
   };
 }
 

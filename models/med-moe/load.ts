@@ -7,6 +7,7 @@ import { addMixtures, checkRouter } from "./mixture.js";
 import { storedParts, TOWER_PREFIX } from "./names.js";
 import { MedMoeNetwork } from "./network.js";
 import { Projector } from "./projector.js";
+import { routerShape } from "./router.js";
 import { Weights } from "./weights.js";
 
 /** What `loadMedMoe` takes besides the model's folder. */
@@ -17,13 +18,13 @@ export interface MedMoeLoadOptions {
   readonly dtype?: FloatDType;
   /** Folder of the language model that a folder of stage 1, which holds a projector only, was trained for. */
   readonly base?: string;
-  /** Folder of a CLIP vision tower. Default: what the checkpoint holds, else `mm_image_tower` where that is a folder. */
+  /** Folder of a CLIP vision tower. Default: what the checkpoint holds, else `mm_image_tower` where that is a folder, beside `base` too. */
   readonly tower?: string;
   /** A file like mm_projector.bin, or the folder with one that stage 1 leaves, instead of the checkpoint's projector. */
   readonly projector?: string;
   /** A router file (.pth), instead of the routers in the checkpoint: one and the same for every mixture. */
   readonly router?: string;
-  /** Experts of a token, instead of what config.json says. */
+  /** Experts of a token, instead of what config.json says; each mixture has as many at least. */
   readonly topK?: 1 | 2;
   /**
    * Whether tensors that the files hold as the device wants them (on cpu, of the same type) are pages of the files instead of
@@ -54,9 +55,7 @@ export interface LoadedMedMoe {
  * ShapeError that lists every tensor that is missing or of another shape, before anything is computed.
  */
 export async function loadMedMoe(folder: string, options: MedMoeLoadOptions): Promise<LoadedMedMoe> {
-  const read = await readMedMoeConfig(folder);
-  const { topK = read.moe?.topK } = options;
-  const config = read.moe && topK ? { ...read, moe: { ...read.moe, topK } } : read;
+  const config = asAsked(await readMedMoeConfig(folder), options);
   await using weights = new Weights();
   const main = await openWeights(folder, config, options, weights);
   checkFamily(config.family, main);
@@ -64,7 +63,9 @@ export async function loadMedMoe(folder: string, options: MedMoeLoadOptions): Pr
   const init = new nn.Initializer(options.device, 0, { dtype: options.dtype ?? "f32", empty: true });
   const network = new MedMoeNetwork(init, config, tower);
   try {
-    addMixtures(network, init, formOf(main.names));
+    const form = formOf(main.names);
+    // The routers of the old release have no bias, router files do.
+    addMixtures(network, init, options.router === undefined ? form : { ...form, routerBias: true });
     io.adoptQuantization(network, io.quantizationOf(main), (path, { shape }) => {
       const [{ name }] = storedParts(path, shape, config.family);
       return weights.find(name)?.tensor.dtype === "U32";
@@ -78,6 +79,19 @@ export async function loadMedMoe(folder: string, options: MedMoeLoadOptions): Pr
     network.dispose();
     throw error;
   }
+}
+
+/** The config of the model that the options make of it. */
+function asAsked({ moe, vision, ...config }: MedMoeConfig, { topK, tower }: MedMoeLoadOptions): MedMoeConfig {
+  const few = moe?.experts.find((count) => topK !== undefined && count < topK);
+  if (few !== undefined)
+    throw new OptionError(`topK is ${topK}, but a mixture of this model has ${few} expert: leave topK out.`);
+  return {
+    ...config,
+    moe: moe && { ...moe, topK: topK ?? moe.topK },
+    // Another tower is not the one that config.json names.
+    vision: tower === undefined ? vision : { ...vision, tower: null },
+  };
 }
 
 /** The checkpoint of the language model; separate files are added to `weights` before it is returned. */
@@ -118,7 +132,7 @@ async function addRouter(file: string, { decoder, moe }: MedMoeConfig, weights: 
   const reader = await io.openCheckpoint(file);
   weights.addRouter(reader);
   if (!moe) throw new OptionError(`${file}: the model has no mixtures that a router could route for. Leave it out.`);
-  checkRouter(reader.get("fc1.weight").shape, decoder.width, moe, `${file}: fc1.weight`);
+  checkRouter(routerShape(reader, file), decoder.width, moe, `${file}: fc1.weight`);
 }
 
 const CHECKPOINTS = [
@@ -156,22 +170,48 @@ function checkFamily(family: Family, { names, file }: io.CheckpointReader): void
 async function readTower(
   folder: string,
   { vision }: MedMoeConfig,
-  { tower }: MedMoeLoadOptions,
+  { tower, base }: MedMoeLoadOptions,
   weights: Weights,
 ): Promise<ClipVisionConfig> {
   const inCheckpoint = weights.has(`${TOWER_PREFIX}vision_model.pre_layrnorm.weight`);
-  const place = tower ?? (await towerFolder(folder, vision.tower));
+  const place = tower ?? (await towerFolder(folder, vision.tower)) ?? (await towerOf(base, vision.tower));
   if (place !== null) {
     const config = await readClipConfig(place);
     if (tower !== undefined || !inCheckpoint) weights.addTower(await io.openCheckpoint(place));
     return config;
   }
-  if (inCheckpoint) return CLIP_VIT_L_14_336;
+  if (inCheckpoint) return published(weights, folder, vision.tower);
   throw new io.FileFormatError(
     folder,
     `it holds no vision tower, and ${vision.tower === null ? "config.json names none" : `there is none at ${vision.tower}`}`,
     TOWER_NEEDED,
   );
+}
+
+/** The tower of the language model that a projector of stage 1 was trained for: it lies there, not beside the projector. */
+async function towerOf(base: string | undefined, name: string | null): Promise<string | null> {
+  if (base === undefined) return null;
+  return towerFolder(base, name ?? (await readMedMoeConfig(base)).vision.tower);
+}
+
+/** Sizes of a tower that no config.json tells: those of the published models, where its tensors have them. */
+function published(weights: Weights, folder: string, name: string | null): ClipVisionConfig {
+  const { imageSize, patch, width } = CLIP_VIT_L_14_336;
+  const sizes = [
+    ["patch_embedding.weight", [width, 3, patch, patch]],
+    ["position_embedding.weight", [(imageSize / patch) ** 2 + 1, width]],
+  ] as const;
+  for (const [tensor, needed] of sizes) {
+    const found = weights.find(`${TOWER_PREFIX}vision_model.embeddings.${tensor}`)?.tensor.shape ?? [];
+    if (`${found}` === `${needed}`) continue;
+    throw new io.FileFormatError(
+      folder,
+      `no config.json tells the sizes of its vision tower (${name === null ? "its own names none" : `there is none at ${name}`}), ` +
+        `which is not CLIP ViT-L/14-336: ${tensor} is [${found.join(", ")}], not [${needed.join(", ")}]`,
+      "Give the folder of that tower (config.json and weights) as `tower`",
+    );
+  }
+  return CLIP_VIT_L_14_336;
 }
 
 function startProjector(network: MedMoeNetwork, { device, dtype, seed = 0 }: MedMoeLoadOptions): void {

@@ -48,3 +48,7 @@ export function storedParts(path: string, shape: Shape, family: Family): readonl
 export const isRouter = (path: string) => /^model\.layers\.\d+\.mlp\.wg\./.test(path);
 /** Whether it belongs to the experts of a mixture, the meta expert and what weighs it among them. */
 export const isExpert = (path: string) => /^model\.layers\.\d+\.mlp\.(experts|shared|coefficient)\./.test(path);
+
+/** Whether `mm_image_tower` is a name on a hub, `owner/name`, and no path. */
+export const isHubName = (tower: string | null): tower is string =>
+  tower !== null && /^[\w-][\w.-]*\/[\w.-]+$/.test(tower);

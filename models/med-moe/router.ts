@@ -1,4 +1,16 @@
-import { add, type Device, io, mean, nn, noGrad, reshape, scale, scope, type Tensor } from "../../engine/index.js";
+import {
+  add,
+  type Device,
+  io,
+  mean,
+  nn,
+  noGrad,
+  reshape,
+  type Shape,
+  scale,
+  scope,
+  type Tensor,
+} from "../../engine/index.js";
 import type { MedMoeNetwork } from "./network.js";
 import type { Sample } from "./splice.js";
 
@@ -51,17 +63,21 @@ export async function saveRouter(path: string, { fc1 }: DomainRouter): Promise<v
  */
 export async function loadRouter(path: string, device: Device): Promise<DomainRouter> {
   await using reader = await io.openCheckpoint(path);
-  const shape = reader.has("fc1.weight") ? reader.get("fc1.weight").shape : [];
-  const bias = reader.has("fc1.bias") ? reader.get("fc1.bias").shape : [];
-  if (shape.length !== 2 || `${bias}` !== `${shape[0]}`)
-    throw new io.FileFormatError(
-      path,
-      `it is no router: it needs fc1.weight [experts, width] and fc1.bias [experts], and has ${reader.names.slice(0, 4).join(", ") || "no tensor"}`,
-      "Give the router.pth that stage router wrote",
-    );
-  const [experts, width] = shape;
+  const [experts, width] = routerShape(reader, path);
   const router = new DomainRouter(new nn.Initializer(device, 0), width, experts);
   router.fc1.weight.write(await io.readFloat32(reader.get("fc1.weight")));
   (router.fc1.bias as Tensor).write(await io.readFloat32(reader.get("fc1.bias")));
   return router;
+}
+
+/** [experts, width] of a router file. Throws FileFormatError where it is something else. */
+export function routerShape(reader: io.CheckpointReader, path: string): Shape {
+  const shape = reader.has("fc1.weight") ? reader.get("fc1.weight").shape : [];
+  const bias = reader.has("fc1.bias") ? reader.get("fc1.bias").shape : [];
+  if (shape.length === 2 && `${bias}` === `${shape[0]}`) return shape;
+  throw new io.FileFormatError(
+    path,
+    `it is no router: it needs fc1.weight [experts, width] and fc1.bias [experts], and has ${reader.names.slice(0, 4).join(", ") || "no tensor"}`,
+    "Give the router.pth that stage router wrote",
+  );
 }

@@ -3,7 +3,7 @@ import { clipConfigJson, clipImageJson } from "../clip/config.js";
 import { writeJson } from "../files/write.js";
 import { baseParameters } from "../peft/merged.js";
 import { medMoeConfigJson } from "./config.js";
-import { PROJECTOR_PREFIX, storedParts, TOWER_PREFIX } from "./names.js";
+import { isHubName, PROJECTOR_PREFIX, storedParts, TOWER_PREFIX } from "./names.js";
 import type { MedMoeNetwork } from "./network.js";
 
 /** How floating-point values are stored. The published checkpoints are BF16. */
@@ -50,8 +50,9 @@ async function partOf(p: Tensor, i: number, count: number): Promise<io.Numbers> 
 
 /**
  * Writes a model's folder in the published layout: config.json and model.safetensors, in shards with an index where it is
- * large. The published code, which reads the tower from where `mm_image_tower` says, loads it: a tower that has a hub's name
- * keeps it, any other is written beside the model, as vision_tower. Returns the names of the files.
+ * large. The published code, which reads the tower from where `mm_image_tower` says, loads it: a tower keeps the hub's name
+ * that the config has for it; any other, a trained one or one of another folder, is written beside the model, as vision_tower.
+ * Returns the names of the files.
  */
 export async function saveMedMoe(
   network: MedMoeNetwork,
@@ -95,9 +96,6 @@ export async function writeProjectorFile(network: MedMoeNetwork, file: string, d
   const own = [...medMoeState(network, dtype)].filter(({ name }) => name.startsWith(PROJECTOR_PREFIX));
   await io.writePytorch(file, own);
 }
-
-/** `owner/name`, and no path. */
-const isHubName = (tower: string | null): tower is string => tower !== null && /^[\w-][\w.-]*\/[\w.-]+$/.test(tower);
 
 async function writeTower(
   { image_tower: { config } }: MedMoeNetwork,

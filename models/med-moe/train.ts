@@ -21,6 +21,7 @@ import { saveMedMoe, saveProjector } from "./save.js";
 import { SquareImages } from "./square-images.js";
 import { selectTrainable } from "./stages.js";
 import { templateNamed } from "./template.js";
+import { missingTower } from "./tower.js";
 import { dataName, loadConversationSplits } from "./train-data.js";
 import type { MedMoeTrainOptions, MedMoeTrainResult } from "./train-options.js";
 import { openMedMoeState } from "./train-state.js";
@@ -85,6 +86,12 @@ export async function located<Config extends MedMoeRunConfig>(
     const found = await find?.(given);
     Object.assign(names, { [part]: found?.name });
     Object.assign(paths, { [part]: found?.path });
+  }
+  const tower = find && named.tower === undefined ? await missingTower(paths.model ?? named.model) : null;
+  if (tower !== null) {
+    const found = await find?.(tower);
+    Object.assign(names, { tower: found?.name });
+    Object.assign(paths, { tower: found?.path });
   }
   return { config: { ...named, ...names }, local: { ...named, ...paths } };
 }
@@ -206,7 +213,11 @@ function mixturesOf(config: MoeTuningConfig, family: Family, n: number, router: 
 }
 
 function alsoTrain(network: MedMoeNetwork, config: TuningConfig): void {
-  if (config.alsoTrain.includes("tower")) network.image_tower.requiresGrad();
+  if (config.alsoTrain.includes("tower")) {
+    network.image_tower.requiresGrad();
+    // The name in config.json is that of the tower before.
+    network.config = { ...network.config, vision: { ...network.config.vision, tower: null } };
+  }
   if (config.alsoTrain.includes("language")) {
     for (const [path, p] of network.model.namedParameters()) if (!isRouter(`model.${path}`)) p.requiresGrad = true;
     network.lm_head.requiresGrad();

@@ -1,6 +1,9 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { io } from "../../engine/index.js";
+import { readAll } from "../../models/golden/read.js";
+import { TOWER_PREFIX } from "../../models/med-moe/names.js";
 import { breaking, FakeHub, ranged } from "../hub/serve.js";
 import { goldenMedMoe, imageFile, speakingModel } from "../med-moe/support.js";
 import { tryOpen } from "../support/devices.js";
@@ -46,6 +49,30 @@ beforeEach(() => {
 });
 
 const NAME = "JsST/Med-MoE/stage3";
+
+/** The model without its tower, which it names as one on the hub; the tower beside it, in `FOLDER-clip`. */
+async function seeingByName(to: string): Promise<void> {
+  const from = path("stage3");
+  cpSync(from, to, { recursive: true });
+  rmSync(join(to, "vision_tower"), { recursive: true });
+  cpSync(join(from, "vision_tower"), `${to}-clip`, { recursive: true });
+  const json = JSON.parse(readFileSync(join(to, "config.json"), "utf8"));
+  writeFileSync(join(to, "config.json"), JSON.stringify({ ...json, mm_image_tower: "JsST/Med-MoE" }));
+  const own: io.WritableTensor[] = [];
+  const tower: io.WritableTensor[] = [];
+  for (const [name, { shape, values }] of await readAll(from)) {
+    const isTower = name.startsWith(TOWER_PREFIX);
+    const stored = io.writable(
+      isTower ? name.slice(TOWER_PREFIX.length) : name,
+      shape,
+      Float32Array.from(values),
+      "F32",
+    );
+    (isTower ? tower : own).push(stored);
+  }
+  await io.writeSafetensors(join(to, "model.safetensors"), own);
+  await io.writeSafetensors(join(`${to}-clip`, "model.safetensors"), tower);
+}
 const evaluation = (answers: string, ...more: string[]) => [
   ...["eval", "med-moe", "--model-path", NAME, "--conv-mode", "stablelm", "--question-file", path("questions.json")],
   ...[
@@ -109,11 +136,29 @@ describe("models by their name on a hub", () => {
   );
 
   test(
+    "two processes at once: one fetches, the other waits; both are answered",
+    async () => {
+      hub.addFolder(path("stage3"), "twin");
+      hub.give = (request, response, bytes) => void setTimeout(() => ranged(request, response, bytes), 200);
+      const both = await Promise.all([0, 1].map(() => run(["info", "JsST/Med-MoE/twin"])));
+      expect(both[0].stdout).toBe(both[1].stdout);
+      expect(new Set(fetched()).size).toBe(fetched().length);
+      const here = join(cache, "JsST/Med-MoE", hub.commit, "twin");
+      for (const name of ["model.safetensors", "vision_tower/config.json"])
+        expect(readFileSync(join(here, name))).toEqual(readFileSync(path("stage3", name)));
+      expect(readdirSync(here).filter((name) => /\.(lock|part)$/.test(name))).toEqual([]);
+    },
+    TIMEOUT,
+  );
+
+  test(
     "eval: model and router, answers as those of the folders, the commit in its settings; again --offline",
     async () => {
       const router = ["--router", "JsST/Med-MoE/stablelm_router.pth"];
       const { stdout } = await run(evaluation("hub.jsonl", ...router, "--json", "-"));
       const { config } = JSON.parse(stdout);
+      // Of a hub the commit says what it is, whenever its files were fetched.
+      expect(JSON.parse(readFileSync(path("hub.jsonl.settings.json"), "utf8")).weights).toEqual({});
       expect(config).toMatchObject({
         model: `${NAME}@${hub.commit}`,
         router: `JsST/Med-MoE/stablelm_router.pth@${hub.commit}`,
@@ -133,6 +178,39 @@ describe("models by their name on a hub", () => {
       expect(await fails(evaluation("none.jsonl", "--router", "JsST/Med-MoE/phi_router.pth"))).toContain(
         "fc1.weight is [4, 40]; the mixtures of this model need [4, 32]",
       );
+    },
+    TIMEOUT,
+  );
+
+  test(
+    "a tower that config.json names on the hub and the model lacks comes along",
+    async () => {
+      await seeingByName(path("by-name"));
+      const listed = [...hub.listed];
+      hub.addFolder(path("by-name"), "by-name");
+      // The tower's repository is the same one here.
+      for (const name of ["config.json", "model.safetensors"]) hub.add(name, readFileSync(path("by-name-clip", name)));
+      const ask = (...more: string[]) => [
+        ...evaluation("tower.jsonl", "--model-path", "JsST/Med-MoE/by-name"),
+        ...more,
+      ];
+      const missing = await fails(ask("--offline"));
+      expect(missing).toContain("of a hub it is not in the cache");
+      await run(["info", "JsST/Med-MoE/by-name"]);
+      expect(await fails(ask("--offline"))).toContain(
+        "JsST/Med-MoE/by-name: its vision tower is JsST/Med-MoE, which cannot be had: JsST/Med-MoE@main: there is no such folder or file, and of a hub it is not in the cache",
+      );
+      const { stdout } = await run(ask("--json", "-"));
+      expect(JSON.parse(stdout).config.tower).toBe(`JsST/Med-MoE@${hub.commit}`);
+      const here = ["--model-path", path("stage3")];
+      await run(evaluation("tower-here.jsonl", ...here));
+      const texts = (file: string) =>
+        readFileSync(path(file), "utf8")
+          .trimEnd()
+          .split("\n")
+          .map((line) => JSON.parse(line).text);
+      expect(texts("tower.jsonl")).toEqual(texts("tower-here.jsonl"));
+      hub.listed = listed;
     },
     TIMEOUT,
   );

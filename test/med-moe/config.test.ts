@@ -67,6 +67,11 @@ describe("the published sizes", () => {
     expect(activated).toBe(2_779_632_640 + 16 * 52_441_600 + router);
   });
 
+  test("dropout that is not there", () =>
+    expect(() => parse({ ...read("stablelm/config.json"), hidden_dropout: 0.1 })).toThrow(
+      "hidden_dropout: dropout of the states is not supported: 0 is needed",
+    ));
+
   test("heads and rotary widths", () => {
     const [a, b] = [parse(published.stablelm).decoder, parse(published.phi).decoder];
     expect([a.rotaryWidth, a.eps, a.qkvBias]).toEqual([16, 1e-5, true]);

@@ -157,8 +157,14 @@ describe("the last checkpoint of a run", () => {
       trainRouter: true,
       lora: { targets: "all", r: 2, alpha: 4 },
     });
-    const { step, files } = await exportMedMoe(unfinished("moe"), path("moe-release"), { device, dtype: "F32" });
+    const { step, files, parameters } = await exportMedMoe(unfinished("moe"), path("moe-release"), {
+      device,
+      dtype: "F32",
+    });
     expect(step).toBe(steps);
+    // Those of the release: adapters are in their weights.
+    const values = [...(await readAll(path("moe-release"))).values()].map(({ values }) => values.length);
+    expect(parameters).toBe(values.reduce((a, b) => a + b, 0));
     expect(files).not.toContain("router.pth");
     expect(await readAll(path("moe-release"))).toEqual(await readAll(path("moe")));
     expect(json(join(path("moe-release"), "config.json"))).toEqual(json(join(path("moe"), "config.json")));
@@ -178,6 +184,33 @@ describe("the last checkpoint of a run", () => {
     for (const [name, tensor] of own) expect(tensor, name).toEqual(projector.get(name) ?? base.get(name));
     const named = exportMedMoe(path("align"), path("no"), { device, base: path("base") });
     await expect(named).rejects.toThrow("whose settings name its parts: leave base out.");
+  });
+
+  test("a tower that was trained, too, is written beside the model, whatever its name was", {
+    timeout: 60_000,
+  }, async () => {
+    cpSync(path("base"), path("hub-base"), { recursive: true });
+    const file = join(path("hub-base"), "config.json");
+    // Its sizes are read there; its weights are in the checkpoint.
+    const name = "openai/clip-vit-base-patch16";
+    const tower = join(path("hub-base"), name);
+    cpSync(join(path("base"), "vision_tower"), tower, { recursive: true });
+    writeFileSync(file, JSON.stringify({ ...json(file), mm_image_tower: name }));
+    const input = { ...common, stage: "instruct", model: path("hub-base") } as const;
+    await train("blind", input);
+    expect(json(join(path("blind"), "config.json")).mm_image_tower).toBe(name);
+    await train("seeing", { ...input, alsoTrain: ["tower"] });
+    await exportMedMoe(unfinished("seeing"), path("seeing-release"), { device, dtype: "F32" });
+    for (const name of ["seeing", "seeing-release"]) {
+      expect(json(join(path(name), "config.json")).mm_image_tower).toBe("./vision_tower");
+      const own = await readAll(join(path(name), "vision_tower"));
+      const before = await readAll(tower);
+      const weight = "vision_model.encoder.layers.0.mlp.fc1.weight";
+      expect(own.get(weight)).not.toEqual(before.get(weight));
+    }
+    const { network } = await loadMedMoe(path("seeing"), { device });
+    expect(network.config.vision.tower).toBe("./vision_tower");
+    network.dispose();
   });
 
   test("a router's run makes no model", async () => {

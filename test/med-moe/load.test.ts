@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -111,6 +111,19 @@ describe("what is published loads", () => {
     expect(unused).toEqual([]);
     const mixture = network.model.layers[0].mlp as nn.MixtureOfExperts;
     expect([mixture.shared, mixture.wg.bias]).toEqual([null, null]);
+  });
+
+  test("the old release with a router of its own: its bias counts", async () => {
+    const folder = copyOf("phi");
+    await rewrite(folder, (name) => (/meta_moe|wg\.bias/.test(name) ? null : name));
+    const router = join(folder, "router.pth");
+    const { network } = await load(folder, { router });
+    using _ = network;
+    const golden = await readAll(router);
+    const { wg, shared } = network.model.layers[0].mlp as nn.MixtureOfExperts;
+    expect(shared).toBe(null);
+    expect([...(await wg.bias!.data())]).toEqual([...Float32Array.from(golden.get("fc1.bias")!.values)]);
+    expect([...(await wg.weight.data())]).toEqual([...Float32Array.from(golden.get("fc1.weight")!.values)]);
   });
 
   test("a router and a projector of their own", async () => {
@@ -231,6 +244,10 @@ describe("where it comes from", () => {
     const again = await load(stage1, { tower, base });
     using other = again.network;
     expect(again.newProjector).toBe(false);
+    // The tower lies beside the language model, which names it.
+    cpSync(tower, join(base, "vision_tower"), { recursive: true });
+    const beside = await load(stage1, { base });
+    beside.network.dispose();
     expect([...(await other.mm_projector.image_spatial_proj[2].weight.data())]).toEqual([
       ...(await network.mm_projector.image_spatial_proj[2].weight.data()),
     ]);
@@ -267,6 +284,36 @@ describe("what is written", () => {
     expect(new Set(reader.names.map((n) => reader.get(n).dtype))).toEqual(new Set(["BF16"]));
     const json = JSON.parse(readFileSync(join(out, "config.json"), "utf8"));
     expect([json.torch_dtype, json.mm_image_tower]).toEqual(["bfloat16", name]);
+    expect(existsSync(join(out, "vision_tower"))).toBe(false);
+  });
+
+  test("another tower does not go by the hub's name of the one before", async () => {
+    const folder = copyOf("phi");
+    editJson(join(folder, "config.json"), (json) => ({ ...json, mm_image_tower: "openai/clip-vit-large-patch14-336" }));
+    const tower = join(folder, "another");
+    mkdirSync(tower);
+    cpSync(join(folder, "vision_tower/config.json"), join(tower, "config.json"));
+    const all = await readAll(join(fixtures, "phi"));
+    const own = [...all].flatMap(([name, { shape, values }]) =>
+      name.startsWith(TOWER_PREFIX)
+        ? [
+            io.writable(
+              name.slice(TOWER_PREFIX.length),
+              shape,
+              Float32Array.from(values, (v) => v / 2),
+              "F32",
+            ),
+          ]
+        : [],
+    );
+    await io.writeSafetensors(join(tower, "model.safetensors"), own);
+    const { network } = await load(folder, { tower });
+    using _ = network;
+    const out = join(scratch, "another-tower");
+    await saveMedMoe(network, out, { dtype: "F32" });
+    expect(JSON.parse(readFileSync(join(out, "config.json"), "utf8")).mm_image_tower).toBe("./vision_tower");
+    expect(await readAll(join(out, "vision_tower"))).toEqual(await readAll(tower));
+    expect(await logitsOf(out)).toEqual(await logitsOf(folder, { tower }));
   });
 
   test("a router, as PyTorch has it", async () => {
@@ -281,6 +328,33 @@ describe("what is written", () => {
 });
 
 describe("refused", () => {
+  test("two experts of a token where a mixture has one", async () => {
+    const folder = copyOf("stablelm");
+    editJson(join(folder, "config.json"), (json) => ({ ...json, moe: { ...json.moe, num_experts: [1, 4] } }));
+    await expect(load(folder, { topK: 2 })).rejects.toThrow(OptionError);
+    await expect(load(folder, { topK: 2 })).rejects.toThrow(
+      "topK is 2, but a mixture of this model has 1 expert: leave topK out.",
+    );
+  });
+
+  test("a file that is no router", async () => {
+    const folder = copyOf("stablelm");
+    const file = join(folder, "half.safetensors");
+    await io.writeSafetensors(file, [io.writable("fc1.weight", [4, 32], new Float32Array(128), "F32")]);
+    await expect(load(folder, { router: file })).rejects.toThrow(
+      `${file}: it is no router: it needs fc1.weight [experts, width] and fc1.bias [experts], and has fc1.weight. Give the router.pth`,
+    );
+  });
+
+  test("a tower in the checkpoint whose sizes nobody tells", async () => {
+    const folder = copyOf("phi");
+    rmSync(join(folder, "vision_tower"), { recursive: true });
+    editJson(join(folder, "config.json"), ({ mm_hidden_size: _, ...json }) => json);
+    await expect(load(folder)).rejects.toThrow(
+      /no config\.json tells the sizes of its vision tower \(there is none at \.\/vision_tower\), which is not CLIP ViT-L\/14-336: patch_embedding\.weight is \[24, 3, \d+, \d+\], not \[1024, 3, 14, 14\]\. Give the folder of that tower/,
+    );
+  });
+
   test("missing shards, all of them named", async () => {
     const folder = copyOf("phi");
     rmSync(join(folder, "model-00002-of-00002.safetensors"));

@@ -1,6 +1,7 @@
 /** The flags that name a Med-MoE model and the parts of it that lie in other places. */
 import type { Command } from "commander";
-import type { FoundModel } from "../../../models/index.js";
+import { FileError } from "../../../bindings/platform/file-error.js";
+import { type FoundModel, missingTower } from "../../../models/index.js";
 import { Interruption } from "../terminal/interruption.js";
 import { addHubOptions, type HubOptions, modelTitle, resolveModel } from "./model-path.js";
 
@@ -15,7 +16,7 @@ export const addMedMoeParts = (command: Command): Command =>
   addHubOptions(
     command
       .option("--model-base <model>", "the language model that a folder of stage align was trained for")
-      .option("--tower <model>", "CLIP tower (default: the folder that the model's config.json names)")
+      .option("--tower <model>", "CLIP tower (default: what the model holds, else what its config.json names)")
       .option("--projector <model>", "mm_projector.bin or its folder, instead of the checkpoint's projector")
       .option("--router <file>", "router.pth, instead of the checkpoint's routers"),
   );
@@ -33,14 +34,26 @@ export interface MedMoePlaces {
   readonly title: string;
 }
 
-/** Where the model and its parts are; what is on a hub is fetched first. */
+/** Where the model and its parts are; what is on a hub is fetched first, also the tower that its config.json names and it lacks. */
 export async function medMoePlaces(model: string, options: MedMoeModelOptions): Promise<MedMoePlaces> {
   using interruption = new Interruption("waiting for the network");
   const { modelBase: base, tower, projector, router } = options;
   const found = await resolveModel(model, options, interruption);
   const parts: [keyof Parts, FoundModel][] = [];
-  for (const [part, name] of Object.entries({ base, tower, projector, router }))
-    if (name !== undefined) parts.push([part as keyof Parts, await resolveModel(name, options, interruption)]);
+  const add = async (part: string, name: string | undefined) => {
+    if (name === undefined) return undefined;
+    const located = await resolveModel(name, options, interruption);
+    parts.push([part as keyof Parts, located]);
+    return located.path;
+  };
+  for (const [part, name] of Object.entries({ tower, projector, router })) await add(part, name);
+  const baseFolder = await add("base", base);
+  const missing = tower === undefined ? await missingTower(found.path, baseFolder) : null;
+  if (missing !== null)
+    await add("tower", missing).catch((cause) => {
+      if (!(cause instanceof FileError)) throw cause;
+      throw new FileError(model, `its vision tower is ${missing}, which cannot be had: ${cause.message}`, { cause });
+    });
   const each = (of: (found: FoundModel) => string): Parts =>
     Object.fromEntries(parts.map(([part, found]) => [part, of(found)]));
   return {
