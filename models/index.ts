@@ -162,6 +162,7 @@ export {
   type State as TrainState,
   type Validation,
 } from "./miss/train-state.js";
+export { type ModelFamily, modelFamily } from "./model-family.js";
 export type { Split } from "./text/byte-bpe.js";
 export type { Message } from "./text/message.js";
 export type { TextTokenizer } from "./text/text-tokenizer.js";

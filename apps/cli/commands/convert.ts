@@ -1,8 +1,8 @@
 import { copyFile, mkdir, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { isAbsolute, join, relative, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { io, type QuantizedFormat } from "../../../engine/index.js";
-import { isQuantizable } from "../../../models/index.js";
+import { isQuantizable, RUN_FILE, readMedMoeConfig } from "../../../models/index.js";
 import { addCommonOptions, type CommonOptions, openChosenDevice } from "../options/common-options.js";
 import { addHubOptions, type HubOptions, MODEL_NAMES, resolveModel } from "../options/model-path.js";
 import { UsageError } from "../terminal/exit.js";
@@ -46,8 +46,13 @@ async function run(named: string, options: Options): Promise<void> {
     throw new UsageError(`--out ${out} holds a model already. Remove it, or write elsewhere.`);
   using interruption = new Interruption("waiting for the network");
   const { path: folder, name } = await resolveModel(named, options, interruption);
+  const { vision } = await readMedMoeConfig(folder);
   await using reader = await io.openCheckpoint(folder);
   const format = typeof bits === "number" ? ({ bits, group: Number(options.group) } as QuantizedFormat) : null;
+  if (format && !reader.names.some((tensor) => isQuantizable(reader.get(tensor), format.group)))
+    throw new UsageError(
+      `${name} has no weight that becomes ${to} in groups of ${format.group}: its products have other inputs.`,
+    );
   const device = format && (await openChosenDevice(options));
   try {
     const files = await io.convertCheckpoint(reader, out, {
@@ -55,7 +60,7 @@ async function run(named: string, options: Options): Promise<void> {
       ...(format && device && { device, quantizable: (tensor) => isQuantizable(tensor, format.group) }),
       onTensor: tensorProgress("converted"),
     });
-    const copied = await copyOthers(folder, out);
+    const copied = await copyOthers(folder, out, vision.tower);
     await using written = await io.openCheckpoint(out);
     const size = written.names.reduce((sum, name) => sum + written.get(name).byteLength, 0);
     say(options, `${out}: ${to}, ${bytes(size)} of weights`);
@@ -72,18 +77,23 @@ async function run(named: string, options: Options): Promise<void> {
   }
 }
 
-/** Settings, tokenizer, tower: what is no weight of the model itself. */
-async function copyOthers(from: string, to: string, inside = ""): Promise<string[]> {
-  const copied: string[] = [];
-  for (const entry of await readdir(join(from, inside), { withFileTypes: true })) {
-    const name = join(inside, entry.name);
-    if (entry.isDirectory()) {
-      await mkdir(join(to, name), { recursive: true });
-      copied.push(...(await copyOthers(from, to, name)));
-    } else if (inside !== "" || !/\.(safetensors|bin|pth?)$|\.index\.json$/.test(name)) {
-      await copyFile(join(from, name), join(to, name));
-      copied.push(name);
-    }
-  }
-  return copied;
+/** Settings, tokenizer, the tower beside it: what is no weight of the model itself, and nothing of its training. */
+async function copyOthers(from: string, to: string, tower: string | null): Promise<string[]> {
+  const files = (folder: string) =>
+    readdir(folder, { withFileTypes: true }).then((all) => all.filter((e) => !e.isDirectory()));
+  const own = (await files(from))
+    .map(({ name }) => name)
+    .filter((name) => !isWeights(name) && !TRAINING.includes(name));
+  const beside = tower === null ? "" : relative(from, resolve(from, tower));
+  const isBeside =
+    beside !== "" && !beside.startsWith("..") && !isAbsolute(beside) && (await exists(join(from, beside)));
+  const ofTower = isBeside ? (await files(join(from, beside))).map(({ name }) => join(beside, name)) : [];
+  if (isBeside) await mkdir(join(to, beside), { recursive: true });
+  for (const name of [...own, ...ofTower]) await copyFile(join(from, name), join(to, name));
+  return [...own, ...ofTower];
 }
+
+const isWeights = (name: string) => /\.(safetensors|bin|pth?)$|\.index\.json$/.test(name);
+
+/** What a run leaves beside its model. */
+const TRAINING = [RUN_FILE, "trainer_state.json"];

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { io } from "../../../engine/index.js";
-import { describeMedMoe, readModelFolder } from "../../../models/index.js";
+import { describeMedMoe, modelFamily, readModelFolder } from "../../../models/index.js";
 import { addCommonOptions, type CommonOptions } from "../options/common-options.js";
 import { addHubOptions, type HubOptions, MODEL_NAMES, resolveModel } from "../options/model-path.js";
 import { bytes, count } from "../terminal/format.js";
@@ -84,21 +84,20 @@ async function run(named: string, options: CommonOptions & HubOptions): Promise<
 
 /** What config.json says, where it is that of a model of ours. */
 async function describe(folder: string, names: readonly string[]): Promise<{ text: string; json: object } | null> {
-  return (await describeMiss(folder)) ?? (await describeMixture(folder, names));
+  const file = `${folder}/config.json`;
+  const family = modelFamily(io.parseJson(await io.readText(file, "It says what the model is"), file));
+  if (family === null) return null;
+  return family === "miss" ? describeMiss(folder) : describeMixture(folder, names);
 }
 
 async function describeMiss(folder: string) {
-  const found = await readModelFolder(folder).catch(() => null);
-  if (!found) return null;
-  const { config, scaling, answering } = found;
+  const { config, scaling, answering } = await readModelFolder(folder);
   const text = `model: ${JSON.stringify(config)}\nimage scaling: ${scaling}; answers: ${answering.method}`;
   return { text, json: { config, scaling, answering } };
 }
 
 async function describeMixture(folder: string, names: readonly string[]) {
-  const found = await describeMedMoe(folder, names).catch(() => null);
-  if (!found) return null;
-  const { config, reached, form, count: counted } = found;
+  const { config, reached, form, count: counted } = await describeMedMoe(folder, names);
   const { moe } = config;
   const mixtures =
     moe &&
