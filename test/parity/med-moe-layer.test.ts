@@ -6,16 +6,14 @@ import {
   gradients,
   mul,
   nn,
-  reshape,
   scale,
   scope,
   silu,
-  slice,
-  softmax,
   sum,
   type Tensor,
 } from "../../engine/index.js";
 import { listPlaces } from "../../kernels/top-k-routing/lists.js";
+import { ResidualMixture } from "../../models/med-moe/mixture.js";
 import { expectClose } from "../support/compare.js";
 import { tryOpen } from "../support/devices.js";
 import { type LayerCase, manifest, readFixture } from "../support/med-moe.js";
@@ -71,7 +69,6 @@ class Gelu extends nn.Module {
 
 class Layer extends nn.Module {
   readonly moe: nn.MixtureOfExperts;
-  readonly coefficient: nn.Linear | null;
 
   constructor(init: nn.Initializer, { expert, k, capacity_factor: factor, drop_tokens, meta, residual }: LayerCase) {
     super();
@@ -79,24 +76,18 @@ class Layer extends nn.Module {
     const { deepSpeedTop1, deepSpeedTop2 } = nn.moePresets;
     const gate = { ...sizes, factor, evalFactor: factor, minimum: 0 };
     const options = k === 1 ? deepSpeedTop1({ ...gate, drop: drop_tokens }) : deepSpeedTop2(gate);
-    this.moe = new nn.MixtureOfExperts(init, {
+    const Mixture = residual ? ResidualMixture : nn.MixtureOfExperts;
+    this.moe = new Mixture(init, {
       ...options,
       activation: expert === "swiglu" ? "swiglu" : "geluTanh",
       bias: expert === "gelu",
       router: { ...options.router, bias: true },
       shared: meta ? (expert === "swiglu" ? new SwiGlu(init) : new Gelu(init)) : null,
     });
-    this.coefficient = residual ? new nn.Linear(init, WIDTH, 2) : null;
   }
 
-  forward(x: Tensor, noise: Tensor | null): { y: Tensor; routed: nn.MoeOutput["routed"]; experts: Tensor } {
-    const out = this.moe.forward(x, { noise });
-    if (!this.coefficient) return out;
-    const c = softmax(this.coefficient.forward(x));
-    const meta = (this.moe.shared as nn.Layer).forward(x);
-    const column = (i: number) => slice(c, { dim: -1, start: i, length: 1 });
-    const mixed = add(mul(reshape(out.experts, x.shape), column(0)), mul(meta, column(1)));
-    return { ...out, y: add(mixed, meta) };
+  forward(x: Tensor, noise: Tensor | null): nn.MoeOutput {
+    return this.moe.forward(x, { noise });
   }
 }
 
@@ -110,7 +101,13 @@ function storedNames(path: string, expert: LayerCase["expert"]): string[] {
     "moe.experts.downBias": ["fc2.bias"],
   };
   const parts = stacks[path];
-  if (!parts) return [path.replace("moe.wg.", "deepspeed_moe.gate.wg.").replace("moe.shared.", "meta_moe.")];
+  if (!parts)
+    return [
+      path
+        .replace("moe.wg.", "deepspeed_moe.gate.wg.")
+        .replace("moe.shared.", "meta_moe.")
+        .replace("moe.coefficient.", "coefficient."),
+    ];
   return Array.from({ length: EXPERTS }, (_, e) =>
     parts.map((part) => `deepspeed_moe.experts.deepspeed_experts.${e}.${part}`),
   ).flat();
