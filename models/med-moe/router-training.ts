@@ -1,7 +1,7 @@
 import { autocast, crossEntropy, io, nn, noGrad, optim, scope, type Tensor, tensor } from "../../engine/index.js";
 import type { Conversation } from "../data/conversation-form.js";
 import { order } from "../data/order.js";
-import { refuse } from "../data/problem.js";
+import { refuseProblems } from "../data/problem.js";
 import { writeJson } from "../files/write.js";
 import { IMAGE } from "../text/message.js";
 import type { TextTokenizer } from "../text/text-tokenizer.js";
@@ -82,7 +82,7 @@ export async function trainRouter(
     const template = templateNamed(config.template ?? network.config.family);
     const { maxLength } = config;
     const promptOf = (conversation: Conversation) => questionPrompt(conversation, template);
-    refuse(longConversations(all, promptOf, { tokenizer, maxLength, network }), dataName(config.data));
+    refuseProblems(longConversations(all, promptOf, { tokenizer, maxLength, network }), dataName(config.data));
     if (saved) {
       const text = otherArithmetic(saved.state, device, stateFile(out));
       if (text) onEvent?.({ type: "warning", text });

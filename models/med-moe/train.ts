@@ -1,6 +1,6 @@
 import { platform } from "#platform";
 import { io, nn, OptionError } from "../../engine/index.js";
-import { refuse } from "../data/problem.js";
+import { refuseProblems } from "../data/problem.js";
 import { sameConversations } from "../data/unchanged.js";
 import { writeText } from "../files/write.js";
 import { applyLora } from "../peft/lora.js";
@@ -113,7 +113,7 @@ async function tune(
     const images = new SquareImages(network.image_tower.config.imageSize, config.pad);
     const { maxLength, seed } = config;
     const reading = { template, tokenizer, images, maxLength, seed };
-    refuse(untrainable([...splits.train, ...splits.validation], reading, network), dataName(config.data));
+    refuseProblems(untrainable([...splits.train, ...splits.validation], reading, network), dataName(config.data));
     if (!saved) await writeRunFile(out, config);
     const run = new MedMoeRun(config, options, splits, network, reading);
     try {
