@@ -221,6 +221,17 @@ const experts: Readonly<{ [A in ExpertActivation]: (x: Tensor) => Tensor }> = {
   reglu: gated(relu),
 };
 
+/** σ / Σ σ of a row; softmax, which that tends to, where all σ are 0 even in float64. */
+function shares(logits: Tensor, sigmoids: Tensor, host: Host): Tensor {
+  const [T, E] = logits.shape;
+  const { values } = host.logits;
+  const none = Array.from({ length: T }, (_, t) =>
+    Array.from({ length: E }, (_, e) => Math.exp(values[t * E + e])).every((p) => p === 0) ? 1 : 0,
+  );
+  const mask = tensor(Float32Array.from(none), { device: logits.device, shape: [T, 1] });
+  return add(div(sigmoids, add(sum(sigmoids, rows), mask)), mul(softmax(logits), mask));
+}
+
 /** The choice is made on the host, from the formula; those of cases with capacities, groups and noise are not. */
 function topKRouting({ logits }: Inputs, options: Options, host: Host): readonly Tensor[] {
   const {
@@ -248,7 +259,7 @@ function topKRouting({ logits }: Inputs, options: Options, host: Host): readonly
   const picked = gather(raw, 1, index);
   const p = score === "topKSoftmax" ? softmax(picked) : picked;
   const even = normalize ? div(p, maximum(sum(p, rows), epsilon)) : p;
-  const spread = score === "sigmoid" ? div(raw, sum(raw, rows)) : softmax(logits);
+  const spread = score === "sigmoid" ? shares(logits, raw, host) : softmax(logits);
   const sums = sum(spread, { dim: 0 });
   const counts = new Float32Array(E);
   for (const experts of chosen) for (const e of countFirst ? experts.slice(0, 1) : experts) counts[e]++;
