@@ -17,7 +17,9 @@ export interface Memory {
 export interface FileRange {
   /** The operating system's. */
   readonly descriptor: number;
+  /** Where they begin in it. */
   readonly offset: number;
+  /** How many. */
   readonly bytes: number;
 }
 
