@@ -59,9 +59,13 @@ export async function initMedMoe(
 const fillOf = (name: string, std: number): RandomTensor["fill"] =>
   /bias$/.test(name) ? { value: 0 } : /(norm|layernorm|layrnorm)\d?\.weight$/.test(name) ? { value: 1 } : { std };
 
-/** Weights of a checkpoint that `convert` makes integers of: those of the language model's products. */
+/**
+ * Weights of a checkpoint that `convert` makes integers of: those of the language model's products. An expert's products are
+ * integers together, as `nn.quantize` has them: its width and its hidden width are both whole groups, or it stays.
+ */
 export const isQuantizable = ({ name, shape }: io.StoredTensor, group: number): boolean =>
   /^(model\.layers\.\d+\..*|lm_head)\.weight$/.test(name) &&
   !/\.gate\.wg\.weight$|\.coefficient\.weight$/.test(name) &&
   shape.length === 2 &&
-  shape[1] % group === 0;
+  shape[1] % group === 0 &&
+  (shape[0] % group === 0 || !/experts\.\d+\./.test(name));

@@ -1,7 +1,8 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { presets } from "../../models/index.js";
+import { openDevice } from "../../engine/index.js";
+import { MedMoe, presets } from "../../models/index.js";
 import { speakingModel } from "../med-moe/support.js";
 import { consilium, goldenFolder, temporaryFolder } from "./support.js";
 
@@ -31,6 +32,27 @@ test("takes settings, tokenizer and tower along, and nothing of a training", asy
   expect(readFileSync(path("int8/vision_tower/config.json"))).toEqual(
     readFileSync(path("model/vision_tower/config.json")),
   );
+});
+
+test("experts whose hidden width is no whole number of groups stay as they are, all of their products", async () => {
+  const made = await consilium(["init", "med-moe", "--backbone", "tiny", "--out", path("tiny"), ...HERE]);
+  expect(made.code, made.stderr).toBe(0);
+  const { code, stderr } = await consilium([
+    "convert",
+    path("tiny"),
+    "--to",
+    "int4",
+    "--out",
+    path("tiny-int4"),
+    ...HERE,
+  ]);
+  expect(code, stderr).toBe(0);
+  await using device = await openDevice("reference");
+  using model = await MedMoe.load(path("tiny-int4"), { device });
+  const of = (part: RegExp) =>
+    new Set([...model.network.namedParameters()].filter(([name]) => part.test(name)).map(([, p]) => p.dtype));
+  expect(of(/experts\.(up|down)$/)).toEqual(new Set(["f32"]));
+  expect([...of(/q_proj/)]).toContain("u32");
 });
 
 test("a MISS model is refused, and so is one that nothing becomes integers of", async () => {

@@ -165,6 +165,10 @@ async function prepare(out: string, resume: boolean): Promise<boolean> {
     );
     return true;
   }
+  if (finished)
+    process.stderr.write(
+      `${out} held a finished demo: starting anew in its place. --resume would have measured it again, another --out kept it.\n`,
+    );
   for (const folder of folders) await rm(folder, { recursive: true });
   return false;
 }
