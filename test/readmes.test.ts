@@ -18,10 +18,11 @@ const FOLDERS = [
   "scripts",
   "test",
 ];
+/** Without what is installed or made. */
 const inside = FOLDERS.flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
     .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
-    .filter((name) => !name.includes("node_modules")),
+    .filter((name) => !name.includes("node_modules") && !name.startsWith("docs/api/")),
 );
 const fileNames = new Set(inside.map((name) => name.slice(name.lastIndexOf("/") + 1)));
 const texts = [...readdirSync(root), ...inside].filter((name) => name.endsWith(".md") && name !== "CHANGELOG.md");
