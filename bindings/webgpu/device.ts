@@ -20,6 +20,7 @@ import { Profile } from "./profile.js";
 import { type Program, Programs } from "./program.js";
 import { Readback } from "./readback.js";
 import { WebGpuRecording } from "./recording.js";
+import { resting } from "./rest.js";
 import { Scratch } from "./scratch.js";
 import { Uploads } from "./uploads.js";
 
@@ -215,7 +216,8 @@ class WebGpuBinding implements Binding {
 
   /** `work`, unless the device is lost; then any error that the implementation reported meanwhile. */
   async #settled<R>(work: Promise<R>): Promise<R> {
-    const [result] = await Promise.allSettled([this.#faults.guard(work)]);
+    const guarded = this.#faults.guard(work);
+    const [result] = await Promise.allSettled([this.limits.software ? resting(guarded) : guarded]);
     await this.#faults.settle();
     if (result.status === "rejected") throw result.reason;
     return result.value;
