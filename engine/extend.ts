@@ -14,6 +14,8 @@ export {
   type CpuLaunch,
   type CpuLaunches,
   type CudaLaunch,
+  type CudaLaunches,
+  type CudaLimits,
   type Cut,
   ceilDiv,
   type DType,

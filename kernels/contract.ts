@@ -168,16 +168,30 @@ export interface WgslLaunch<P extends Params> {
   readonly buffers?: readonly string[];
 }
 
-/** One launch of a CUDA kernel. */
+/** What a CUDA launch may choose by. Filled in from the GPU. */
+export interface CudaLimits {
+  /** Compute capability: 80, 90. */
+  readonly capability: number;
+  /** How many blocks can run side by side at least. */
+  readonly multiprocessors: number;
+  /** Bytes of shared memory that one block may ask for. */
+  readonly maxSharedBytes: number;
+  /** Whether products of f32 may round their operands to tf32 (10 bits of mantissa) for the tensor cores. Off unless asked for. */
+  readonly tf32: boolean;
+}
+
+/** One launch of a CUDA kernel, `extern "C" __global__` of the name `<symbol>_<value dtype>` in the pass's .cu file. */
 export interface CudaLaunch<P extends Params> {
   /** Its name without the storage type. */
   readonly symbol: string;
-  /** Blocks in x, y, z; an empty grid is skipped. */
-  grid(params: ParamValues<P>): readonly [number, number, number];
+  /** Storage types that it is there for. Default: all of the pass's. */
+  readonly dtypes?: readonly FloatDType[];
+  /** Blocks in x, y, z; an empty grid is skipped: one of another of the pass's launches, which is for this call. */
+  grid(params: ParamValues<P>, limits: CudaLimits, dtype: FloatDType): readonly [number, number, number];
   /** Threads of a block in x, y, z. */
-  block(params: ParamValues<P>): readonly [number, number, number];
+  block(params: ParamValues<P>, limits: CudaLimits, dtype: FloatDType): readonly [number, number, number];
   /** Dynamic shared memory of a block. Default 0. */
-  sharedBytes?(params: ParamValues<P>): number;
+  sharedBytes?(params: ParamValues<P>, limits: CudaLimits, dtype: FloatDType): number;
 }
 
 /** How one device carries out a pass. Scratch is memory that only its launches share; it follows the last buffer. */
@@ -194,6 +208,14 @@ export interface Launches<P extends Params, L> {
 export interface WgslLaunches<P extends Params> extends Omit<Launches<P, WgslLaunch<P>>, "scratchBytes"> {
   /** Size of the scratch memory. Default 0: none. */
   scratchBytes?(params: ParamValues<P>, limits: GpuLimits): number;
+}
+
+/** How cuda carries out a pass. Its scratch may depend on the GPU. */
+export interface CudaLaunches<P extends Params> extends Omit<Launches<P, CudaLaunch<P>>, "scratchBytes"> {
+  /** Size of the scratch memory, which every launch of the pass takes behind its buffers. Absent: none, and no argument for it. */
+  scratchBytes?(params: ParamValues<P>, limits: CudaLimits, dtype: FloatDType): number;
+  /** The compiled kernels, for a pass outside this package: the path of a fatbin or cubin, or a file URL, as a string too. */
+  readonly library?: string | URL;
 }
 
 /** How the cpu device carries out a pass. */
@@ -220,7 +242,7 @@ export interface PassSpec<B extends Buffers, P extends Params> {
   /** Absent where webgpu has no kernel for it. */
   readonly webgpu?: WgslLaunches<P>;
   /** Absent where cuda has no kernel for it. */
-  readonly cuda?: Launches<P, CudaLaunch<P>>;
+  readonly cuda?: CudaLaunches<P>;
 }
 
 /** A declared pass: what `run` takes. */
