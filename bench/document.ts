@@ -44,7 +44,8 @@ export const BenchRow = z.strictObject({
   /** The case's name in its table. */
   name: z.string(),
   device: z.string(),
-  dtype: z.literal("f32"),
+  /** Storage type of inputs and results. */
+  dtype: z.enum(["f32", "bf16", "f16"]),
   /** In the form that `--shapes` takes. */
   shape: z.string(),
   threads: z.int().positive(),
@@ -88,6 +89,8 @@ export const Environment = z.strictObject({
   /** Averages over 1, 5 and 15 minutes. */
   load: z.strictObject({ before: z.array(z.number()), after: z.array(z.number()) }),
   device: z.string(),
+  /** Of an NVIDIA GPU, as nvidia-smi tells before and after: driver, clocks, power, temperature. */
+  gpu: z.strictObject({ before: z.string(), after: z.string() }).optional(),
   /** Instruction set of the cpu device. */
   simd: z.string().nullable(),
   /** Version of each peer asked for, or why it is missing. */

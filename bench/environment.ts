@@ -22,6 +22,7 @@ export function environment(
   threads: number,
   loadBefore: readonly number[],
   peers: Readonly<Record<string, string>>,
+  gpuBefore?: string,
 ): Environment {
   const { CONSILIUM_SIMD, NODE_OPTIONS } = process.env;
   return {
@@ -42,9 +43,21 @@ export function environment(
     },
     load: { before: [...loadBefore], after: os.loadavg() },
     device: device.description,
+    ...(gpuBefore && { gpu: { before: gpuBefore, after: gpuState() } }),
     simd: device.name === "cpu" ? platform.native().target : null,
     peers: { ...peers },
   };
+}
+
+/** What nvidia-smi tells of the GPUs: times on one carry its clocks. Empty where there is none. */
+export function gpuState(): string {
+  const query = "name,driver_version,clocks.sm,clocks.mem,clocks.max.sm,power.draw,power.limit,temperature.gpu";
+  try {
+    const args = [`--query-gpu=${query}`, "--format=csv,noheader"];
+    return execFileSync("nvidia-smi", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  } catch {
+    return "";
+  }
 }
 
 function commit(): string | null {

@@ -1,4 +1,5 @@
 import type { Device } from "../engine/index.js";
+import type { FloatDType } from "../kernels/contract.js";
 import { differenceOf } from "./agreement.js";
 import { detailsOf } from "./details.js";
 import type { BenchRow } from "./document.js";
@@ -6,15 +7,28 @@ import { blank, type CheckedCase, peerResult, timing } from "./results.js";
 import { fastest, interleave } from "./rounds.js";
 import type { OpenedPeer, PeerCase, Prepared, Task } from "./task.js";
 
+/** How all rows of a document are measured; `seconds` are for this one. */
+interface Conditions {
+  readonly threads: number;
+  /** Default f32. */
+  readonly dtype?: FloatDType;
+  readonly seconds: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Of one implementation in 16 bits: operands and results are rounded, sums are not. */
+const ROUNDING: Readonly<Record<FloatDType, number>> = { f32: 0, bf16: 2 ** -6, f16: 2 ** -9 };
+
 /** One row: peers that compute what ours computes, timed in turn with it. Runs in Node and in a page. */
 export async function measure(
   task: Task,
   device: Device,
   peers: readonly OpenedPeer[],
-  { threads, seconds, signal }: { threads: number; seconds: number; signal?: AbortSignal },
+  { threads, dtype = "f32", seconds, signal }: Conditions,
 ): Promise<BenchRow> {
-  const ours = await task.prepare(device);
-  const { cases, blanks } = await prepared(task, ours, peers);
+  const ours = await task.prepare(device, dtype);
+  const tolerance = 2 * Math.max(task.tolerance, ROUNDING[dtype]);
+  const { cases, blanks } = await prepared(task, ours, peers, tolerance);
   try {
     await device.finish();
     device.pool.resetPeak();
@@ -29,7 +43,7 @@ export async function measure(
     const { peak } = device.memory();
     const call = await detailsOf(device, ours.contender, own.calls);
     return {
-      ...{ suite, op, pass, name, device: device.name, dtype: "f32", shape, threads },
+      ...{ suite, op, pass, name, device: device.name, dtype, shape, threads },
       ...timing(own),
       ...{ flops, bytes, peakBytes: peak, call, peers: found },
     };
@@ -66,7 +80,7 @@ async function chosen(
 }
 
 /** Peers that compute what we compute; the others with their reasons. */
-async function prepared(task: Task, ours: Prepared, peers: readonly OpenedPeer[]) {
+async function prepared(task: Task, ours: Prepared, peers: readonly OpenedPeer[], tolerance: number) {
   const cases: CheckedCase[] = [];
   const blanks = new Map<string, string>();
   if (peers.every(({ peer }) => peer === null)) {
@@ -81,7 +95,7 @@ async function prepared(task: Task, ours: Prepared, peers: readonly OpenedPeer[]
       continue;
     }
     try {
-      const { found, difference } = await chosen(await peer.prepare(task, inputs), results, 2 * task.tolerance);
+      const { found, difference } = await chosen(await peer.prepare(task, inputs), results, tolerance);
       cases.push({ name, peer, found, difference });
     } catch (error) {
       blanks.set(name, (error as Error).message);

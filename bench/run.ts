@@ -1,8 +1,9 @@
 import { loadavg } from "node:os";
-import { type Device, openDevice } from "../engine/index.js";
+import { type Device, type DeviceName, OptionError, openDevice } from "../engine/index.js";
+import type { FloatDType } from "../kernels/contract.js";
 import { openPeers } from "./contenders/index.js";
 import type { BenchDocument, BenchRow } from "./document.js";
-import { environment } from "./environment.js";
+import { environment, gpuState } from "./environment.js";
 import { measure } from "./measure.js";
 import { tasksOf } from "./suites/index.js";
 import type { Suite } from "./suites/names.js";
@@ -18,7 +19,9 @@ export interface BenchOptions {
   readonly peers: readonly string[];
   /** For all rows together; every row gets at least five rounds. */
   readonly budgetSeconds: number;
-  readonly device: "cpu" | "webgpu" | "reference";
+  readonly device: DeviceName;
+  /** Storage type of inputs and results. Default f32. */
+  readonly dtype?: FloatDType;
   /** Bytes; the device's own default where absent. */
   readonly memoryBudget?: number;
   onProgress?(text: string): void;
@@ -31,20 +34,23 @@ export interface BenchOptions {
  * computes something else is a blank with a reason. Throws OptionError for unknown peers and shapes.
  */
 export async function runBench(suite: Suite, options: BenchOptions): Promise<BenchDocument> {
-  const { threads, onProgress, signal } = options;
+  const { threads, dtype = "f32", onProgress, signal } = options;
   const tasks = tasksOf(suite, options.shapes);
-  const peers = await openPeers(options.peers, { threads, device: options.device });
+  const fixed = tasks.find(({ dtypes }) => dtype !== "f32" && !dtypes?.includes(dtype));
+  if (fixed) throw new OptionError(`bench ${fixed.suite}: its rows are in f32 alone, not in ${dtype}.`);
+  const peers = await openPeers(options.peers, { threads, device: options.device, dtype });
   let device: Device | null = null;
   try {
     device = await openDevice(options.device, { threads, memoryBudget: options.memoryBudget });
     const loadBefore = loadavg();
+    const gpuBefore = options.device === "cuda" ? gpuState() : undefined;
     const deadline = performance.now() + 1000 * options.budgetSeconds;
     const rows: BenchRow[] = [];
     for (const [i, task] of tasks.entries()) {
       onProgress?.(`${i + 1}/${tasks.length} ${task.op} ${task.pass} ${task.shape}`);
       const share = Math.max(0, deadline - performance.now()) / 1000 / (tasks.length - i);
       try {
-        rows.push(await measure(task, device, peers, { threads, seconds: share, signal }));
+        rows.push(await measure(task, device, peers, { threads, dtype, seconds: share, signal }));
       } catch (error) {
         // Ctrl-C reaches the processes of peers, too, whose failures mean nothing then.
         if (!signal?.aborted) throw error;
@@ -52,7 +58,7 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
       if (signal?.aborted) break;
     }
     const versions = Object.fromEntries(peers.map(({ name, peer, reason }) => [name, peer?.version ?? reason]));
-    return { version: 1, environment: environment(device, threads, loadBefore, versions), rows };
+    return { version: 1, environment: environment(device, threads, loadBefore, versions, gpuBefore), rows };
   } finally {
     device?.close();
     for (const { peer } of peers) await peer?.close();

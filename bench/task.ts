@@ -1,4 +1,5 @@
 import type { Device } from "../engine/index.js";
+import type { FloatDType } from "../kernels/contract.js";
 import type { BenchRow } from "./document.js";
 
 /** An array on the host, as the engine and every peer receive it. */
@@ -52,7 +53,9 @@ export interface Task {
   readonly tolerance: number;
   /** Calls of a piece, where the task says it; otherwise as many as fill some milliseconds. */
   readonly calls?: number;
-  prepare(device: Device): Promise<Prepared>;
+  /** Storage types beside f32 that it can be computed in. */
+  readonly dtypes?: readonly FloatDType[];
+  prepare(device: Device, dtype?: FloatDType): Promise<Prepared>;
 }
 
 export interface PeerCase {

@@ -1,11 +1,12 @@
 import { walk } from "../../engine/autograd/tape.js";
 import type { Op } from "../../engine/dispatch/define-op.js";
 import { type Device, noGrad, scope, type Tensor, tensor } from "../../engine/index.js";
+import type { FloatDType } from "../../kernels/contract.js";
 import { taking } from "../clock.js";
 import type { EngineContender, HostTensor, HostTensors, Prepared } from "../task.js";
 
-export function upload(device: Device, { shape, values }: HostTensor): Tensor {
-  return tensor(values, { device, shape, dtype: values instanceof Int32Array ? "i32" : "f32" });
+export function upload(device: Device, { shape, values }: HostTensor, dtype: FloatDType = "f32"): Tensor {
+  return tensor(values, { device, shape, dtype: values instanceof Int32Array ? "i32" : dtype });
 }
 
 /** Times a function that enqueues `calls` calls: the clock stops when the device has run them all. */
@@ -59,8 +60,13 @@ export function prepared(
 }
 
 /** One op of the engine. */
-export function prepareOp(device: Device, { op, options, trained }: OpCall, inputs: HostTensors): Prepared {
-  const tensors = Object.fromEntries(Object.entries(inputs).map(([name, host]) => [name, upload(device, host)]));
+export function prepareOp(
+  device: Device,
+  { op, options, trained }: OpCall,
+  inputs: HostTensors,
+  dtype: FloatDType = "f32",
+): Prepared {
+  const tensors = Object.fromEntries(Object.entries(inputs).map(([name, host]) => [name, upload(device, host, dtype)]));
   const given = Object.fromEntries(Object.keys(op.inputs).map((name) => [name, tensors[name] ?? null]));
   const call = (o: OpCall["options"]) => withGradients(tensors, trained, () => op(given as never, o) as Tensor);
   return prepared(

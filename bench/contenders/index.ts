@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { OptionError } from "../../engine/index.js";
+import type { FloatDType } from "../../kernels/contract.js";
 import { root } from "../environment.js";
 import type { OpenedPeer, Peer } from "../task.js";
 import { openOrt } from "./ort.js";
@@ -15,6 +16,8 @@ interface Conditions {
   readonly threads: number;
   /** The device of ours. */
   readonly device: string;
+  /** Default f32. */
+  readonly dtype?: FloatDType;
 }
 
 const known = {
@@ -22,12 +25,15 @@ const known = {
   "ort-const": ({ threads, device }) => openOrt(peersFolder, { threads, device, constants: true }),
   tfjs: ({ device }) => openWebgpuPeer(peersFolder, "tfjs", device),
   jax: ({ device }) => openWebgpuPeer(peersFolder, "jax", device),
-  torch: ({ threads }) => openTorch(peersFolder, threads),
-  "torch-loop": ({ threads }) => openTorch(peersFolder, threads, ["loop"]),
+  torch: (conditions) => openTorch(peersFolder, conditions),
+  "torch-loop": (conditions) => openTorch(peersFolder, conditions, ["loop"]),
   frozen: (conditions) => openOwn("frozen", conditions),
   dense: (conditions) => openOwn("dense", conditions),
   balanced: (conditions) => openOwn("balanced", conditions),
 } satisfies Record<string, (conditions: Conditions) => Promise<Peer>>;
+
+/** Those whose storage type is not the one that is asked for. */
+const JAVASCRIPT: ReadonlySet<string> = new Set(["ort", "ort-const", "tfjs", "jax"]);
 
 const peerNames: readonly string[] = Object.keys(known);
 
@@ -42,6 +48,7 @@ export async function openPeers(names: readonly string[], conditions: Conditions
   const opened: OpenedPeer[] = [];
   for (const name of new Set(names)) {
     try {
+      if ((conditions.dtype ?? "f32") !== "f32" && JAVASCRIPT.has(name)) throw new Error("it computes in f32 here");
       opened.push({ name, peer: await known[name as keyof typeof known](conditions), reason: "" });
     } catch (error) {
       opened.push({ name, peer: null, reason: (error as Error).message });

@@ -1,21 +1,31 @@
-import { type Device, expertMlp, linear, topKRouting } from "../../engine/index.js";
+import { cast, type Device, expertMlp, linear, topKRouting } from "../../engine/index.js";
+import type { FloatDType } from "../../kernels/contract.js";
 import type { HostTensors, Prepared, Task } from "../task.js";
 import { prepared, upload, withGradients } from "./engine.js";
 
 /** What the layer computes with; whatever else a task tells its peers is no input of ours. */
 const INPUTS = ["x", "router", "routerBias", "up", "down", "dy"];
 
-/** Our own mixture of experts: a linear router, normalised weights, SwiGLU experts, as Mixtral's. */
+/** Of every storage type: a rounded logit would send a token elsewhere. */
+const F32 = ["router", "routerBias"];
+
+/** Our own mixture of experts: a linear router in f32, normalised weights, SwiGLU experts, as Mixtral's. */
 export function prepareMixture(
   device: Device,
   { options, trained }: Pick<Task, "options" | "trained">,
   inputs: HostTensors,
+  dtype: FloatDType = "f32",
 ): Prepared {
   const given = Object.entries(inputs).filter(([name]) => INPUTS.includes(name));
-  const tensors = Object.fromEntries(given.map(([name, host]) => [name, upload(device, host)]));
+  const tensors = Object.fromEntries(
+    given.map(([name, host]) => [name, upload(device, host, F32.includes(name) ? "f32" : dtype)]),
+  );
   const { x, router, routerBias, up, down } = tensors;
   const forward = () => {
-    const routed = topKRouting(linear(x, router, routerBias), { topK: options.topK as number, normalize: true });
+    const routed = topKRouting(linear(cast(x, "f32"), router, routerBias), {
+      topK: options.topK as number,
+      normalize: true,
+    });
     return expertMlp(x, routed, { up, down }, { activation: "swiglu" });
   };
   return prepared(device, inputs, tensors, () => withGradients(tensors, trained, forward));

@@ -1,6 +1,7 @@
 import type { Op } from "../../engine/dispatch/define-op.js";
-import { type Device, openDevice } from "../../engine/index.js";
+import { type Device, type DeviceName, openDevice } from "../../engine/index.js";
 import { matmulOp } from "../../engine/ops/matmul.js";
+import type { FloatDType } from "../../kernels/contract.js";
 import { normals } from "../inputs.js";
 import { type EngineContender, type HostTensors, type Peer, type Task, Unsupported } from "../task.js";
 import { prepareOp, timed } from "./engine.js";
@@ -11,7 +12,7 @@ interface Counterpart {
   /** The op whose tasks have it. */
   readonly op: string;
   readonly note: string;
-  prepare(device: Device, task: Task, inputs: HostTensors): EngineContender;
+  prepare(device: Device, task: Task, inputs: HostTensors, dtype: FloatDType): EngineContender;
 }
 
 const linearLayer = { op: matmulOp as unknown as Op, options: { transposeB: true } };
@@ -21,22 +22,24 @@ export const COUNTERPARTS = {
   frozen: {
     op: "loraMatmul",
     note: "the same layer without its adapter: less work",
-    prepare(device, { trained }, { x, weight, bias, dy }) {
+    prepare(device, { trained }, { x, weight, bias, dy }, dtype) {
       const inputs = { a: x, b: weight, ...(bias && { bias }), ...(dy && { dy }) };
-      return prepareOp(device, { ...linearLayer, trained: trained.includes("x") ? ["a"] : [] }, inputs).contender;
+      return prepareOp(device, { ...linearLayer, trained: trained.includes("x") ? ["a"] : [] }, inputs, dtype)
+        .contender;
     },
   },
   /** What a mixture costs over it: routing, rows that are gathered, tiles that experts do not fill. */
   dense: {
     op: "mixtureOfExperts",
     note: "two products of as many rows, all with one expert's matrices: as many multiply-adds",
-    prepare(device, { options, trained }, { x, up, down }) {
+    prepare(device, { options, trained }, { x, up, down }, dtype) {
       const rows = x.shape[0] * (options.topK as number);
       const products = [up, down].map(({ shape, values }) => {
         const [, N, K] = shape;
         const b = { shape: [N, K], values: values.subarray(0, N * K) };
         const inputs = { a: normals([rows, K], 0), b, ...(trained.length > 0 && { dy: normals([rows, N], 1) }) };
-        return prepareOp(device, { ...linearLayer, trained: trained.length > 0 ? ["a", "b"] : [] }, inputs).contender;
+        const call = { ...linearLayer, trained: trained.length > 0 ? ["a", "b"] : [] };
+        return prepareOp(device, call, inputs, dtype).contender;
       });
       const enqueue = (calls: number) => {
         for (let i = 0; i < calls; i++) for (const product of products) product.enqueue(1);
@@ -50,11 +53,11 @@ export const COUNTERPARTS = {
   balanced: {
     op: "mixtureOfExperts",
     note: "the same layer without a bias that sends all tokens to the same experts",
-    prepare(device, task, inputs) {
+    prepare(device, task, inputs, dtype) {
       const { shape, values } = inputs.routerBias;
       if (values.every((bias) => bias === 0)) throw new Unsupported("the layer is balanced itself");
       const unbiased = { ...inputs, routerBias: { shape, values: new Float32Array(values.length) } };
-      return prepareMixture(device, task, unbiased).contender;
+      return prepareMixture(device, task, unbiased, dtype).contender;
     },
   },
 } satisfies Record<string, Counterpart>;
@@ -62,15 +65,15 @@ export const COUNTERPARTS = {
 /** Other work on purpose, on a device of its own: its results are not compared. */
 export async function openOwn(
   name: keyof typeof COUNTERPARTS,
-  { device: kind, threads }: { device: string; threads: number },
+  { device: kind, threads, dtype = "f32" }: { device: string; threads: number; dtype?: FloatDType },
 ): Promise<Peer> {
   const { op, note, prepare }: Counterpart = COUNTERPARTS[name];
-  const device = await openDevice(kind as "cpu" | "webgpu" | "reference", { threads });
+  const device = await openDevice(kind as DeviceName, { threads });
   return {
     version: device.description,
     async prepare(task, inputs) {
       if (task.op !== op) throw new Unsupported(`${name} is a counterpart of ${op}`);
-      return [{ contender: prepare(device, task, inputs), results: null, note }];
+      return [{ contender: prepare(device, task, inputs, dtype), results: null, note }];
     },
     close: () => device.close(),
   };

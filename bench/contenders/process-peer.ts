@@ -9,7 +9,8 @@ export interface ProcessPeer {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
-  readonly threads: number;
+  /** What it is told first: threads, and whatever else it computes by. */
+  readonly hello: Readonly<Record<string, unknown>>;
   readonly hint: string;
 }
 
@@ -22,11 +23,11 @@ interface Form {
 }
 
 /** A library in a process of its own, which times its own pieces. Arrays travel as raw files in a temporary folder. */
-export async function openProcessPeer({ command, args, env, threads, hint }: ProcessPeer): Promise<Peer> {
+export async function openProcessPeer({ command, args, env, hello, hint }: ProcessPeer): Promise<Peer> {
   const child = new LineProcess(command, args, env);
   let version: string;
   try {
-    version = (await child.request({ request: "hello", threads })).version as string;
+    version = (await child.request({ request: "hello", ...hello })).version as string;
   } catch (cause) {
     await child.close();
     throw new Error(`${command}: ${(cause as Error).message}. ${hint}.`, { cause });

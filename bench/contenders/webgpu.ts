@@ -15,7 +15,7 @@ export async function openWebgpuPeer(folder: string, library: "tfjs" | "jax", de
     command: process.execPath,
     args: [...FLAGS, join(folder, "webgpu", "peer.mjs"), library],
     env: process.env,
-    threads: 1,
+    hello: {},
     hint: "Install it with: npm i --prefix bench/peers --ignore-scripts",
   });
 }

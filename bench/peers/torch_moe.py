@@ -12,8 +12,8 @@ class Mixture(OpCase):
 
     def route(self):
         x, router, bias = (self.inputs[name] for name in ("x", "router", "routerBias"))
-        weights, chosen = F.linear(x, router, bias).softmax(-1).topk(self.options["topK"], -1)
-        return weights / weights.sum(-1, keepdim=True), chosen
+        weights, chosen = F.linear(x.to(router.dtype), router, bias).softmax(-1).topk(self.options["topK"], -1)
+        return (weights / weights.sum(-1, keepdim=True)).to(x.dtype), chosen
 
     def own(self, weights):
         """Weights of their own, gradients on where the task trains."""

@@ -3,6 +3,13 @@
 import torch
 import torch.nn.functional as F
 
+try:
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    SDPA_BACKENDS = {"flash": SDPBackend.FLASH_ATTENTION, "cudnn": SDPBackend.CUDNN_ATTENTION}
+except ImportError:  # before PyTorch 2.3
+    SDPA_BACKENDS = {}
+
 
 def sdpa(q, k, v, mask=None, causal=False, dropout=0.0):
     """softmax(q kT / sqrt(D)) v for q [B, H, L, D] and k, v [B, G, S, D]; mask is true where a key is seen."""
@@ -11,7 +18,7 @@ def sdpa(q, k, v, mask=None, causal=False, dropout=0.0):
         causal = False  # The one query of decoding sees every key.
     elif causal and L != S:
         # is_causal counts from the first key; the engine's queries are the last ones.
-        mask = torch.ones(L, S, dtype=torch.bool).tril(S - L)
+        mask = torch.ones(L, S, dtype=torch.bool, device=q.device).tril(S - L)
         causal = False
     grouped = k.shape[1] != q.shape[1]
     if not hasattr(F, "scaled_dot_product_attention"):
@@ -26,7 +33,7 @@ def explicit_attention(q, k, v, mask, causal, dropout):
         k, v = k.repeat_interleave(repeats, 1), v.repeat_interleave(repeats, 1)
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
     if causal:
-        mask = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).tril()
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))
     return F.dropout(scores.softmax(-1), dropout, dropout > 0) @ v
@@ -100,6 +107,20 @@ class AttentionPacked(OpCase):
         return sdpa(q, k, v, causal=self.options.get("causal", False), dropout=dropout).transpose(1, 2)
 
 
+def by_backend(case):
+    """The class with its attention held to one backend of scaled_dot_product_attention."""
+
+    def of(backend):
+        class Held(case):
+            def once(self, dropout):
+                with sdpa_kernel(backend):
+                    return super().once(dropout)
+
+        return Held
+
+    return of
+
+
 class LoraMatmul(OpCase):
     """A linear layer of peft: base(x) + lora_B(lora_A(dropout(x))) * scale, the base frozen."""
 
@@ -136,3 +157,6 @@ OPS = {
     "loraMatmul": LoraMatmul,
     "add": AddChain,
 }
+
+# Where a backend can be chosen.
+BACKENDS = {"attention": by_backend(Attention), "attentionPacked": by_backend(AttentionPacked)} if SDPA_BACKENDS else {}

@@ -2,13 +2,13 @@
 
 One JSON request a line on stdin, one JSON reply a line on descriptor 3:
 
-    hello    {threads}                               -> {version}
+    hello    {threads, device, dtype}                -> {version}
     prepare  {op, pass, options, trained, inputs, folder}
                                                      -> {forms: [{results: {name: file}, note}]}
     time     {form, calls}                           -> {seconds, cpuSeconds, peakBytes}
     release  {form}                                  -> {}
 
-Forms are ways to compute the same; PyTorch has one of each task, number 0.
+Forms are ways to compute the same, numbered from 0: of attention on CUDA the backends of SDPA, of the rest one.
 
 An input is {name, file, shape, dtype}, the file raw little-endian f32 or i32; results are raw f32. They are computed
 without dropout, to be compared; timed calls have it. Written for PyTorch 2; runs on 1.13 where it says so in its note.
@@ -25,12 +25,14 @@ import torch
 
 from torch_miss import MissStep
 from torch_moe import GroupedMixture, LoopMixture
-from torch_ops import OPS
+from torch_ops import BACKENDS, OPS, SDPA_BACKENDS
 
 # Not stdout: libraries print there.
 replies = os.fdopen(3, "w", buffering=1)
 
-DTYPES = {"f32": torch.float32, "i32": torch.int32}
+DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16, "i32": torch.int32}
+# Of every storage type: a rounded logit would send a token elsewhere.
+ALWAYS_F32 = {"router", "routerBias"}
 
 
 def blas():
@@ -64,14 +66,17 @@ def reset_peak():
         pass
 
 
-def load(inputs):
+def load(inputs, device, dtype):
     tensors = {}
     for described in inputs:
         with open(described["file"], "rb") as file:
             # bytearray: a tensor wants memory that it may write to.
             data = bytearray(file.read())
         flat = torch.frombuffer(data, dtype=DTYPES[described["dtype"]])
-        tensors[described["name"]] = flat.reshape(described["shape"]).clone()
+        tensor = flat.reshape(described["shape"]).clone()
+        if tensor.is_floating_point() and described["name"] not in ALWAYS_F32:
+            tensor = tensor.to(dtype)
+        tensors[described["name"]] = tensor.to(device)
     return tensors
 
 
@@ -80,7 +85,7 @@ def save(folder, results):
     for i, (name, tensor) in enumerate(results.items()):
         files[name] = os.path.join(folder, f"result-{i}")
         with open(files[name], "wb") as file:
-            file.write(tensor.detach().to(torch.float32).contiguous().numpy().tobytes())
+            file.write(tensor.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
     return files
 
 
@@ -88,47 +93,84 @@ def save(folder, results):
 LOOP = sys.argv[1:] == ["loop"]
 
 
-def build(op):
+def build(op, device):
+    """The ways to compute it, as (name, class) pairs; the name is None where there is one."""
     if op == "mixtureOfExperts":
-        return LoopMixture if LOOP else GroupedMixture
+        return [(None, LoopMixture if LOOP else GroupedMixture)]
     if LOOP:
         raise ValueError(f"{op} has no loop")
     if op == "MissNetwork":
-        return MissStep
+        return [(None, MissStep)]
     if op not in OPS:
         raise ValueError(f"torch_peer.py has no {op}")
-    return OPS[op]
+    if device.type == "cuda" and op in BACKENDS:
+        return [(name, BACKENDS[op](backend)) for name, backend in SDPA_BACKENDS.items()]
+    return [(None, OPS[op])]
 
 
 class Peer:
     def __init__(self):
-        self.case = None
+        self.cases = {}
 
     def hello(self, request):
         torch.set_num_threads(request["threads"])
         torch.manual_seed(0)
-        return {"version": f"{torch.__version__} (BLAS: {blas()})"}
+        self.device, self.dtype = torch.device(request["device"]), DTYPES[request["dtype"]]
+        if self.device.type == "cpu":
+            return {"version": f"{torch.__version__} (BLAS: {blas()})"}
+        if not torch.cuda.is_available():
+            raise RuntimeError("this PyTorch has no CUDA device")
+        return {"version": f"{torch.__version__} (CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()})"}
+
+    def idle(self):
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def peak(self):
+        """By how much memory grew at most: of the process, or what the GPU's allocator held."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated()
+        most = resident("VmHWM")
+        return None if most is None else max(0, most - self.before)
 
     def prepare(self, request):
-        self.case = None
+        self.cases = {}
         gc.collect()
-        reset_peak()
+        self.start_memory()
         self.before = resident("VmRSS")
-        case = build(request["op"])(load(request["inputs"]), request["options"], request["trained"])
-        results = case.results()
-        self.case = case
-        return {"forms": [{"results": save(request["folder"], results), "note": case.note}]}
+        forms = []
+        for name, case in build(request["op"], self.device):
+            folder = os.path.join(request["folder"], str(len(forms)))
+            os.mkdir(folder)
+            form = {"name": name} if name else {}
+            try:
+                tensors = load(request["inputs"], self.device, self.dtype)
+                made = case(tensors, request["options"], request["trained"])
+                form |= {"results": save(folder, made.results()), "note": made.note}
+                self.cases[len(forms)] = made
+            except Exception as error:
+                form["error"] = f"{type(error).__name__}: {error}".split("\n")[0]
+            forms.append(form)
+        if all("error" in form for form in forms):
+            raise RuntimeError(forms[0]["error"])
+        return {"forms": forms}
+
+    def start_memory(self):
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            reset_peak()
 
     def time(self, request):
         before, start = time.process_time(), time.perf_counter()
-        self.case.run(request["calls"])
+        self.cases[request["form"]].run(request["calls"])
+        self.idle()
         seconds, processor = time.perf_counter() - start, time.process_time() - before
-        peak = resident("VmHWM")
-        grown = None if peak is None else max(0, peak - self.before)
-        return {"seconds": seconds, "cpuSeconds": processor, "peakBytes": grown}
+        return {"seconds": seconds, "cpuSeconds": processor, "peakBytes": self.peak()}
 
-    def release(self, _):
-        self.case = None
+    def release(self, request):
+        self.cases.pop(request["form"], None)
         return {}
 
 

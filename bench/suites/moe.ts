@@ -1,4 +1,5 @@
 import { topKRouting } from "../../engine/index.js";
+import { ALL_FLOATS } from "../../kernels/contract.js";
 import { prepared, upload, withGradients } from "../contenders/engine.js";
 import { prepareMixture } from "../contenders/mixture.js";
 import { normals } from "../inputs.js";
@@ -68,7 +69,8 @@ function layerTask(layer: Layer, pass: "forward" | "forward+backward"): Task {
     bytes: 4 * ((backward ? 3 : 1) * 3 * E * H * F + 2 * T * H),
     // Sums of up to 5,632 products through two layers.
     tolerance: 1e-5,
-    prepare: async (device) => prepareMixture(device, { options, trained }, hostInputs(layer, backward)),
+    dtypes: ALL_FLOATS,
+    prepare: async (device, dtype) => prepareMixture(device, { options, trained }, hostInputs(layer, backward), dtype),
   };
 }
 

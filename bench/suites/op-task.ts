@@ -1,5 +1,6 @@
 import type { Op } from "../../engine/dispatch/define-op.js";
 import type { CaseTable, OpCase } from "../../kernels/case-table.js";
+import { ALL_FLOATS } from "../../kernels/contract.js";
 import { prepareOp } from "../contenders/engine.js";
 import { hostInputs, normals } from "../inputs.js";
 import type { HostTensor, Task } from "../task.js";
@@ -39,11 +40,12 @@ export function opTask(rows: OpRows, c: OpCase, pass: "forward" | "forward+backw
     flops: cost("flops"),
     bytes: cost("bytes"),
     tolerance: table.tolerance.f32,
-    prepare: async (device) => {
+    dtypes: ALL_FLOATS,
+    prepare: async (device, dtype) => {
       const inputs = hostInputs(c);
       const stream = Object.keys(c.inputs).length;
       if (backward) inputs.dy = rows.dy?.(c, stream) ?? normals(rows.output(c), stream);
-      return prepareOp(device, { op, options, trained }, inputs);
+      return prepareOp(device, { op, options, trained }, inputs, dtype);
     },
   };
 }

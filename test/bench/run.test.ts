@@ -40,6 +40,17 @@ describe("runBench", () => {
     expect(lora.rows[1].flops).toBeGreaterThan(lora.rows[0].flops as number);
   });
 
+  it("computes in the storage type that is asked for, and refuses rows that have only f32", async () => {
+    const { rows } = await runBench("matmul", { ...settings, dtype: "bf16", shapes: "8x9x10", peers: ["ort"] });
+    expect(rows[0].dtype).toBe("bf16");
+    // The operands, two bytes each: half of what f32 would take, rounded up by the pool.
+    expect(rows[0].peakBytes).toBeLessThan(4 * (8 * 10 + 10 * 9 + 8 * 9));
+    expect(rows[0].peers.ort).toMatchObject({ reason: "it computes in f32 here" });
+    await expect(runBench("adamw", { ...settings, dtype: "f16", shapes: "2x4x4" })).rejects.toThrow(
+      "bench adamw: its rows are in f32 alone, not in f16.",
+    );
+  });
+
   it("times our own counterparts of a mixture: as many multiply-adds without routing, and a balanced load", async () => {
     const shapes = "12x8x12x3x2,12x8x12x3x2:skew,12x8x12x3x2:routing";
     const { rows } = await runBench("moe", { ...settings, peers: ["dense", "balanced"], shapes });

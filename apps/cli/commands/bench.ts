@@ -16,6 +16,7 @@ const PEERS = ["ort", "ort-const", "tfjs", "jax", "torch", "torch-loop", "frozen
 interface Options extends CommonOptions {
   shapes?: string;
   peers: string[];
+  dtype: BenchOptions["dtype"];
   /** Seconds. */
   budget: number;
 }
@@ -34,6 +35,9 @@ export function addBench(program: Command): void {
     .addArgument(new Argument("[suite]", "what to time").choices([...SUITES, "all"]).default("all"))
     .option("--shapes <list>", "shapes to time instead of the suite's own, with commas between them")
     .option("--peers <list>", `what to compare with: some of ${PEERS.join(", ")}`, list, [])
+    .addOption(
+      new Option("--dtype <type>", "storage type of inputs and results").choices(["f32", "bf16", "f16"]).default("f32"),
+    )
     .addOption(new Option("--budget <time>", "for all rows together: 60s, 10m").argParser(duration).default(120, "2m"));
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
@@ -45,11 +49,11 @@ async function run(suite: Suite, options: Options): Promise<void> {
       (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND" && /'benchmark'/.test(error.message);
     throw missing ? new UsageError("bench needs one more package: npm install --save-dev benchmark") : error;
   });
-  const { shapes, peers, budget, memory, device = "cpu", threads = availableParallelism() } = options;
+  const { shapes, peers, dtype, budget, memory, device = "cpu", threads = availableParallelism() } = options;
   const onProgress = (text: string) => process.stderr.write(`${text}\n`);
   using interruption = new Interruption("the rows so far");
   const { signal } = interruption;
-  const settings = { signal, shapes, peers, budgetSeconds: budget, threads, memoryBudget: memory, onProgress };
+  const settings = { signal, shapes, peers, dtype, budgetSeconds: budget, threads, memoryBudget: memory, onProgress };
   const document = await runBench(suite, { ...settings, device: device as BenchOptions["device"] }).catch((error) => {
     throw error instanceof OptionError ? new UsageError(error.message) : error;
   });
