@@ -1,0 +1,97 @@
+#!/usr/bin/env node
+// Packs what a GPU host without a network needs into one archive: sources, tests, benches, compiled TypeScript, the addon and
+// the CUDA kernels where they are built, the npm packages that tests and benches load, Dawn for this platform, Node itself.
+//
+//   node scripts/gpu/bundle.mjs [--out consilium-gpu.tar.xz]
+//
+// There: tar xf consilium-gpu.tar.xz && consilium-gpu/run.sh (run.mjs beside this file says what it does). The host needs an
+// NVIDIA driver, a glibc as new as this machine's, and nvcc only where the kernels are not in the archive.
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { packagesOf } from "./closure.mjs";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+/** What an upload form or a mail gateway commonly takes at most, with room. */
+const LIMIT = 60e6;
+/** Tracked files that nothing on the host reads. */
+const LEFT_OUT = /^(data\/(vqa-rad|miss-tiny-organ)|docs|\.ci)\//;
+
+const { values } = parseArgs({ options: { out: { type: "string", default: "consilium-gpu.tar.xz" } } });
+const out = resolve(values.out);
+const say = (text) => console.error(`bundle: ${text}`);
+
+/** Debug symbols are a tenth of Node. */
+function copyNode(target) {
+  cpSync(process.execPath, target, { dereference: true });
+  try {
+    execFileSync("strip", [target]);
+  } catch {
+    say("there is no `strip`; Node travels with its symbols");
+  }
+  chmodSync(target, 0o755);
+}
+
+function copyPackages(target) {
+  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const wanted = [...Object.keys(manifest.dependencies), "vitest", "vite", "benchmark", "fast-check"];
+  const platform = `${process.platform}-${process.arch}`;
+  for (const path of packagesOf(root, wanted)) {
+    // Dawn of every platform is 134 MB.
+    const foreign = (source) => basename(dirname(source)) === "dist" && /\/webgpu\/dist\/[^/]+$/.test(source);
+    const filter = (source) => !foreign(source) || !statSync(source).isDirectory() || basename(source) === platform;
+    cpSync(join(root, path), join(target, path), { recursive: true, filter });
+  }
+}
+
+function copyTracked(target) {
+  const listed = execFileSync("git", ["ls-files", "-z"], { cwd: root, encoding: "utf8" }).split("\0").filter(Boolean);
+  for (const path of listed) {
+    if (LEFT_OUT.test(path) || !existsSync(join(root, path))) continue;
+    mkdirSync(dirname(join(target, path)), { recursive: true });
+    cpSync(join(root, path), join(target, path));
+  }
+}
+
+const stage = mkdtempSync(join(tmpdir(), "consilium-gpu-"));
+try {
+  const folder = join(stage, "consilium-gpu");
+  mkdirSync(folder);
+  copyTracked(folder);
+  copyPackages(folder);
+  copyNode(join(folder, "node"));
+  cpSync(join(root, "dist"), join(folder, "dist"), { recursive: true });
+  for (const path of ["build/Release/consilium.node", "build/built-from", "build/cuda"])
+    if (existsSync(join(root, path))) cpSync(join(root, path), join(folder, path), { recursive: true });
+  const kernels = existsSync(join(folder, "build/cuda")) ? readdirSync(join(folder, "build/cuda")).length : 0;
+  if (kernels === 0) say("the CUDA kernels are not built here: the host compiles them (nvcc)");
+  writeFileSync(
+    join(folder, "run.sh"),
+    '#!/bin/sh\n# What there is: ./run.sh --help\ncd "$(dirname "$0")" && exec ./node scripts/gpu/run.mjs "$@"\n',
+    { mode: 0o755 },
+  );
+  rmSync(out, { force: true });
+  execFileSync("tar", ["-cJf", out, "consilium-gpu"], { cwd: stage, env: { ...process.env, XZ_OPT: "-T0 -6" } });
+} finally {
+  rmSync(stage, { recursive: true, force: true });
+}
+const bytes = statSync(out).size;
+say(`${out}: ${(bytes / 1e6).toFixed(1)} MB`);
+if (bytes > LIMIT) {
+  say(`that is more than ${LIMIT / 1e6} MB`);
+  process.exit(1);
+}
