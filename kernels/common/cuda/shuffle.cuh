@@ -26,6 +26,6 @@ __device__ inline T shuffle_down(T value, unsigned int delta) {
 }
 
 // The lanes where the predicate holds, as bits.
-__device__ inline unsigned int ballot(bool predicate) { return __ballot_sync(ALL_LANES, predicate); }
+__device__ inline unsigned int lanes_where(bool predicate) { return __ballot_sync(ALL_LANES, predicate); }
 __device__ inline bool any_lane(bool predicate) { return __any_sync(ALL_LANES, predicate) != 0; }
 __device__ inline bool all_lanes(bool predicate) { return __all_sync(ALL_LANES, predicate) != 0; }
