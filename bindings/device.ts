@@ -6,6 +6,8 @@ import type { AnyPass, DType, FloatDType, GpuLimits } from "../kernels/contract.
 
 /** What `openDevice` opens. */
 export type DeviceName = "cpu" | "webgpu" | "cuda" | "reference";
+/** One of them, or a GPU by its index: "cuda:1". */
+export type DeviceChoice = DeviceName | `cuda:${number}`;
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint32Array | Uint16Array;
 
 /** Device memory. `bytes` is what the allocation holds, at least what was asked for. Opaque beyond that. */
@@ -30,11 +32,11 @@ export interface Recording {
 
 /** What a device has done since it was opened. */
 export interface Counters {
-  /** Kernels run: dispatches of webgpu, calls of a pass's symbols on the cpu, passes of the reference. */
+  /** Kernels run: dispatches of webgpu, launches of cuda, calls of a pass's symbols on the cpu, passes of the reference. */
   launches: number;
   /** Times that launches were handed over; the reference hands over nothing. */
   submissions: number;
-  /** Kernels made ready: pipelines of webgpu, symbols looked up on the cpu. */
+  /** Kernels made ready: pipelines of webgpu, symbols looked up on the cpu and cuda. */
   programs: number;
   /** Bytes of the host's values copied to the device. */
   uploaded: number;
@@ -63,7 +65,7 @@ export interface DeviceOptions {
   threads?: number;
   /**
    * Upper bound of live, pooled and the device's own bytes together. Default: nine tenths of what the machine offers this
-   * process.
+   * process; on cuda, of the GPU's memory that is free.
    */
   memoryBudget?: number;
   /**
@@ -79,6 +81,13 @@ export interface DeviceOptions {
    * not used; `description` says so.
    */
   experimental?: boolean;
+  /** cuda only: which GPU, as the driver counts them (CUDA_VISIBLE_DEVICES). Default 0. */
+  index?: number;
+  /**
+   * cuda only: products of f32 may round their operands to tf32 (10 bits of mantissa), which the tensor cores multiply many
+   * times faster.
+   */
+  tf32?: boolean;
   /** webgpu only: accept a software adapter (implied when "webgpu" was asked for by name). */
   allowSoftware?: boolean;
 }
@@ -87,7 +96,7 @@ export interface Binding {
   readonly name: DeviceName;
   /** For people: the chip, the instruction set or adapter, threads. */
   readonly description: string;
-  /** What decides the bits of a result besides the seed: the instruction set, the adapter. Not the threads. */
+  /** What decides the bits of a result besides the seed: the instruction set, the adapter, the GPU. Not the threads. */
   readonly target: string;
   readonly limits: GpuLimits | null;
   readonly counters: Readonly<Counters>;
@@ -95,6 +104,9 @@ export interface Binding {
   readonly ownBytes: number;
   /** Those of them that are uploads the device has not come to yet, where it does not wait for room by itself. */
   readonly waitingUploads?: number;
+
+  /** Devices with memory of their own: bytes of it that were free when it was opened. */
+  readonly memoryLimit?: number;
 
   /** Raw memory for `length` elements; pooling and the budget are the engine's. Throws when the system refuses. */
   allocate(length: number, dtype: DType): Memory;

@@ -37,16 +37,35 @@ export class DeviceLost extends Error {
 }
 
 /**
- * What WebGPU's implementation refused: a shader, a binding, a submission, an allocation. Names what it belongs to. The
- * engine turns it into a KernelError, or an OutOfMemoryError.
+ * What a driver refused: a shader, a launch, a submission, an allocation. Names what it belongs to. The engine turns it into a
+ * KernelError, or an OutOfMemoryError.
  */
-export class WebGpuError extends Error {
-  override readonly name = "WebGpuError";
+export abstract class DriverError extends Error {
   readonly outOfMemory: boolean;
 
-  constructor(label: string, detail: string, adapter: string, outOfMemory = false) {
-    super(`webgpu: ${label}: ${detail}\n  adapter: ${adapter}`);
+  constructor(text: string, outOfMemory: boolean) {
+    super(text);
     this.outOfMemory = outOfMemory;
+  }
+}
+
+/** Of WebGPU's implementation. */
+export class WebGpuError extends DriverError {
+  override readonly name = "WebGpuError";
+
+  constructor(label: string, detail: string, adapter: string, outOfMemory = false) {
+    super(`webgpu: ${label}: ${detail}\n  adapter: ${adapter}`, outOfMemory);
+  }
+}
+
+/** Of NVIDIA's driver. `detail` has its name for the error and its text. */
+export class CudaError extends DriverError {
+  override readonly name = "CudaError";
+  readonly detail: string;
+
+  constructor(detail: string, outOfMemory = false) {
+    super(`cuda: ${detail}`, outOfMemory);
+    this.detail = detail;
   }
 }
 

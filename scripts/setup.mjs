@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Everything a fresh machine needs, each step skipped when up to date: npm packages, system packages, the native addon,
-// the TypeScript build. Only Node's own modules, since nothing else is there yet.
+// the TypeScript build, the CUDA kernels (CONSILIUM_CUDA: see cuda-kernels.mjs). Only Node's own modules, since nothing else is there yet.
 //
 //   node scripts/setup.mjs [--yes] [--webgpu] [--browser] [--lint] [--only-typescript] [--quiet]
 //
@@ -62,7 +62,7 @@ function stamp(name, hash) {
 }
 
 /** Does a step; what its tools wrote is shown only when it fails. */
-async function run(work, what) {
+async function run(work, what, worthTelling = () => true) {
   const started = Date.now();
   try {
     await work;
@@ -70,7 +70,7 @@ async function run(work, what) {
     process.stderr.write(error.output ?? "");
     fail(`${what} failed: ${error.message}${error.output ? ". The output is above." : ""}`);
   }
-  say(`${what}: done in ${((Date.now() - started) / 1000).toFixed(0)} s`);
+  if (worthTelling()) say(`${what}: done in ${((Date.now() - started) / 1000).toFixed(0)} s`);
 }
 
 const command = (name, ...args) => quietly(name, args, root);
@@ -153,6 +153,24 @@ async function addon() {
   await run(buildAddon(), "native addon");
 }
 
+/** Not part of the addon: a machine may have the one without the other. */
+async function cudaKernels() {
+  const { compileKernels, findNvcc, REMEDY, wanted } = await import("./cuda-kernels.mjs");
+  const want = wanted();
+  if (want === "no") return;
+  const toolkit = findNvcc();
+  if (!toolkit && want === "yes") fail(`CONSILIUM_CUDA=on: ${REMEDY}.`);
+  if (!toolkit) return say(`there is an NVIDIA driver, but device cuda is left out: ${REMEDY}.`);
+  let count = 0;
+  const work = async () => {
+    await compileKernels(toolkit, [], (n) => {
+      count = n;
+      say(`compiling ${n} CUDA kernels`);
+    });
+  };
+  await run(work(), "CUDA kernels", () => count > 0);
+}
+
 async function typescript() {
   const folders = ["kernels", "engine", "bindings", "models", "apps", "bench", "examples"];
   const hash = hashOf([
@@ -183,5 +201,6 @@ if (flags.has("--only-typescript")) {
   await npmPackages();
   await systemPackages();
   await Promise.all([typescript(), addon()]);
+  await cudaKernels();
 }
 if (Date.now() - started > 2000) say(`ready after ${((Date.now() - started) / 1000).toFixed(0)} s`);

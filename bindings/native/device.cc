@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "bindings/native/arguments.h"
 #include "bindings/native/library.h"
 #include "kernels/common/cpu/kernel.h"
 
@@ -15,27 +16,6 @@ namespace {
 
 // Larger writes are staged in pieces, so that the queue's bound on payloads holds for them too.
 constexpr size_t write_piece = size_t{8} << 20;
-
-struct Bytes {
-  const uint8_t *data;
-  size_t size;
-};
-
-Bytes bytes_of(const Napi::Value &value) {
-  if (value.IsDataView()) {
-    const auto view = value.As<Napi::DataView>();
-    return {static_cast<const uint8_t *>(view.Data()), view.ByteLength()};
-  }
-  if (!value.IsTypedArray()) throw Napi::TypeError::New(value.Env(), "consilium: expected a typed array or DataView");
-  const auto array = value.As<Napi::TypedArray>();
-  return {static_cast<const uint8_t *>(array.ArrayBuffer().Data()) + array.ByteOffset(), array.ByteLength()};
-}
-
-uint64_t whole_number(const Napi::Value &value) {
-  const double number = value.As<Napi::Number>().DoubleValue();
-  if (!(number >= 0 && number < 9007199254740992.0)) throw Napi::RangeError::New(value.Env(), "consilium: not a size");
-  return static_cast<uint64_t>(number);
-}
 
 }  // namespace
 
@@ -49,6 +29,7 @@ Napi::Function Device::define(Napi::Env env) {
                          InstanceMethod<&Device::release>("release"),
                          InstanceMethod<&Device::submit>("submit"),
                          InstanceMethod<&Device::write>("write"),
+                         InstanceMethod<&Device::fill>("fill"),
                          InstanceMethod<&Device::read>("read"),
                          InstanceMethod<&Device::finish>("finish"),
                          InstanceMethod<&Device::close>("close"),
@@ -60,20 +41,13 @@ Device::Device(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Device>(info) 
   const uint64_t wanted = whole_number(info[0]);
   if (wanted > 1024) throw Napi::RangeError::New(env, "consilium: threads must be at most 1024");
   threads_ = wanted > 0 ? static_cast<unsigned>(wanted) : std::max(1u, std::thread::hardware_concurrency());
-  announcer_ = Announcer::New(env, "consilium", 0, 1, this);
-  // An idle device does not keep Node running; a pending promise does.
-  announcer_.Unref(env);
+  promises_ = std::make_unique<Promises>(
+      env, [this](bool hold) { hold ? Ref() : Unref(); },
+      [](Napi::Env env, int) { return env.Undefined(); });  // no task of this queue fails
   try {
-    queue_ = std::make_unique<Queue>(threads_, [this](uint64_t ticket) {
-      {
-        std::lock_guard<std::mutex> lock(mutex_);
-        done_.push_back(ticket);
-        if (done_.size() > 1) return;  // one call is on its way already
-      }
-      announcer_.NonBlockingCall();
-    });
+    queue_ = std::make_unique<Queue>(threads_, [this](uint64_t ticket) { promises_->done(ticket); });
   } catch (const std::system_error &error) {
-    announcer_.Abort();
+    promises_->stop();
     throw Napi::Error::New(env, std::string("consilium: cannot start threads: ") + error.what());
   }
   // Runs before the environment goes (a terminated worker, the end of the process): no thread of ours outlives it.
@@ -91,7 +65,7 @@ void Device::environment_ends(void *device) { static_cast<Device *>(device)->sto
 void Device::stop() {
   if (!queue_) return;
   queue_.reset();
-  announcer_.Abort();
+  promises_->stop();
   memory_.clear();
 }
 
@@ -155,13 +129,10 @@ void Device::release(const Napi::CallbackInfo &info) {
 
 void Device::submit(const Napi::CallbackInfo &info) {
   Queue &queue = this->queue(info.Env());
-  const Bytes commands = bytes_of(info[0]);
-  const size_t bytes = whole_number(info[1]) * sizeof(uint32_t);
-  if (bytes > commands.size)
-    throw Napi::RangeError::New(info.Env(), "consilium: more words than the command buffer has");
+  const Bytes commands = words_of(info);
   Task task;
   task.kind = Task::Kind::commands;
-  task.payload = Payload(commands.data, bytes);
+  task.payload = Payload(commands.data, commands.size);
   queue.push(std::move(task));
 }
 
@@ -183,6 +154,16 @@ void Device::write(const Napi::CallbackInfo &info) {
   }
 }
 
+void Device::fill(const Napi::CallbackInfo &info) {
+  Queue &queue = this->queue(info.Env());
+  Task task;
+  task.kind = Task::Kind::fill;
+  task.bytes = whole_number(info[1]);
+  task.device = checked(info.Env(), whole_number(info[0]), task.bytes);
+  task.pattern = info[2].As<Napi::Number>().Uint32Value();
+  queue.push(std::move(task));
+}
+
 Napi::Value Device::read(const Napi::CallbackInfo &info) {
   queue(info.Env());
   const size_t bytes = whole_number(info[1]);
@@ -197,43 +178,12 @@ Napi::Value Device::read(const Napi::CallbackInfo &info) {
 
 Napi::Value Device::finish(const Napi::CallbackInfo &info) { return promise(info.Env(), Task(), {}); }
 
-Napi::Promise Device::promise(Napi::Env env, Task task, Napi::ArrayBuffer data) {
+Napi::Value Device::promise(Napi::Env env, Task task, Napi::ArrayBuffer data) {
   Queue &queue = this->queue(env);
-  auto deferred = Napi::Promise::Deferred::New(env);
-  if (pending_.empty()) {
-    announcer_.Ref(env);
-    Ref();  // the wrapper stays while a promise is pending
-  }
-  task.ticket = next_ticket_++;
-  Pending pending{deferred, {}};
-  if (!data.IsEmpty()) pending.data = Napi::Persistent(data);
-  pending_.emplace(task.ticket, std::move(pending));
+  const auto [ticket, promise] = promises_->make(env, data);
+  task.ticket = ticket;
   queue.push(std::move(task));
-  return deferred.Promise();
-}
-
-void Device::announce(Napi::Env env, Napi::Function, Device *device, void *) {
-  if (env == nullptr) return;  // the environment is going away
-  std::vector<uint64_t> done;
-  {
-    std::lock_guard<std::mutex> lock(device->mutex_);
-    done.swap(device->done_);
-  }
-  try {
-    for (const uint64_t ticket : done) {
-      const auto found = device->pending_.find(ticket);
-      if (found == device->pending_.end()) continue;
-      Pending pending = std::move(found->second);
-      device->pending_.erase(found);
-      pending.deferred.Resolve(pending.data.IsEmpty() ? env.Undefined() : Napi::Value(pending.data.Value()));
-    }
-    if (!done.empty() && device->pending_.empty()) {
-      device->announcer_.Unref(env);
-      device->Unref();
-    }
-  } catch (const Napi::Error &) {
-    // A worker that is being terminated runs no JavaScript: nobody is left to tell.
-  }
+  return promise;
 }
 
 void Device::close(const Napi::CallbackInfo &info) {
@@ -241,12 +191,7 @@ void Device::close(const Napi::CallbackInfo &info) {
   const Napi::Env env = info.Env();
   napi_remove_env_cleanup_hook(env, &Device::environment_ends, this);
   stop();
-  if (pending_.empty()) return;
-  auto pending = std::move(pending_);
-  pending_.clear();
-  for (auto &[ticket, promise] : pending)
-    promise.deferred.Reject(Napi::Error::New(env, "consilium: the device was closed").Value());
-  Unref();
+  promises_->reject_all(env, "consilium: the device was closed");
 }
 
 }  // namespace consilium

@@ -3,11 +3,9 @@
 #include <napi.h>
 
 #include <memory>
-#include <mutex>
-#include <unordered_map>
-#include <vector>
 
 #include "bindings/native/memory.h"
+#include "bindings/native/promises.h"
 #include "bindings/native/queue.h"
 
 namespace consilium {
@@ -20,20 +18,13 @@ class Device : public Napi::ObjectWrap<Device> {
   ~Device() override;
 
  private:
-  // A promise to keep. `data` keeps the ArrayBuffer alive that the queue thread fills.
-  struct Pending {
-    Napi::Promise::Deferred deferred;
-    Napi::Reference<Napi::ArrayBuffer> data;
-  };
-  static void announce(Napi::Env env, Napi::Function, Device *device, void *);
-  using Announcer = Napi::TypedThreadSafeFunction<Device, void, &Device::announce>;
-
   Napi::Value find_kernel(const Napi::CallbackInfo &info);
   Napi::Value allocate(const Napi::CallbackInfo &info);
   Napi::Value map(const Napi::CallbackInfo &info);
   void release(const Napi::CallbackInfo &info);
   void submit(const Napi::CallbackInfo &info);
   void write(const Napi::CallbackInfo &info);
+  void fill(const Napi::CallbackInfo &info);
   Napi::Value read(const Napi::CallbackInfo &info);
   Napi::Value finish(const Napi::CallbackInfo &info);
   Napi::Value threads(const Napi::CallbackInfo &info);
@@ -41,18 +32,14 @@ class Device : public Napi::ObjectWrap<Device> {
 
   Queue &queue(Napi::Env env);
   void *checked(Napi::Env env, uintptr_t address, size_t bytes) const;
-  Napi::Promise promise(Napi::Env env, Task task, Napi::ArrayBuffer data);
+  Napi::Value promise(Napi::Env env, Task task, Napi::ArrayBuffer data);
   void stop();
   static void environment_ends(void *device);
 
   unsigned threads_;
   Memory memory_;
   std::unique_ptr<Queue> queue_;  // null once closed
-  Announcer announcer_;
-  std::mutex mutex_;
-  std::vector<uint64_t> done_;  // tickets that the queue thread announces
-  std::unordered_map<uint64_t, Pending> pending_;
-  uint64_t next_ticket_ = 0;
+  std::unique_ptr<Promises> promises_;
 };
 
 }  // namespace consilium

@@ -1,7 +1,7 @@
 import type { Memory } from "../device.js";
 
-/** An allocation of the cpu device. `lo` and `hi` are its address as the command stream wants it; 0, 0 once released. */
-export class CpuMemory implements Memory {
+/** An allocation of the cpu or cuda device. `lo` and `hi` are its address as the command stream wants it; 0, 0 once released. */
+export class NativeMemory implements Memory {
   readonly bytes: number;
   address: number;
   /** As a signed 32-bit number, which V8 keeps unboxed. */

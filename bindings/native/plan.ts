@@ -1,17 +1,18 @@
 import type { AnyPass, CpuLaunch, FloatDType, Params, ParamValues } from "../../kernels/contract.js";
 import { KernelMissing } from "../errors.js";
 import type { NativeDevice } from "./addon.js";
+import type { NativePlan } from "./binding.js";
 import type { LaunchRecord } from "./command-writer.js";
+import { pathOf } from "./path.js";
 
 export interface Step extends LaunchRecord {
+  readonly pass: number;
   readonly launch: CpuLaunch<Params>;
 }
 
 /** What a launch of one pass in one storage type needs, looked up once. */
-export interface Plan {
+export interface Plan extends NativePlan {
   readonly steps: readonly Step[];
-  readonly bufferNames: readonly string[];
-  readonly optional: readonly boolean[];
   readonly scratchBytes: ((params: ParamValues<Params>) => number) | null;
 }
 
@@ -50,6 +51,3 @@ export function planOf(pass: AnyPass, dtype: FloatDType, native: NativeDevice): 
     scratchBytes: cpu.scratchBytes ? (params) => cpu.scratchBytes?.(params) ?? 0 : null,
   };
 }
-
-const pathOf = (library: string | URL): string =>
-  library instanceof URL || library.startsWith("file:") ? decodeURIComponent(new URL(library).pathname) : library;

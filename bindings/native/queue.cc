@@ -14,6 +14,12 @@ namespace {
 constexpr size_t max_pending_bytes = size_t{64} << 20;
 constexpr size_t max_pending_tasks = 64;
 
+void fill(uint8_t *at, size_t bytes, uint32_t pattern) {
+  for (; bytes >= sizeof(pattern); at += sizeof(pattern), bytes -= sizeof(pattern))
+    std::memcpy(at, &pattern, sizeof(pattern));
+  std::memcpy(at, &pattern, bytes);
+}
+
 }  // namespace
 
 Payload::Payload(const void *data, size_t size) : words(new uint64_t[(size + 7) / 8]), bytes(size) {
@@ -90,6 +96,7 @@ void Queue::execute(const Task &task) {
   switch (task.kind) {
     case Task::Kind::commands: return launch_all(task.payload);
     case Task::Kind::write: std::memcpy(task.device, task.payload.words.get(), task.payload.bytes); return;
+    case Task::Kind::fill: fill(static_cast<uint8_t *>(task.device), task.bytes, task.pattern); return;
     case Task::Kind::read: std::memcpy(task.host, task.device, task.bytes); return;
     case Task::Kind::release:
     case Task::Kind::marker: return;

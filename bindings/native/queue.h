@@ -25,12 +25,13 @@ struct Payload {
 };
 
 struct Task {
-  enum class Kind { commands, write, read, release, marker };
+  enum class Kind { commands, write, fill, read, release, marker };
   Kind kind = Kind::marker;
   Payload payload;            // commands, write
-  void *device = nullptr;     // write, read
+  void *device = nullptr;     // write, fill, read
   void *host = nullptr;       // read: where to, valid until the ticket is announced
-  size_t bytes = 0;           // read
+  size_t bytes = 0;           // fill, read
+  uint32_t pattern = 0;       // fill: written over and over
   std::vector<Block> blocks;  // release: freed with the task
   uint64_t ticket = 0;        // read, marker: announced when done
 };

@@ -1,15 +1,15 @@
 import type { Recording } from "../device.js";
-import type { CpuMemory } from "./memory.js";
+import type { NativeMemory } from "./memory.js";
 
 /** A command stream that is submitted again as it is: kernels, addresses and params are in it. */
-export class CpuRecording implements Recording {
+export class NativeRecording implements Recording {
   words = new Uint32Array(1 << 12);
   length = 0;
   launches = 0;
-  private readonly scratches = new Set<CpuMemory>();
+  private readonly scratches = new Set<NativeMemory>();
 
   /** Adds the commands of one pass, `launches` of them: words `start` to `end` of `source`. */
-  append(source: Uint32Array, start: number, end: number, launches: number, scratch: CpuMemory | null): void {
+  append(source: Uint32Array, start: number, end: number, launches: number, scratch: NativeMemory | null): void {
     const length = this.length + end - start;
     if (length > this.words.length) {
       const larger = new Uint32Array(Math.max(2 * this.words.length, length));
@@ -25,7 +25,7 @@ export class CpuRecording implements Recording {
   }
 
   /** Empties it; returns the scratch regions that it used. */
-  release(): CpuMemory[] {
+  release(): NativeMemory[] {
     const scratches = [...this.scratches];
     for (const scratch of scratches) scratch.recordings--;
     this.scratches.clear();

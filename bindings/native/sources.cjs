@@ -11,24 +11,31 @@ const CODE = /\.(cc|cpp|h|ts)$/;
 /** The truth and the cases are the tests' own. */
 const OF_TESTS = /^(reference|cases)\.ts$/;
 
-/** Paths from `root`, in one order on all systems. */
-function nativeSources(root) {
-  const found = ["CMakeLists.txt"];
-  const visit = (folder) => {
-    for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
-      const path = `${folder}/${entry.name}`;
-      if (entry.isDirectory()) visit(path);
-      else if (CODE.test(entry.name) && !OF_TESTS.test(entry.name)) found.push(path);
-    }
-  };
-  visit("bindings/native");
-  visit("kernels");
-  return found.sort();
+/** Files below `folder`, as paths from `root`. */
+function filesIn(root, folder, wanted) {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return filesIn(root, path, wanted);
+    return wanted(entry.name) ? [path] : [];
+  });
 }
 
-function nativeSourcesHash(root) {
+/** Paths from `root`, in one order on all systems. */
+function nativeSources(root) {
+  const isSource = (name) => CODE.test(name) && !OF_TESTS.test(name);
+  const folders = ["bindings/native", "kernels"];
+  return ["CMakeLists.txt", ...folders.flatMap((folder) => filesIn(root, folder, isSource))].sort();
+}
+
+/** The CUDA kernels, which are compiled by themselves: scripts/cuda-kernels.mjs. */
+const cudaSources = (root) => filesIn(root, "kernels", (name) => /\.cuh?$/.test(name)).sort();
+
+const nativeSourcesHash = (root) => hashOf(root, nativeSources(root));
+const cudaSourcesHash = (root) => hashOf(root, cudaSources(root));
+
+function hashOf(root, paths) {
   const hash = createHash("sha256");
-  for (const path of nativeSources(root))
+  for (const path of paths)
     hash
       .update(`${path}\0`)
       .update(readFileSync(join(root, path)))
@@ -36,7 +43,7 @@ function nativeSourcesHash(root) {
   return hash.digest("hex");
 }
 
-module.exports = { nativeSources, nativeSourcesHash };
+module.exports = { cudaSources, cudaSourcesHash, nativeSources, nativeSourcesHash };
 
 if (require.main === module) {
   const header = process.argv[2];

@@ -9,8 +9,13 @@ function native(): never {
   throw new Error("the cpu device is native code, which a page cannot load. Use webgpu, or reference, slowly");
 }
 
+function cudaKernels(): never {
+  throw new Error("the cuda device is native code, which a page cannot load. Use webgpu");
+}
+
 export const platform: Platform = {
   native,
+  cudaKernels,
   gpu,
   openFile,
   writeFile,

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { NativeAddon } from "../native/addon.js";
 import { loadAddon } from "./node-addon.js";
+import { findCudaKernels } from "./node-cuda-kernels.js";
 import { openFile, readText, writeFile } from "./node-files.js";
 import { gpu } from "./node-gpu.js";
 import { decodeImage } from "./node-image.js";
@@ -39,6 +40,7 @@ async function exists(path: string): Promise<boolean> {
 
 export const platform: Platform = {
   native,
+  cudaKernels: () => findCudaKernels(packageRoot()),
   gpu,
   openFile,
   writeFile,

@@ -3,6 +3,7 @@
  * browser.ts in a page, so that engine/, models/ and bindings/webgpu/ import no `node:` module.
  */
 import type { NativeAddon } from "../native/addon.js";
+import type { CudaKernels } from "../native/cuda/kernels.js";
 import type { Download, FileSource } from "./files.js";
 
 /** Pixels. */
@@ -16,6 +17,8 @@ export interface DecodedImage {
 export interface Platform {
   /** Loads the native addon; throws with what to do where it is not built. */
   native(): NativeAddon;
+  /** The compiled CUDA kernels; throws with what to do where there are none, or they are of other sources. */
+  cudaKernels(): CudaKernels;
   /**
    * The WebGPU entry point: Dawn in Node, the page's own in a browser. Rejects, with what to do, where no adapter can be
    * there: none at all, or none but software ones unless `software` is set.

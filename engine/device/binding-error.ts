@@ -1,4 +1,4 @@
-import { BindingTooLarge, DeviceLost, KernelMissing, TooLarge, WebGpuError } from "../../bindings/errors.js";
+import { BindingTooLarge, DeviceLost, DriverError, KernelMissing, TooLarge } from "../../bindings/errors.js";
 import { DeviceError, DeviceLostError, KernelError, OutOfMemoryError } from "../errors.js";
 
 /** What a binding threw, as the engine says it. */
@@ -8,7 +8,7 @@ export function bindingError(error: unknown): unknown {
   if (error instanceof BindingTooLarge) return new KernelError(error.message, { cause: error });
   if (error instanceof TooLarge)
     return new OutOfMemoryError(`${error.message}. Use a smaller batch, or the cpu device.`, { cause: error });
-  if (error instanceof WebGpuError) {
+  if (error instanceof DriverError) {
     const { message, outOfMemory } = error;
     return outOfMemory ? new OutOfMemoryError(message, { cause: error }) : new KernelError(message, { cause: error });
   }

@@ -1,4 +1,5 @@
 import type { Binding, DeviceName, FileRange, Memory, Recording, Timing } from "../../bindings/device.js";
+import { DriverError } from "../../bindings/errors.js";
 import type { AnyPass, DType, FloatDType } from "../../kernels/contract.js";
 import { DeviceError, ShapeError } from "../errors.js";
 import { callBinding, engineErrors } from "./binding-error.js";
@@ -20,7 +21,7 @@ export interface Counters {
   readonly launches: number;
   /** Times that launches were handed to the device. */
   readonly submissions: number;
-  /** Kernels compiled, or looked up on the cpu. */
+  /** Kernels compiled, or looked up on the cpu and cuda. */
   readonly programs: number;
   /** Bytes of values copied to the device. */
   readonly uploaded: number;
@@ -37,6 +38,8 @@ export class Device {
   readonly description: string;
   /** Same seed, same name and same target: same bits. */
   readonly target: string;
+  /** Where it was opened as the best one here: what is better and does not open, and why. */
+  readonly passedOver: readonly string[];
   /** @internal Memory and launches. */
   readonly binding: Binding;
   /** @internal */
@@ -55,10 +58,15 @@ export class Device {
   #mark: Promise<void> = Promise.resolve();
 
   /** @internal Devices come from `openDevice`. */
-  constructor(binding: Binding, memoryBudget: number, debug = false) {
+  constructor(
+    binding: Binding,
+    memoryBudget: number,
+    { debug = false, passedOver = [] }: { debug?: boolean; passedOver?: readonly string[] } = {},
+  ) {
     this.name = binding.name;
     this.description = binding.description;
     this.target = binding.target;
+    this.passedOver = passedOver;
     this.binding = binding;
     this.pool = new Pool(binding, memoryBudget, debug);
     this.mode = new LaunchMode(binding, this.pool);
@@ -136,7 +144,14 @@ export class Device {
       return;
     }
     this.#ops++;
-    this.binding.launch(pass, dtype, memories, params);
+    try {
+      this.binding.launch(pass, dtype, memories, params);
+    } catch (error) {
+      // Its scratch did not fit, and nothing was enqueued: what is kept for reuse makes room.
+      if (!(error instanceof DriverError && error.outOfMemory)) throw error;
+      this.pool.trim();
+      this.binding.launch(pass, dtype, memories, params);
+    }
   }
 
   /** Copies values in the storage format of `dtype`, as `Binding.write` takes them; in the order of the device's work. @internal */
@@ -218,7 +233,7 @@ export class Device {
     await engineErrors(this.binding.prepared(onProgress));
   }
 
-  /** Whether `profile` can be had: webgpu, where the adapter has timestamps. */
+  /** Whether `profile` can be had: cuda, and webgpu where the adapter has timestamps. */
   get canProfile(): boolean {
     return this.binding.profiler !== undefined;
   }

@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import type { Binding, DeviceName, DeviceOptions } from "../../bindings/device.js";
+import type { Binding, DeviceChoice, DeviceName, DeviceOptions } from "../../bindings/device.js";
 import { DeviceError } from "../errors.js";
 import { Device } from "./device.js";
 
@@ -7,29 +7,41 @@ import { Device } from "./device.js";
 const DEFAULT_BUDGET = 4 * 2 ** 30;
 
 /**
- * Opens a device by name, or the best one here: cuda, then webgpu on a real GPU, then cpu. Bindings are loaded when asked
- * for, so a machine without the addon or without WebGPU still runs the rest.
+ * Opens a device by name, or the best one here: cuda, then webgpu on a real GPU, then cpu; `passedOver` of the device says why
+ * it is not one before. "cuda:1" is cuda with the index 1. Bindings are loaded when asked for, so a machine without the addon
+ * or without WebGPU still runs the rest.
  *
  * Throws DeviceError with what is missing and what to do.
  */
-export async function openDevice(name?: DeviceName, options: DeviceOptions = {}): Promise<Device> {
-  const binding = name ? await openBinding(name, options) : await best(options);
-  const budget = options.memoryBudget ?? Math.floor((platform.memoryLimit || DEFAULT_BUDGET) * 0.9);
-  return new Device(binding, budget, options.debug);
+export async function openDevice(name?: DeviceChoice, options: DeviceOptions = {}): Promise<Device> {
+  const passedOver: string[] = [];
+  const binding = name ? await openChosen(name, options) : await best(options, passedOver);
+  const limit = binding.memoryLimit ?? (platform.memoryLimit || DEFAULT_BUDGET);
+  try {
+    return new Device(binding, options.memoryBudget ?? Math.floor(limit * 0.9), { debug: options.debug, passedOver });
+  } catch (error) {
+    binding.close();
+    throw error;
+  }
 }
 
-async function best(options: DeviceOptions): Promise<Binding> {
-  const refused: string[] = [];
-  for (const name of ["webgpu", "cpu"] as const) {
+async function best(options: DeviceOptions, passedOver: string[]): Promise<Binding> {
+  for (const name of ["cuda", "webgpu", "cpu"] as const) {
     try {
       return await openBinding(name, { ...options, allowSoftware: false }, false);
     } catch (error) {
-      refused.push(`${name}: ${(error as Error).message}`);
+      passedOver.push(`${name}: ${(error as Error).message}`);
     }
   }
   throw new DeviceError(
-    `openDevice: no device opens here.\n  ${refused.join("\n  ")}\n"reference" runs anywhere, slowly.`,
+    `openDevice: no device opens here.\n  ${passedOver.join("\n  ")}\n"reference" runs anywhere, slowly.`,
   );
+}
+
+async function openChosen(choice: DeviceChoice, options: DeviceOptions): Promise<Binding> {
+  const [, name, index] = /^(cuda):(\d+)$/.exec(choice) ?? [];
+  if (name === undefined) return openBinding(choice as DeviceName, options);
+  return openBinding(name as DeviceName, { ...options, index: Number(index) });
 }
 
 async function openBinding(name: DeviceName, options: DeviceOptions, byName = true): Promise<Binding> {
@@ -54,9 +66,19 @@ async function openBinding(name: DeviceName, options: DeviceOptions, byName = tr
       const { withCheckedMatrices } = await import("./check-matrices.js");
       return withCheckedMatrices(binding);
     }
-    case "cuda":
-      throw new DeviceError('openDevice("cuda"): this version has no CUDA device yet. Use "cpu" or "webgpu".');
+    case "cuda": {
+      try {
+        const addon = platform.native();
+        const kernels = platform.cudaKernels();
+        const { openCuda } = await import("../../bindings/native/cuda/device.js");
+        return openCuda(addon, kernels, options);
+      } catch (error) {
+        throw new DeviceError(`openDevice("cuda"): ${(error as Error).message}`, { cause: error });
+      }
+    }
     default:
-      throw new DeviceError(`openDevice: unknown device "${name satisfies never}". Known: cpu, webgpu, reference.`);
+      throw new DeviceError(
+        `openDevice: unknown device "${name satisfies never}". Known: cuda, webgpu, cpu, reference, and cuda:1 for a GPU by its index.`,
+      );
   }
 }

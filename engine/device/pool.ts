@@ -1,5 +1,5 @@
 import { type Binding, BYTES, type Memory } from "../../bindings/device.js";
-import { DeviceLost, TooLarge } from "../../bindings/errors.js";
+import { DeviceLost, DriverError, TooLarge } from "../../bindings/errors.js";
 import type { DType } from "../../kernels/contract.js";
 import { OutOfMemoryError } from "../errors.js";
 import { bindingError } from "./binding-error.js";
@@ -192,16 +192,19 @@ export class Pool {
       this.trim();
       try {
         return allocate();
-      } catch {
+      } catch (again) {
+        if (again instanceof DeviceLost) throw bindingError(again);
         throw this.#exhausted(bytes, label, cause);
       }
     }
   }
 
   #exhausted(bytes: number, label: string, cause?: unknown): OutOfMemoryError {
+    // The budget may have room where the memory has none: others use it, too.
+    const refusal = cause instanceof DriverError ? ` The device refused it: ${cause.message}.` : "";
     return new OutOfMemoryError(
-      `${label}: ${mib(bytes)} do not fit: ${mib(this.#live + this.#binding.ownBytes)} of ${mib(this.budget)} are in use. ` +
-        "Use a smaller batch, activation checkpointing, or a larger memoryBudget.",
+      `${label}: ${mib(bytes)} do not fit: ${mib(this.#live + this.#binding.ownBytes)} of ${mib(this.budget)} are in use.${refusal} ` +
+        `Use a smaller batch, activation checkpointing${refusal ? "" : ", or a larger memoryBudget"}.`,
       { cause },
     );
   }

@@ -303,7 +303,7 @@ describe("one clear error before work starts", () => {
     [
       "an unknown device",
       ["--devices", "cpu,tpu"],
-      ['There is no device "tpu"; it is a list of cpu, webgpu, reference.'],
+      ['There is no device "tpu"; it is one of cpu, webgpu, cuda, reference'],
       2,
     ],
   ])("%s", async (name, flags, named, exit = 1) => {

@@ -37,7 +37,7 @@ export async function tryOpenLosable(debug = false): Promise<Losable | string> {
       raw = device;
       return device;
     });
-    const device = new Device(await openWebGpu(gpu, { allowSoftware: true, debug }), 2 ** 32, debug);
+    const device = new Device(await openWebGpu(gpu, { allowSoftware: true, debug }), 2 ** 32, { debug });
     return { device, lose: () => raw?.destroy() };
   } catch (error) {
     if (required.has("webgpu")) throw error;

@@ -1,13 +1,13 @@
 import { freemem, totalmem } from "node:os";
 import type { Command } from "commander";
-import { type DeviceName, openDevice } from "../../../engine/index.js";
+import { type DeviceChoice, openDevice } from "../../../engine/index.js";
 import { addCommonOptions, type CommonOptions } from "../options/common-options.js";
 import { bytes } from "../terminal/format.js";
 import { say, writeJson } from "../terminal/output.js";
 import { table } from "../terminal/table.js";
 
 interface Found {
-  name: DeviceName;
+  name: DeviceChoice;
   available: boolean;
   /** The chip or adapter; why it does not open where it is not available. */
   description: string;
@@ -24,16 +24,30 @@ export function addDevices(program: Command): void {
 }
 
 async function run(options: CommonOptions): Promise<void> {
-  const names: DeviceName[] = options.device ? [options.device] : ["cpu", "webgpu", "cuda", "reference"];
+  const names: DeviceChoice[] = options.device ? [options.device] : ["cpu", "webgpu", "cuda", "reference"];
   const devices: Found[] = [];
-  for (const name of names) devices.push(await open(name, options));
+  for (const name of names) {
+    devices.push(await open(name, options));
+    if (name === "cuda") devices.push(...(await otherGpus(devices[devices.length - 1], options)));
+  }
   const rows = devices.map((d) => [d.name, d.available ? "yes" : "no", d.description]);
   say(options, table([["device", "opens", "what it is, or what is missing"], ...rows]));
   say(options, `memory: ${bytes(totalmem())}, ${bytes(freemem())} free`);
   await writeJson(options, { version: 1, command: "devices", devices });
 }
 
-async function open(name: DeviceName, { threads, memory }: CommonOptions): Promise<Found> {
+/** The GPUs after the first: there are no more at the index that does not open. */
+async function otherGpus({ available }: Found, options: CommonOptions): Promise<Found[]> {
+  const found: Found[] = [];
+  while (available) {
+    const next = await open(`cuda:${found.length + 1}`, options);
+    if (/there is no GPU/.test(next.description)) break;
+    found.push(next);
+  }
+  return found;
+}
+
+async function open(name: DeviceChoice, { threads, memory }: CommonOptions): Promise<Found> {
   try {
     using device = await openDevice(name, { threads, memoryBudget: memory });
     return { name, available: true, description: device.description, memoryBudget: device.memory().budget };

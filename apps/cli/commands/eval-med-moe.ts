@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { DeviceName } from "../../../engine/index.js";
+import type { DeviceChoice } from "../../../engine/index.js";
 import {
   CLASS_QUESTION,
   type Conversation,
@@ -22,7 +22,7 @@ import { commandLine } from "../options/command-line.js";
 import {
   addCommonOptions,
   type CommonOptions,
-  DEVICES,
+  deviceChoice,
   list,
   openChosenDevice,
   wholeNumber,
@@ -56,7 +56,7 @@ interface Options extends CommonOptions, MedMoeModelOptions {
   seed: number;
   gating?: string;
   restart?: boolean;
-  devices?: DeviceName[];
+  devices?: DeviceChoice[];
 }
 
 const EXAMPLES = `${MODEL_NAMES}
@@ -127,7 +127,7 @@ export function addEvalMedMoe(program: Command): void {
       "save which experts the tokens had, a line of JSON for each question: `plot routing` draws it",
     )
     .option("--restart", "forget the answers that are there")
-    .option("--devices <list>", "a process for each of these devices, as cpu,cpu; they share the questions", devices);
+    .option("--devices <list>", "a process for each of these devices, as cpu,cpu or cuda:0,cuda:1; they share the questions", devices);
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
@@ -137,13 +137,7 @@ function positive(text: string): number {
   return value;
 }
 
-function devices(text: string): DeviceName[] {
-  const names = list(text);
-  const unknown = names.find((name) => !(DEVICES as readonly string[]).includes(name));
-  if (unknown !== undefined)
-    throw new InvalidArgumentError(`There is no device "${unknown}"; it is a list of ${DEVICES.join(", ")}.`);
-  return names as DeviceName[];
-}
+const devices = (text: string): DeviceChoice[] => list(text).map(deviceChoice);
 
 async function run(options: Options): Promise<void> {
   const started = performance.now();
@@ -250,7 +244,7 @@ async function answerOpen({ job, title, task, open, store, resumed }: Asking, op
   try {
     const answerers: Answerer[] = here
       ? [await openAnswerer(job, here, open, task.source)]
-      : await openProcesses(job, shareOut(options.devices as DeviceName[], options), open, task.source);
+      : await openProcesses(job, shareOut(options.devices as DeviceChoice[], options), open, task.source);
     const progress = new Progress(here).answering(title);
     let done = resumed;
     const onAnswer = async (answer: MedMoeAnswer) => {

@@ -1,12 +1,12 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { platform } from "#platform";
-import type { DeviceName } from "../../../engine/index.js";
+import type { DeviceChoice } from "../../../engine/index.js";
 import type { Conversation, MedMoeAnswer } from "../../../models/index.js";
 import type { Answerer, AnswerJob, Used } from "./answerer.js";
 
 /** A device for a process of its own. */
 export interface ProcessDevice {
-  readonly device: DeviceName;
+  readonly device: DeviceChoice;
   readonly threads?: number;
   /** Bytes. */
   readonly memory: number;
@@ -33,7 +33,7 @@ export type Reply =
 
 /** The devices of a list: `threads` of the cores and `memory`, where nothing is said, are shared out evenly. */
 export function shareOut(
-  devices: readonly DeviceName[],
+  devices: readonly DeviceChoice[],
   { threads, memory }: { readonly threads?: number; readonly memory?: number },
 ): ProcessDevice[] {
   const onCpu = devices.filter((device) => device === "cpu").length;

@@ -1,10 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type Device, type DeviceName, openDevice } from "../../../engine/index.js";
+import { type Device, type DeviceChoice, type DeviceName, openDevice } from "../../../engine/index.js";
 import { type OutputOptions, prepareFile } from "../terminal/output.js";
 
 /** What every command takes. */
 export interface CommonOptions extends OutputOptions {
-  device?: DeviceName;
+  device?: DeviceChoice;
   threads?: number;
   /** Bytes. */
   memory?: number;
@@ -12,13 +12,18 @@ export interface CommonOptions extends OutputOptions {
 }
 
 /** Those that can be asked for by name. */
-export const DEVICES: readonly DeviceName[] = ["cpu", "webgpu", "reference"];
+export const DEVICES: readonly DeviceName[] = ["cpu", "webgpu", "cuda", "reference"];
+/** What a device can be, for people. */
+const DEVICE_CHOICES = `${DEVICES.join(", ")}, or cuda:1 for a GPU by its index`;
 
 export function addCommonOptions(command: Command): Command {
   return command
     .optionsGroup("Common options:")
     .addOption(
-      new Option("--device <name>", "where to compute (default: webgpu on a real GPU, else cpu)").choices(DEVICES),
+      new Option(
+        "--device <name>",
+        `where to compute: ${DEVICE_CHOICES} (default: cuda, else webgpu on a real GPU, else cpu)`,
+      ).argParser(deviceChoice),
     )
     .option("--threads <n>", "worker threads of the cpu device (default: the cores this process may use)", threadCount)
     .option(
@@ -40,6 +45,12 @@ export async function openChosenDevice({ device, threads, memory }: CommonOption
   const opened = await openDevice(device, { threads, memoryBudget: memory });
   process.stderr.write(`device: ${opened.name} (${opened.description})\n`);
   return opened;
+}
+
+export function deviceChoice(text: string): DeviceChoice {
+  if (!(DEVICES as readonly string[]).includes(text) && !/^cuda:\d+$/.test(text))
+    throw new InvalidArgumentError(`There is no device "${text}"; it is one of ${DEVICE_CHOICES}.`);
+  return text as DeviceChoice;
 }
 
 const MAX_THREADS = 1024;
