@@ -1,18 +1,78 @@
-// Activations by code: kernels/matmul/activation.ts.
+// Activations and their derivatives, and the u32 codes by which kernels take one (kernels/matmul/activation.ts), with the
+// formulas of common/cpu/activation.h. Finite for every finite x: expf overflows to infinity, whose reciprocal is the
+// limit 0. NaN stays NaN.
 #pragma once
 #include <cstdint>
 
-// Finite for every x: expf overflows to infinity, whose reciprocal is the limit 0.
+// exp(-x²/2)
+__device__ inline float gauss(float x) { return expf(-0.5f * x * x); }
+
+// Φ(x), given e = exp(-x²/2). The tail Φ(-t) = e q(t), q a polynomial in 1 / (1 + 0.34 t), so that it keeps its relative
+// accuracy far out, where 1 + erf would cancel.
+__device__ inline float normal_cdf(float x, float e) {
+  const float u = 1.0f / (1.0f + 0.34f * fabsf(x));
+  float q = -2.612046525e-02f;
+  q = q * u + 1.394994557e-01f;
+  q = q * u - 2.731326520e-01f;
+  q = q * u + 2.021825761e-01f;
+  q = q * u - 4.471838474e-02f;
+  q = q * u + 1.153591350e-01f;
+  q = q * u + 1.151976660e-01f;
+  q = q * u + 1.361121982e-01f;
+  q = q * u + 1.356205046e-01f;
+  const float tail = q * u * e;
+  return x < 0.0f ? tail : 1.0f - tail;
+}
+
 __device__ inline float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+
+__device__ inline float gelu(float x) { return x * normal_cdf(x, gauss(x)); }
+__device__ inline float gelu_derivative(float x) {
+  const float e = gauss(x);
+  return 0.39894228f * x * e + normal_cdf(x, e);
+}
+
+// (1 + tanh z)/2 = σ(2z), z = √(2/π) (x + 0.044715 x³)
+__device__ inline float gelu_tanh(float x) { return x * sigmoid(x * (0.0713548163f * x * x + 1.59576912f)); }
+__device__ inline float gelu_tanh_derivative(float x) {
+  const float s = sigmoid(x * (0.0713548163f * x * x + 1.59576912f));
+  // x σ (1 - σ) first, which is 0 far out: x slope would overflow there, and slope itself.
+  return x * s * (1.0f - s) * fminf(0.214064449f * x * x + 1.59576912f, 3e38f) + s;
+}
+
+// x σ(c x): SiLU for c = 1, quick GELU for c = 1.702
+__device__ inline float swish(float x, float c) { return x * sigmoid(c * x); }
+__device__ inline float swish_derivative(float x, float c) {
+  const float s = sigmoid(c * x);
+  return x * s * (1.0f - s) * c + s;
+}
+
+// A select and not fmaxf, so that NaN stays NaN.
+__device__ inline float relu(float x) { return x < 0.0f ? 0.0f : x; }
 
 __device__ inline float activate(uint32_t code, float x) {
   switch (code) {
-    case 1: return 0.5f * x * (1.0f + erff(x * 0.70710678f));                             // gelu
-    case 2: return 0.5f * x * (1.0f + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));  // geluTanh
-    case 3: return x * sigmoid(1.702f * x);                                               // quickGelu
-    case 4: return x * sigmoid(x);                                                        // silu
-    case 5: return tanhf(x);                                                              // tanh
-    case 6: return x < 0.0f ? 0.0f : x;                                                   // relu: NaN stays
+    case 1: return gelu(x);
+    case 2: return gelu_tanh(x);
+    case 3: return swish(x, 1.702f);
+    case 4: return swish(x, 1.0f);
+    case 5: return tanhf(x);
+    case 6: return relu(x);
     default: return x;
+  }
+}
+
+__device__ inline float activation_derivative(uint32_t code, float x) {
+  switch (code) {
+    case 1: return gelu_derivative(x);
+    case 2: return gelu_tanh_derivative(x);
+    case 3: return swish_derivative(x, 1.702f);
+    case 4: return swish_derivative(x, 1.0f);
+    case 5: {
+      const float t = tanhf(x);
+      return 1.0f - t * t;
+    }
+    case 6: return x > 0.0f ? 1.0f : 0.0f;
+    default: return 1.0f;
   }
 }
