@@ -52,3 +52,14 @@ struct Part {
     }
   }
 };
+
+// The block's elements of [0, n), THREADS N of them, one by one and neighbours beside each other: f(i). For what a thread
+// cannot move as a vector.
+template <unsigned int N, class F>
+__device__ inline void for_scattered(size_t n, F f) {
+#pragma unroll
+  for (unsigned int k = 0; k < N; ++k) {
+    const size_t i = (size_t{blockIdx.x} * N + k) * ELEMENT_THREADS + threadIdx.x;
+    if (i < n) f(static_cast<uint32_t>(i));
+  }
+}
