@@ -11,13 +11,13 @@ struct Params {
   uint32_t O, V, K, I, faultLabel;
 };
 
-#define COPY_INDEX_SELECT(V)                                                  \
-  extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS)               \
-      copy_index_select_##V(const Word_##V *__restrict__ x,     /* [O,V,I] */ \
-                            const uint32_t *__restrict__ index, /* [K] */     \
-                            Word_##V *__restrict__ y,           /* [O,K,I] */ \
-                            uint32_t *__restrict__ faults,      /* [4] */     \
-                            const Params p) {                                 \
-    select_rows(x, index, y, faults, p.O, p.V, p.K, p.I, p.faultLabel);       \
+#define COPY_INDEX_SELECT(DTYPE)                                                  \
+  extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS)                   \
+      copy_index_select_##DTYPE(const Word_##DTYPE *__restrict__ x, /* [O,V,I] */ \
+                                const uint32_t *__restrict__ index, /* [K] */     \
+                                Word_##DTYPE *__restrict__ y,       /* [O,K,I] */ \
+                                uint32_t *__restrict__ faults,      /* [4] */     \
+                                const Params p) {                                 \
+    select_rows(x, index, y, faults, p.O, p.V, p.K, p.I, p.faultLabel);           \
   }
 FOR_FLOATS(COPY_INDEX_SELECT)

@@ -13,7 +13,7 @@ struct Params {
 };
 
 // The block; tiles are 128 bytes wide. Also in kernels.ts.
-constexpr uint32_t LANES = 32, WARPS = 8;
+constexpr uint32_t LANES = 32, WARPS = 8, THREADS = LANES * WARPS;
 
 template <class Word>
 __device__ void transpose(const Word *x, Word *y, const Params &p) {
@@ -43,7 +43,7 @@ __device__ void transpose(const Word *x, Word *y, const Params &p) {
 }
 
 #define COPY_TRANSPOSE(V)                                              \
-  extern "C" __global__ void __launch_bounds__(LANES *WARPS)           \
+  extern "C" __global__ void __launch_bounds__(THREADS)                \
       copy_transpose_##V(const Word_##V *__restrict__ x, /* strided */ \
                          Word_##V *__restrict__ y,       /* strided */ \
                          const Params p) {                             \

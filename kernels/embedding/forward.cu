@@ -12,13 +12,13 @@ struct Params {
   uint32_t T, V, C, faultLabel;
 };
 
-#define EMBEDDING_FORWARD(V)                                                 \
-  extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS)              \
-      embedding_forward_##V(const Word_##V *__restrict__ weight, /* [V,C] */ \
-                            const uint32_t *__restrict__ ids,    /* [T] */   \
-                            Word_##V *__restrict__ y,            /* [T,C] */ \
-                            uint32_t *__restrict__ faults,       /* [4] */   \
-                            const Params p) {                                \
-    select_rows(weight, ids, y, faults, 1, p.V, p.T, p.C, p.faultLabel);     \
+#define EMBEDDING_FORWARD(DTYPE)                                                     \
+  extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS)                      \
+      embedding_forward_##DTYPE(const Word_##DTYPE *__restrict__ weight, /* [V,C] */ \
+                                const uint32_t *__restrict__ ids,        /* [T] */   \
+                                Word_##DTYPE *__restrict__ y,            /* [T,C] */ \
+                                uint32_t *__restrict__ faults,           /* [4] */   \
+                                const Params p) {                                    \
+    select_rows(weight, ids, y, faults, 1, p.V, p.T, p.C, p.faultLabel);             \
   }
 FOR_FLOATS(EMBEDDING_FORWARD)

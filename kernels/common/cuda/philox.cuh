@@ -13,10 +13,15 @@ __device__ inline uint4 philox(uint4 counter, uint2 key) {
   return counter;
 }
 
-// The word of element `position` (modulo 2^32) of stream `sequence`; `random` is the device's u32[4]: seed (two words),
-// offset of the stream, unused.
+// Words of elements `position` to position + 3 (a multiple of 4, modulo 2^32) of stream `sequence`; `random` is the device's
+// u32[4]: seed (two words), offset of the stream, unused.
+__device__ inline uint4 random_words(uint32_t position, uint32_t sequence, const uint32_t *random) {
+  return philox(make_uint4(position / 4, 0, sequence + random[2], 0), make_uint2(random[0], random[1]));
+}
+
+// The word of one element, at any position.
 __device__ inline uint32_t random_word(uint32_t position, uint32_t sequence, const uint32_t *random) {
-  const uint4 words = philox(make_uint4(position / 4, 0, sequence + random[2], 0), make_uint2(random[0], random[1]));
+  const uint4 words = random_words(position, sequence, random);
   switch (position % 4) {
     case 0: return words.x;
     case 1: return words.y;
@@ -25,5 +30,8 @@ __device__ inline uint32_t random_word(uint32_t position, uint32_t sequence, con
   }
 }
 
-// Whether dropout keeps an element: (word >> 8) 2^-24 is uniform in [0, 1).
-__device__ inline bool survives(uint32_t word, float rate) { return static_cast<float>(word >> 8) * 0x1p-24f >= rate; }
+// 24 random bits as a number in [0, 1).
+__device__ inline float uniform(uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
+
+// Whether dropout keeps an element.
+__device__ inline bool survives(uint32_t word, float rate) { return uniform(word) >= rate; }
