@@ -1,7 +1,7 @@
 // Sine and cosine of any finite angle within 2 units in the last place. The library's sinf and cosf keep a table of their
 // own in local memory; here it stays constant. Polynomials: Cephes (Moshier, single precision).
 #pragma once
-#include <cstdint>
+#include "finite.cuh"
 
 // Quarter turns, and what is left, in [-π/4, π/4].
 struct Angle {
@@ -50,8 +50,6 @@ __device__ inline float sin_of(Angle angle) {
   return (angle.quarters & 2u) != 0 ? -size : size;
 }
 __device__ inline float cos_of(Angle angle) { return sin_of({angle.quarters + 1u, angle.rest}); }
-
-__device__ inline bool is_finite(float x) { return (__float_as_uint(x) & 0x7fffffffu) < 0x7f800000u; }
 
 // NaN where x is not finite.
 __device__ inline float sine(float x) {
