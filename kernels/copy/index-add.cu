@@ -34,7 +34,7 @@ __device__ inline void make(const uint32_t *index, uint32_t *faults, uint32_t *s
   extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS) copy_index_add_short_##DTYPE ARGUMENTS(DTYPE) { \
     sum_short_lists(x, p.hasBase != 0 ? base : nullptr, y, Lists(scratch, p.V), {p.O, p.V, p.K, p.I});          \
   }                                                                                                             \
-  extern "C" __global__ void __launch_bounds__(LONG_THREADS) copy_index_add_long_##DTYPE ARGUMENTS(DTYPE) {     \
+  extern "C" __global__ void __launch_bounds__(LONG_THREADS, 2) copy_index_add_long_##DTYPE ARGUMENTS(DTYPE) {  \
     sum_long_lists(x, p.hasBase != 0 ? base : nullptr, y, Lists(scratch, p.V), {p.O, p.V, p.K, p.I},            \
                    [=](uint32_t k) { return index[k]; });                                                       \
   }

@@ -16,17 +16,18 @@ struct Params {
 #define ARGUMENTS(DTYPE) \
   (const Value_##DTYPE *dy, const uint32_t *ids, Value_##DTYPE *dweight, uint32_t *scratch, const Params p)
 
-#define EMBEDDING_BACKWARD_WEIGHT(DTYPE)                                                                               \
-  extern "C" __global__ void __launch_bounds__(LIST_THREADS) embedding_backward_weight_lists_##DTYPE ARGUMENTS(        \
-      DTYPE) {                                                                                                         \
-    make_lists(Lists(scratch, p.V), p.T, p.V, [=](uint32_t t) { return ids[t] != p.paddingIndex ? ids[t] : p.V; });    \
-  }                                                                                                                    \
-  extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS) embedding_backward_weight_short_##DTYPE ARGUMENTS(     \
-      DTYPE) {                                                                                                         \
-    sum_short_lists(dy, p.accumulate != 0 ? dweight : nullptr, dweight, Lists(scratch, p.V), {1, p.V, p.T, p.C});      \
-  }                                                                                                                    \
-  extern "C" __global__ void __launch_bounds__(LONG_THREADS) embedding_backward_weight_long_##DTYPE ARGUMENTS(DTYPE) { \
-    sum_long_lists(dy, p.accumulate != 0 ? dweight : nullptr, dweight, Lists(scratch, p.V), {1, p.V, p.T, p.C},        \
-                   [=](uint32_t t) { return ids[t]; });                                                                \
+#define EMBEDDING_BACKWARD_WEIGHT(DTYPE)                                                                            \
+  extern "C" __global__ void __launch_bounds__(LIST_THREADS) embedding_backward_weight_lists_##DTYPE ARGUMENTS(     \
+      DTYPE) {                                                                                                      \
+    make_lists(Lists(scratch, p.V), p.T, p.V, [=](uint32_t t) { return ids[t] != p.paddingIndex ? ids[t] : p.V; }); \
+  }                                                                                                                 \
+  extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS) embedding_backward_weight_short_##DTYPE ARGUMENTS(  \
+      DTYPE) {                                                                                                      \
+    sum_short_lists(dy, p.accumulate != 0 ? dweight : nullptr, dweight, Lists(scratch, p.V), {1, p.V, p.T, p.C});   \
+  }                                                                                                                 \
+  extern "C" __global__ void __launch_bounds__(LONG_THREADS, 2) embedding_backward_weight_long_##DTYPE ARGUMENTS(   \
+      DTYPE) {                                                                                                      \
+    sum_long_lists(dy, p.accumulate != 0 ? dweight : nullptr, dweight, Lists(scratch, p.V), {1, p.V, p.T, p.C},     \
+                   [=](uint32_t t) { return ids[t]; });                                                             \
   }
 FOR_FLOATS(EMBEDDING_BACKWARD_WEIGHT)

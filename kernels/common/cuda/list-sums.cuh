@@ -5,7 +5,7 @@
 #include "elements.cuh"
 #include "lists.cuh"
 
-// Also in lists.ts: a longer list is long, and the threads of its blocks.
+// Also in lists.ts: a longer list is long; threads of its blocks, of which two share a multiprocessor.
 constexpr uint32_t LONG = 32, LONG_THREADS = 512;
 
 // x [O,K,I], y [O,V,I]
