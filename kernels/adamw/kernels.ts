@@ -1,3 +1,4 @@
+import { threads as cudaThreads, perElement as perCudaElement } from "../common/cuda/grid.js";
 import { perElement, threads } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, optional, pass, read, rowGrain, update } from "../contract.js";
 import advanceWgsl from "./advance.wgsl.js";
@@ -33,6 +34,7 @@ export const advance = pass({
     launches: [{ symbol: "adamw_advance", cells: ({ count }) => count, grain: () => rowGrain(4) }],
   },
   webgpu: { dtypes: ["f32"], launches: [threads(advanceWgsl, ({ count }) => count)] },
+  cuda: { dtypes: ["f32"], launches: [cudaThreads("adamw_advance", ({ count }) => count)] },
 });
 
 /** One AdamW step of one parameter, in place. Parameters and moments are f32; the gradient has the value type. */
@@ -70,4 +72,5 @@ export const step = pass({
     dtypes: ["f32", "f16"],
     launches: [perElement(stepWgsl)],
   },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("adamw_step", "f32")] },
 });

@@ -1,3 +1,4 @@
+import { perElement as perCudaElement } from "../common/cuda/grid.js";
 import { perElement } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, pass, read, write } from "../contract.js";
 import fromIntWgsl from "./from-int.wgsl.js";
@@ -17,6 +18,7 @@ export const toF32 = pass({
   reference: reference.toFloat,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_to_f32", cells: elements, grain }] },
   webgpu: { dtypes: ALL_FLOATS, launches: [perElement(toF32Wgsl)] },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("cast_to_f32", "f32")] },
 });
 
 export const toBf16 = pass({
@@ -26,6 +28,7 @@ export const toBf16 = pass({
   reference: reference.toFloat,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_to_bf16", cells: elements, grain }] },
   webgpu: { dtypes: ALL_FLOATS, launches: [perElement(toBf16Wgsl)] },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("cast_to_bf16", "f32")] },
 });
 
 export const toF16 = pass({
@@ -35,6 +38,7 @@ export const toF16 = pass({
   reference: reference.toFloat,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_to_f16", cells: elements, grain }] },
   webgpu: { dtypes: ALL_FLOATS, launches: [perElement(toF16Wgsl)] },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("cast_to_f16", "f32")] },
 });
 
 /** y is u32 where `isUnsigned`. */
@@ -45,6 +49,7 @@ export const toInt = pass({
   reference: reference.toInt,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_to_int", cells: elements, grain }] },
   webgpu: { dtypes: ALL_FLOATS, launches: [perElement(toIntWgsl)] },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("cast_to_int", "f32")] },
 });
 
 /** x is u32 where `isUnsigned`. */
@@ -55,4 +60,5 @@ export const fromInt = pass({
   reference: reference.fromInt,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "cast_from_int", cells: elements, grain }] },
   webgpu: { dtypes: ALL_FLOATS, launches: [perElement(fromIntWgsl)] },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("cast_from_int", "f32")] },
 });

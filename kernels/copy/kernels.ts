@@ -2,6 +2,8 @@
  * Moving elements: bits are copied, so each pass that does not add has a twin for 32-bit integers, `<pass>Int`, that runs
  * the same code.
  */
+import { BYTES, vectors } from "../common/cuda/grid.js";
+import { type ListedRows, listBytes, makeLists as makeCudaLists, sumLists } from "../common/cuda/lists.js";
 import { foldGrid, makeLists, threads } from "../common/wgsl/grid.js";
 import {
   ALL_FLOATS,
@@ -62,11 +64,13 @@ const stridedOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
       launches: [{ symbol: "copy_strided", cells: ({ n }) => n, grain: () => STREAM }],
     },
     webgpu: { dtypes: ["f32", "f16"], launches: [threads(stridedWgsl, ({ n }) => n)] },
+    cuda: { dtypes: ALL_FLOATS, launches: [vectors("copy_strided", ({ n }) => n)] },
   });
 
 export const strided = stridedOf("value");
 export const stridedInt = stridedOf("i32");
 
+/** Of cpu and webgpu; on cuda tiles are 128 bytes wide. */
 const TILE = 32;
 
 const transposeParams = {
@@ -88,8 +92,8 @@ const transposeParams = {
   yRow: "u32",
 } as const;
 
-const tiles = ({ d0, d1, d2, d3, I, J }: ParamValues<typeof transposeParams>) =>
-  d0 * d1 * d2 * d3 * ceilDiv(I, TILE) * ceilDiv(J, TILE);
+const tiles = ({ d0, d1, d2, d3, I, J }: ParamValues<typeof transposeParams>, tile: number) =>
+  d0 * d1 * d2 * d3 * ceilDiv(I, tile) * ceilDiv(J, tile);
 
 const transposeOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
   pass({
@@ -103,14 +107,24 @@ const transposeOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
       launches: [
         {
           symbol: "copy_transpose",
-          cells: tiles,
+          cells: (p) => tiles(p, TILE),
           grain: () => rowGrain(TILE * TILE),
         },
       ],
     },
     webgpu: {
       dtypes: ["f32", "f16"],
-      launches: [{ source: transposeWgsl, grid: (p) => foldGrid(tiles(p)) }],
+      launches: [{ source: transposeWgsl, grid: (p) => foldGrid(tiles(p, TILE)) }],
+    },
+    cuda: {
+      dtypes: ALL_FLOATS,
+      launches: [
+        {
+          symbol: "copy_transpose",
+          grid: (p, _, dtype) => [tiles(p, 128 / BYTES[dtype]), 1, 1],
+          block: () => [32, 8, 1],
+        },
+      ],
     },
   });
 
@@ -138,6 +152,7 @@ const padOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
       ],
     },
     webgpu: { dtypes: ["f32", "f16"], launches: [threads(padWgsl, padded)] },
+    cuda: { dtypes: ALL_FLOATS, launches: [vectors("copy_pad", padded)] },
   });
 
 export const pad = padOf("value");
@@ -159,6 +174,7 @@ const indexSelectOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
       launches: [{ symbol: "copy_index_select", cells: ({ O, K }) => O * K, grain: ({ I }) => rowGrain(I) }],
     },
     webgpu: { dtypes: ["f32", "f16"], launches: [threads(indexSelectWgsl, ({ O, K, I }) => O * K * I)] },
+    cuda: { dtypes: ALL_FLOATS, launches: [vectors("copy_index_select", ({ O, K, I }) => O * K * I)] },
   });
 
 export const indexSelect = indexSelectOf("value");
@@ -190,5 +206,10 @@ export const indexAdd = pass({
       makeLists(indexAddListsWgsl, ["index", "faults"]),
       { ...threads(indexAddWgsl, ({ O, V, I }) => O * V * I), buffers: ["x", "base", "y"] },
     ],
+  },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: ({ V, K }) => listBytes(V, K),
+    launches: [makeCudaLists("copy_index_add_lists"), ...sumLists("copy_index_add", (p: ListedRows) => p)],
   },
 });

@@ -1,3 +1,4 @@
+import { perElement as perCudaElement } from "../common/cuda/grid.js";
 import { perElement } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, pass, read, rowGrain, write } from "../contract.js";
 import forwardWgsl from "./forward.wgsl.js";
@@ -17,4 +18,5 @@ export const forward = pass({
     launches: [{ symbol: "dropout_forward", cells: ({ n }) => n, grain: () => rowGrain(1) }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [{ ...perElement(forwardWgsl), places: ["n"] }] },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("dropout_forward")] },
 });

@@ -2,6 +2,7 @@
  * One pass per arity; the function is the param `f` (functions.ts). Cells are elements: a chunk is a run of them, whole
  * vectors but for the last.
  */
+import { perElement as perCudaElement } from "../common/cuda/grid.js";
 import { perElement, vectors } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, type BufferSpec, pass, read, update, write } from "../contract.js";
 import accumulateWgsl from "./accumulate.wgsl.js";
@@ -30,6 +31,7 @@ export const unary = pass({
     launches: [{ symbol: "elementwise_unary", cells: elements, grain: () => EVALUATE }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [perElement(unaryWgsl)] },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("elementwise_unary")] },
 });
 
 export const unaryBackwardInput = pass({
@@ -43,6 +45,7 @@ export const unaryBackwardInput = pass({
     launches: [{ symbol: "elementwise_unary_backward_input", cells: elements, grain: () => EVALUATE }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [perElement(unaryBackwardInputWgsl)] },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("elementwise_unary_backward_input")] },
 });
 
 export const binary = pass({
@@ -55,6 +58,7 @@ export const binary = pass({
     launches: [{ symbol: "elementwise_binary", cells: elements, grain: () => STREAM }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [perElement(binaryWgsl)] },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("elementwise_binary")] },
 });
 
 /** y += x: a pass of its own, since WebGPU refuses a buffer that one launch reads and writes through two bindings. */
@@ -68,6 +72,7 @@ export const accumulate = pass({
     launches: [{ symbol: "elementwise_accumulate", cells: elements, grain: () => STREAM }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [perElement(accumulateWgsl)] },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("elementwise_accumulate")] },
 });
 
 /** Six dimensions, outermost first: sizes d0..d5 (unused ones 1), strides in elements a0..a5 and b0..b5. */
@@ -102,6 +107,7 @@ export const binaryBroadcast = pass({
     launches: [{ symbol: "elementwise_binary_broadcast", cells: elements, grain: () => STREAM }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [vectors(binaryBroadcastWgsl)] },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("elementwise_binary_broadcast")] },
 });
 
 export const compare = pass({
@@ -114,6 +120,7 @@ export const compare = pass({
     launches: [{ symbol: "elementwise_compare", cells: elements, grain: () => STREAM }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [perElement(compareWgsl)] },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("elementwise_compare", "f32")] },
 });
 
 export const compareInt = pass({
@@ -126,6 +133,7 @@ export const compareInt = pass({
     launches: [{ symbol: "elementwise_compare_int", cells: elements, grain: () => STREAM }],
   },
   webgpu: { dtypes: ["f32"], launches: [perElement(compareIntWgsl)] },
+  cuda: { dtypes: ["f32"], launches: [perCudaElement("elementwise_compare_int")] },
 });
 
 const whereOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
@@ -139,6 +147,7 @@ const whereOf = <D extends BufferSpec["dtype"]>(dtype: D) =>
       launches: [{ symbol: "elementwise_where", cells: elements, grain: () => STREAM }],
     },
     webgpu: { dtypes: ["f32", "f16"], launches: [perElement(whereWgsl)] },
+    cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("elementwise_where", "f32")] },
   });
 
 /** y = a where the condition is not 0, else b. */

@@ -1,3 +1,5 @@
+import { vectors } from "../common/cuda/grid.js";
+import { listBytes, makeLists as makeCudaLists, sumLists } from "../common/cuda/lists.js";
 import { makeLists, threads } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, type Cut, ceilDiv, type ParamValues, pass, read, rowGrain, update, write } from "../contract.js";
 import backwardWeightWgsl from "./backward-weight.wgsl.js";
@@ -33,6 +35,7 @@ export const forward = pass({
       },
     ],
   },
+  cuda: { dtypes: ALL_FLOATS, launches: [vectors("embedding_forward", ({ T, C }) => T * C)] },
 });
 
 /** Columns of a cell of the weight gradient, so that several share an id that most positions have (token types, padding). */
@@ -83,6 +86,19 @@ export const backwardWeight = pass({
         cut: ({ C }) => ({ over: "V", along: { dweight: C } }),
         places: ["V"],
       },
+    ],
+  },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: ({ V, T }) => listBytes(V, T),
+    launches: [
+      makeCudaLists("embedding_backward_weight_lists"),
+      ...sumLists("embedding_backward_weight", ({ T, V, C }: { T: number; V: number; C: number }) => ({
+        O: 1,
+        V,
+        K: T,
+        I: C,
+      })),
     ],
   },
 });

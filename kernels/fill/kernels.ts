@@ -1,3 +1,4 @@
+import { perElement as perCudaElement } from "../common/cuda/grid.js";
 import { perElement, vectors } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, pass, write } from "../contract.js";
 import rangeWgsl from "./range.wgsl.js";
@@ -16,6 +17,7 @@ export const value = pass({
   reference: reference.value,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "fill_value", cells: elements, grain }] },
   webgpu: { dtypes: ["f32", "f16"], launches: [perElement(valueWgsl)] },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("fill_value")] },
 });
 
 /** `value` is the 32 bits of an i32 or u32. */
@@ -26,6 +28,7 @@ export const valueInt = pass({
   reference: reference.value,
   cpu: { dtypes: ["f32"], launches: [{ symbol: "fill_value_int", cells: elements, grain }] },
   webgpu: { dtypes: ["f32"], launches: [perElement(valueIntWgsl)] },
+  cuda: { dtypes: ["f32"], launches: [perCudaElement("fill_value_int")] },
 });
 
 /** y[i] = start + i step */
@@ -39,6 +42,7 @@ export const range = pass({
     dtypes: ["f32", "f16"],
     launches: [{ ...vectors(rangeWgsl), cut: ({ step }) => ({ over: "n", advance: { start: step } }) }],
   },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("fill_range")] },
 });
 
 /** `start` and `step` are the 32 bits of i32 values; the result wraps. */
@@ -49,4 +53,5 @@ export const rangeInt = pass({
   reference: reference.rangeInt,
   cpu: { dtypes: ["f32"], launches: [{ symbol: "fill_range_int", cells: elements, grain }] },
   webgpu: { dtypes: ["f32"], launches: [vectors(rangeIntWgsl)] },
+  cuda: { dtypes: ["f32"], launches: [perCudaElement("fill_range_int")] },
 });

@@ -28,6 +28,10 @@ export const partial = pass({
       },
     ],
   },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: [{ symbol: "grad_norm_partial", grid: ({ n }) => [ceilDiv(n, BLOCK), 1, 1], block: () => [256, 1, 1] }],
+  },
 });
 
 /** clip = the norm, and the factor that brings it to maxNorm where it is larger (PyTorch's clip_grad_norm_). */
@@ -41,4 +45,5 @@ export const join = pass({
     dtypes: ["f32"],
     launches: [{ source: joinWgsl, tiles: () => ({ WORKGROUP: 256 }), grid: () => [1, 1, 1] }],
   },
+  cuda: { dtypes: ["f32"], launches: [{ symbol: "grad_norm_join", grid: () => [1, 1, 1], block: () => [256, 1, 1] }] },
 });

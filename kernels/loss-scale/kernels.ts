@@ -1,3 +1,4 @@
+import { oneThread } from "../common/cuda/grid.js";
 import { ALL_FLOATS, pass, read, update, write } from "../contract.js";
 import nextWgsl from "./next.wgsl.js";
 import * as reference from "./reference.js";
@@ -18,6 +19,7 @@ export const unscale = pass({
   reference: reference.unscale,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "loss_scale_unscale", cells: () => 1 }] },
   webgpu: { dtypes: ["f32"], launches: [{ source: unscaleWgsl, grid: () => [1, 1, 1] }] },
+  cuda: { dtypes: ["f32"], launches: [oneThread("loss_scale_unscale")] },
 });
 
 /** The scale of the next step. */
@@ -28,4 +30,5 @@ export const next = pass({
   reference: reference.next,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "loss_scale_next", cells: () => 1 }] },
   webgpu: { dtypes: ["f32"], launches: [{ source: nextWgsl, grid: () => [1, 1, 1] }] },
+  cuda: { dtypes: ["f32"], launches: [oneThread("loss_scale_next")] },
 });

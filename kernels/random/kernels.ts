@@ -1,3 +1,4 @@
+import { perElement as perCudaElement } from "../common/cuda/grid.js";
 import { perElement } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, ceilDiv, pass, read, rowGrain, write } from "../contract.js";
 import normalWgsl from "./normal.wgsl.js";
@@ -15,6 +16,7 @@ export const uniform = pass({
     launches: [{ symbol: "random_uniform", cells: ({ n }) => n, grain: () => rowGrain(1) }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [{ ...perElement(uniformWgsl), places: ["n"] }] },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("random_uniform")] },
 });
 
 /** Box-Muller on pairs: elements 2j and 2j + 1 are the cosine and the sine of one draw. */
@@ -28,4 +30,5 @@ export const normal = pass({
     launches: [{ symbol: "random_normal", cells: ({ n }) => ceilDiv(n, 2), grain: () => rowGrain(8) }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [{ ...perElement(normalWgsl), places: ["n"] }] },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("random_normal")] },
 });

@@ -1,3 +1,4 @@
+import { columnWidth, threads as cudaThreads, vectors } from "../common/cuda/grid.js";
 import { foldGrid, threads } from "../common/wgsl/grid.js";
 import { ALL_FLOATS, type Cut, ceilDiv, type ParamValues, pass, read, rowGrain, write } from "../contract.js";
 import backwardExtremumWgsl from "./backward-extremum.wgsl.js";
@@ -26,6 +27,15 @@ const isLongRow = ({ L, I }: Sizes) => I === 1 && L > 64;
 const splitLength = (p: Sizes) => Math.max(isLongRow(p) ? RUN : ROWS, ceilDiv(p.L, 256));
 const webgpuSplits = (p: Sizes) => Math.max(1, ceilDiv(p.L, splitLength(p)));
 const webgpuCells = (p: Sizes) => p.O * webgpuSplits(p) * p.I;
+
+/** On cuda lanes of a warp share such a row; a block takes a run of a longer one, or of columns. */
+const isShortRow = ({ L, I }: Sizes) => I === 1 && L <= 1024;
+const CUDA_ROW_THREADS = 128;
+/** As `split_length` in forward.cu: the last launch joins no more than 256. */
+const cudaSplitLength = ({ L, I }: Sizes) =>
+  I === 1 ? Math.max(RUN, 8 * Math.floor((Math.floor(L / 256) + 8) / 8)) : Math.max(ROWS, Math.floor(L / 256) + 1);
+const cudaSplits = (p: Sizes) => (isShortRow(p) ? 1 : Math.max(1, ceilDiv(p.L, cudaSplitLength(p))));
+const cudaColumnBlocks = ({ I }: Sizes) => ceilDiv(I, columnWidth(I));
 
 /** By what is kept in front; where that is one, by whole splits of what is reduced. */
 const forwardCut = (p: Sizes): Cut<typeof params> =>
@@ -76,6 +86,32 @@ export const forward = pass({
       { ...threads(forwardJoinWgsl, (p: Sizes) => (webgpuSplits(p) > 1 ? p.O * p.I : 0)), buffers: ["y"] },
     ],
   },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: (p) => (cudaSplits(p) > 1 ? p.O * cudaSplits(p) * p.I * 4 : 0),
+    launches: [
+      {
+        symbol: "reduce_forward_rows",
+        grid: (p) => [isShortRow(p) ? ceilDiv(p.O * columnWidth(ceilDiv(p.L, 4)), CUDA_ROW_THREADS) : 0, 1, 1],
+        block: () => [CUDA_ROW_THREADS, 1, 1],
+      },
+      {
+        symbol: "reduce_forward_runs",
+        grid: (p) => [p.I === 1 && !isShortRow(p) ? p.O * cudaSplits(p) : 0, 1, 1],
+        block: () => [256, 1, 1],
+      },
+      {
+        symbol: "reduce_forward_columns",
+        grid: (p) => [p.I === 1 ? 0 : p.O * cudaSplits(p) * cudaColumnBlocks(p), 1, 1],
+        block: () => [256, 1, 1],
+      },
+      {
+        symbol: "reduce_forward_join",
+        grid: (p) => [cudaSplits(p) > 1 ? p.O * cudaColumnBlocks(p) : 0, 1, 1],
+        block: () => [256, 1, 1],
+      },
+    ],
+  },
 });
 
 /** dx[o,l,i] = dy[o,i] where x[o,l,i] is the first along l equal to y[o,i], else 0. */
@@ -101,6 +137,15 @@ export const backwardExtremum = pass({
       { ...threads(backwardExtremumClearWgsl, ({ O, I }: Sizes) => O * I), buffers: [] },
       { ...threads(backwardExtremumFindWgsl, ({ O, L, I }: Sizes) => O * L * I), buffers: ["x", "y"] },
       { ...threads(backwardExtremumWgsl, ({ O, L, I }: Sizes) => O * L * I), buffers: ["dy", "dx"] },
+    ],
+  },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: ({ O, I }) => 4 * O * I,
+    launches: [
+      cudaThreads("reduce_backward_extremum_clear", ({ O, I }) => O * I),
+      vectors("reduce_backward_extremum_find", ({ O, L, I }) => O * L * I),
+      vectors("reduce_backward_extremum_put", ({ O, L, I }) => O * L * I),
     ],
   },
 });

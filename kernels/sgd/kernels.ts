@@ -1,5 +1,6 @@
+import { perElement as perCudaElement } from "../common/cuda/grid.js";
 import { foldGrid, over } from "../common/wgsl/grid.js";
-import { ceilDiv, optional, pass, read, rowGrain, update } from "../contract.js";
+import { ALL_FLOATS, ceilDiv, optional, pass, read, rowGrain, update } from "../contract.js";
 import * as reference from "./reference.js";
 import stepWgsl from "./step.wgsl.js";
 
@@ -32,4 +33,5 @@ export const step = pass({
       },
     ],
   },
+  cuda: { dtypes: ALL_FLOATS, launches: [perCudaElement("sgd_step", "f32")] },
 });

@@ -43,3 +43,17 @@ export const vectors = /* @__NO_SIDE_EFFECTS__ */ <P = Readonly<Record<string, n
 /** The same of the n elements that elementwise passes have. */
 export const perElement = /* @__NO_SIDE_EFFECTS__ */ (symbol: string, widest?: FloatDType) =>
   vectors<{ readonly n: number }>(symbol, ({ n }) => n, widest);
+
+/** Columns that a block works down, of I: `column_width` in columns.cuh. */
+export function columnWidth(I: number): number {
+  let width = 1;
+  while (width < 32 && width < I) width *= 2;
+  return width;
+}
+
+/** A launch of a single thread. */
+export const oneThread = /* @__NO_SIDE_EFFECTS__ */ (symbol: string): ThreadLaunch<unknown> => ({
+  symbol,
+  grid: () => [1, 1, 1],
+  block: () => [1, 1, 1],
+});
