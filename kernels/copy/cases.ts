@@ -36,6 +36,7 @@ const permute: CaseTable = {
     of("matrix with part tiles", [70, 33], { dims: [1, 0] }, { dtypes: FLOATS }),
     of("three columns", [50, 3], { dims: [1, 0] }),
     of("heads out of rows", [2, 5, 3, 7], { dims: [0, 2, 1, 3] }, { dtypes: FLOATS }),
+    of("heads of whole vectors out of rows", [2, 5, 3, 32], { dims: [0, 2, 1, 3] }, { dtypes: FLOATS }),
     of("heads out of rows, keys transposed", [2, 37, 3, 40], { dims: [0, 2, 3, 1] }),
     of("six dimensions reversed", [2, 3, 2, 3, 2, 3], { dims: [5, 4, 3, 2, 1, 0] }),
     of("no element", [3, 0, 2], { dims: [2, 1, 0] }),
@@ -89,6 +90,7 @@ const pad: CaseTable = {
   ...EXACT,
   cases: [
     of("both sides of the last dimension", [5, 11], { dim: -1, before: 2, after: 3 }, { dtypes: FLOATS }),
+    of("whole vectors on both sides", [3, 4, 16], { dim: 1, before: 1, after: 2 }, { dtypes: FLOATS }),
     of("rows in front", [3, 4, 5], { dim: 1, before: 2, after: 0 }, { dtypes: FLOATS }),
     of("nothing to add", [3, 4], { dim: 0, before: 0, after: 0 }),
     of("an empty tensor becomes zeros", [2, 0, 3], { dim: 1, before: 1, after: 1 }),
@@ -114,6 +116,12 @@ const indexSelect: CaseTable = {
       dtypes: FLOATS,
     },
     { name: "rows over two blocks of columns", inputs: { x: [5, 300], index: repeated(9, 5) }, options: { dim: 0 } },
+    {
+      name: "rows of whole vectors, some over forty times",
+      inputs: { x: [5, 24], index: repeated(200, 4) },
+      options: { dim: 0 },
+      dtypes: FLOATS,
+    },
     { name: "columns", inputs: { x: [6, 13], index: repeated(20, 13) }, options: { dim: -1 } },
     { name: "the middle dimension", inputs: { x: [3, 8, 5], index: repeated(6, 8) }, options: { dim: 1 } },
     {

@@ -90,6 +90,8 @@ const broadcasts = (b: (...shape: number[]) => InputSpec): OpCase[] => [
   pair("scalars without dimensions", [], b()),
   pair("scalar against a matrix", [5, 33], b(), { dtypes: FLOATS }),
   pair("a row for every row", [70, 65], b(65), { dtypes: FLOATS }),
+  pair("a row of whole vectors for every row", [9, 64], b(64), { dtypes: FLOATS }),
+  pair("a column of whole vectors for every column", [3, 5, 64], b(3, 1, 64), { dtypes: FLOATS }),
   pair("a column for every column", [70, 65], b(70, 1)),
   pair("an outer product", [17, 1], b(1, 19)),
   pair("a row against a column, one element wide", [9, 1, 4], b(5, 1)),

@@ -58,6 +58,17 @@ const scatterAdd: CaseTable = {
       options: { dim: 0 },
     },
     {
+      name: "a histogram of many",
+      inputs: { base: [40], index: index([1500], 40), x: { shape: [1500], fill: "positive" } },
+      options: { dim: 0 },
+    },
+    {
+      name: "many in each of three columns",
+      inputs: { base: [2, 70, 3], index: index([2, 600, 3], 70), x: [2, 600, 3] },
+      options: { dim: 1 },
+      dtypes: FLOATS,
+    },
+    {
       name: "no index",
       inputs: { base: [4, 3], index: { shape: [4, 0], dtype: "i32", values: [] }, x: [4, 0] },
       options: { dim: 1 },

@@ -20,6 +20,7 @@ const cases: OpCase[] = [
   of("all of a matrix", [70, 65], {}, { dtypes: FLOATS }),
   of("rows shorter than a vector", [33, 5], { dim: -1 }, { dtypes: FLOATS }),
   of("rows of four vectors and a tail", [9, 259], { dim: 1, keepDim: true }, { dtypes: FLOATS }),
+  of("a row of a thousand vectors, not all at whole ones", [3, 1101], { dim: 1 }, { dtypes: FLOATS }),
   of("a row over three runs", [2, 20000], { dim: 1 }),
   of("columns over three blocks of rows, two of columns", [300, 270], { dim: 0 }, { dtypes: FLOATS }),
   of("columns narrower than a vector, rows left over", [131, 3], { dim: 0, keepDim: true }),

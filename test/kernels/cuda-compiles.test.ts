@@ -21,11 +21,15 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
-/** Symbols that the launches of a file name, as `<symbol>_<dtype>`. */
-const symbolsOf = (file: string) =>
-  passes
+/** Symbols that the launches of a file name, as `<symbol>_<dtype>`; twins for integers name the same. */
+const symbolsOf = (file: string) => {
+  const named = passes
     .filter((pass) => `${pass.label}.cu` === file)
-    .flatMap(({ cuda }) => cuda?.launches.flatMap((l) => cuda.dtypes.map((dtype) => `${l.symbol}_${dtype}`)) ?? []);
+    .flatMap(({ cuda }) =>
+      (cuda?.launches ?? []).flatMap((l) => (l.dtypes ?? cuda?.dtypes ?? []).map((dtype) => `${l.symbol}_${dtype}`)),
+    );
+  return [...new Set(named)];
+};
 
 describe("cuda kernels compile", () => {
   test("every declared launch has its file", () => {
