@@ -54,8 +54,7 @@ Session::Session(int index) : driver(load_driver()) {
     }
     if (!earlier.empty())
       throw std::runtime_error("the work of this process on " + gpu.name + " failed earlier (" + earlier +
-                               "), and the driver keeps its context broken (" + failure.what() +
-                               "). Start a new process.");
+                               "), and the driver keeps its context broken. Start a new process.");
     if (failure.result == out_of_memory)
       throw std::runtime_error(gpu.name + " has no memory left for this process (" + mebibytes(gpu.total_bytes) +
                                " in all): another process holds it. nvidia-smi shows which; end it, or choose another "
@@ -95,6 +94,9 @@ void Session::open(int index) {
   uint64_t keep = UINT64_MAX;
   check(driver, driver.cuMemPoolSetAttribute(pool, release_threshold, &keep), "cuMemPoolSetAttribute");
   check(driver, driver.cuStreamSynchronize(stream), "cuStreamSynchronize");
+  // Where the driver made a new context, what broke the one before is past.
+  std::lock_guard<std::mutex> lock(mutex);
+  broken().erase(device_);
 }
 
 // Results do not count here: in a broken context every call fails, and what it held goes with it.
