@@ -127,7 +127,11 @@ export function addEvalMedMoe(program: Command): void {
       "save which experts the tokens had, a line of JSON for each question: `plot routing` draws it",
     )
     .option("--restart", "forget the answers that are there")
-    .option("--devices <list>", "a process for each of these devices, as cpu,cpu or cuda:0,cuda:1; they share the questions", devices);
+    .option(
+      "--devices <list>",
+      "a process for each of these devices, as cpu,cpu or cuda:0,cuda:1; they share the questions",
+      devices,
+    );
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 

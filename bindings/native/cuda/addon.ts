@@ -1,4 +1,4 @@
-import type {NativeQueue} from '../addon.js';
+import type { NativeQueue } from "../addon.js";
 
 /** A GPU as its driver describes it. */
 export interface GpuInfo {

@@ -1,10 +1,10 @@
-import type {AnyPass, CudaLaunch, CudaLaunches, FloatDType, Params} from '../../../kernels/contract.js';
-import {KernelMissing} from '../../errors.js';
-import type {NativePlan} from '../binding.js';
-import type {LaunchRecord} from '../command-writer.js';
-import {pathOf} from '../path.js';
-import {COMPILE, type CudaKernels} from './kernels.js';
-import type {CudaQueue} from './queue.js';
+import type { AnyPass, CudaLaunch, CudaLaunches, FloatDType, Params } from "../../../kernels/contract.js";
+import { KernelMissing } from "../../errors.js";
+import type { NativePlan } from "../binding.js";
+import type { LaunchRecord } from "../command-writer.js";
+import { pathOf } from "../path.js";
+import { COMPILE, type CudaKernels } from "./kernels.js";
+import type { CudaQueue } from "./queue.js";
 
 export interface Step extends LaunchRecord {
   readonly launch: CudaLaunch<Params>;
@@ -13,23 +13,24 @@ export interface Step extends LaunchRecord {
 /** What a launch of one pass in one storage type needs, looked up once. */
 export interface Plan extends NativePlan {
   readonly steps: readonly Step[];
-  readonly scratchBytes: CudaLaunches<Params>['scratchBytes'];
+  readonly scratchBytes: CudaLaunches<Params>["scratchBytes"];
 }
 
 /** Throws KernelMissing where the pass has no cuda kernel for `dtype`, or its file is missing, does not load or lacks a symbol. */
 export function planOf(pass: AnyPass, dtype: FloatDType, queue: CudaQueue, kernels: CudaKernels): Plan {
-  const {cuda} = pass;
-  if (!cuda?.dtypes.includes(dtype)) throw new KernelMissing(pass, 'cuda', dtype, cuda?.dtypes ?? []);
+  const { cuda } = pass;
+  if (!cuda?.dtypes.includes(dtype)) throw new KernelMissing(pass, "cuda", dtype, cuda?.dtypes ?? []);
   const file = fileOf(pass, dtype, kernels);
-  const paramIsFloat = pass.paramNames.map((name) => pass.params[name] === 'f32');
+  const paramIsFloat = pass.paramNames.map((name) => pass.params[name] === "f32");
   return {
-    steps: cuda.launches.filter((launch) => (launch.dtypes ?? cuda.dtypes).includes(dtype))
-               .map((launch) => ({
-                      kernel: find(pass, dtype, `${launch.symbol}_${dtype}`, file, queue),
-                      paramNames: pass.paramNames,
-                      paramIsFloat,
-                      launch,
-                    })),
+    steps: cuda.launches
+      .filter((launch) => (launch.dtypes ?? cuda.dtypes).includes(dtype))
+      .map((launch) => ({
+        kernel: find(pass, dtype, `${launch.symbol}_${dtype}`, file, queue),
+        paramNames: pass.paramNames,
+        paramIsFloat,
+        launch,
+      })),
     bufferNames: pass.bufferNames,
     optional: pass.bufferNames.map((name) => pass.buffers[name].optional),
     scratchBytes: cuda.scratchBytes?.bind(cuda),
@@ -41,7 +42,7 @@ function fileOf(pass: AnyPass, dtype: FloatDType, kernels: CudaKernels): string 
   if (library) return pathOf(library);
   const file = kernels.fileOf(pass.label);
   if (file !== null) return file;
-  throw new KernelMissing(pass, 'cuda', dtype, [], `its CUDA kernels are not compiled. Compile them with: ${COMPILE}`);
+  throw new KernelMissing(pass, "cuda", dtype, [], `its CUDA kernels are not compiled. Compile them with: ${COMPILE}`);
 }
 
 function find(pass: AnyPass, dtype: FloatDType, symbol: string, file: string, queue: CudaQueue): number {
@@ -53,5 +54,5 @@ function find(pass: AnyPass, dtype: FloatDType, symbol: string, file: string, qu
   } catch (error) {
     reason = (error as Error).message;
   }
-  throw new KernelMissing(pass, 'cuda', dtype, [], reason);
+  throw new KernelMissing(pass, "cuda", dtype, [], reason);
 }

@@ -1,6 +1,6 @@
-import {CudaError, DeviceLost} from '../../errors.js';
-import type {NativeQueue} from '../addon.js';
-import type {GpuInfo, NativeCudaDevice} from './addon.js';
+import { CudaError, DeviceLost } from "../../errors.js";
+import type { NativeQueue } from "../addon.js";
+import type { GpuInfo, NativeCudaDevice } from "./addon.js";
 
 /** What the addon throws where the driver does. */
 interface NativeError extends Error {
@@ -15,8 +15,8 @@ interface NativeError extends Error {
 export class CudaQueue implements NativeQueue {
   readonly info: GpuInfo;
   readonly #native: NativeCudaDevice;
-  #lost: DeviceLost|null = null;
-  #refused: CudaError|null = null;
+  #lost: DeviceLost | null = null;
+  #refused: CudaError | null = null;
 
   constructor(native: NativeCudaDevice) {
     this.#native = native;
@@ -28,16 +28,22 @@ export class CudaQueue implements NativeQueue {
     if (this.#lost) throw this.#lost;
   }
 
-  allocate(bytes: number): number { return this.#call(() => this.#native.allocate(bytes)); }
+  allocate(bytes: number): number {
+    return this.#call(() => this.#native.allocate(bytes));
+  }
 
   release(addresses: Float64Array): void {
     // Memory of a lost device went with it: whoever gives it back need not know.
     if (this.#lost === null) this.#call(() => this.#native.release(addresses));
   }
 
-  submit(commands: Uint32Array, words: number): void { this.#enqueue(() => this.#native.submit(commands, words)); }
+  submit(commands: Uint32Array, words: number): void {
+    this.#enqueue(() => this.#native.submit(commands, words));
+  }
 
-  write(address: number, data: ArrayBufferView): void { this.#call(() => this.#native.write(address, data)); }
+  write(address: number, data: ArrayBufferView): void {
+    this.#call(() => this.#native.write(address, data));
+  }
 
   fill(address: number, bytes: number, pattern: number): void {
     this.#call(() => this.#native.fill(address, bytes, pattern));
@@ -47,7 +53,9 @@ export class CudaQueue implements NativeQueue {
     return this.#settled(() => this.#native.read(address, byteLength));
   }
 
-  finish(): Promise<void> { return this.#settled(() => this.#native.finish()); }
+  finish(): Promise<void> {
+    return this.#settled(() => this.#native.finish());
+  }
 
   findKernel(file: string, symbol: string, label: string): number {
     return this.#call(() => this.#native.findKernel(file, symbol, label));
@@ -57,18 +65,24 @@ export class CudaQueue implements NativeQueue {
     return this.#call(() => this.#native.newGraph(commands, words));
   }
 
-  launchGraph(graph: number): void { this.#enqueue(() => this.#native.launchGraph(graph)); }
+  launchGraph(graph: number): void {
+    this.#enqueue(() => this.#native.launchGraph(graph));
+  }
 
   releaseGraph(graph: number): void {
     if (this.#lost === null) this.#call(() => this.#native.releaseGraph(graph));
   }
 
-  startProfile(): void { this.#call(() => this.#native.startProfile()); }
+  startProfile(): void {
+    this.#call(() => this.#native.startProfile());
+  }
 
-  stopProfile(): Float64Array { return this.#call(() => this.#native.stopProfile()); }
+  stopProfile(): Float64Array {
+    return this.#call(() => this.#native.stopProfile());
+  }
 
   close(): void {
-    this.#lost ??= new DeviceLost('cuda', null);
+    this.#lost ??= new DeviceLost("cuda", null);
     this.#native.close();
   }
 
@@ -91,7 +105,9 @@ export class CudaQueue implements NativeQueue {
   }
 
   async #settled<T>(call: () => Promise<T>): Promise<T> {
-    const result = await this.#call(call).catch((error) => { throw this.#kindOf(error); });
+    const result = await this.#call(call).catch((error) => {
+      throw this.#kindOf(error);
+    });
     const refused = this.#refused;
     this.#refused = null;
     if (refused) throw refused;
@@ -102,7 +118,7 @@ export class CudaQueue implements NativeQueue {
     // A pending promise of a device that was closed.
     if (this.#lost) return this.#lost;
     if (error.lost) {
-      this.#lost = new DeviceLost('cuda', error.message);
+      this.#lost = new DeviceLost("cuda", error.message);
       return this.#lost;
     }
     return error.lost === undefined ? error : new CudaError(error.message, error.outOfMemory);

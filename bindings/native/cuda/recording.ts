@@ -1,4 +1,4 @@
-import {NativeRecording} from '../recording.js';
+import { NativeRecording } from "../recording.js";
 
 /** A command stream, and the CUDA graph of it: 0 before its first replay. */
 export class CudaRecording extends NativeRecording {
