@@ -19,7 +19,7 @@ const out = join(root, "build", "cuda");
 const note = join(out, "compiled.json");
 
 /** Machine code for what is common, and PTX that the driver compiles for what comes later. */
-export const ARCHITECTURES = ["sm_80", "sm_90", "compute_90"];
+const ARCHITECTURES = ["sm_80", "sm_90", "compute_90"];
 const OLDEST_NVCC = 12;
 const codes = ARCHITECTURES.flatMap((code) => ["-gencode", `arch=${code.replace("sm_", "compute_")},code=${code}`]);
 const FLAGS = ["-std=c++17", "-O3", ...codes, "-fatbin"];
@@ -34,18 +34,18 @@ function hasDriver() {
   }
 }
 
-/** Whether CONSILIUM_CUDA asks for the kernels here: "yes"; "driver" where it leaves it to the machine, and that has a driver; "no". */
-export function wanted(setting = process.env.CONSILIUM_CUDA || "auto") {
+/** Whether CONSILIUM_CUDA wants the kernels here. */
+function wanted(setting) {
   if (!["auto", "on", "off"].includes(setting))
     throw new Error(`CONSILIUM_CUDA=${setting} is not one of auto, on, off`);
-  if (setting === "auto") return hasDriver() ? "driver" : "no";
-  return setting === "on" ? "yes" : "no";
+  return setting === "on" || (setting === "auto" && hasDriver());
 }
 
 /** nvcc and what it says of its version; null where there is none, or an old one. */
-export function findNvcc() {
-  const homes = [process.env.CUDA_HOME, process.env.CUDA_PATH, "/usr/local/cuda"].filter(Boolean);
-  for (const nvcc of ["nvcc", ...homes.map((home) => join(home, "bin", "nvcc"))]) {
+function findNvcc() {
+  const { CUDACXX, CUDA_HOME, CUDA_PATH } = process.env;
+  const homes = [CUDA_HOME, CUDA_PATH, "/usr/local/cuda"].filter(Boolean);
+  for (const nvcc of CUDACXX ? [CUDACXX] : ["nvcc", ...homes.map((home) => join(home, "bin", "nvcc"))]) {
     const { stdout, status } = spawnSync(nvcc, ["--version"], { encoding: "utf8" });
     const release = /release (\d+)\.\d+/.exec(stdout ?? "");
     if (status === 0 && Number(release?.[1]) >= OLDEST_NVCC) return { nvcc, version: stdout };
@@ -54,7 +54,7 @@ export function findNvcc() {
 }
 
 /** What to do where there is none. */
-export const REMEDY = `nvcc of CUDA ${OLDEST_NVCC} or later is missing: install the CUDA toolkit, or set CUDA_HOME to where it is`;
+const REMEDY = `nvcc of CUDA ${OLDEST_NVCC} or later is missing: install the CUDA toolkit, or set CUDACXX to the compiler`;
 
 /** Labels of the passes with a CUDA kernel. */
 function labels() {
@@ -114,11 +114,8 @@ function sweep() {
     if (/\.(fatbin|hash)$/.test(path) && !known.has(path.replace(/\.\w+$/, ""))) rmSync(join(out, path));
 }
 
-/**
- * Compiles what has changed of the passes whose label begins with one of `names`, or of all. Resolves with how many; rejects
- * with the compiler's words in `output`.
- */
-export async function compileKernels(toolkit, names = [], onStart = () => {}) {
+/** Compiles what has changed of the passes of that label or folder, or of all. Resolves with how many. */
+async function compileKernels(toolkit, names = [], onStart = () => {}) {
   const chosen = names.length
     ? labels().filter((label) => names.some((name) => label === name || label.startsWith(`${name}/`)))
     : labels();
@@ -147,7 +144,22 @@ export async function compileKernels(toolkit, names = [], onStart = () => {}) {
   return count;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+/**
+ * Compiles what has changed, where CONSILIUM_CUDA wants it. Without nvcc it rejects where that is `on`, and says so where it is
+ * `auto`. Rejects with the compiler's words in `output`.
+ */
+export async function buildCudaKernels(say) {
+  const setting = process.env.CONSILIUM_CUDA || "auto";
+  if (!wanted(setting)) return;
+  const toolkit = findNvcc();
+  if (!toolkit && setting === "on") throw new Error(`CONSILIUM_CUDA=on: ${REMEDY}`);
+  if (!toolkit) return say(`there is an NVIDIA driver, but device cuda is left out: ${REMEDY}`);
+  const started = Date.now();
+  const count = await compileKernels(toolkit, [], (n) => say(`compiling ${n} CUDA kernels`));
+  if (count > 0) say(`CUDA kernels: done in ${((Date.now() - started) / 1000).toFixed(0)} s`);
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const toolkit = findNvcc();
   const say = (text) => console.error(`cuda: ${text}`);
   try {

@@ -62,7 +62,7 @@ function stamp(name, hash) {
 }
 
 /** Does a step; what its tools wrote is shown only when it fails. */
-async function run(work, what, worthTelling = () => true) {
+async function run(work, what) {
   const started = Date.now();
   try {
     await work;
@@ -70,7 +70,7 @@ async function run(work, what, worthTelling = () => true) {
     process.stderr.write(error.output ?? "");
     fail(`${what} failed: ${error.message}${error.output ? ". The output is above." : ""}`);
   }
-  if (worthTelling()) say(`${what}: done in ${((Date.now() - started) / 1000).toFixed(0)} s`);
+  say(`${what}: done in ${((Date.now() - started) / 1000).toFixed(0)} s`);
 }
 
 const command = (name, ...args) => quietly(name, args, root);
@@ -155,20 +155,11 @@ async function addon() {
 
 /** Not part of the addon: a machine may have the one without the other. */
 async function cudaKernels() {
-  const { compileKernels, findNvcc, REMEDY, wanted } = await import("./cuda-kernels.mjs");
-  const want = wanted();
-  if (want === "no") return;
-  const toolkit = findNvcc();
-  if (!toolkit && want === "yes") fail(`CONSILIUM_CUDA=on: ${REMEDY}.`);
-  if (!toolkit) return say(`there is an NVIDIA driver, but device cuda is left out: ${REMEDY}.`);
-  let count = 0;
-  const work = async () => {
-    await compileKernels(toolkit, [], (n) => {
-      count = n;
-      say(`compiling ${n} CUDA kernels`);
-    });
-  };
-  await run(work(), "CUDA kernels", () => count > 0);
+  const { buildCudaKernels } = await import("./cuda-kernels.mjs");
+  await buildCudaKernels(say).catch((error) => {
+    process.stderr.write(error.output ?? "");
+    fail(error.message);
+  });
 }
 
 async function typescript() {
