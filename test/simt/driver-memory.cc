@@ -30,7 +30,7 @@ CUresult fill(CUdeviceptr to, T value, size_t count, CUstream_st *stream) {
 
 CUDA_API CUresult cuMemGetInfo_v2(size_t *free, size_t *total) {
   BEGIN_CALL();
-  *total = memory().capacity;
+  *total = simt::memory_bytes();
   *free = memory().capacity - memory().used;
   return CUDA_SUCCESS;
 }

@@ -157,7 +157,9 @@ CUDA_API CUresult cuDevicePrimaryCtxRetain(CUctx_st **context, CUdevice device) 
   if (!is_device(device)) return CUDA_ERROR_INVALID_DEVICE;
   if (driver.sticky != CUDA_SUCCESS) return driver.sticky;
   CUctx_st &primary = driver.contexts[static_cast<size_t>(device)];
-  if (primary.retained++ == 0) primary.memory = std::make_unique<simt::Global>(simt::memory_bytes());
+  if (simt::held_bytes() >= simt::memory_bytes()) return CUDA_ERROR_OUT_OF_MEMORY;
+  if (primary.retained++ == 0)
+    primary.memory = std::make_unique<simt::Global>(simt::memory_bytes() - simt::held_bytes());
   *context = &primary;
   return CUDA_SUCCESS;
 }

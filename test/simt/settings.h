@@ -14,6 +14,8 @@ inline uint64_t devices() { return setting("DEVICES", 1); }
 inline uint64_t capability() { return setting("CAPABILITY", 80); }
 // Bytes of a device's memory; read once.
 inline uint64_t memory_bytes() { return setting("MEMORY", uint64_t{8} << 30); }
+// Those of them that another process holds.
+inline uint64_t held_bytes() { return setting("HELD", 0); }
 // Draws the order of blocks and threads.
 inline uint64_t seed() { return setting("SEED", 1); }
 // The number, from 1, of the allocation that finds no memory, and of the launch that touches memory it must not; 0: none.

@@ -10,6 +10,7 @@ namespace consilium::cuda {
 namespace {
 
 constexpr int oldest_capability = 80;  // bf16 on the tensor cores, cp.async
+constexpr size_t least_free = 200;     // a 200th of the memory: less is no device, but what others left over
 
 std::mutex mutex;
 // Why the context of a GPU is broken: it is the process's, and all devices opened on the GPU share it.
@@ -38,6 +39,12 @@ Gpu describe(const Driver &driver, DeviceId device) {
   return gpu;
 }
 
+std::string crowded(const Gpu &gpu) {
+  return gpu.name + " has no memory left for this process (" + mebibytes(gpu.free_bytes) + " of " +
+         mebibytes(gpu.total_bytes) +
+         " are free): another process holds it. nvidia-smi shows which; end it, or choose another GPU by its index.";
+}
+
 }  // namespace
 
 Session::Session(int index) : driver(load_driver()) {
@@ -55,10 +62,7 @@ Session::Session(int index) : driver(load_driver()) {
     if (!earlier.empty())
       throw std::runtime_error("the work of this process on " + gpu.name + " failed earlier (" + earlier +
                                "), and the driver keeps its context broken. Start a new process.");
-    if (failure.result == out_of_memory)
-      throw std::runtime_error(gpu.name + " has no memory left for this process (" + mebibytes(gpu.total_bytes) +
-                               " in all): another process holds it. nvidia-smi shows which; end it, or choose another "
-                               "GPU by its index.");
+    if (failure.result == out_of_memory) throw std::runtime_error(crowded(gpu));
     if (failure.result == device_unavailable)
       throw std::runtime_error(gpu.name + " is taken by another process (" + failure.what() +
                                "). End that one, or set the GPU's compute mode to default: nvidia-smi -c 0.");
@@ -87,6 +91,7 @@ void Session::open(int index) {
   context_ = context;
   check(driver, driver.cuCtxSetCurrent(context_), "cuCtxSetCurrent");
   check(driver, driver.cuMemGetInfo_v2(&gpu.free_bytes, &gpu.total_bytes), "cuMemGetInfo");
+  if (gpu.free_bytes < gpu.total_bytes / least_free) throw std::runtime_error(crowded(gpu));
   check(driver, driver.cuStreamCreate(&stream, stream_non_blocking), "cuStreamCreate");
   check(driver, driver.cuStreamCreate(&recorder, stream_non_blocking), "cuStreamCreate");
   check(driver, driver.cuDeviceGetDefaultMemPool(&pool, device_), "cuDeviceGetDefaultMemPool");
