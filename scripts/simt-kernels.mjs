@@ -84,13 +84,15 @@ const version = () => {
   return known;
 };
 
-/** Several at a time, as many as there are cores, two at most. */
+/** Several at a time, as many as there are cores, two at most. All are done before one that failed is told. */
 async function together(jobs) {
   const queue = [...jobs];
+  const errors = [];
   const work = async () => {
-    for (let job = queue.shift(); job; job = queue.shift()) await job();
+    for (let job = queue.shift(); job; job = queue.shift()) await job().catch((error) => errors.push(error.message));
   };
   await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, work));
+  if (errors.length > 0) throw new Error(errors.join("\n"));
 }
 
 /** The simulated driver and the launcher. */
