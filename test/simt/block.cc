@@ -33,10 +33,11 @@ Thread *next() {
   return thread;
 }
 
-// Goes on with some thread; `self` is where the running one stops.
+// Goes on with some thread; `self` is where the running one stops. A thread that yields may be the one that is drawn: its
+// context is the one before it ran, which nobody may change to.
 void go_on(Context &self) {
   block.current = next();
-  change(self, block.current->context);
+  if (&block.current->context != &self) change(self, block.current->context);
 }
 
 [[noreturn]] void deadlock() { fault(LAUNCH_FAILED, "deadlock: " + waiting()); }
