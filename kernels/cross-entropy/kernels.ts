@@ -3,9 +3,22 @@
  * or out of range are not read: their loss, statistics and dlogits are 0. The maximum and the logarithm of the sum are
  * kept apart: added up, the first would swallow the second where logits are large.
  */
+import { BYTES } from "../common/cuda/grid.js";
+import { overRows } from "../common/cuda/rows.js";
 import { foldGrid, over } from "../common/wgsl/grid.js";
 import { rowThreads } from "../common/wgsl/rows.js";
-import { ALL_FLOATS, ceilDiv, optional, type ParamValues, pass, read, rowGrain, update, write } from "../contract.js";
+import {
+  ALL_FLOATS,
+  type CudaLaunch,
+  ceilDiv,
+  optional,
+  type ParamValues,
+  pass,
+  read,
+  rowGrain,
+  update,
+  write,
+} from "../contract.js";
 import backwardWgsl from "./backward.wgsl.js";
 import backwardInPlaceWgsl from "./backward-in-place.wgsl.js";
 import forwardWgsl from "./forward.wgsl.js";
@@ -30,6 +43,15 @@ const gradientCut = ({ V, perToken }: Sizes & { perToken: number }) => ({
   along: { logits: V, dlogits: V, target: 1, maximum: 1, logSum: 1, ...(perToken === 1 && { dy: 1 }) },
 });
 const gradientGrid = ({ T, V }: Sizes) => foldGrid(T * ceilDiv(V, GRADIENT_TILES.COLUMNS));
+
+/** THREADS and PIECE of gradient.cuh: a block's bytes of a row, whose first vector may hold up to 15 of the row before. */
+const PIECE_THREADS = 256;
+const PIECE = 16 * 4 * PIECE_THREADS;
+const gradient = (symbol: string): CudaLaunch<{ T: "u32"; V: "u32" }> => ({
+  symbol,
+  grid: ({ T, V }, _, dtype) => [T * ceilDiv(V * BYTES[dtype] + 15, PIECE), 1, 1],
+  block: () => [PIECE_THREADS, 1, 1],
+});
 
 export const forward = pass({
   label: "cross-entropy/forward",
@@ -63,6 +85,14 @@ export const forward = pass({
       },
     ],
   },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: overRows(
+      "cross_entropy_forward",
+      ({ T }) => T,
+      ({ V }) => V,
+    ),
+  },
 });
 
 export const reduce = pass({
@@ -80,6 +110,10 @@ export const reduce = pass({
   webgpu: {
     dtypes: ["f32"],
     launches: [{ source: reduceWgsl, tiles: () => ({ WORKGROUP: 256 }), grid: () => [1, 1, 1] }],
+  },
+  cuda: {
+    dtypes: ["f32"],
+    launches: [{ symbol: "cross_entropy_reduce", grid: () => [1, 1, 1], block: () => [1024, 1, 1] }],
   },
 });
 
@@ -107,6 +141,7 @@ export const backward = pass({
     dtypes: ["f32", "f16"],
     launches: [{ source: backwardWgsl, tiles: () => GRADIENT_TILES, grid: gradientGrid, cut: gradientCut }],
   },
+  cuda: { dtypes: ALL_FLOATS, launches: [gradient("cross_entropy_backward")] },
 });
 
 /** Leaves dlogits where the logits were, so that a large vocabulary needs one [T, V] buffer and not two. */
@@ -120,4 +155,5 @@ export const backwardInPlace = pass({
     dtypes: ["f32", "f16"],
     launches: [{ source: backwardInPlaceWgsl, tiles: () => GRADIENT_TILES, grid: gradientGrid, cut: gradientCut }],
   },
+  cuda: { dtypes: ALL_FLOATS, launches: [gradient("cross_entropy_backward_in_place")] },
 });

@@ -1,3 +1,4 @@
+import { overRows } from "../common/cuda/rows.js";
 import { perRow } from "../common/wgsl/rows.js";
 import { ALL_FLOATS, pass, read, rowGrain, write } from "../contract.js";
 import backwardWgsl from "./backward.wgsl.js";
@@ -14,6 +15,14 @@ export const forward = pass({
     launches: [{ symbol: "l2_normalize_forward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [perRow(forwardWgsl)] },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: overRows(
+      "l2_normalize_forward",
+      ({ T }) => T,
+      ({ C }) => C,
+    ),
+  },
 });
 
 export const backward = pass({
@@ -26,4 +35,12 @@ export const backward = pass({
     launches: [{ symbol: "l2_normalize_backward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [perRow(backwardWgsl)] },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: overRows(
+      "l2_normalize_backward",
+      ({ T }) => T,
+      ({ C }) => C,
+    ),
+  },
 });

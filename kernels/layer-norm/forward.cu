@@ -1,47 +1,47 @@
 // layer-norm/forward (cuda)
 // Math      y[t,c] = (x[t,c] - mean[t]) * rstd[t] * weight[c] + bias[c];  rstd = 1 / sqrt(var + eps), var over C, biased
 // Shapes    x, y [T,C] · weight, bias [C] · mean, rstd [T] f32
-// Method    per row: sum → mean; sum of squared distances → rstd; normalise. The row is read three times, from L1.
-// Tiling    a block owns a row; a thread owns every 256th element
-// Launch    grid (T), 256 threads
-// Numerics  f32, two passes for the variance (no cancellation); the order of the sums depends on C only
-#include <cstdint>
-
-#include "../common/cuda/reduce.cuh"
+// Method    per row, which is read once and held: sum → mean; sum of squared distances → rstd; normalise
+// Tiling    held-row.cuh: 8 threads, a warp or a block own a row
+// Launch    overRows
+// Numerics  f32, two passes for the variance (no cancellation); the order of the sums depends on the shape only; stores
+//           round once
+#include "../common/cuda/held-row.cuh"
 
 struct Params {
   uint32_t T, C;
   float eps;
 };
 
-constexpr uint32_t THREADS = 256;
-
-extern "C" __global__ void __launch_bounds__(THREADS) layer_norm_forward_f32(const float *__restrict__ x,       // [T,C]
-                                                                             const float *__restrict__ weight,  // [C]
-                                                                             const float *__restrict__ bias,    // [C]
-                                                                             float *__restrict__ y,             // [T,C]
-                                                                             float *__restrict__ mean,          // [T]
-                                                                             float *__restrict__ rstd,          // [T]
-                                                                             const Params p) {
-  const uint32_t t = blockIdx.x;
-  const float *row = x + size_t{t} * p.C;
+template <class V, class Rows>
+__device__ void forward(const V *x, const V *weight, const V *bias, V *y, float *mean, float *rstd, const Params &p) {
+  const Rows rows(p.T);
+  const Columns<V> columns(rows, p.C);
+  const HeldRow<V, Rows> row(columns, rows, x + columns.start);
+  const float width = static_cast<float>(p.C);
 
   float sum = 0.0f;
-  for (uint32_t c = threadIdx.x; c < p.C; c += THREADS) sum += row[c];
-  const float m = block_sum<THREADS>(sum) / static_cast<float>(p.C);
+  for_row(
+      rows, columns, [&](uint32_t, float v) { sum += v; }, row);
+  const float m = rows.sum(sum) / width;
 
   float squares = 0.0f;
-  for (uint32_t c = threadIdx.x; c < p.C; c += THREADS) {
-    const float distance = row[c] - m;
-    squares += distance * distance;
-  }
-  const float r = 1.0f / sqrtf(block_sum<THREADS>(squares) / static_cast<float>(p.C) + p.eps);
+  for_row(
+      rows, columns, [&](uint32_t, float v) { squares += (v - m) * (v - m); }, row);
+  const float r = 1.0f / sqrtf(rows.sum(squares) / width + p.eps);
 
-  for (uint32_t c = threadIdx.x; c < p.C; c += THREADS) {
-    y[size_t{t} * p.C + c] = (row[c] - m) * r * weight[c] + bias[c];
-  }
-  if (threadIdx.x == 0) {
-    mean[t] = m;
-    rstd[t] = r;
+  map_row(
+      rows, columns, y + columns.start, [&](uint32_t, float v, float w, float b) { return (v - m) * r * w + b; }, row,
+      SharedRow<V>{columns, weight}, SharedRow<V>{columns, bias});
+  if (rows.exists && rows.thread == 0) {
+    mean[rows.row] = m;
+    rstd[rows.row] = r;
   }
 }
+
+#define LAYER_NORM_FORWARD(V)                                                                                 \
+  ROW_KERNELS(layer_norm_forward, V, forward,                                                                 \
+              (const Value_##V *x, const Value_##V *weight, const Value_##V *bias, Value_##V *y, float *mean, \
+               float *rstd, const Params p),                                                                  \
+              (x, weight, bias, y, mean, rstd, p))
+FOR_FLOATS(LAYER_NORM_FORWARD)

@@ -1,3 +1,5 @@
+import { columnSums } from "../common/cuda/column-sums.js";
+import { overRows } from "../common/cuda/rows.js";
 import { perRow } from "../common/wgsl/rows.js";
 import { ALL_FLOATS, ceilDiv, pass, read, rowGrain, write } from "../contract.js";
 import backwardInputWgsl from "./backward-input.wgsl.js";
@@ -24,8 +26,12 @@ export const forward = pass({
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [perRow(forwardWgsl)] },
   cuda: {
-    dtypes: ["f32"],
-    launches: [{ symbol: "layer_norm_forward", grid: ({ T }) => [T, 1, 1], block: () => [256, 1, 1] }],
+    dtypes: ALL_FLOATS,
+    launches: overRows(
+      "layer_norm_forward",
+      ({ T }) => T,
+      ({ C }) => C,
+    ),
   },
 });
 
@@ -46,6 +52,14 @@ export const backwardInput = pass({
     launches: [{ symbol: "layer_norm_backward_input", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [perRow(backwardInputWgsl)] },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: overRows(
+      "layer_norm_backward_input",
+      ({ T }) => T,
+      ({ C }) => C,
+    ),
+  },
 });
 
 /** Rows that one cell of the weight gradient sums: fixed, so that the order of the sum is. */
@@ -100,4 +114,5 @@ export const backwardWeight = pass({
       },
     ],
   },
+  cuda: columnSums("layer_norm_backward_weight", 2, ALL_FLOATS),
 });

@@ -1,3 +1,5 @@
+import { columnSums } from "../common/cuda/column-sums.js";
+import { overRows } from "../common/cuda/rows.js";
 import { perRow } from "../common/wgsl/rows.js";
 import { ALL_FLOATS, ceilDiv, pass, read, rowGrain, write } from "../contract.js";
 import backwardInputWgsl from "./backward-input.wgsl.js";
@@ -16,6 +18,14 @@ export const forward = pass({
     launches: [{ symbol: "rms_norm_forward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [perRow(forwardWgsl)] },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: overRows(
+      "rms_norm_forward",
+      ({ T }) => T,
+      ({ C }) => C,
+    ),
+  },
 });
 
 export const backwardInput = pass({
@@ -28,6 +38,14 @@ export const backwardInput = pass({
     launches: [{ symbol: "rms_norm_backward_input", cells: ({ T }) => T, grain: ({ C }) => rowGrain(C) }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [perRow(backwardInputWgsl)] },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: overRows(
+      "rms_norm_backward_input",
+      ({ T }) => T,
+      ({ C }) => C,
+    ),
+  },
 });
 
 /** Rows that one cell of the weight gradient sums: fixed, so that the order of the sum is. */
@@ -71,4 +89,5 @@ export const backwardWeight = pass({
       },
     ],
   },
+  cuda: columnSums("rms_norm_backward_weight", 1, ALL_FLOATS),
 });

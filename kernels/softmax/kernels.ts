@@ -1,3 +1,4 @@
+import { overRows } from "../common/cuda/rows.js";
 import { perRow } from "../common/wgsl/rows.js";
 import { ALL_FLOATS, pass, read, rowGrain, write } from "../contract.js";
 import backwardWgsl from "./backward.wgsl.js";
@@ -19,6 +20,14 @@ export const forward = pass({
     launches: [{ symbol: "softmax_forward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(2 * C) }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [perRow(forwardWgsl)] },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: overRows(
+      "softmax_forward",
+      ({ T }) => T,
+      ({ C }) => C,
+    ),
+  },
 });
 
 export const backward = pass({
@@ -31,4 +40,12 @@ export const backward = pass({
     launches: [{ symbol: "softmax_backward", cells: ({ T }) => T, grain: ({ C }) => rowGrain(2 * C) }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [perRow(backwardWgsl)] },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: overRows(
+      "softmax_backward",
+      ({ T }) => T,
+      ({ C }) => C,
+    ),
+  },
 });

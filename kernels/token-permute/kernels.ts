@@ -1,4 +1,5 @@
 /** K of README.md's letters is here the number of experts of a token, R = T K the grouped rows: kernels/top-k-routing/lists.ts. */
+import { overRows } from "../common/cuda/rows.js";
 import { foldGrid, threads } from "../common/wgsl/grid.js";
 import { rowThreads } from "../common/wgsl/rows.js";
 import { ALL_FLOATS, optional, pass, read, rowGrain, update, write } from "../contract.js";
@@ -28,6 +29,14 @@ export const dispatch = pass({
     launches: [{ symbol: "token_permute_dispatch", cells: ({ R }) => R, grain: ({ C }) => rowGrain(C) }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [threads(dispatchWgsl, ({ R, C }) => R * C)] },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: overRows(
+      "token_permute_dispatch",
+      ({ R }) => R,
+      ({ C }) => C,
+    ),
+  },
 });
 
 /** y[t] = Σ_k weights[t,k] x[row of (t,k)], in the order of k; a dropped choice adds nothing. Without weights they are 1, and this is the gradient of dispatch. */
@@ -47,6 +56,14 @@ export const combine = pass({
     launches: [{ symbol: "token_permute_combine", cells: ({ T }) => T, grain: ({ K, C }) => rowGrain(K * C) }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: [threads(combineWgsl, ({ T, C }) => T * C)] },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: overRows(
+      "token_permute_combine",
+      ({ T }) => T,
+      ({ C }) => C,
+    ),
+  },
 });
 
 /** dx[r] = weights[t,k] dy[t], zero from the last row kept on; dweights[t,k] = ⟨dy[t], x[r]⟩, zero where dropped. */
@@ -75,5 +92,13 @@ export const backwardCombine = pass({
         grid: ({ R }) => foldGrid(R),
       },
     ],
+  },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: overRows(
+      "token_permute_backward_combine",
+      ({ R }) => R,
+      ({ C }) => C,
+    ),
   },
 });

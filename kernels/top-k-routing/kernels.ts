@@ -1,6 +1,7 @@
 /** K of README.md's letters is here the number of experts that a token chooses. L and Z are the sizes of lists and sums. */
 import { ceilDiv, optional, pass, read, rowGrain, update, write } from "../contract.js";
 import { PRIORITIES } from "./codes.js";
+import * as cuda from "./cuda.js";
 import * as reference from "./reference.js";
 import * as webgpu from "./webgpu.js";
 
@@ -97,6 +98,7 @@ export const forward = pass({
     ],
   },
   webgpu: { dtypes: ["f32"], scratchBytes: webgpu.scratchBytes, launches: webgpu.forward },
+  cuda: { dtypes: ["f32"], scratchBytes: cuda.scratchBytes, launches: cuda.forward },
 });
 
 /** dlogits from the gradients of weights and of sums, of which either may be absent: an entry of dsums for each of sums. */
@@ -119,4 +121,5 @@ export const backward = pass({
     ],
   },
   webgpu: { dtypes: ["f32"], launches: webgpu.backward },
+  cuda: { dtypes: ["f32"], launches: cuda.backward },
 });

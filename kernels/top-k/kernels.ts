@@ -18,6 +18,13 @@ const blocks = ({ V }: Sizes) => ceilDiv(V, COLUMNS);
 const GPU_COLUMNS = 4096;
 const gpuBlocks = ({ V }: Sizes) => ceilDiv(V, GPU_COLUMNS);
 
+/** SEGMENT, WARPS and COLUMNS of forward.cu, PART of backward.cu. */
+const WARP_COLUMNS = 512;
+const BLOCK_WARPS = 16;
+const BLOCK_COLUMNS = WARP_COLUMNS * BLOCK_WARPS;
+const cudaBlocks = ({ V }: Sizes) => ceilDiv(V, BLOCK_COLUMNS);
+const BACKWARD_PART = 8192;
+
 export const forward = pass({
   label: "top-k/forward",
   buffers: { x: read("T V"), values: write("T K"), indices: write("T K", "i32") },
@@ -56,6 +63,28 @@ export const forward = pass({
       },
     ],
   },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: (p) => (p.V > WARP_COLUMNS ? 8 * p.T * cudaBlocks(p) * Math.min(p.K, BLOCK_COLUMNS) : 0),
+    launches: [
+      {
+        symbol: "top_k_forward_rows",
+        grid: ({ T, V }) => [V > WARP_COLUMNS ? 0 : ceilDiv(T, 8), 1, 1],
+        block: () => [256, 1, 1],
+      },
+      {
+        symbol: "top_k_forward",
+        grid: (p) => [p.V > WARP_COLUMNS ? p.T * cudaBlocks(p) : 0, 1, 1],
+        block: () => [512, 1, 1],
+        sharedBytes: ({ K }) => 8 * BLOCK_WARPS * Math.min(K, WARP_COLUMNS),
+      },
+      {
+        symbol: "top_k_forward_join",
+        grid: (p) => [cudaBlocks(p) > 1 ? p.T : 0, 1, 1],
+        block: () => [1024, 1, 1],
+      },
+    ],
+  },
 });
 
 export const backward = pass({
@@ -74,6 +103,16 @@ export const backward = pass({
         source: backwardWgsl,
         tiles: () => ({ WORKGROUP: 64, COLUMNS: GPU_COLUMNS }),
         grid: (p) => foldGrid(p.T * gpuBlocks(p)),
+      },
+    ],
+  },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: [
+      {
+        symbol: "top_k_backward",
+        grid: ({ T, V }) => [ceilDiv(T * V, BACKWARD_PART), 1, 1],
+        block: () => [256, 1, 1],
       },
     ],
   },
