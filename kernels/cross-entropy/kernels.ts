@@ -9,8 +9,9 @@ import { foldGrid, over } from "../common/wgsl/grid.js";
 import { rowThreads } from "../common/wgsl/rows.js";
 import {
   ALL_FLOATS,
-  type CudaLaunch,
+  type CudaLimits,
   ceilDiv,
+  type FloatDType,
   optional,
   type ParamValues,
   pass,
@@ -47,10 +48,11 @@ const gradientGrid = ({ T, V }: Sizes) => foldGrid(T * ceilDiv(V, GRADIENT_TILES
 /** THREADS and PIECE of gradient.cuh: a block's bytes of a row, whose first vector may hold up to 15 of the row before. */
 const PIECE_THREADS = 256;
 const PIECE = 16 * 4 * PIECE_THREADS;
-const gradient = (symbol: string): CudaLaunch<{ T: "u32"; V: "u32" }> => ({
+const gradient = (symbol: string) => ({
   symbol,
-  grid: ({ T, V }, _, dtype) => [T * ceilDiv(V * BYTES[dtype] + 15, PIECE), 1, 1],
-  block: () => [PIECE_THREADS, 1, 1],
+  grid: ({ T, V }: Sizes, _: CudaLimits, dtype: FloatDType) =>
+    [T * ceilDiv(V * BYTES[dtype] + 15, PIECE), 1, 1] as const,
+  block: () => [PIECE_THREADS, 1, 1] as const,
 });
 
 export const forward = pass({

@@ -6,9 +6,10 @@
 // Tiling    a row of D is cut into units of eight elements: four pairs, or what is copied. Where D or rotaryDim is no multiple
 //           of eight: units of two
 // Launch    grid (cells units / 256, shares of the heads), 256 threads; a cell is an l, or a (b, l) with given positions
-// Numerics  angles in f64, in turns (positions reach 1e5 and more); the remainder to half a turn is split into two f32
+// Numerics  angles in f64, in turns (positions reach 1e5 and more); angle.cuh takes
+//           the fraction of a turn in 64 bits
+#include "../common/cuda/angle.cuh"
 #include "../common/cuda/kernel.cuh"
-#include "../common/cuda/turn.cuh"
 
 struct Params {
   uint32_t B, L, H, D, rotaryDim, interleaved, start, hasPositions, inverse;
@@ -16,6 +17,16 @@ struct Params {
 };
 
 constexpr unsigned int THREADS = 256;
+
+struct Turn {
+  float cosine, sine;
+};
+
+// However many turns there are, in either direction.
+__device__ inline Turn turn_of(double turns) {
+  const Angle angle = angle_of_turns(static_cast<uint64_t>((turns - floor(turns)) * 0x1p64));
+  return {cos_of(angle), sin_of(angle)};
+}
 
 // Rotates or copies unit `u` of one row; pairs are W at most.
 template <unsigned int W, class V>

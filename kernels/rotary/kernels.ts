@@ -1,5 +1,5 @@
 import { foldGrid } from "../common/wgsl/grid.js";
-import { ALL_FLOATS, type CudaLaunch, ceilDiv, optional, pass, read, rowGrain, write } from "../contract.js";
+import { ALL_FLOATS, type CudaLimits, ceilDiv, optional, pass, read, rowGrain, write } from "../contract.js";
 import forwardWgsl from "./forward.wgsl.js";
 import * as reference from "./reference.js";
 
@@ -11,26 +11,33 @@ function ratioWords(theta: number, rotaryDim: number) {
   return { RATIO_HIGH: high, RATIO_LOW: Math.floor((scaled - high) * 2 ** 32) };
 }
 
+const THREADS = 256;
+
+interface Sizes {
+  readonly B: number;
+  readonly L: number;
+  readonly H: number;
+  readonly D: number;
+  readonly rotaryDim: number;
+  readonly hasPositions: number;
+}
+
 /** Units of eight elements where the rows consist of such, of two otherwise. */
-const unitOf = ({ D, rotaryDim }: { D: number; rotaryDim: number }) => (D % 8 === 0 && rotaryDim % 8 === 0 ? 8 : 2);
+const unitOf = ({ D, rotaryDim }: Sizes) => (D % 8 === 0 && rotaryDim % 8 === 0 ? 8 : 2);
 
 /**
  * A thread for each unit of a position; where those are few, the heads are shared out among several, each of which computes
  * the angles.
  */
-const overUnits = (
-  symbol: string,
-  unit: number,
-): CudaLaunch<{ B: "u32"; L: "u32"; H: "u32"; D: "u32"; rotaryDim: "u32"; hasPositions: "u32" }> => ({
+const overUnits = (symbol: string, unit: number) => ({
   symbol,
-  grid: (p, { multiprocessors }) => {
+  grid: (p: Sizes, { multiprocessors }: CudaLimits): readonly [number, number, number] => {
     if (unitOf(p) !== unit) return [0, 1, 1];
     const blocks = ceilDiv((p.hasPositions ? p.B * p.L : p.L) * ceilDiv(p.D, unit), THREADS);
     return [blocks, Math.min(p.H, ceilDiv(4 * multiprocessors, Math.max(1, blocks))), 1];
   },
-  block: () => [THREADS, 1, 1],
+  block: () => [THREADS, 1, 1] as const,
 });
-const THREADS = 256;
 
 /** A rotation of pairs; its gradient is the inverse rotation of dy. x and y must not be the same memory. */
 export const forward = pass({

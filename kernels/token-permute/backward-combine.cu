@@ -8,7 +8,7 @@
 // Launch    overRows
 // Numerics  f32; the order of the sum depends on the shape only; dx rounds once
 #include "../common/cuda/held-row.cuh"
-#include "../common/cuda/lists.cuh"
+#include "../common/cuda/routing.cuh"
 
 struct Params {
   uint32_t T, E, K, R, C, L;

@@ -7,7 +7,7 @@
 // Launch    overRows
 // Numerics  f32, choices in order, from what was there on; y rounds once
 #include "../common/cuda/held-row.cuh"
-#include "../common/cuda/lists.cuh"
+#include "../common/cuda/routing.cuh"
 
 struct Params {
   uint32_t T, E, K, R, C, L, accumulate, hasWeights;

@@ -5,7 +5,7 @@
 // Launch    overRows
 // Numerics  every bit is kept
 #include "../common/cuda/held-row.cuh"
-#include "../common/cuda/lists.cuh"
+#include "../common/cuda/routing.cuh"
 
 struct Params {
   uint32_t T, E, K, R, C, L;

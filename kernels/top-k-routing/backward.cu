@@ -7,7 +7,7 @@
 // Launch    grid (T / warps of a block), cuda.ts
 // Numerics  f32, in an order of E and K; scores are computed again from the logits
 #include "../common/cuda/kernel.cuh"
-#include "../common/cuda/lists.cuh"
+#include "../common/cuda/routing.cuh"
 #include "scores.cuh"
 
 struct Params {

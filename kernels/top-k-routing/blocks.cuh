@@ -3,7 +3,7 @@
 // probabilities [blocks, E] f32 · z [blocks] f32 · totals [E] · with PRIORITIES.random queue, lots [T K]: choices by expert,
 // and the keys by which they are drawn. Bytes: scratchBytes of cuda.ts. Params is that of forward.cu.
 #pragma once
-#include "../common/cuda/lists.cuh"
+#include "../common/cuda/routing.cuh"
 
 // kernels/top-k-routing/codes.ts
 enum Noise : uint32_t { NO_NOISE, GUMBEL_AFTER_FIRST, GUMBEL };

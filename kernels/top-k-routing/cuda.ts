@@ -1,5 +1,5 @@
 /** The launches of cuda, which are many: kernels.ts is the declaration alone. */
-import { type CudaLaunch, type CudaLimits, ceilDiv } from "../contract.js";
+import { type CudaLimits, ceilDiv } from "../contract.js";
 import { PRIORITIES } from "./codes.js";
 
 interface Sizes {
@@ -39,39 +39,42 @@ const chooseBytes = (p: ForwardSizes) => 4 * ((levels(p) + 1) * p.E + warps(p) *
 /** Places of place.cuh. */
 const placeBytes = ({ E }: Sizes) => 4 * (4 * E + 1);
 
-const ifByLot = ({ priority }: ForwardSizes, blocks: number): readonly [number, number, number] => [
-  priority === PRIORITIES.random ? blocks : 0,
-  1,
-  1,
-];
+type Grid = readonly [number, number, number];
+const line = (n: number): Grid => [n, 1, 1];
+const ifByLot = ({ priority }: ForwardSizes, n: number) => line(priority === PRIORITIES.random ? n : 0);
 
-export const forward: readonly CudaLaunch<{ T: "u32"; E: "u32"; K: "u32"; priority: "u32"; groups: "u32" }>[] = [
+export const forward = [
   {
     symbol: "top_k_routing_forward_choose",
-    grid: (p) => [blocks(p), 1, 1],
-    block: (p) => [32 * warps(p), 1, 1],
-    sharedBytes: (p, limits) => fits("top-k-routing/forward", chooseBytes(p), p, limits),
+    grid: (p: ForwardSizes) => line(blocks(p)),
+    block: (p: ForwardSizes) => line(32 * warps(p)),
+    sharedBytes: (p: ForwardSizes, limits: CudaLimits) => fits("top-k-routing/forward", chooseBytes(p), p, limits),
   },
   {
     symbol: "top_k_routing_forward_rank",
-    grid: ({ E }) => [ceilDiv(E, 32), 1, 1],
-    block: () => [1024, 1, 1],
+    grid: ({ E }: ForwardSizes) => line(ceilDiv(E, 32)),
+    block: () => line(1024),
   },
   {
     symbol: "top_k_routing_forward_place",
-    grid: (p) => [blocks(p), 1, 1],
-    block: () => [256, 1, 1],
-    sharedBytes: (p, limits) => fits("top-k-routing/forward", placeBytes(p), p, limits),
+    grid: (p: ForwardSizes) => line(blocks(p)),
+    block: () => line(256),
+    sharedBytes: (p: ForwardSizes, limits: CudaLimits) => fits("top-k-routing/forward", placeBytes(p), p, limits),
   },
-  { symbol: "top_k_routing_forward_draw", grid: (p) => ifByLot(p, p.E), block: () => [256, 1, 1] },
-  { symbol: "top_k_routing_forward_weigh", grid: (p) => ifByLot(p, ceilDiv(p.T, 128)), block: () => [128, 1, 1] },
+  { symbol: "top_k_routing_forward_draw", grid: (p: ForwardSizes) => ifByLot(p, p.E), block: () => line(256) },
+  {
+    symbol: "top_k_routing_forward_weigh",
+    grid: (p: ForwardSizes) => ifByLot(p, ceilDiv(p.T, 128)),
+    block: () => line(128),
+  },
 ];
 
-export const backward: readonly CudaLaunch<{ T: "u32"; E: "u32"; K: "u32" }>[] = [
+export const backward = [
   {
     symbol: "top_k_routing_backward",
-    grid: (p) => [ceilDiv(p.T, warps(p)), 1, 1],
-    block: (p) => [32 * warps(p), 1, 1],
-    sharedBytes: (p, limits) => fits("top-k-routing/backward", 4 * p.E * (1 + 2 * warps(p)), p, limits),
+    grid: (p: Sizes) => line(ceilDiv(p.T, warps(p))),
+    block: (p: Sizes) => line(32 * warps(p)),
+    sharedBytes: (p: Sizes, limits: CudaLimits) =>
+      fits("top-k-routing/backward", 4 * p.E * (1 + 2 * warps(p)), p, limits),
   },
 ];

@@ -1,4 +1,4 @@
-import { type CudaLaunches, ceilDiv, type FloatDType } from "../../contract.js";
+import { ceilDiv, type FloatDType } from "../../contract.js";
 
 /** SUM_COLUMNS, SUM_ROWS, SUM_WIDTH, JOIN_ROWS and line_count of column-sums.cuh. */
 const COLUMNS = 32;
@@ -13,20 +13,19 @@ interface Sizes {
 }
 
 /** How a pass adds up `sums` columns over rows: partial sums of blocks of rows as `<symbol>_partial`, then `<symbol>_join`. */
-export const columnSums = /* @__NO_SIDE_EFFECTS__ */ (symbol: string, sums: number, dtypes: readonly FloatDType[]) =>
-  ({
-    dtypes,
-    scratchBytes: ({ T, C }: Sizes) => 4 * lines(T) * sums * C,
-    launches: [
-      {
-        symbol: `${symbol}_partial`,
-        grid: ({ T, C }: Sizes) => [ceilDiv(C, COLUMNS * WIDTH), lines(T), 1],
-        block: () => [COLUMNS * ROWS, 1, 1],
-      },
-      {
-        symbol: `${symbol}_join`,
-        grid: ({ C }: Sizes) => [ceilDiv(C, COLUMNS), 1, 1],
-        block: () => [COLUMNS * JOIN_ROWS, 1, 1],
-      },
-    ],
-  }) satisfies CudaLaunches<{ T: "u32"; C: "u32" }>;
+export const columnSums = /* @__NO_SIDE_EFFECTS__ */ (symbol: string, sums: number, dtypes: readonly FloatDType[]) => ({
+  dtypes,
+  scratchBytes: ({ T, C }: Sizes) => 4 * lines(T) * sums * C,
+  launches: [
+    {
+      symbol: `${symbol}_partial`,
+      grid: ({ T, C }: Sizes) => [ceilDiv(C, COLUMNS * WIDTH), lines(T), 1] as const,
+      block: () => [COLUMNS * ROWS, 1, 1] as const,
+    },
+    {
+      symbol: `${symbol}_join`,
+      grid: ({ C }: Sizes) => [ceilDiv(C, COLUMNS), 1, 1] as const,
+      block: () => [COLUMNS * JOIN_ROWS, 1, 1] as const,
+    },
+  ],
+});

@@ -1,11 +1,4 @@
-import {
-  type CudaLaunch,
-  type CudaLimits,
-  ceilDiv,
-  type FloatDType,
-  type Params,
-  type ParamValues,
-} from "../../contract.js";
+import { type CudaLimits, ceilDiv, type FloatDType } from "../../contract.js";
 import { BYTES } from "./grid.js";
 
 /** The kernels of ROW_KERNELS in held-row.cuh: threads of a row, and the most bytes of one that they hold. */
@@ -38,22 +31,32 @@ function rowThreads(shape: Shape, columns: number, dtype: FloatDType): number {
   return Math.min(SHAPES[shape].lanes, Math.max(128, wanted));
 }
 
+/** A launch over rows. */
+export interface RowLaunch<P> {
+  /** Its name without the storage type. */
+  readonly symbol: string;
+  /** Blocks in x, y, z. */
+  grid(params: P, limits: CudaLimits, dtype: FloatDType): readonly [number, number, number];
+  /** Threads of a block. */
+  block(params: P, limits: CudaLimits, dtype: FloatDType): readonly [number, number, number];
+}
+
 /** The launches of ROW_KERNELS: one for each length of a row, of which one runs. */
-export const overRows = /* @__NO_SIDE_EFFECTS__ */ <P extends Params>(
+export const overRows = /* @__NO_SIDE_EFFECTS__ */ <P = Readonly<Record<string, number>>>(
   symbol: string,
-  rows: (params: ParamValues<P>) => number,
-  columns: (params: ParamValues<P>) => number,
-): CudaLaunch<P>[] =>
+  rows: (params: P) => number,
+  columns: (params: P) => number,
+): RowLaunch<P>[] =>
   (Object.keys(SHAPES) as Shape[]).map((shape) => {
     const { lanes } = SHAPES[shape];
-    const block = (p: ParamValues<P>, limits: CudaLimits, dtype: FloatDType) =>
+    const threads = (p: P, limits: CudaLimits, dtype: FloatDType) =>
       lanes <= 32 ? laneThreads(lanes, rows(p), limits) : rowThreads(shape, columns(p), dtype);
     return {
       symbol: `${symbol}_${shape}`,
       grid: (p, limits, dtype) => {
         if (shapeOf(columns(p), dtype) !== shape) return [0, 1, 1];
-        return [lanes <= 32 ? ceilDiv(rows(p) * lanes, block(p, limits, dtype)) : rows(p), 1, 1];
+        return [lanes <= 32 ? ceilDiv(rows(p) * lanes, threads(p, limits, dtype)) : rows(p), 1, 1];
       },
-      block: (p, limits, dtype) => [block(p, limits, dtype), 1, 1],
+      block: (p, limits, dtype) => [threads(p, limits, dtype), 1, 1],
     };
   });
