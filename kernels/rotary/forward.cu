@@ -24,8 +24,16 @@ struct Turn {
 
 // However many turns there are, in either direction.
 __device__ inline Turn turn_of(double turns) {
-  const Angle angle = angle_of_turns(static_cast<uint64_t>((turns - floor(turns)) * 0x1p64));
+  const auto rest = static_cast<int64_t>((turns - rint(turns)) * 0x1p63);
+  const Angle angle = angle_of_turns(static_cast<uint64_t>(rest) << 1);
   return {cos_of(angle), sin_of(angle)};
+}
+
+// 1 / n by Newton's method: the division of f64 is a subroutine, around which registers are spilled.
+__device__ inline double reciprocal(uint32_t n) {
+  double r = 1.0f / static_cast<float>(n);
+  for (int step = 0; step < 2; ++step) r *= 2.0 - n * r;
+  return r;
 }
 
 // Rotates or copies unit `u` of one row; pairs are W at most.
@@ -82,8 +90,6 @@ __device__ void turn_unit(const V *x, V *y, uint32_t u, const Turn (&turns)[W], 
 
 template <unsigned int W, class V>
 __device__ void forward(const V *x, const int32_t *positions, V *y, const Params &p) {
-  // First, since the subroutine of a division in f64 costs registers.
-  const double exponent = -2.0 / p.rotaryDim * log2(double(p.theta)), ratio = exp2(exponent);
   const uint32_t units = (p.D + 2 * W - 1) / (2 * W), cells = p.hasPositions ? p.B * p.L : p.L;
   const size_t i = size_t{blockIdx.x} * THREADS + threadIdx.x;
   if (i >= size_t{cells} * units) return;
@@ -92,6 +98,7 @@ __device__ void forward(const V *x, const int32_t *positions, V *y, const Params
   Turn turns[W];
   if (u < p.rotaryDim / 2 / W) {
     const double position = p.hasPositions ? double(positions[cell]) : double(p.start) + double(cell);
+    const double exponent = -2.0 * reciprocal(p.rotaryDim) * log2(double(p.theta)), ratio = exp2(exponent);
     double turn = (p.inverse ? -position : position) * 0.15915494309189533577 * exp2(exponent * (u * W));
 #pragma unroll
     for (unsigned int j = 0; j < W; ++j, turn *= ratio) turns[j] = turn_of(turn);

@@ -28,7 +28,7 @@ struct WarpScores {
 };
 
 __device__ inline float uniform_of(uint32_t position, const uint32_t *random, const Params &p) {
-  return static_cast<float>(random_word(position, p.sequence, random) >> 8) * 0x1p-24f;
+  return uniform(random_word(position, p.sequence, random));
 }
 
 // Reports the first logit, or noise, of the token that is none; the row, where all of it is -infinity.
