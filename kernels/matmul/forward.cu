@@ -1,14 +1,18 @@
 // matmul/forward (cuda)
 // Math      y[b,m,n] = act(sum_k op(a)[b,m,k] op(b)[b,k,n] + bias[n]); with accumulate y += sum + bias
 // Shapes    a [B|1,M,K] or [B|1,K,M] · b [B|1,K,N] or [B|1,N,K] · bias [N] · y, preactivation [B,M,N]
-// Method    for each 16 of K: tiles of a and b to shared memory, both K-major; outer products from there in registers.
-//           The next tiles are fetched into registers while the current ones are multiplied.
-// Tiling    a block owns 64 × 64 of y, a thread 4 × 4 of them; 2 × 16 × 68 floats (8.5 KiB) of shared memory
-// Launch    grid (column tiles, row tiles, B), 256 threads
-// Numerics  f32 on the CUDA cores, one sum per output in the order of k
-#include <cstdint>
-
+// Method    common/cuda/gemm.cuh, the layouts of the operands as they come; up to 8 rows: common/cuda/gemm-few.cuh
+// Tiling    common/cuda/gemm-tiles.cuh: common/cuda/gemm.ts chooses by shape and GPU. The small one takes operands that are
+//           not aligned, too
+// Launch    grid (tiles of all batches), threads of the tile; few: gemm-few.cuh
+// Numerics  f32 sums; y and preactivation round once. f32 operands are rounded to tf32 by matmul_forward_tf32 alone
+// Limits    each dimension below 2^32
 #include "../common/cuda/activation.cuh"
+#include "../common/cuda/gemm-few.cuh"
+#include "../common/cuda/gemm-order.cuh"
+#include "../common/cuda/gemm-run.cuh"
+#include "../common/cuda/gemm-tiles.cuh"
+#include "../common/cuda/kernel.cuh"
 
 struct Params {
   uint32_t B, M, N, K;
@@ -18,94 +22,90 @@ struct Params {
   uint32_t hasBias, hasPreactivation;
 };
 
-constexpr uint32_t THREADS = 256, TILE = 64, TILE_K = 16, PER_THREAD = 4;
-// Rows of 68: a thread's four values stay one aligned float4, and column writes spread over the banks.
-constexpr uint32_t PITCH = TILE + 4;
-constexpr uint32_t FETCHES = TILE * TILE_K / THREADS;
+template <class V>
+struct Linear {
+  static constexpr bool PAIRED = false, ROW_SUMS = false;
+  Output<V> y, preactivation;
+  const V *bias;  // or nullptr
+  uint32_t activation;
+  bool keeps, accumulates;
 
-// One operand as [outer, K]: outer is M for a, N for b. Threads follow the dimension that is contiguous in memory.
-struct Operand {
-  const float *data;
-  uint32_t outer, K;
-  bool k_contiguous;
-
-  __device__ void place(uint32_t fetch, uint32_t &i, uint32_t &k) const {
-    const uint32_t e = fetch * THREADS + threadIdx.x;
-    i = k_contiguous ? e / TILE_K : e % TILE;
-    k = k_contiguous ? e % TILE_K : e / TILE;
-  }
-
-  __device__ void fetch(uint32_t first, uint32_t first_k, float (&values)[FETCHES]) const {
+  __device__ void operator()(uint32_t row, uint32_t column, uint32_t count, float (&sums)[RUN<V>]) const {
+    float other[RUN<V>];
+    if (bias) {
+      y.read_run(bias + column, count, y.aligned, other);
 #pragma unroll
-    for (uint32_t f = 0; f < FETCHES; ++f) {
-      uint32_t i, k;
-      place(f, i, k);
-      i += first;
-      k += first_k;
-      const size_t at = k_contiguous ? size_t{i} * K + k : size_t{k} * outer + i;
-      values[f] = i < outer && k < K ? data[at] : 0.0f;
+      for (uint32_t i = 0; i < RUN<V>; ++i) sums[i] += other[i];
     }
-  }
-
-  __device__ void put(const float (&values)[FETCHES], float (&tile)[TILE_K][PITCH]) const {
+    if (keeps) preactivation.write(row, column, count, sums);
+    if (accumulates) {
+      y.read(row, column, count, other);
 #pragma unroll
-    for (uint32_t f = 0; f < FETCHES; ++f) {
-      uint32_t i, k;
-      place(f, i, k);
-      tile[k][i] = values[f];
+      for (uint32_t i = 0; i < RUN<V>; ++i) sums[i] += other[i];
+    } else if (activation != 0) {
+#pragma unroll
+      for (uint32_t i = 0; i < RUN<V>; ++i) sums[i] = activate(activation, sums[i]);
     }
+    y.write(row, column, count, sums);
   }
 };
 
-extern "C" __global__ void __launch_bounds__(THREADS)
-    matmul_forward_f32(const float *__restrict__ a,        // [B|1,M,K] or [B|1,K,M]
-                       const float *__restrict__ b,        // [B|1,K,N] or [B|1,N,K]
-                       const float *__restrict__ bias,     // [N]
-                       float *__restrict__ y,              // [B,M,N]
-                       float *__restrict__ preactivation,  // [B,M,N]
-                       const Params p) {
-  __shared__ __align__(16) float a_tile[TILE_K][PITCH];
-  __shared__ __align__(16) float b_tile[TILE_K][PITCH];
-  const uint32_t batch = blockIdx.z, row0 = blockIdx.y * TILE, column0 = blockIdx.x * TILE;
-  const uint32_t row = threadIdx.x / 16 * PER_THREAD, column = threadIdx.x % 16 * PER_THREAD;
-  const Operand left{a + size_t{batch} * p.batchedA * p.M * p.K, p.M, p.K, p.transposeA == 0};
-  const Operand right{b + size_t{batch} * p.batchedB * p.K * p.N, p.N, p.K, p.transposeB == 1};
+// The buffers of one batch.
+template <class V>
+struct Batch {
+  const V *a, *b;
+  Linear<V> epilogue;
 
-  float sums[PER_THREAD][PER_THREAD] = {};
-  float next_a[FETCHES], next_b[FETCHES];
-  left.fetch(row0, 0, next_a);
-  right.fetch(column0, 0, next_b);
-  for (uint32_t k0 = 0; k0 < p.K; k0 += TILE_K) {
-    left.put(next_a, a_tile);
-    right.put(next_b, b_tile);
-    __syncthreads();
-    left.fetch(row0, k0 + TILE_K, next_a);
-    right.fetch(column0, k0 + TILE_K, next_b);
-#pragma unroll
-    for (uint32_t k = 0; k < TILE_K; ++k) {
-      const float4 a_k = *reinterpret_cast<const float4 *>(&a_tile[k][row]);
-      const float4 b_k = *reinterpret_cast<const float4 *>(&b_tile[k][column]);
-      const float a_values[PER_THREAD] = {a_k.x, a_k.y, a_k.z, a_k.w};
-      const float b_values[PER_THREAD] = {b_k.x, b_k.y, b_k.z, b_k.w};
-#pragma unroll
-      for (uint32_t i = 0; i < PER_THREAD; ++i) {
-#pragma unroll
-        for (uint32_t j = 0; j < PER_THREAD; ++j) sums[i][j] = fmaf(a_values[i], b_values[j], sums[i][j]);
-      }
-    }
-    __syncthreads();
-  }
+  __device__ Batch(const V *a, const V *b, const V *bias, V *y, V *preactivation, const Params &p, uint32_t batch)
+      : a(a + size_t{batch} * p.batchedA * p.M * p.K),
+        b(b + size_t{batch} * p.batchedB * p.K * p.N),
+        epilogue{{y + size_t{batch} * p.M * p.N, p.N},
+                 {preactivation + (p.hasPreactivation ? size_t{batch} * p.M * p.N : 0), p.N},
+                 p.hasBias ? bias : nullptr,
+                 p.activation,
+                 p.hasPreactivation != 0,
+                 p.accumulate != 0} {}
+};
 
-#pragma unroll
-  for (uint32_t i = 0; i < PER_THREAD; ++i) {
-#pragma unroll
-    for (uint32_t j = 0; j < PER_THREAD; ++j) {
-      const uint32_t m = row0 + row + i, n = column0 + column + j;
-      if (m >= p.M || n >= p.N) continue;
-      const size_t at = (size_t{batch} * p.M + m) * p.N + n;
-      const float sum = p.hasBias ? sums[i][j] + bias[n] : sums[i][j];
-      if (p.hasPreactivation) preactivation[at] = sum;
-      y[at] = p.accumulate ? y[at] + sum : activate(p.activation, sum);
-    }
-  }
+// WHOLE: rows of both operands, as they are stored, are multiples of 16 bytes.
+template <class T, bool LEFT_ALONG_K, bool RIGHT_ALONG_K, bool WHOLE, class V>
+__device__ void product(const Batch<V> &batch, const TilePlace &place, const Params &p) {
+  DYNAMIC_SHARED(shared);
+  const uint32_t a_step = LEFT_ALONG_K ? p.K : p.M, b_step = RIGHT_ALONG_K ? p.K : p.N;
+  const Matrix<V, LEFT_ALONG_K, WHOLE> left{batch.a,  LEFT_ALONG_K ? p.M : p.K, a_step, a_step,
+                                            Rows(),   WHOLE || a_step % CHUNK<V> == 0};
+  const Matrix<V, RIGHT_ALONG_K, WHOLE> right{batch.b, RIGHT_ALONG_K ? p.N : p.K, b_step, b_step,
+                                              Rows(),  WHOLE || b_step % CHUNK<V> == 0};
+  Product<T, LEFT_ALONG_K, RIGHT_ALONG_K> product(shared, place.down * T::ROWS, place.across * T::COLUMNS);
+  product.multiply(left, right, p.K);
+  product.finish(p.M, p.N, batch.epilogue);
 }
+
+template <class T, bool WHOLE, class V>
+__device__ void forward(const V *a, const V *b, const V *bias, V *y, V *preactivation, const Params &p) {
+  const uint32_t down = (p.M + T::ROWS - 1) / T::ROWS, across = (p.N + T::COLUMNS - 1) / T::COLUMNS;
+  const Batch<V> batch(a, b, bias, y, preactivation, p, blockIdx.x / (down * across));
+  const TilePlace place = tile_place(blockIdx.x % (down * across), down, across);
+  if (p.transposeA && p.transposeB)
+    product<T, false, true, WHOLE>(batch, place, p);
+  else if (p.transposeA)
+    product<T, false, false, WHOLE>(batch, place, p);
+  else if (p.transposeB)
+    product<T, true, true, WHOLE>(batch, place, p);
+  else
+    product<T, true, false, WHOLE>(batch, place, p);
+}
+
+#define MATMUL_FORWARD(TILE, NAME, WHOLE, V)                                                                      \
+  extern "C" __global__ void __launch_bounds__(TILE::THREADS)                                                     \
+      NAME##_##V(const Value_##V *a, const Value_##V *b, const Value_##V *bias, Value_##V *y, Value_##V *preactivation, \
+                 const Params p) {                                                                                \
+    forward<TILE, WHOLE>(a, b, bias, y, preactivation, p);                                                        \
+  }
+#define MATMUL_FORWARD_LARGE(V) MATMUL_FORWARD(LargeTile<Value_##V>, matmul_forward_large, true, V)
+#define MATMUL_FORWARD_MEDIUM(V) MATMUL_FORWARD(MediumTile<Value_##V>, matmul_forward_medium, true, V)
+#define MATMUL_FORWARD_SMALL(V) MATMUL_FORWARD(SmallTile<Value_##V>, matmul_forward_small, false, V)
+FOR_HALVES(MATMUL_FORWARD_LARGE)
+FOR_FLOATS(MATMUL_FORWARD_MEDIUM)
+FOR_FLOATS(MATMUL_FORWARD_SMALL)
+MATMUL_FORWARD(Tf32Tile, matmul_forward_tf32, true, f32)

@@ -1,0 +1,89 @@
+// What a warp does with a stage of bf16 or f16: m16n8k16 on the tensor cores. A stage is two steps of 16 k, a piece of it
+// 16 columns of one step. Fragments are loaded a piece (right) or a step (left) ahead of their use.
+#pragma once
+#include "gemm-tile.cuh"
+#include "ldmatrix.cuh"
+#include "mma.cuh"
+
+// Bytes from an operand's stage to the 16 bytes whose address a lane gives for 16 items of a step. INNER_FIRST: matrices
+// of a load go by k first (right operand: b of mma.cuh), else by items (left).
+template <bool ALONG_K, class V, uint32_t ITEMS, uint32_t WARP_ITEMS, bool INNER_FIRST>
+struct FragmentPlaces {
+  static constexpr uint32_t LINE = ALONG_K ? 64 : ITEMS * sizeof(V);
+  uint32_t base, chunk, flip;
+
+  __device__ explicit FragmentPlaces(uint32_t first) {
+    const uint32_t lane = threadIdx.x % 32, low = lane / 8 % 2, high = lane / 16;
+    const uint32_t item_half = INNER_FIRST ? high : low, k_half = INNER_FIRST ? low : high;
+    const uint32_t line = lane % 8 + 8 * (ALONG_K ? item_half : k_half);
+    base = LINE * (line + (ALONG_K ? first : 0));
+    if constexpr (ALONG_K) {
+      flip = line / 2 % 4;
+      chunk = k_half;
+    } else {
+      flip = lane % 8;
+      chunk = first / CHUNK<V> + item_half;
+    }
+    // Where the first chunk of a warp is a multiple of 8, sixteens of items only differ in bits that the permutation flips.
+    if constexpr (ALONG_K || WARP_ITEMS % 64 == 0) base += 16 * (chunk ^ flip);
+  }
+  __device__ uint32_t at(uint32_t sixteen, uint32_t step) const {
+    if constexpr (ALONG_K) return (base ^ 32 * step) + 16 * LINE * sixteen;
+    if constexpr (WARP_ITEMS % 64 == 0) return (base ^ 32 * sixteen) + 16 * LINE * step;
+    return base + 16 * (chunk + 2 * sixteen ^ flip) + 16 * LINE * step;
+  }
+};
+
+template <class T, bool LEFT_ALONG_K_, bool RIGHT_ALONG_K_>
+struct HalfMath {
+  using V = typename T::Value;
+  static constexpr bool LEFT_ALONG_K = LEFT_ALONG_K_, RIGHT_ALONG_K = RIGHT_ALONG_K_;
+  static constexpr uint32_t DOWN = T::WARP_ROWS / 16, ACROSS = T::WARP_COLUMNS / 16, PIECES = 2 * ACROSS;
+
+  float sums[DOWN][2 * ACROSS][4] = {};
+  uint32_t left[2][DOWN][4], right[2][4];
+  const FragmentPlaces<LEFT_ALONG_K, V, T::ROWS, T::WARP_ROWS, false> left_places{T::warp_row()};
+  const FragmentPlaces<RIGHT_ALONG_K, V, T::COLUMNS, T::WARP_COLUMNS, true> right_places{T::warp_column()};
+
+  __device__ void begin(const unsigned char *left_now, const unsigned char *right_now) {
+#pragma unroll
+    for (uint32_t i = 0; i < DOWN; ++i) load<!LEFT_ALONG_K>(left[0][i], left_now + left_places.at(i, 0));
+    load<!RIGHT_ALONG_K>(right[0], right_now + right_places.at(0, 0));
+  }
+
+  __device__ void piece(uint32_t piece, const unsigned char *left_now, const unsigned char *right_now,
+                        const unsigned char *left_next, const unsigned char *right_next) {
+    const uint32_t step = piece / ACROSS, across = piece % ACROSS, ahead = piece + 1;
+    load<!RIGHT_ALONG_K>(right[ahead % 2], (ahead < PIECES ? right_now : right_next) +
+                                               right_places.at(ahead % ACROSS, ahead / ACROSS % 2));
+#pragma unroll
+    for (uint32_t i = 0; i < DOWN; ++i)
+      if (i * ACROSS / DOWN == across)
+        load<!LEFT_ALONG_K>(left[1 - step][i], (step == 0 ? left_now : left_next) + left_places.at(i, 1 - step));
+#pragma unroll
+    for (uint32_t i = 0; i < DOWN; ++i) {
+      mma_m16n8k16(sums[i][2 * across], left[step][i], {right[piece % 2][0], right[piece % 2][1]}, V{});
+      mma_m16n8k16(sums[i][2 * across + 1], left[step][i], {right[piece % 2][2], right[piece % 2][3]}, V{});
+    }
+  }
+
+  // Sixteen rows of the warp's tile.
+  __device__ void put(float *slab, uint32_t pitch, uint32_t s) const {
+    const uint32_t row = threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
+#pragma unroll
+    for (uint32_t j = 0; j < 2 * ACROSS; ++j) {
+      float *to = slab + row * pitch + 8 * j + column;
+      *reinterpret_cast<float2 *>(to) = make_float2(sums[s][j][0], sums[s][j][1]);
+      *reinterpret_cast<float2 *>(to + 8 * pitch) = make_float2(sums[s][j][2], sums[s][j][3]);
+    }
+  }
+
+ private:
+  template <bool TRANSPOSED>
+  __device__ static void load(uint32_t (&fragment)[4], const unsigned char *from) {
+    if constexpr (TRANSPOSED)
+      ldmatrix_x4_trans(fragment, from);
+    else
+      ldmatrix_x4(fragment, from);
+  }
+};

@@ -1,0 +1,47 @@
+// Brings an operand into the stages of a tile: every thread of the block copies PASSES chunks of a stage.
+#pragma once
+#include "gemm-operand.cuh"
+
+template <class T, class Operand, uint32_t ITEMS>
+class GemmLoader {
+  using V = typename T::Value;
+  static constexpr bool ALONG_K = Operand::ALONG_K;
+  // Threads side by side on a line, and the lines that the block copies at once.
+  static constexpr uint32_t FOR_K = T::THREADS / T::DEPTH;
+  static constexpr uint32_t ACROSS = ALONG_K ? 4 : FOR_K < 8 ? 8 : FOR_K;
+  static constexpr uint32_t DOWN = T::THREADS / ACROSS;
+  static constexpr uint32_t LINES = (ALONG_K ? ITEMS : T::DEPTH) / DOWN;
+  static constexpr uint32_t CHUNKS = ALONG_K ? 1 : ITEMS / CHUNK<V> / ACROSS;
+  static_assert(LINES * DOWN == (ALONG_K ? ITEMS : T::DEPTH) && LINES > 0, "whole passes over lines");
+  static_assert(ALONG_K || CHUNKS * ACROSS * CHUNK<V> == ITEMS, "whole passes over chunks");
+
+  const Operand &operand;
+  uint32_t first, k = 0;
+  uint32_t lines[LINES];
+
+ public:
+  static constexpr uint32_t PASSES = LINES * CHUNKS;
+
+  __device__ GemmLoader(const Operand &operand, uint32_t first_item) : operand(operand), first(first_item) {
+#pragma unroll
+    for (uint32_t i = 0; i < LINES; ++i) lines[i] = operand.line((ALONG_K ? first : 0) + row(i));
+  }
+
+  __device__ void copy(unsigned char *memory, uint32_t pass) const {
+    const uint32_t i = pass / CHUNKS, chunk = threadIdx.x % ACROSS + pass % CHUNKS * ACROSS;
+    V *to = reinterpret_cast<V *>(memory + chunk_place<ALONG_K, V, ITEMS>(row(i), chunk));
+    operand.chunk(to, lines[i], (ALONG_K ? k : first) + chunk * CHUNK<V>);
+  }
+
+  // On to the next stage: the lines of a k are looked up long before their values are asked for.
+  __device__ void advance() {
+    k += T::DEPTH;
+    if constexpr (!ALONG_K) {
+#pragma unroll
+      for (uint32_t i = 0; i < LINES; ++i) lines[i] = operand.line(k + row(i));
+    }
+  }
+
+ private:
+  __device__ static uint32_t row(uint32_t i) { return threadIdx.x / ACROSS + i * DOWN; }
+};

@@ -1,0 +1,92 @@
+// Operands of a product in global memory. What a product needs of one, so that kernels may bring their own (weights that
+// are widened while loading, say):
+//   ALONG_K                         whether lines are items or k (gemm-tile.cuh)
+//   uint32_t line(uint32_t i)       where line i of the product lies, or NO_LINE where it has none
+//   void chunk(V *to, line, at)     16 bytes of shared memory from values `at` on of that line, zeros past its end; by
+//                                   cp.async or at once
+#pragma once
+#include "cp-async.cuh"
+#include "gemm-tile.cuh"
+#include "storage.cuh"
+
+constexpr uint32_t NO_LINE = 0xffffffffu;
+
+// Exact quotients below 2^31 by one divisor, without a division for each.
+struct Divisor {
+  uint32_t divisor, inverse;
+
+  __device__ explicit Divisor(uint32_t d) : divisor(d), inverse(0xffffffffu / d) {}
+  __device__ uint32_t quotient(uint32_t n) const {
+    const uint32_t q = __umulhi(n, inverse);  // at most one too small
+    return q + (n - q * divisor >= divisor ? 1u : 0u);
+  }
+};
+
+// Rows of a matrix: those from the first on, or, gathered, row order[i] / choices, kept within the matrix.
+struct Rows {
+  const int32_t *order;
+  Divisor choices;
+  uint32_t last;
+
+  __device__ Rows() : order(nullptr), choices(1), last(0) {}
+  __device__ Rows(const int32_t *order, uint32_t choices, uint32_t rows)
+      : order(order), choices(choices), last(rows == 0 ? 0 : rows - 1) {}
+  __device__ uint32_t at(uint32_t i) const {
+    if (!order) return i;
+    const uint32_t row = choices.quotient(static_cast<uint32_t>(order[i]) & 0x7fffffffu);
+    return row < last ? row : last;
+  }
+};
+
+// 16 bytes of shared memory from `count` values, zeros behind them. ALIGNED: `from` is a multiple of 16 bytes.
+template <class V>
+__device__ inline void copy_chunk(V *to, const V *from, uint32_t count, bool aligned) {
+  if (aligned) return cp_async_16(to, from, count * static_cast<uint32_t>(sizeof(V)));
+  Vector<V, CHUNK<V>> values;
+#pragma unroll
+  for (uint32_t i = 0; i < CHUNK<V>; ++i) values.values[i] = i < count ? from[i] : V{};
+  *reinterpret_cast<Vector<V, CHUNK<V>> *>(to) = values;
+}
+
+// A matrix of `lines` lines of `extent` values, `step` apart. WHOLE promises that all chunks are whole and aligned;
+// otherwise `aligned` tells.
+template <class V, bool ALONG_K_, bool WHOLE>
+struct Matrix {
+  static constexpr bool ALONG_K = ALONG_K_;
+  const V *data;
+  uint32_t lines, extent, step;
+  Rows rows = {};
+  bool aligned = WHOLE;
+
+  __device__ uint32_t line(uint32_t i) const { return i < lines ? rows.at(i) : NO_LINE; }
+  __device__ void chunk(V *to, uint32_t line, uint32_t at) const {
+    const bool there = line != NO_LINE && at < extent;
+    const V *from = data + (there ? size_t{line} * step + at : 0);
+    const uint32_t left = there ? (WHOLE || extent - at >= CHUNK<V> ? CHUNK<V> : extent - at) : 0;
+    copy_chunk(to, from, left, WHOLE || aligned);
+  }
+};
+
+// The right operand of a gated product: items of a warp are UNIT of the gate, then UNIT of what it multiplies, `outputs`
+// items further on, so that a warp has both of an output. UNIT is half of the tile's WARP_COLUMNS.
+template <class V, bool ALONG_K_, bool WHOLE, uint32_t UNIT>
+struct PairedMatrix {
+  static constexpr bool ALONG_K = ALONG_K_;
+  const V *data;
+  uint32_t K, outputs, step;
+  bool aligned = WHOLE;
+
+  __device__ static uint32_t output(uint32_t item) { return item / (2 * UNIT) * UNIT + item % UNIT; }
+  __device__ uint32_t half(uint32_t item) const { return item / UNIT % 2 * outputs; }
+  __device__ uint32_t line(uint32_t i) const {
+    if constexpr (ALONG_K) return output(i) < outputs ? half(i) + output(i) : NO_LINE;
+    return i < K ? i : NO_LINE;
+  }
+  __device__ void chunk(V *to, uint32_t line, uint32_t at) const {
+    const uint32_t from = ALONG_K ? at : output(at), extent = ALONG_K ? K : outputs;
+    const bool there = line != NO_LINE && from < extent;
+    const uint32_t left = there ? (extent - from < CHUNK<V> ? extent - from : CHUNK<V>) : 0;
+    const size_t place = there ? size_t{line} * step + from + (ALONG_K ? 0 : half(at)) : 0;
+    copy_chunk(to, data + place, left, WHOLE || aligned);
+  }
+};

@@ -1,0 +1,155 @@
+// The product that kernels share: a block computes a tile of left [rows,K] times right [K,columns] and hands it to an
+// epilogue, a run of adjacent columns of a row at a time.
+//
+//   using Tile = MediumTile<V>;                                        // gemm-tiles.cuh
+//   DYNAMIC_SHARED(shared);
+//   Product<Tile, LEFT_ALONG_K, RIGHT_ALONG_K> product(shared, row0, column0);
+//   product.multiply(Matrix<...>{...}, Matrix<...>{...}, K);           // adds; may be called again with other operands
+//   product.finish(rows, columns, epilogue);
+//
+// Method    STAGES stages of 64 bytes of k in shared memory, filled by cp.async, two barriers' distance behind their
+//           use; a barrier in the middle of each. What the warps do with a stage is a policy: tensor cores for 16-bit
+//           values (gemm-half.cuh) and, if asked for, tf32 (gemm-tf32.cuh), else FMA (gemm-fma.cuh).
+// Numerics  f32, one sum per element, its order fixed by the tile
+//
+// An epilogue is `void operator()(row, column, count, float (&sums)[RUN])`, RUN values of which `count` are within the
+// columns, from a multiple of RUN on. PAIRED: `(row, output, count, gate, up)` over PairedMatrix. With ROW_SUMS it returns a
+// float; those of a warp's columns of a row are added up and given to `row_sum(row, column / WARP_COLUMNS, sum)`.
+#pragma once
+#include "gemm-load.cuh"
+#include "reduce.cuh"
+
+template <class V>
+constexpr uint32_t RUN = CHUNK<V>;
+
+template <class T, class Math>
+class ProductOf {
+  using V = typename T::Value;
+  static_assert(T::STAGES >= 3, "one stage in use, one ready, one on its way");
+  static constexpr uint32_t HALF = Math::PIECES / 2, PITCH = T::WARP_COLUMNS + 8;
+  static_assert(T::WARPS * 16 * PITCH * 4 <= T::STAGES * T::STAGE_BYTES, "the epilogue's slabs lie in the stages");
+
+  unsigned char *shared;
+  uint32_t row0, column0;
+  Math math;
+
+ public:
+  __device__ ProductOf(unsigned char *shared, uint32_t row0, uint32_t column0)
+      : shared(shared), row0(row0), column0(column0) {}
+
+  // sums += left right.
+  template <class Left, class Right>
+  __device__ void multiply(const Left &left, const Right &right, uint32_t K) {
+    static_assert(Left::ALONG_K == Math::LEFT_ALONG_K && Right::ALONG_K == Math::RIGHT_ALONG_K, "one layout");
+    const uint32_t stages = (K + T::DEPTH - 1) / T::DEPTH;
+    if (stages == 0) return;
+    GemmLoader<T, Left, T::ROWS> from_left(left, row0);
+    GemmLoader<T, Right, T::COLUMNS> from_right(right, column0);
+    constexpr uint32_t LEFT = decltype(from_left)::PASSES, PASSES = LEFT + decltype(from_right)::PASSES;
+    const auto copy = [&](uint32_t stage, uint32_t pass) {
+      unsigned char *memory = shared + stage * T::STAGE_BYTES;
+      if (pass < LEFT)
+        from_left.copy(memory, pass);
+      else
+        from_right.copy(memory + T::LEFT_BYTES, pass - LEFT);
+    };
+
+    __syncthreads();  // of an earlier product
+#pragma unroll
+    for (uint32_t s = 0; s < T::STAGES - 1; ++s) {
+      if (s < stages) {
+#pragma unroll
+        for (uint32_t pass = 0; pass < PASSES; ++pass) copy(s, pass);
+        from_left.advance();
+        from_right.advance();
+      }
+      cp_async_commit();
+    }
+    cp_async_wait<T::STAGES - 2>();
+    __syncthreads();
+    math.begin(shared, shared + T::LEFT_BYTES);
+
+    uint32_t current = 0, free = T::STAGES - 1;
+    for (uint32_t s = 0; s < stages; ++s) {
+      const uint32_t after = s + 1 == stages ? current : current + 1 == T::STAGES ? 0 : current + 1;
+      const unsigned char *now = shared + current * T::STAGE_BYTES, *next = shared + after * T::STAGE_BYTES;
+      const bool more = s + T::STAGES - 1 < stages;
+#pragma unroll
+      for (uint32_t piece = 0; piece < Math::PIECES; ++piece) {
+        if (piece == HALF) {  // the next stage is there, and nobody reads the one before this one any more
+          cp_async_wait<T::STAGES - 3>();
+          __syncthreads();
+        }
+        if (piece >= HALF && more) {
+#pragma unroll
+          for (uint32_t pass = 0; pass < PASSES; ++pass)
+            if (HALF + pass * (Math::PIECES - HALF) / PASSES == piece) copy(free, pass);
+        }
+        math.piece(piece, now, now + T::LEFT_BYTES, next, next + T::LEFT_BYTES);
+      }
+      if (more) {
+        from_left.advance();
+        from_right.advance();
+      }
+      cp_async_commit();
+      free = current;
+      current = after;
+    }
+  }
+
+  // Rows and columns of the product (outputs where it is PAIRED): the tile may reach past them.
+  template <class Epilogue>
+  __device__ void finish(uint32_t rows, uint32_t columns, const Epilogue &epilogue) {
+    constexpr uint32_t WIDTH = Epilogue::PAIRED ? T::WARP_COLUMNS / 2 : T::WARP_COLUMNS, R = RUN<V>;
+    cp_async_wait<0>();
+    __syncthreads();
+    float *slab = reinterpret_cast<float *>(shared) + threadIdx.x / WARP * 16 * PITCH;
+    const uint32_t first = (column0 + T::warp_column()) / (T::WARP_COLUMNS / WIDTH), lane = threadIdx.x % WARP;
+#pragma unroll
+    for (uint32_t s = 0; s < T::WARP_ROWS / 16; ++s) {
+      __syncwarp();
+      math.put(slab, PITCH, s);
+      __syncwarp();
+#pragma unroll
+      for (uint32_t part = 0; part < 2; ++part) {
+        const uint32_t in_slab = 8 * part + lane / 4, row = row0 + T::warp_row() + 16 * s + in_slab;
+        [[maybe_unused]] float row_sum = 0.0f;
+#pragma unroll 1
+        for (uint32_t at = lane % 4 * R; at < WIDTH; at += 4 * R) {
+          const uint32_t column = first + at;
+          if (row >= rows || column >= columns) break;
+          const uint32_t count = columns - column < R ? columns - column : R;
+          float sums[R];
+          read(slab + in_slab * PITCH + at, sums);
+          if constexpr (Epilogue::PAIRED) {
+            float up[R];
+            read(slab + in_slab * PITCH + WIDTH + at, up);
+            epilogue(row, column, count, sums, up);
+          } else if constexpr (Epilogue::ROW_SUMS) {
+            row_sum += epilogue(row, column, count, sums);
+          } else {
+            epilogue(row, column, count, sums);
+          }
+        }
+        if constexpr (Epilogue::ROW_SUMS) {
+          row_sum = lane_sum<4>(row_sum);
+          if (lane % 4 == 0 && row < rows && first < columns)
+            epilogue.row_sum(row, first / T::WARP_COLUMNS, row_sum);
+        }
+      }
+    }
+  }
+
+ private:
+  template <uint32_t N>
+  __device__ static void read(const float *from, float (&to)[N]) {
+#pragma unroll
+    for (uint32_t i = 0; i < N; i += 4) {
+      const float4 four = *reinterpret_cast<const float4 *>(from + i);
+      to[i] = four.x;
+      to[i + 1] = four.y;
+      to[i + 2] = four.z;
+      to[i + 3] = four.w;
+    }
+  }
+};
