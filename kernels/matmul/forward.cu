@@ -7,7 +7,6 @@
 // Launch    grid (tiles of all batches), threads of the tile; few: gemm-few.cuh
 // Numerics  f32 sums; y and preactivation round once. f32 operands are rounded to tf32 by matmul_forward_tf32 alone
 // Limits    each dimension below 2^32
-#include "../common/cuda/activation.cuh"
 #include "../common/cuda/gemm-few.cuh"
 #include "../common/cuda/gemm-order.cuh"
 #include "../common/cuda/gemm-run.cuh"
@@ -25,7 +24,7 @@ struct Params {
 template <class V>
 struct Linear {
   static constexpr bool PAIRED = false, ROW_SUMS = false;
-  Output<V> y, preactivation;
+  Runs<V> y, preactivation;
   const V *bias;  // or nullptr
   uint32_t activation;
   bool keeps, accumulates;
@@ -33,7 +32,7 @@ struct Linear {
   __device__ void operator()(uint32_t row, uint32_t column, uint32_t count, float (&sums)[RUN<V>]) const {
     float other[RUN<V>];
     if (bias) {
-      y.read_run(bias + column, count, y.aligned, other);
+      read_run(bias + column, count, y.aligned(), other);
 #pragma unroll
       for (uint32_t i = 0; i < RUN<V>; ++i) sums[i] += other[i];
     }
@@ -42,9 +41,8 @@ struct Linear {
       y.read(row, column, count, other);
 #pragma unroll
       for (uint32_t i = 0; i < RUN<V>; ++i) sums[i] += other[i];
-    } else if (activation != 0) {
-#pragma unroll
-      for (uint32_t i = 0; i < RUN<V>; ++i) sums[i] = activate(activation, sums[i]);
+    } else {
+      activate_run(activation, sums);
     }
     y.write(row, column, count, sums);
   }
@@ -72,10 +70,9 @@ template <class T, bool LEFT_ALONG_K, bool RIGHT_ALONG_K, bool WHOLE, class V>
 __device__ void product(const Batch<V> &batch, const TilePlace &place, const Params &p) {
   DYNAMIC_SHARED(shared);
   const uint32_t a_step = LEFT_ALONG_K ? p.K : p.M, b_step = RIGHT_ALONG_K ? p.K : p.N;
-  const Matrix<V, LEFT_ALONG_K, WHOLE> left{batch.a,  LEFT_ALONG_K ? p.M : p.K, a_step, a_step,
-                                            Rows(),   WHOLE || a_step % CHUNK<V> == 0};
-  const Matrix<V, RIGHT_ALONG_K, WHOLE> right{batch.b, RIGHT_ALONG_K ? p.N : p.K, b_step, b_step,
-                                              Rows(),  WHOLE || b_step % CHUNK<V> == 0};
+  const bool a_aligned = WHOLE || a_step % CHUNK<V> == 0, b_aligned = WHOLE || b_step % CHUNK<V> == 0;
+  const Matrix<V, LEFT_ALONG_K, WHOLE> left{batch.a, LEFT_ALONG_K ? p.M : p.K, a_step, a_step, a_aligned};
+  const Matrix<V, RIGHT_ALONG_K, WHOLE> right{batch.b, RIGHT_ALONG_K ? p.N : p.K, b_step, b_step, b_aligned};
   Product<T, LEFT_ALONG_K, RIGHT_ALONG_K> product(shared, place.down * T::ROWS, place.across * T::COLUMNS);
   product.multiply(left, right, p.K);
   product.finish(p.M, p.N, batch.epilogue);
@@ -86,26 +83,38 @@ __device__ void forward(const V *a, const V *b, const V *bias, V *y, V *preactiv
   const uint32_t down = (p.M + T::ROWS - 1) / T::ROWS, across = (p.N + T::COLUMNS - 1) / T::COLUMNS;
   const Batch<V> batch(a, b, bias, y, preactivation, p, blockIdx.x / (down * across));
   const TilePlace place = tile_place(blockIdx.x % (down * across), down, across);
-  if (p.transposeA && p.transposeB)
-    product<T, false, true, WHOLE>(batch, place, p);
-  else if (p.transposeA)
+  if (p.transposeA && p.transposeB) {
+    if constexpr (!WHOLE) product<T, false, true, WHOLE>(batch, place, p);  // rare: always by the small tile
+  } else if (p.transposeA) {
     product<T, false, false, WHOLE>(batch, place, p);
-  else if (p.transposeB)
+  } else if (p.transposeB) {
     product<T, true, true, WHOLE>(batch, place, p);
-  else
+  } else {
     product<T, true, false, WHOLE>(batch, place, p);
+  }
 }
 
-#define MATMUL_FORWARD(TILE, NAME, WHOLE, V)                                                                      \
-  extern "C" __global__ void __launch_bounds__(TILE::THREADS)                                                     \
-      NAME##_##V(const Value_##V *a, const Value_##V *b, const Value_##V *bias, Value_##V *y, Value_##V *preactivation, \
-                 const Params p) {                                                                                \
-    forward<TILE, WHOLE>(a, b, bias, y, preactivation, p);                                                        \
+template <class V>
+__device__ void few(const V *a, const V *b, const V *bias, V *y, V *preactivation, const Params &p) {
+  const uint32_t blocks = gridDim.x / p.B;
+  const Batch<V> batch(a, b, bias, y, preactivation, p, blockIdx.x / blocks);
+  multiply_few(FewOperands<V>{batch.a, batch.b, p.M, p.N, p.K, p.transposeA == 0, p.transposeB != 0},
+               blockIdx.x % blocks, batch.epilogue);
+}
+
+#define MATMUL_FORWARD(NAME, V, THREADS, BODY)                                                       \
+  extern "C" __global__ void __launch_bounds__(THREADS, 1)                                           \
+      NAME##_##V(const Value_##V *a, const Value_##V *b, const Value_##V *bias, Value_##V *y,         \
+                 Value_##V *preactivation, const Params p) {                                         \
+    BODY(a, b, bias, y, preactivation, p);                                                           \
   }
-#define MATMUL_FORWARD_LARGE(V) MATMUL_FORWARD(LargeTile<Value_##V>, matmul_forward_large, true, V)
-#define MATMUL_FORWARD_MEDIUM(V) MATMUL_FORWARD(MediumTile<Value_##V>, matmul_forward_medium, true, V)
-#define MATMUL_FORWARD_SMALL(V) MATMUL_FORWARD(SmallTile<Value_##V>, matmul_forward_small, false, V)
-FOR_HALVES(MATMUL_FORWARD_LARGE)
-FOR_FLOATS(MATMUL_FORWARD_MEDIUM)
-FOR_FLOATS(MATMUL_FORWARD_SMALL)
-MATMUL_FORWARD(Tf32Tile, matmul_forward_tf32, true, f32)
+#define MATMUL_TILE(NAME, V, TILE, WHOLE) MATMUL_FORWARD(NAME, V, TILE::THREADS, (forward<TILE, WHOLE>))
+#define LARGE(V) MATMUL_TILE(matmul_forward_large, V, LargeTile<Value_##V>, true)
+#define MEDIUM(V) MATMUL_TILE(matmul_forward_medium, V, MediumTile<Value_##V>, true)
+#define SMALL(V) MATMUL_TILE(matmul_forward_small, V, SmallTile<Value_##V>, false)
+#define FEW(V) MATMUL_FORWARD(matmul_forward_few, V, FEW_THREADS, few)
+FOR_HALVES(LARGE)
+FOR_FLOATS(MEDIUM)
+FOR_FLOATS(SMALL)
+FOR_FLOATS(FEW)
+MATMUL_TILE(matmul_forward_tf32, f32, Tf32Tile, true)

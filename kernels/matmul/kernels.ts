@@ -1,3 +1,4 @@
+import { FEW_ROWS, fewLaunch, gemmLaunches } from "../common/cuda/gemm.js";
 import { foldGrid } from "../common/wgsl/grid.js";
 import { productLaunches } from "../common/wgsl/product.js";
 import {
@@ -17,6 +18,7 @@ import backwardActivationWgsl from "./backward-activation.wgsl.js";
 import backwardActivationJoinWgsl from "./backward-activation-join.wgsl.js";
 import backwardBiasWgsl from "./backward-bias.wgsl.js";
 import backwardBiasJoinWgsl from "./backward-bias-join.wgsl.js";
+import { columnBlockBytes, columnBlocks } from "./column-blocks.js";
 import forwardWgsl from "./forward.wgsl.js";
 import { type GemmShape, gemmPlan, joinCells, packCells, SKINNY_COLS, SKINNY_ROWS, scratchFloats } from "./plan.js";
 import * as reference from "./reference.js";
@@ -39,6 +41,7 @@ const forwardParams = {
   hasPreactivation: "u32",
 } as const;
 
+type Numbers<Names extends string> = Readonly<Record<Names, number>>;
 type ForwardParams = ParamValues<typeof forwardParams>;
 type ForwardShape = GemmShape & { batchedA: number; batchedB: number };
 
@@ -51,6 +54,13 @@ const forwardSize = (p: ForwardParams) => ({
   aligned: (p.transposeA ? p.M : p.K) % 4 === 0 && (p.transposeB ? p.K : p.N) % 4 === 0,
   leftAlongK: !p.transposeA,
   rightAlongK: Boolean(p.transposeB),
+});
+
+const isFew = ({ M }: GemmShape) => M <= FEW_ROWS;
+const cudaShape = (p: ForwardParams) => ({
+  ...{ B: p.B, M: p.M, N: p.N, K: p.K },
+  lines: [p.transposeA ? p.M : p.K, p.transposeB ? p.K : p.N],
+  crossed: p.transposeA === 1 && p.transposeB === 1,
 });
 
 /** Parts begin at whole vectors, since kernels read operands so. */
@@ -129,13 +139,16 @@ export const forward = pass({
     })),
   },
   cuda: {
-    dtypes: ["f32"],
+    dtypes: ALL_FLOATS,
     launches: [
-      {
-        symbol: "matmul_forward",
-        grid: ({ B, M, N }) => [ceilDiv(N, 64), ceilDiv(M, 64), B],
-        block: () => [256, 1, 1],
-      },
+      fewLaunch("matmul_forward", (p: ForwardParams) => ({
+        batches: isFew(p) ? p.B : 0,
+        N: p.N,
+        rightAlongK: p.transposeB === 1,
+      })),
+      ...gemmLaunches("matmul_forward", cudaShape, (p, { rows, columns }) =>
+        isFew(p) ? 0 : p.B * ceilDiv(p.M, rows) * ceilDiv(p.N, columns),
+      ),
     ],
   },
 });
@@ -197,6 +210,11 @@ export const backwardActivation = pass({
       },
     ],
   },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: (p) => (p.hasDbias ? columnBlockBytes(p) : 0),
+    launches: columnBlocks("matmul_backward_activation", (p: Numbers<"T" | "N" | "hasDbias">) => p.hasDbias === 1),
+  },
 });
 
 /** dbias[n] = sum over rows of dy[t,n]. */
@@ -235,5 +253,10 @@ export const backwardBias = pass({
       },
       { source: backwardBiasJoinWgsl, buffers: ["dbias"], tiles: columnTiles, grid: columnGrid },
     ],
+  },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: columnBlockBytes,
+    launches: columnBlocks("matmul_backward_bias", () => true),
   },
 });

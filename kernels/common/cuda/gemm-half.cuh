@@ -1,5 +1,6 @@
 // What a warp does with a stage of bf16 or f16: m16n8k16 on the tensor cores. A stage is two steps of 16 k, a piece of it
-// 16 columns of one step. Fragments are loaded a piece (right) or a step (left) ahead of their use.
+// 16 columns of one step. Fragments of the right operand are loaded a piece ahead of their use, those of the left for the
+// next step as soon as their last product of this one is under way: so sums may take three quarters of the registers.
 #pragma once
 #include "gemm-tile.cuh"
 #include "ldmatrix.cuh"
@@ -41,13 +42,13 @@ struct HalfMath {
   static constexpr uint32_t DOWN = T::WARP_ROWS / 16, ACROSS = T::WARP_COLUMNS / 16, PIECES = 2 * ACROSS;
 
   float sums[DOWN][2 * ACROSS][4] = {};
-  uint32_t left[2][DOWN][4], right[2][4];
+  uint32_t left[DOWN][4], right[2][4];
   const FragmentPlaces<LEFT_ALONG_K, V, T::ROWS, T::WARP_ROWS, false> left_places{T::warp_row()};
   const FragmentPlaces<RIGHT_ALONG_K, V, T::COLUMNS, T::WARP_COLUMNS, true> right_places{T::warp_column()};
 
   __device__ void begin(const unsigned char *left_now, const unsigned char *right_now) {
 #pragma unroll
-    for (uint32_t i = 0; i < DOWN; ++i) load<!LEFT_ALONG_K>(left[0][i], left_now + left_places.at(i, 0));
+    for (uint32_t i = 0; i < DOWN; ++i) load<!LEFT_ALONG_K>(left[i], left_now + left_places.at(i, 0));
     load<!RIGHT_ALONG_K>(right[0], right_now + right_places.at(0, 0));
   }
 
@@ -57,13 +58,11 @@ struct HalfMath {
     load<!RIGHT_ALONG_K>(right[ahead % 2], (ahead < PIECES ? right_now : right_next) +
                                                right_places.at(ahead % ACROSS, ahead / ACROSS % 2));
 #pragma unroll
-    for (uint32_t i = 0; i < DOWN; ++i)
-      if (i * ACROSS / DOWN == across)
-        load<!LEFT_ALONG_K>(left[1 - step][i], (step == 0 ? left_now : left_next) + left_places.at(i, 1 - step));
-#pragma unroll
     for (uint32_t i = 0; i < DOWN; ++i) {
-      mma_m16n8k16(sums[i][2 * across], left[step][i], {right[piece % 2][0], right[piece % 2][1]}, V{});
-      mma_m16n8k16(sums[i][2 * across + 1], left[step][i], {right[piece % 2][2], right[piece % 2][3]}, V{});
+      mma_m16n8k16(sums[i][2 * across], left[i], {right[piece % 2][0], right[piece % 2][1]}, V{});
+      mma_m16n8k16(sums[i][2 * across + 1], left[i], {right[piece % 2][2], right[piece % 2][3]}, V{});
+      if (across == ACROSS - 1)
+        load<!LEFT_ALONG_K>(left[i], (step == 0 ? left_now : left_next) + left_places.at(i, 1 - step));
     }
   }
 
@@ -71,10 +70,14 @@ struct HalfMath {
   __device__ void put(float *slab, uint32_t pitch, uint32_t s) const {
     const uint32_t row = threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
 #pragma unroll
-    for (uint32_t j = 0; j < 2 * ACROSS; ++j) {
-      float *to = slab + row * pitch + 8 * j + column;
-      *reinterpret_cast<float2 *>(to) = make_float2(sums[s][j][0], sums[s][j][1]);
-      *reinterpret_cast<float2 *>(to + 8 * pitch) = make_float2(sums[s][j][2], sums[s][j][3]);
+    for (uint32_t i = 0; i < DOWN; ++i) {  // registers have no index
+      if (i != s) continue;
+#pragma unroll
+      for (uint32_t j = 0; j < 2 * ACROSS; ++j) {
+        float *to = slab + row * pitch + 8 * j + column;
+        *reinterpret_cast<float2 *>(to) = make_float2(sums[i][j][0], sums[i][j][1]);
+        *reinterpret_cast<float2 *>(to + 8 * pitch) = make_float2(sums[i][j][2], sums[i][j][3]);
+      }
     }
   }
 

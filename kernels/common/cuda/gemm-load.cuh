@@ -17,31 +17,36 @@ class GemmLoader {
 
   const Operand &operand;
   uint32_t first, k = 0;
-  uint32_t lines[LINES];
+  uint32_t lines[Operand::IN_ORDER ? 1 : LINES];
 
  public:
   static constexpr uint32_t PASSES = LINES * CHUNKS;
 
   __device__ GemmLoader(const Operand &operand, uint32_t first_item) : operand(operand), first(first_item) {
-#pragma unroll
-    for (uint32_t i = 0; i < LINES; ++i) lines[i] = operand.line((ALONG_K ? first : 0) + row(i));
+    find(ALONG_K ? first : 0);
   }
 
   __device__ void copy(unsigned char *memory, uint32_t pass) const {
     const uint32_t i = pass / CHUNKS, chunk = threadIdx.x % ACROSS + pass % CHUNKS * ACROSS;
     V *to = reinterpret_cast<V *>(memory + chunk_place<ALONG_K, V, ITEMS>(row(i), chunk));
-    operand.chunk(to, lines[i], (ALONG_K ? k : first) + chunk * CHUNK<V>);
+    constexpr bool IN_ORDER = Operand::IN_ORDER;
+    operand.chunk(to, lines[IN_ORDER ? 0 : i], IN_ORDER ? i * DOWN : 0, (ALONG_K ? k : first) + chunk * CHUNK<V>);
   }
 
   // On to the next stage: the lines of a k are looked up long before their values are asked for.
   __device__ void advance() {
     k += T::DEPTH;
-    if constexpr (!ALONG_K) {
-#pragma unroll
-      for (uint32_t i = 0; i < LINES; ++i) lines[i] = operand.line(k + row(i));
-    }
+    if constexpr (!ALONG_K) find(k);
   }
 
  private:
   __device__ static uint32_t row(uint32_t i) { return threadIdx.x / ACROSS + i * DOWN; }
+  __device__ void find(uint32_t line) {
+    if constexpr (Operand::IN_ORDER) {
+      lines[0] = line + row(0);
+    } else {
+#pragma unroll
+      for (uint32_t i = 0; i < LINES; ++i) lines[i] = operand.line(line + row(i));
+    }
+  }
 };

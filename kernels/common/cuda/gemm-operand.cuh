@@ -1,9 +1,9 @@
 // Operands of a product in global memory. What a product needs of one, so that kernels may bring their own (weights that
 // are widened while loading, say):
-//   ALONG_K                         whether lines are items or k (gemm-tile.cuh)
-//   uint32_t line(uint32_t i)       where line i of the product lies, or NO_LINE where it has none
-//   void chunk(V *to, line, at)     16 bytes of shared memory from values `at` on of that line, zeros past its end; by
-//                                   cp.async or at once
+//   ALONG_K      whether lines are items or k (gemm-tile.cuh)
+//   IN_ORDER     whether line i lies at i; otherwise a thread keeps what `uint32_t line(i)` says, NO_LINE where there is none
+//   void chunk(V *to, line, down, at)   16 bytes of shared memory from values `at` on of the line `down` behind that one (0
+//                where not IN_ORDER), zeros where there are none; by cp.async or at once
 #pragma once
 #include "cp-async.cuh"
 #include "gemm-tile.cuh"
@@ -49,19 +49,19 @@ __device__ inline void copy_chunk(V *to, const V *from, uint32_t count, bool ali
 }
 
 // A matrix of `lines` lines of `extent` values, `step` apart. WHOLE promises that all chunks are whole and aligned;
-// otherwise `aligned` tells.
-template <class V, bool ALONG_K_, bool WHOLE>
+// otherwise `aligned` tells. GATHERED: `rows` tells where lines are.
+template <class V, bool ALONG_K_, bool WHOLE, bool GATHERED = false>
 struct Matrix {
-  static constexpr bool ALONG_K = ALONG_K_;
+  static constexpr bool ALONG_K = ALONG_K_, IN_ORDER = !GATHERED;
   const V *data;
   uint32_t lines, extent, step;
-  Rows rows = {};
   bool aligned = WHOLE;
+  Rows rows = {};
 
   __device__ uint32_t line(uint32_t i) const { return i < lines ? rows.at(i) : NO_LINE; }
-  __device__ void chunk(V *to, uint32_t line, uint32_t at) const {
-    const bool there = line != NO_LINE && at < extent;
-    const V *from = data + (there ? size_t{line} * step + at : 0);
+  __device__ void chunk(V *to, uint32_t line, uint32_t down, uint32_t at) const {
+    const bool there = (IN_ORDER ? line + down < lines : line != NO_LINE) && at < extent;
+    const V *from = data + size_t{line} * step + at + size_t{down} * step;
     const uint32_t left = there ? (WHOLE || extent - at >= CHUNK<V> ? CHUNK<V> : extent - at) : 0;
     copy_chunk(to, from, left, WHOLE || aligned);
   }
@@ -71,7 +71,7 @@ struct Matrix {
 // items further on, so that a warp has both of an output. UNIT is half of the tile's WARP_COLUMNS.
 template <class V, bool ALONG_K_, bool WHOLE, uint32_t UNIT>
 struct PairedMatrix {
-  static constexpr bool ALONG_K = ALONG_K_;
+  static constexpr bool ALONG_K = ALONG_K_, IN_ORDER = false;
   const V *data;
   uint32_t K, outputs, step;
   bool aligned = WHOLE;
@@ -82,11 +82,11 @@ struct PairedMatrix {
     if constexpr (ALONG_K) return output(i) < outputs ? half(i) + output(i) : NO_LINE;
     return i < K ? i : NO_LINE;
   }
-  __device__ void chunk(V *to, uint32_t line, uint32_t at) const {
+  __device__ void chunk(V *to, uint32_t line, uint32_t, uint32_t at) const {
     const uint32_t from = ALONG_K ? at : output(at), extent = ALONG_K ? K : outputs;
     const bool there = line != NO_LINE && from < extent;
     const uint32_t left = there ? (extent - from < CHUNK<V> ? extent - from : CHUNK<V>) : 0;
-    const size_t place = there ? size_t{line} * step + from + (ALONG_K ? 0 : half(at)) : 0;
+    const size_t place = size_t{line} * step + from + (ALONG_K ? 0 : half(at));
     copy_chunk(to, data + place, left, WHOLE || aligned);
   }
 };

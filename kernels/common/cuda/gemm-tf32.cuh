@@ -38,10 +38,14 @@ struct Tf32Math {
   __device__ void put(float *slab, uint32_t pitch, uint32_t s) const {
     const uint32_t row = threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
 #pragma unroll
-    for (uint32_t j = 0; j < ACROSS; ++j) {
-      float *to = slab + row * pitch + 8 * j + column;
-      *reinterpret_cast<float2 *>(to) = make_float2(sums[s][j][0], sums[s][j][1]);
-      *reinterpret_cast<float2 *>(to + 8 * pitch) = make_float2(sums[s][j][2], sums[s][j][3]);
+    for (uint32_t i = 0; i < DOWN; ++i) {  // registers have no index
+      if (i != s) continue;
+#pragma unroll
+      for (uint32_t j = 0; j < ACROSS; ++j) {
+        float *to = slab + row * pitch + 8 * j + column;
+        *reinterpret_cast<float2 *>(to) = make_float2(sums[i][j][0], sums[i][j][1]);
+        *reinterpret_cast<float2 *>(to + 8 * pitch) = make_float2(sums[i][j][2], sums[i][j][3]);
+      }
     }
   }
 

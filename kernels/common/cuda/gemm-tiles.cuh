@@ -6,7 +6,7 @@
 #include "gemm.cuh"
 
 template <class V>
-using LargeTile = GemmTile<V, 256, 192, 64, 96, 4>;
+using LargeTile = GemmTile<V, 256, 128, 64, 64, 4>;
 
 template <class V>
 struct MediumTileOf {

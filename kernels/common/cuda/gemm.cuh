@@ -14,13 +14,15 @@
 //
 // An epilogue is `void operator()(row, column, count, float (&sums)[RUN])`, RUN values of which `count` are within the
 // columns, from a multiple of RUN on. PAIRED: `(row, output, count, gate, up)` over PairedMatrix. With ROW_SUMS it returns a
-// float; those of a warp's columns of a row are added up and given to `row_sum(row, column / WARP_COLUMNS, sum)`.
+// float; those of 32 columns of a row are added up and given to `row_sum(row, column / 32, sum)`.
 #pragma once
 #include "gemm-load.cuh"
 #include "reduce.cuh"
 
 template <class V>
 constexpr uint32_t RUN = CHUNK<V>;
+// Columns whose sums an epilogue gets together, whatever the tile.
+constexpr uint32_t ROW_SUM_COLUMNS = 32;
 
 template <class T, class Math>
 class ProductOf {
@@ -47,53 +49,46 @@ class ProductOf {
     GemmLoader<T, Right, T::COLUMNS> from_right(right, column0);
     constexpr uint32_t LEFT = decltype(from_left)::PASSES, PASSES = LEFT + decltype(from_right)::PASSES;
     const auto copy = [&](uint32_t stage, uint32_t pass) {
-      unsigned char *memory = shared + stage * T::STAGE_BYTES;
       if (pass < LEFT)
-        from_left.copy(memory, pass);
+        from_left.copy(shared + stage, pass);
       else
-        from_right.copy(memory + T::LEFT_BYTES, pass - LEFT);
+        from_right.copy(shared + stage + T::LEFT_BYTES, pass - LEFT);
     };
 
     __syncthreads();  // of an earlier product
 #pragma unroll
     for (uint32_t s = 0; s < T::STAGES - 1; ++s) {
-      if (s < stages) {
 #pragma unroll
-        for (uint32_t pass = 0; pass < PASSES; ++pass) copy(s, pass);
-        from_left.advance();
-        from_right.advance();
-      }
+      for (uint32_t pass = 0; pass < PASSES; ++pass) copy(s * T::STAGE_BYTES, pass);
+      from_left.advance();
+      from_right.advance();
       cp_async_commit();
     }
     cp_async_wait<T::STAGES - 2>();
     __syncthreads();
     math.begin(shared, shared + T::LEFT_BYTES);
 
-    uint32_t current = 0, free = T::STAGES - 1;
-    for (uint32_t s = 0; s < stages; ++s) {
-      const uint32_t after = s + 1 == stages ? current : current + 1 == T::STAGES ? 0 : current + 1;
-      const unsigned char *now = shared + current * T::STAGE_BYTES, *next = shared + after * T::STAGE_BYTES;
-      const bool more = s + T::STAGES - 1 < stages;
+    // Past the end of K zeros are copied, and nothing is read: the loop has no branches for it.
+    constexpr uint32_t LAST = (T::STAGES - 1) * T::STAGE_BYTES;
+    uint32_t now = 0;
+#pragma unroll 1
+    for (uint32_t left_over = stages; left_over > 0; --left_over) {
+      const uint32_t next = now == LAST ? 0 : now + T::STAGE_BYTES, free = now == 0 ? LAST : now - T::STAGE_BYTES;
 #pragma unroll
       for (uint32_t piece = 0; piece < Math::PIECES; ++piece) {
         if (piece == HALF) {  // the next stage is there, and nobody reads the one before this one any more
           cp_async_wait<T::STAGES - 3>();
           __syncthreads();
         }
-        if (piece >= HALF && more) {
 #pragma unroll
-          for (uint32_t pass = 0; pass < PASSES; ++pass)
-            if (HALF + pass * (Math::PIECES - HALF) / PASSES == piece) copy(free, pass);
-        }
-        math.piece(piece, now, now + T::LEFT_BYTES, next, next + T::LEFT_BYTES);
+        for (uint32_t pass = 0; pass < PASSES; ++pass)
+          if (HALF + pass * (Math::PIECES - HALF) / PASSES == piece) copy(free, pass);
+        math.piece(piece, shared + now, shared + now + T::LEFT_BYTES, shared + next, shared + next + T::LEFT_BYTES);
       }
-      if (more) {
-        from_left.advance();
-        from_right.advance();
-      }
+      from_left.advance();
+      from_right.advance();
       cp_async_commit();
-      free = current;
-      current = after;
+      now = next;
     }
   }
 
@@ -101,23 +96,26 @@ class ProductOf {
   template <class Epilogue>
   __device__ void finish(uint32_t rows, uint32_t columns, const Epilogue &epilogue) {
     constexpr uint32_t WIDTH = Epilogue::PAIRED ? T::WARP_COLUMNS / 2 : T::WARP_COLUMNS, R = RUN<V>;
+    constexpr uint32_t GROUP = WIDTH < ROW_SUM_COLUMNS ? WIDTH : ROW_SUM_COLUMNS;
+    static_assert(!Epilogue::ROW_SUMS || GROUP == ROW_SUM_COLUMNS, "sums that do not depend on the tile");
     cp_async_wait<0>();
     __syncthreads();
     float *slab = reinterpret_cast<float *>(shared) + threadIdx.x / WARP * 16 * PITCH;
     const uint32_t first = (column0 + T::warp_column()) / (T::WARP_COLUMNS / WIDTH), lane = threadIdx.x % WARP;
-#pragma unroll
+#pragma unroll 1
     for (uint32_t s = 0; s < T::WARP_ROWS / 16; ++s) {
       __syncwarp();
       math.put(slab, PITCH, s);
       __syncwarp();
-#pragma unroll
-      for (uint32_t part = 0; part < 2; ++part) {
-        const uint32_t in_slab = 8 * part + lane / 4, row = row0 + T::warp_row() + 16 * s + in_slab;
-        [[maybe_unused]] float row_sum = 0.0f;
 #pragma unroll 1
-        for (uint32_t at = lane % 4 * R; at < WIDTH; at += 4 * R) {
-          const uint32_t column = first + at;
-          if (row >= rows || column >= columns) break;
+      for (uint32_t part = 0; part < 2 * WIDTH / GROUP; ++part) {
+        const uint32_t in_slab = part % 2 * 8 + lane / 4, row = row0 + T::warp_row() + 16 * s + in_slab;
+        const uint32_t in_row = part / 2 * GROUP;
+        [[maybe_unused]] float row_sum = 0.0f;
+#pragma unroll
+        for (uint32_t run = 0; run < GROUP / (4 * R); ++run) {
+          const uint32_t at = in_row + (4 * run + lane % 4) * R, column = first + at;
+          if (row >= rows || column >= columns) continue;
           const uint32_t count = columns - column < R ? columns - column : R;
           float sums[R];
           read(slab + in_slab * PITCH + at, sums);
@@ -133,8 +131,8 @@ class ProductOf {
         }
         if constexpr (Epilogue::ROW_SUMS) {
           row_sum = lane_sum<4>(row_sum);
-          if (lane % 4 == 0 && row < rows && first < columns)
-            epilogue.row_sum(row, first / T::WARP_COLUMNS, row_sum);
+          if (lane % 4 == 0 && row < rows && first + in_row < columns)
+            epilogue.row_sum(row, (first + in_row) / ROW_SUM_COLUMNS, row_sum);
         }
       }
     }

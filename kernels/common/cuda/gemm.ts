@@ -1,0 +1,130 @@
+import { ALL_FLOATS, type CudaLimits, ceilDiv, type FloatDType } from "../../contract.js";
+
+/** A CudaLaunch of a pass with these numbers. */
+export interface NumbersLaunch<P> {
+  /** Its name without the storage type. */
+  readonly symbol: string;
+  /** Storage types that it is there for. */
+  readonly dtypes: readonly FloatDType[];
+  /** Blocks in x, y, z. */
+  grid(params: P, limits: CudaLimits, dtype: FloatDType): readonly [number, number, number];
+  /** Threads of a block. */
+  block(params: P, limits: CudaLimits, dtype: FloatDType): readonly [number, number, number];
+  /** Dynamic shared memory of a block. */
+  sharedBytes(params: P, limits: CudaLimits, dtype: FloatDType): number;
+}
+
+/** The tiles of gemm-tiles.cuh, by the suffix of a kernel's symbol. */
+export type GemmVariant = "large" | "medium" | "small" | "tf32";
+
+/** A tile, as a block computes it. */
+export interface GemmTile {
+  readonly rows: number;
+  readonly columns: number;
+  readonly threads: number;
+  readonly stages: number;
+  /** Blocks that run side by side on a multiprocessor. */
+  readonly beside: number;
+  /** How fast it multiplies, against the others of its storage type. */
+  readonly rate: number;
+}
+
+const HALVES: Partial<Record<GemmVariant, GemmTile>> = {
+  large: { rows: 256, columns: 128, threads: 256, stages: 4, beside: 1, rate: 1 },
+  medium: { rows: 128, columns: 128, threads: 128, stages: 4, beside: 2, rate: 0.95 },
+  small: { rows: 64, columns: 64, threads: 128, stages: 4, beside: 4, rate: 0.6 },
+};
+const FLOATS: Partial<Record<GemmVariant, GemmTile>> = {
+  medium: { rows: 128, columns: 128, threads: 256, stages: 3, beside: 1, rate: 1 },
+  small: { rows: 64, columns: 64, threads: 128, stages: 4, beside: 3, rate: 0.8 },
+};
+const TF32: Partial<Record<GemmVariant, GemmTile>> = {
+  tf32: { rows: 128, columns: 128, threads: 128, stages: 4, beside: 2, rate: 4 },
+};
+
+/** A chunk of gemm-tile.cuh in values. */
+const chunk = (dtype: FloatDType) => (dtype === "f32" ? 4 : 8);
+/** Bytes of the stages: a line of 64 bytes for each row and column. */
+const sharedBytes = ({ rows, columns, stages }: GemmTile) => 64 * stages * (rows + columns);
+
+/** What a product is chosen by. Of grouped ones, B is the groups and M the rows that one has where all have as many. */
+export interface GemmShape {
+  readonly B: number;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  /** Rows of the operands as they are stored: the small tile alone takes those that are not whole chunks. */
+  readonly lines: readonly number[];
+  /** Both operands transposed: the small tile alone takes them. */
+  readonly crossed?: boolean;
+}
+
+/** The tile that is done first, by rounds of blocks on all multiprocessors: by shape and GPU alone, so that results repeat. */
+export function gemmVariant(shape: GemmShape, limits: CudaLimits, dtype: FloatDType): GemmVariant {
+  const { B, M, N, lines, crossed } = shape;
+  if (crossed || lines.some((length) => length % chunk(dtype) !== 0)) return "small";
+  const tiles = dtype === "f32" ? (limits.tf32 ? { ...FLOATS, ...TF32 } : FLOATS) : HALVES;
+  let best: GemmVariant = "small";
+  let least = Number.POSITIVE_INFINITY;
+  for (const [variant, tile] of Object.entries(tiles) as [GemmVariant, GemmTile][]) {
+    if (sharedBytes(tile) > limits.maxSharedBytes) continue;
+    const { rows, columns, beside, rate } = tile;
+    const rounds = ceilDiv(B * ceilDiv(M, rows) * ceilDiv(N, columns), beside * limits.multiprocessors);
+    const time = (rounds * beside * rows * columns) / rate;
+    if (time < least) {
+      least = time;
+      best = variant;
+    }
+  }
+  return best;
+}
+
+const tilesOf = (dtype: FloatDType) => (dtype === "f32" ? { ...FLOATS, ...TF32 } : HALVES);
+const tileOf = (variant: GemmVariant, dtype: FloatDType): GemmTile => {
+  const tile = tilesOf(dtype)[variant];
+  if (!tile) throw new RangeError(`products of ${dtype} have no ${variant} tile`);
+  return tile;
+};
+
+/**
+ * The launches of a kernel over the tiles of gemm-tiles.cuh, `<symbol>_<variant>`, of which a call takes one. `blocks` is their
+ * count for a tile, 0 where another launch of the pass is for the call.
+ */
+export const gemmLaunches = /* @__NO_SIDE_EFFECTS__ */ <P>(
+  symbol: string,
+  shape: (params: P) => GemmShape,
+  blocks: (params: P, tile: GemmTile) => number,
+): NumbersLaunch<P>[] =>
+  (["large", "medium", "small", "tf32"] as const).map((variant) => ({
+    symbol: `${symbol}_${variant}`,
+    dtypes: ALL_FLOATS.filter((dtype) => tilesOf(dtype)[variant]),
+    grid: (params, limits, dtype) => [
+      gemmVariant(shape(params), limits, dtype) === variant ? blocks(params, tileOf(variant, dtype)) : 0,
+      1,
+      1,
+    ],
+    block: (_, __, dtype) => [tileOf(variant, dtype).threads, 1, 1],
+    sharedBytes: (_, __, dtype) => sharedBytes(tileOf(variant, dtype)),
+  }));
+
+/** Rows up to which gemm-few.cuh multiplies. */
+export const FEW_ROWS = 8;
+const FEW_THREADS = 256;
+/** Columns of a block where the right operand lies along k, and chunks of columns otherwise. */
+const FEW_COLUMNS = 16;
+const FEW_CHUNKS = 8;
+
+/** The launch of gemm-few.cuh: blocks for each of `batches`, which is 0 where another launch is for the call. */
+export const fewLaunch = /* @__NO_SIDE_EFFECTS__ */ <P>(
+  symbol: string,
+  size: (params: P) => { batches: number; N: number; rightAlongK: boolean },
+): NumbersLaunch<P> => ({
+  symbol: `${symbol}_few`,
+  dtypes: ALL_FLOATS,
+  grid: (params, _, dtype) => {
+    const { batches, N, rightAlongK } = size(params);
+    return [batches * ceilDiv(N, rightAlongK ? FEW_COLUMNS : FEW_CHUNKS * chunk(dtype)), 1, 1];
+  },
+  block: () => [FEW_THREADS, 1, 1],
+  sharedBytes: () => 0,
+});
