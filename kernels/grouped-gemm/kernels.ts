@@ -5,6 +5,7 @@
  * first N / 2 columns are the gate: y = act(gate) ∘ up. Rows from offsets[E] on are zero.
  */
 import { ALL_FLOATS, ceilDiv, optional, pass, read, rowGrain, update, write } from "../contract.js";
+import * as cuda from "./cuda.js";
 import { rowCells, rowPlan, type WeightShape, weightCells } from "./plan.js";
 import * as reference from "./reference.js";
 import * as webgpu from "./webgpu.js";
@@ -37,6 +38,7 @@ export const forward = pass({
   reference: reference.forward,
   cpu: { dtypes: ALL_FLOATS, launches: [{ symbol: "grouped_gemm_forward", cells: rowCells }] },
   webgpu: { dtypes: ["f32", "f16"], launches: webgpu.forward },
+  cuda: { dtypes: ALL_FLOATS, launches: cuda.forward },
 });
 
 /** dx[r] = dy[row] weight[e]ᵀ, for each grouped row: token-permute/combine adds up those of a token. */
@@ -56,6 +58,7 @@ export const backwardInput = pass({
     launches: [{ symbol: "grouped_gemm_backward_input", cells: ({ R, E, N, K }) => rowCells({ R, E, N: K, K: N }) }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: webgpu.backwardInput },
+  cuda: { dtypes: ALL_FLOATS, launches: cuda.backwardInput },
 });
 
 /** The product of backward-activation. */
@@ -116,6 +119,11 @@ export const backwardActivation = pass({
     scratchBytes: webgpu.backwardActivationBytes,
     launches: webgpu.backwardActivation,
   },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: cuda.backwardActivationBytes,
+    launches: cuda.backwardActivation,
+  },
 });
 
 const weightShape = ({ R, E, N, K, transposed }: Record<"R" | "E" | "N" | "K" | "transposed", number>): WeightShape =>
@@ -162,4 +170,5 @@ export const backwardWeight = pass({
     launches: [{ symbol: "grouped_gemm_backward_weight", cells: (p) => weightCells(weightShape(p)) }],
   },
   webgpu: { dtypes: ["f32", "f16"], launches: webgpu.backwardWeight },
+  cuda: { dtypes: ALL_FLOATS, launches: cuda.backwardWeight },
 });

@@ -113,9 +113,9 @@ class ProductOf {
         const uint32_t in_row = part / 2 * GROUP;
         [[maybe_unused]] float row_sum = 0.0f;
 #pragma unroll
-        for (uint32_t run = 0; run < GROUP / (4 * R); ++run) {
-          const uint32_t at = in_row + (4 * run + lane % 4) * R, column = first + at;
-          if (row >= rows || column >= columns) continue;
+        for (uint32_t run = 0; run < (GROUP + 4 * R - 1) / (4 * R); ++run) {
+          const uint32_t in_group = (4 * run + lane % 4) * R, at = in_row + in_group, column = first + at;
+          if (in_group >= GROUP || row >= rows || column >= columns) continue;
           const uint32_t count = columns - column < R ? columns - column : R;
           float sums[R];
           read(slab + in_slab * PITCH + at, sums);
