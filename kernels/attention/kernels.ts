@@ -13,7 +13,8 @@
  * `lse` is the natural logarithm of the sum of exp(scale q k); NO_KEYS for a query that sees no key, whose y is 0. It
  * is positive, so that exp(score - lse) is 0 there whatever the score.
  */
-import { ALL_FLOATS, type CudaLaunch, ceilDiv, optional, pass, read, write } from "../contract.js";
+import { ALL_FLOATS, ceilDiv, optional, pass, read, write } from "../contract.js";
+import * as cuda from "./cuda.js";
 import { params, rows, type Sizes } from "./problem.js";
 import * as reference from "./reference.js";
 import * as webgpu from "./webgpu.js";
@@ -30,9 +31,6 @@ const keySplits = (p: Sizes) => Math.max(1, ceilDiv(p.P + p.S, FEW_KEYS));
 const splits = (p: Sizes) => Math.max(1, Math.min(ceilDiv(16, Math.max(1, p.B * p.G)), ceilDiv(rows(p), 128)));
 /** Whether backward cells leave partial sums of dk and dv: several per head, or a prefix that the batch shares. */
 const joins = (p: Sizes) => splits(p) > 1 || p.hasPrefix === 1;
-
-/** Head widths that the CUDA kernel is compiled for: it keeps a row in registers. */
-const CUDA_WIDTHS = [64, 128, 256];
 
 /** Cells per chunk so that a chunk is about a million multiply-adds. */
 const workGrain = (multiplyAdds: number) => Math.max(1, Math.ceil(2 ** 20 / Math.max(1, multiplyAdds)));
@@ -74,16 +72,7 @@ export const forward = pass({
     ],
   },
   webgpu: webgpu.forward,
-  cuda: {
-    dtypes: ["f32"],
-    launches: CUDA_WIDTHS.map(
-      (width, n): CudaLaunch<typeof params> => ({
-        symbol: `attention_forward_${width}`,
-        grid: ({ B, L, H, D }) => (D <= width && D > (CUDA_WIDTHS[n - 1] ?? 0) ? [ceilDiv(L, 64), H, B] : [0, 0, 0]),
-        block: () => [256, 1, 1],
-      }),
-    ),
-  },
+  cuda: cuda.forward,
 });
 
 export const backward = pass({
@@ -124,4 +113,5 @@ export const backward = pass({
     ],
   },
   webgpu: webgpu.backward,
+  cuda: cuda.backward,
 });

@@ -49,9 +49,9 @@ function filesOf(pass: Pass, device: Device): (string | null)[] {
 /** The text of a file, with that of the headers of its own folder in front, without comments. */
 function expanded(path: string): string {
   const text = readText(path);
-  const headers = [...text.matchAll(/^#include "(?:kernels\/)?([\w./-]+)"/gm)]
-    .map(([, header]) => `kernels/${header}`)
-    .filter((header) => dirname(header) === dirname(path) && header.endsWith(".h"));
+  const headers = [...text.matchAll(/^#include "([\w./-]+)"/gm)]
+    .map(([, header]) => (header.includes("/") ? header : `${dirname(path)}/${header}`))
+    .filter((header) => dirname(header) === dirname(path) && /\.(h|cuh)$/.test(header));
   return headers.map(expanded).join("\n") + text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/\/\/.*$/gm, "");
 }
 
