@@ -1,0 +1,91 @@
+// lora-matmul/backward-input (cuda)
+// Math      g = scale dy b;  dx = dy weight + mask / (1 - dropout) ∘ (g a)
+// Shapes    dy [T,N] · weight [N,K] · a [R,K] · b [N,R] · random u32[4] · dx [T,K], optional · g [T,R]
+// Method    rank: rank.cuh. Then common/cuda/gemm.cuh, the branch of rank R as R more steps of the same sums; with dropout
+//           the epilogue computes the branch, masks and adds it.
+// Tiling    common/cuda/gemm-tiles.cuh
+// Launch    rank: rank.cuh · product: a block per tile, where dx is wanted
+// Numerics  f32 sums; stores round once, and the branch multiplies g as it is stored; the mask is the forward pass's
+#include "../common/cuda/gemm-order.cuh"
+#include "../common/cuda/gemm-run.cuh"
+#include "../common/cuda/gemm-tiles.cuh"
+#include "rank.cuh"
+
+struct Params {
+  uint32_t T, N, K, R;
+  float scale, dropout;
+  uint32_t sequence, hasDx;
+};
+
+template <class V>
+struct WithBranch {
+  static constexpr bool PAIRED = false, ROW_SUMS = false;
+  Output<V> dx;
+  const V *g, *a;
+  uint32_t K, R;
+  Mask mask;
+
+  __device__ void operator()(uint32_t row, uint32_t column, uint32_t count, float (&sums)[RUN<V>]) const {
+    if (mask.random) {
+      float branch[RUN<V>] = {}, line[RUN<V>];
+      for (uint32_t r = 0; r < R; ++r) {
+        const float factor = to_float(g[size_t{row} * R + r]);
+        dx.read_run(a + size_t{r} * K + column, count, dx.aligned, line);
+#pragma unroll
+        for (uint32_t i = 0; i < RUN<V>; ++i) branch[i] = fmaf(factor, line[i], branch[i]);
+      }
+      mask.apply(branch, row * K + column);
+#pragma unroll
+      for (uint32_t i = 0; i < RUN<V>; ++i) sums[i] += branch[i];
+    }
+    dx.write(row, column, count, sums);
+  }
+};
+
+// WHOLE: rows of dy and of the weight are multiples of 16 bytes.
+template <class T, bool WHOLE, class V>
+__device__ inline void backward_input(const V *dy, const V *weight, const V *a, const uint32_t *random, V *dx,
+                                      const V *g, const Params &p) {
+  DYNAMIC_SHARED(shared);
+  const uint32_t down = (p.T + T::ROWS - 1) / T::ROWS, across = (p.K + T::COLUMNS - 1) / T::COLUMNS;
+  const TilePlace place = tile_place(blockIdx.x, down, across);
+  const bool aligned_n = p.N % CHUNK<V> == 0, aligned_k = p.K % CHUNK<V> == 0;
+  const Mask mask(random, p.sequence, p.dropout);
+  Product<T, true, false> product(shared, place.down * T::ROWS, place.across * T::COLUMNS);
+  product.multiply(Matrix<V, true, WHOLE>{dy, p.T, p.N, p.N, aligned_n},
+                   Matrix<V, false, WHOLE>{weight, p.N, p.K, p.K, aligned_k}, p.N);
+  if (!mask.random)
+    product.multiply(Matrix<V, true, false>{g, p.T, p.R, p.R, p.R % CHUNK<V> == 0},
+                     Matrix<V, false, false>{a, p.R, p.K, p.K, aligned_k}, p.R);
+  product.finish(p.T, p.K, WithBranch<V>{{dx, p.K}, g, a, p.K, p.R, mask});
+}
+
+#define BUFFERS(V)                         \
+  const Value_##V *dy,         /* [T,N] */ \
+      const Value_##V *weight, /* [N,K] */ \
+      const Value_##V *a,      /* [R,K] */ \
+      const Value_##V *b,      /* [N,R] */ \
+      const uint32_t *random,  /* [4] */   \
+      Value_##V *dx,           /* [T,K] */ \
+      Value_##V *g,            /* [T,R] */ \
+      const Params p
+
+#define RANK(V)                                                                                                     \
+  extern "C" __global__ void __launch_bounds__(RANK_THREADS) lora_matmul_backward_input_rank_##V(BUFFERS(V)) {      \
+    (void)weight, (void)a, (void)random, (void)dx;                                                                  \
+    rank_rows<Value_##V, false>(dy, b, Mask(nullptr, 0, 0.0f), p.scale, g, 1.0f, static_cast<Value_##V *>(nullptr), \
+                                p.T, p.N, p.R);                                                                     \
+  }
+FOR_FLOATS(RANK)
+
+#define PRODUCT(TILE, NAME, WHOLE, V)                                                                               \
+  extern "C" __global__ void __launch_bounds__(TILE::THREADS) lora_matmul_backward_input_##NAME##_##V(BUFFERS(V)) { \
+    (void)b;                                                                                                        \
+    backward_input<TILE, WHOLE>(dy, weight, a, random, dx, g, p);                                                   \
+  }
+#define LARGE(V) PRODUCT(LargeTile<Value_##V>, large, true, V)
+#define MEDIUM(V) PRODUCT(MediumTile<Value_##V>, medium, true, V)
+#define SMALL(V) PRODUCT(SmallTile<Value_##V>, small, false, V)
+FOR_HALVES(LARGE)
+FOR_FLOATS(MEDIUM)
+FOR_FLOATS(SMALL)

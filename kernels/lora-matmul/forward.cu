@@ -1,0 +1,83 @@
+// lora-matmul/forward (cuda)
+// Math      y = x weightᵀ + bias + scale h bᵀ;  h = drop(x) aᵀ
+// Shapes    x [T,K] · weight [N,K] · a [R,K] · b [N,R] · bias [N] · random u32[4] · y [T,N] · h [T,R] ·
+//           scratch: scale h [T,R]
+// Method    rank: rank.cuh. Then common/cuda/gemm.cuh, the branch of rank R as R more steps of the same sums
+// Tiling    common/cuda/gemm-tiles.cuh
+// Launch    rank: rank.cuh · product: a block per tile
+// Numerics  f32 sums; y and h round once, and scale h, which the branch multiplies, too; the mask is that of dropout on x,
+//           element t K + k
+#include "../common/cuda/gemm-order.cuh"
+#include "../common/cuda/gemm-run.cuh"
+#include "../common/cuda/gemm-tiles.cuh"
+#include "rank.cuh"
+
+struct Params {
+  uint32_t T, N, K, R;
+  float scale, dropout;
+  uint32_t sequence, hasBias;
+};
+
+template <class V>
+struct WithBias {
+  static constexpr bool PAIRED = false, ROW_SUMS = false;
+  Output<V> y;
+  const V *bias;  // or nullptr
+
+  __device__ void operator()(uint32_t row, uint32_t column, uint32_t count, float (&sums)[RUN<V>]) const {
+    if (bias) {
+      float other[RUN<V>];
+      y.read_run(bias + column, count, y.aligned, other);
+#pragma unroll
+      for (uint32_t i = 0; i < RUN<V>; ++i) sums[i] += other[i];
+    }
+    y.write(row, column, count, sums);
+  }
+};
+
+// WHOLE: rows of x and of the weight are multiples of 16 bytes.
+template <class T, bool WHOLE, class V>
+__device__ inline void forward(const V *x, const V *weight, const V *b, const V *bias, V *y, const V *scaled,
+                               const Params &p) {
+  DYNAMIC_SHARED(shared);
+  const uint32_t down = (p.T + T::ROWS - 1) / T::ROWS, across = (p.N + T::COLUMNS - 1) / T::COLUMNS;
+  const TilePlace place = tile_place(blockIdx.x, down, across);
+  const bool aligned = p.K % CHUNK<V> == 0, aligned_rank = p.R % CHUNK<V> == 0;
+  Product<T, true, true> product(shared, place.down * T::ROWS, place.across * T::COLUMNS);
+  product.multiply(Matrix<V, true, WHOLE>{x, p.T, p.K, p.K, aligned},
+                   Matrix<V, true, WHOLE>{weight, p.N, p.K, p.K, aligned}, p.K);
+  product.multiply(Matrix<V, true, false>{scaled, p.T, p.R, p.R, aligned_rank},
+                   Matrix<V, true, false>{b, p.N, p.R, p.R, aligned_rank}, p.R);
+  product.finish(p.T, p.N, WithBias<V>{{y, p.N}, p.hasBias ? bias : nullptr});
+}
+
+#define BUFFERS(V)                         \
+  const Value_##V *x,          /* [T,K] */ \
+      const Value_##V *weight, /* [N,K] */ \
+      const Value_##V *a,      /* [R,K] */ \
+      const Value_##V *b,      /* [N,R] */ \
+      const Value_##V *bias,   /* [N] */   \
+      const uint32_t *random,  /* [4] */   \
+      Value_##V *y,            /* [T,N] */ \
+      Value_##V *h,            /* [T,R] */ \
+      Value_##V *scaled,       /* [T,R] */ \
+      const Params p
+
+#define RANK(V)                                                                                                     \
+  extern "C" __global__ void __launch_bounds__(RANK_THREADS) lora_matmul_forward_rank_##V(BUFFERS(V)) {             \
+    (void)weight, (void)b, (void)bias, (void)y;                                                                     \
+    rank_rows<Value_##V, true>(x, a, Mask(random, p.sequence, p.dropout), 1.0f, h, p.scale, scaled, p.T, p.K, p.R); \
+  }
+FOR_FLOATS(RANK)
+
+#define PRODUCT(TILE, NAME, WHOLE, V)                                                                        \
+  extern "C" __global__ void __launch_bounds__(TILE::THREADS) lora_matmul_forward_##NAME##_##V(BUFFERS(V)) { \
+    (void)a, (void)random, (void)h;                                                                          \
+    forward<TILE, WHOLE>(x, weight, b, bias, y, scaled, p);                                                  \
+  }
+#define LARGE(V) PRODUCT(LargeTile<Value_##V>, large, true, V)
+#define MEDIUM(V) PRODUCT(MediumTile<Value_##V>, medium, true, V)
+#define SMALL(V) PRODUCT(SmallTile<Value_##V>, small, false, V)
+FOR_HALVES(LARGE)
+FOR_FLOATS(MEDIUM)
+FOR_FLOATS(SMALL)
