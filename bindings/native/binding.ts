@@ -219,13 +219,24 @@ export abstract class NativeBinding<
   private allocateBytes(bytes: number): NativeMemory {
     const size = Math.ceil(Math.max(bytes, this.guards ? 0 : 1) / this.granularity) * this.granularity;
     const guard = this.guards?.size ?? 0;
-    const start = this.native.allocate(size + 2 * guard);
+    const start = this.take(size + 2 * guard);
     const memory = new NativeMemory(start + guard, size);
     if (this.guards) {
       this.guards.fill(start, size);
       this.live.add(memory);
     }
     return memory;
+  }
+
+  /** Where the system refuses, what waits to be released makes room. */
+  private take(bytes: number): number {
+    try {
+      return this.native.allocate(bytes);
+    } catch (error) {
+      if (this.waiting.length === 0) throw error;
+      this.flush();
+      return this.native.allocate(bytes);
+    }
   }
 
   private checked(memory: Memory): NativeMemory {

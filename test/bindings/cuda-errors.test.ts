@@ -197,8 +197,10 @@ describe("a fault of the GPU", () => {
       const launch = layerNorm(device);
       const step = engine.capture(device, () => { launch(); launch(); });
       await attempt("step", () => device.finish());
-      step.replay();
-      await attempt("replay", () => device.finish());
+      await attempt("replay", () => {
+        step.replay();
+        return device.finish();
+      });
       await attempt("dispose", () => step.dispose());`,
       machine({ FAIL_LAUNCH: 3 }),
     );
