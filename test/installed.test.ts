@@ -35,9 +35,11 @@ describe("the tarball", () => {
     ];
     expect([...folders].filter((name) => !name.includes(".") && name !== "LICENSE").sort()).toEqual(expected);
     const ours =
-      /\.test\.|^dist\/(test|examples)\/|fixtures|^bench\/results\/|^data\/vqa-rad\/|\.(cu|cuh|wgsl|node|log)$/;
+      /\.test\.|^dist\/(test|examples)\/|fixtures|^bench\/results\/|^data\/vqa-rad\/|\.(wgsl|fatbin|node|log)$/;
     const others = /(^|\/)node_modules\/|^bench\/peers\//;
     expect(project.packed.filter((path) => ours.test(path) || others.test(path))).toEqual([]);
+    const cuda = ["kernels/layer-norm/forward.cu", "kernels/common/cuda/kernel.cuh", "scripts/cuda-kernels.mjs"];
+    expect(project.packed).toEqual(expect.arrayContaining(cuda));
   });
 
   test("points from compiled files only to sources that it has", () => {

@@ -39,8 +39,11 @@ expectTypeOf(openDevice("cpu")).resolves.toEqualTypeOf<Device>();
 expectTypeOf(openDevice()).resolves.toEqualTypeOf<Device>();
 expectTypeOf<DeviceName>().toEqualTypeOf<"cpu" | "webgpu" | "cuda" | "reference">();
 expectTypeOf<Device>().toExtend<Disposable>();
+expectTypeOf(openDevice("cuda:1", { tf32: true })).resolves.toEqualTypeOf<Device>();
 // @ts-expect-error no such device
 openDevice("gpu");
+// @ts-expect-error only GPUs of cuda have an index
+openDevice("cpu:1");
 // @ts-expect-error options have names that are known
 openDevice("cpu", { thread: 2 });
 // @ts-expect-error a number of threads

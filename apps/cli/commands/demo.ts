@@ -61,7 +61,8 @@ async function run(options: Options): Promise<void> {
   const device = { name: probe.name, description: probe.description };
   probe.close();
   using interruption = new Interruption();
-  const flags = commonFlags(options, device.name);
+  const deviceName = options.device ?? device.name;
+  const flags = commonFlags(options, deviceName);
   if (options.seeds < 1) throw new UsageError("--seeds is a whole number from 1.");
   const ofSeed = [
     ...(seed === undefined ? [] : ["--seed", String(seed)]),
@@ -74,7 +75,7 @@ async function run(options: Options): Promise<void> {
   for (const stage of stages) {
     process.stderr.write(`\n${stage.title}\n`);
     const init = results.at(-1)?.folder;
-    const given = { out, deviceName: device.name, threads, memory, seed, resume, interruption, again, init };
+    const given = { out, deviceName, threads, memory, seed, resume, interruption, again, init };
     const result = await runStage(stage, given);
     results.push(result);
     const { scores } = result.evaluation;
@@ -91,7 +92,7 @@ async function run(options: Options): Promise<void> {
   }
   const medMoe = await runMedMoeDemo({
     out: join(out, MED_MOE),
-    deviceName: device.name,
+    deviceName,
     threads,
     memory,
     seed: seed ?? DEFAULT_SEED,

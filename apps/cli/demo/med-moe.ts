@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type DeviceName, openDevice } from "../../../engine/index.js";
+import { type DeviceChoice, openDevice } from "../../../engine/index.js";
 import {
   asConversation,
   comparePaired,
@@ -29,7 +29,7 @@ import { exists, resumable } from "../train/run-folder.js";
 export interface MedMoeDemoOptions {
   /** Folder of all its models. */
   readonly out: string;
-  readonly deviceName: DeviceName;
+  readonly deviceName: DeviceChoice;
   readonly threads?: number;
   readonly memory?: number;
   readonly seed: number;

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type DeviceName, openDevice } from "../../../engine/index.js";
+import { type DeviceChoice, openDevice } from "../../../engine/index.js";
 import {
   comparePaired,
   loadSplits,
@@ -21,7 +21,7 @@ import type { StageSettings } from "./settings.js";
 
 export interface StageOptions {
   readonly out: string;
-  readonly deviceName: DeviceName;
+  readonly deviceName: DeviceChoice;
   readonly threads?: number;
   readonly memory?: number;
   readonly seed?: number;

@@ -9,7 +9,7 @@ export interface ProcessDevice {
   readonly device: DeviceChoice;
   readonly threads?: number;
   /** Bytes. */
-  readonly memory: number;
+  readonly memory?: number;
 }
 
 /** What a process is told. */
@@ -31,16 +31,21 @@ export type Reply =
   | { readonly type: "closed"; readonly used: Used }
   | { readonly type: "error"; readonly message: string };
 
-/** The devices of a list: `threads` of the cores and `memory`, where nothing is said, are shared out evenly. */
+/**
+ * The devices of a list: `threads` of the cores and `memory`, where nothing is said, are shared out evenly. A GPU of cuda has
+ * memory of its own: a process on it takes what is free.
+ */
 export function shareOut(
   devices: readonly DeviceChoice[],
   { threads, memory }: { readonly threads?: number; readonly memory?: number },
 ): ProcessDevice[] {
   const onCpu = devices.filter((device) => device === "cpu").length;
+  const onHost = devices.filter((device) => !device.startsWith("cuda"));
+  const share = Math.floor((0.9 * platform.memoryLimit) / onHost.length);
   return devices.map((device) => ({
     device,
     threads: threads ?? (device === "cpu" ? Math.max(1, Math.floor(platform.cores / onCpu)) : undefined),
-    memory: memory ?? Math.floor((0.9 * platform.memoryLimit) / devices.length),
+    memory: memory ?? (onHost.includes(device) ? share : undefined),
   }));
 }
 

@@ -6,9 +6,9 @@ export const commandLine = (...words: readonly string[]): string => ["npx consil
 const quoted = (word: string) => (/^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 /** The common flags of a command that goes on: where it computed, and what it was asked to write. */
-export function commonFlags({ threads, memory, json }: CommonOptions, deviceName: string): string[] {
+export function commonFlags({ device, threads, memory, json }: CommonOptions, deviceName: string): string[] {
   return [
-    ...["--device", deviceName],
+    ...["--device", device ?? deviceName],
     ...(threads === undefined ? [] : ["--threads", String(threads)]),
     ...(memory === undefined ? [] : ["--memory", `${memory / 1e6}MB`]),
     ...(json === undefined ? [] : ["--json", json]),
