@@ -7,7 +7,7 @@ import { type DeviceOptions, openDevice } from "../../engine/index.js";
 import { machine, runNode, SIMULATED, setEnvironment, simulate } from "./cuda-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "consilium-cuda-"));
-beforeAll(() => simulate("layer-norm"), 120_000);
+beforeAll(() => simulate(), 120_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const refusal = (name: "cuda" | `cuda:${number}` = "cuda", options: DeviceOptions = {}) =>
@@ -154,7 +154,7 @@ const GONE = "Its tensors are gone. Open it again with";
 describe("a fault of the GPU", () => {
   const source = `
     const device = await engine.openDevice("cuda", OPTIONS);
-    const launch = layerNorm(device);
+    const launch = launchOf(device);
     launch(); launch(); launch();
     await attempt("finish", () => device.finish());
     await attempt("finish", () => device.finish());
@@ -172,7 +172,7 @@ describe("a fault of the GPU", () => {
   test("loses the device, not the process; the next to open says why; other devices open", async () => {
     const [finish, again, launch, tensor, close, open, cpu] = await lines("{}");
     const cause =
-      "CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered (launch 2 was told to fail). It was met in one of the last 3 launches, which ended with layer-norm/forward f32 (layer_norm_forward_f32), grid 3 x 1 x 1, block 256 x 1 x 1. A device opened with { debug: true } says in which.";
+      "CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered (launch 2 was told to fail). It was met in one of the last 3 launches, which ended with cuda-kernels/rows f32 (rows_f32), grid 3 x 1 x 1, block 256 x 1 x 1. A device opened with { debug: true } says in which.";
     expect(finish).toContain(`finish: DeviceLostError: the cuda device was lost: ${cause} ${GONE}`);
     expect(again).toBe(finish);
     expect(launch).toBe(`launch: DeviceLost: cuda: the device was lost: ${cause}`);
@@ -187,14 +187,14 @@ describe("a fault of the GPU", () => {
   test("a debug device names the launch that met it", async () => {
     const [finish] = await lines("{ debug: true }");
     expect(finish).toContain(
-      `the cuda device was lost: layer-norm/forward f32 (layer_norm_forward_f32), grid 3 x 1 x 1, block 256 x 1 x 1: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered (launch 2 was told to fail). ${GONE}`,
+      `the cuda device was lost: cuda-kernels/rows f32 (rows_f32), grid 3 x 1 x 1, block 256 x 1 x 1: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered (launch 2 was told to fail). ${GONE}`,
     );
   });
 
   test("in a replay", async () => {
     const { output } = await runNode(
       `const device = await engine.openDevice("cuda");
-      const launch = layerNorm(device);
+      const launch = launchOf(device);
       const step = engine.capture(device, () => { launch(); launch(); });
       await attempt("step", () => device.finish());
       await attempt("replay", () => {
@@ -217,7 +217,7 @@ describe("a process", () => {
     expect(await runNode(`await engine.openDevice("cuda"); console.log("idle");`)).toEqual({ code: 0, output: "idle" });
     const pending = await runNode(`
       const device = await engine.openDevice("cuda");
-      const launch = layerNorm(device);
+      const launch = launchOf(device);
       for (let i = 0; i < 20; i++) launch();
       device.finish().then(() => console.log("finished"));`);
     expect(pending).toEqual({ code: 0, output: "finished" });
@@ -226,17 +226,17 @@ describe("a process", () => {
 
 test("kernels that this driver cannot load say what to do", async () => {
   const kernels = join(folder, "kernels");
-  mkdirSync(join(kernels, "layer-norm"), { recursive: true });
-  writeFileSync(join(kernels, "layer-norm", "forward.fatbin"), "not for this GPU");
+  mkdirSync(join(kernels, "cuda-kernels"), { recursive: true });
+  writeFileSync(join(kernels, "cuda-kernels", "rows.fatbin"), "not for this GPU");
   const { output } = await runNode(
     `const device = await engine.openDevice("cuda");
-    await attempt("launch", layerNorm(device));
+    await attempt("launch", launchOf(device));
     await attempt("finish", () => device.finish());`,
     { CONSILIUM_CUDA_KERNELS: kernels },
   );
   const [launch, finish] = output.split("\n");
   expect(launch).toMatch(
-    /^launch: Error: layer-norm\/forward: cuda: .*layer-norm\/forward\.fatbin: CUDA_ERROR_INVALID_IMAGE: .*\. It was compiled for another GPU, or by a newer CUDA than this driver's \(12\.4\)\. Update the driver, or compile the kernels here: CONSILIUM_CUDA=on npx consilium setup$/,
+    /^launch: Error: cuda-kernels\/rows: cuda: .*cuda-kernels\/rows\.fatbin: CUDA_ERROR_INVALID_IMAGE: .*\. It was compiled for another GPU, or by a newer CUDA than this driver's \(12\.4\)\. Update the driver, or compile the kernels here: CONSILIUM_CUDA=on npx consilium setup$/,
   );
   expect(finish).toBe("finish: fine");
 });

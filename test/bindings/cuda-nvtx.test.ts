@@ -9,7 +9,7 @@ import { runNode, simulate } from "./cuda-support.js";
 const folder = mkdtempSync(join(tmpdir(), "consilium-nvtx-"));
 const tool = join(folder, "tool.so");
 beforeAll(async () => {
-  await simulate("layer-norm");
+  await simulate();
   const source = fileURLToPath(new URL("nvtx/tool.cc", import.meta.url));
   execFileSync(process.env.CXX ?? "g++", ["-std=c++17", "-shared", "-fPIC", "-o", tool, source]);
 }, 120_000);
@@ -17,14 +17,14 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const source = `
   const device = await engine.openDevice("cuda");
-  const launch = layerNorm(device);
+  const launch = launchOf(device);
   launch();
   launch();
   await device.finish();`;
 
 test("a tool sees a range for each launch, named after its pass", async () => {
   const { code, output } = await runNode(source, { NVTX_INJECTION64_PATH: tool });
-  const range = ["0 push layer-norm/forward f32 (layer_norm_forward_f32)", "0 pop"];
+  const range = ["0 push cuda-kernels/rows f32 (rows_f32)", "0 pop"];
   expect({ code, lines: output.split("\n") }).toEqual({ code: 0, lines: [...range, ...range] });
 });
 

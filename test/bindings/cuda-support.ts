@@ -1,10 +1,13 @@
 import { execFile, spawn } from "node:child_process";
+import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach } from "vitest";
-import type { DeviceOptions } from "../../bindings/device.js";
+import type { Binding, DeviceOptions } from "../../bindings/device.js";
 import { openCuda } from "../../bindings/native/cuda/device.js";
 import { platform } from "../../bindings/platform/node.js";
+import { type CudaLaunch, type CudaLaunches, type Params, pass, read, write } from "../../kernels/contract.js";
+import { wave } from "./native-support.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -14,10 +17,36 @@ export const SIMULATED = {
   CONSILIUM_CUDA_KERNELS: `${root}build/simt`,
 };
 
-/** Compiles the driver and these folders of kernels, where they have changed; this process opens it from now on. */
-export async function simulate(...folders: string[]): Promise<void> {
-  await promisify(execFile)(process.execPath, [`${root}scripts/simt-kernels.mjs`, ...folders], { cwd: root });
+/** Compiles the driver and the kernel of these tests, where they have changed; this process opens the driver from now on. */
+export async function simulate(): Promise<void> {
+  const command = [process.execPath, `${root}scripts/simt-kernels.mjs`, `${root}test/bindings/cuda-kernels`];
+  // Files of tests run side by side.
+  await promisify(execFile)("flock", [`${tmpdir()}/consilium-simt.lock`, ...command], { cwd: root });
   Object.assign(process.env, SIMULATED);
+}
+
+/** cuda-kernels/rows.cu: y = x * weight + bias, with what a test plants. */
+export const rows = (launch: Partial<CudaLaunch<Params>> = {}, cuda: Partial<CudaLaunches<Params>> = {}) =>
+  pass({
+    label: "cuda-kernels/rows",
+    buffers: { x: read("T C"), weight: read("C"), bias: read("C"), y: write("T C") },
+    params: { T: "u32", C: "u32" },
+    reference: () => {},
+    cuda: {
+      dtypes: ["f32"],
+      launches: [{ symbol: "rows", grid: ({ T }) => [T, 1, 1], block: () => [256, 1, 1], ...launch }],
+      ...cuda,
+    } as CudaLaunches<{ T: "u32"; C: "u32" }>,
+  });
+
+/** x, weight, bias, y of it, the inputs filled; what y will be. */
+export function rowsOf(device: Binding, T: number, C: number) {
+  const [x, weight, bias] = [wave(T * C, 0.37), wave(C, 0.11), wave(C, 0.05)];
+  const buffers = [T * C, C, C, T * C].map((size) => device.allocate(size, "f32"));
+  for (const [i, data] of [x, weight, bias].entries()) device.write(buffers[i], data, "f32");
+  const plain = rows();
+  const expected = x.map((value, i) => Math.fround(value * weight[i % C]) + bias[i % C]);
+  return { buffers, y: buffers[3], expected, launch: () => device.launch(plain, "f32", buffers, { T, C }) };
 }
 
 const closing: (() => void)[] = [];
@@ -49,17 +78,27 @@ export const machine = (settings: Readonly<Record<string, string | number>>) =>
   Object.fromEntries(Object.entries(settings).map(([name, value]) => [`CONSILIUM_SIMT_${name}`, String(value)]));
 
 /**
- * Runs an ES module in a Node of its own, since a fault ends the work of a process. It has `engine`, `layerNorm`, a function
- * that makes a layer norm for a device, and `attempt`, which prints what a call gives or throws. Its exit code and output.
+ * Runs an ES module in a Node of its own, since a fault ends the work of a process. It has `engine`; `launchOf`, which makes the
+ * launch of cuda-kernels/rows for a device; and `attempt`, which prints what a call gives or throws. Its exit code and output.
  */
 export function runNode(source: string, env: NodeJS.ProcessEnv = {}) {
   const script = `
     const engine = await import(${JSON.stringify(`${root}dist/engine/index.js`)});
-    const { forward } = await import(${JSON.stringify(`${root}dist/kernels/layer-norm/kernels.js`)});
-    function layerNorm(device, T = 3, C = 40) {
-      const memories = [T * C, C, C, T * C, T, T].map((size) => device.allocate(size, "f32", "x").memory);
+    const { pass, read, write } = await import(${JSON.stringify(`${root}dist/kernels/contract.js`)});
+    const rows = pass({
+      label: "cuda-kernels/rows",
+      buffers: { x: read("T C"), weight: read("C"), bias: read("C"), y: write("T C") },
+      params: { T: "u32", C: "u32" },
+      reference() {},
+      cuda: {
+        dtypes: ["f32"],
+        launches: [{ symbol: "rows", grid: ({ T }) => [T, 1, 1], block: () => [256, 1, 1] }],
+      },
+    });
+    function launchOf(device, T = 3, C = 40) {
+      const memories = [T * C, C, C, T * C].map((size) => device.allocate(size, "f32", "x").memory);
       [T * C, C, C].forEach((size, i) => device.binding.write(memories[i], new Float32Array(size).fill(i + 1), "f32"));
-      return () => device.launch(forward, "f32", memories, { T, C, eps: 1e-5 });
+      return () => device.launch(rows, "f32", memories, { T, C });
     }
     async function attempt(what, call) {
       try {
