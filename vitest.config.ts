@@ -2,6 +2,8 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { wgslPlugin } from "./scripts/wgsl-module.mjs";
 
+const inBuild = (name: string) => fileURLToPath(new URL(`./build/simt/${name}`, import.meta.url));
+
 export default defineConfig({
   plugins: [wgslPlugin],
   resolve: {
@@ -28,6 +30,23 @@ export default defineConfig({
                 name: "SSE4",
                 include: ["test/ops.test.ts", "test/special-values*.test.ts"],
                 env: { CONSILIUM_SIMD: "SSE4" },
+              },
+            },
+          ]
+        : []),
+      // CUDA kernels on a GPU that is simulated (test/simt/README.md), compiled by the global setup.
+      ...(process.platform === "linux"
+        ? [
+            {
+              extends: true as const,
+              test: {
+                name: "cuda-sim",
+                include: [
+                  "test/ops.test.ts",
+                  "test/kernels/{passes,optimisers,grouped-gemm,mixture,token-permute,top-k-routing,expert-stacks}.test.ts",
+                ],
+                globalSetup: "test/simt/build.ts",
+                env: { CONSILIUM_CUDA_DRIVER: inBuild("libcuda-simt.so"), CONSILIUM_CUDA_KERNELS: inBuild("") },
               },
             },
           ]

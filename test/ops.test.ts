@@ -9,6 +9,7 @@ import type { FloatDType } from "../kernels/contract.js";
 import { expectClose } from "./support/compare.js";
 import { hasF16, tryOpen, watchGuards } from "./support/devices.js";
 import { elements, ops, tables, toleranceOf } from "./support/ops.js";
+import { repeats, SIMULATED_LIMIT, simulated, useSeed } from "./support/simulated.js";
 import { type Slicing, slicingsOf, someOf, take, takeInput, withoutSlices } from "./support/slices.js";
 
 /** Every case of every op on every device that has it, against exact arithmetic on the same inputs. */
@@ -21,8 +22,10 @@ const threeThreads = await tryOpen("cpu", { threads: 3 });
 const webgpu = restricted ? { device: null } : await tryOpen("webgpu", { debug: true });
 const guards = cpu.device && watchGuards(cpu.device);
 const webgpuGuards = webgpu.device && watchGuards(webgpu.device);
+const cuda = restricted ? { device: null } : await tryOpen("cuda", { debug: true });
+const cudaGuards = cuda.device && watchGuards(cuda.device);
 afterAll(() => {
-  for (const d of [exact, cpu.device, oneThread.device, threeThreads.device, webgpu.device]) d?.close();
+  for (const d of [exact, cpu.device, oneThread.device, threeThreads.device, webgpu.device, cuda.device]) d?.close();
 });
 
 /** Operations of a forward beyond which a plain loop takes seconds: it then computes slices of the case. */
@@ -48,7 +51,9 @@ for (const { folder, table } of tables) {
     for (const c of table.cases) {
       // A restricted instruction set is run beside the best one, which has the large cases.
       if (restricted && elements(c) > 50_000) continue;
-      if ((table.cost?.(c, "forward").flops ?? 0) > LIMIT) {
+      const flops = table.cost?.(c, "forward").flops ?? 0;
+      if (simulated && (elements(c) > SIMULATED_LIMIT.elements || flops > SIMULATED_LIMIT.flops)) continue;
+      if (flops > LIMIT) {
         const slicings = slicingsOf(table.op, c);
         if (slicings.length === 0) test.skip(`${c.name}: ${withoutSlices(c)}`);
         const slow = software && SLOW_ON_SOFTWARE.has(`${table.op}: ${c.name}`);
@@ -61,6 +66,9 @@ for (const { folder, table } of tables) {
             test.skipIf(!webgpu.device)(`webgpu f32: ${title}`, () =>
               compareSlices(op, table, c, slicing, webgpu.device, webgpuGuards),
             );
+          test.skipIf(!cuda.device)(`cuda f32: ${title}`, () =>
+            compareSlices(op, table, c, slicing, cuda.device, cudaGuards),
+          );
         }
         continue;
       }
@@ -78,11 +86,26 @@ for (const { folder, table } of tables) {
             if (gradient) expectClose(`d${name}`, got.gradients[name] as Float64Array, gradient, tolerance);
           }
           expect(device.memory().allocations, "allocations left behind").toBe(live);
-          return inputs;
+          return { inputs, got };
         };
 
+        if (!restricted)
+          test.skipIf(!cuda.device)(`cuda ${dtype}: ${c.name}`, async () => {
+            const device = cuda.device as NonNullable<typeof cuda.device>;
+            const [first, ...others] = repeats(device.binding);
+            useSeed(first);
+            const { inputs, got } = await compare(device);
+            expect(await cudaGuards?.(), "guard zones").toEqual([]);
+            for (const seed of others) {
+              useSeed(seed);
+              const again = await runOp(device, op, c, inputs, op.differentiable);
+              expect(sameBits(again, got), "bits differ between two runs").toBe(true);
+            }
+          });
+        if (simulated) continue;
+
         test.skipIf(!cpu.device)(`cpu ${dtype}: ${c.name}`, async () => {
-          const inputs = await compare(cpu.device as NonNullable<typeof cpu.device>);
+          const { inputs } = await compare(cpu.device as NonNullable<typeof cpu.device>);
           expect(await guards?.(), "guard zones").toEqual([]);
           const runs = [];
           for (const d of [oneThread.device, threeThreads.device, threeThreads.device])

@@ -3,6 +3,7 @@ import type { AnyPass, NumberArray } from "../../kernels/contract.js";
 import * as grouped from "../../kernels/grouped-gemm/kernels.js";
 import { ACTIVATIONS } from "../../kernels/matmul/activation.js";
 import { ADAPTERS } from "../support/devices.js";
+import { gpusTest } from "../support/gpus.js";
 import { generator } from "../support/random.js";
 import { routingOf } from "../support/routing.js";
 import { checkPass } from "../support/run-pass.js";
@@ -73,3 +74,6 @@ describe.each([
       { ...limits, maxBinding: MOST },
     );
 });
+
+for (const [name, [pass, params, arrays]] of Object.entries(cases))
+  gpusTest(`${name}: whole`, (gpu) => checkPass(gpu, pass, arrays, { ...sizes, ...params }, 4e-6));

@@ -3,10 +3,10 @@ import type { AnyPass, NumberArray } from "../../kernels/contract.js";
 import * as grouped from "../../kernels/grouped-gemm/kernels.js";
 import { ACTIVATIONS } from "../../kernels/matmul/activation.js";
 import { ADAPTERS } from "../support/devices.js";
+import { computesF16, gpusTest } from "../support/gpus.js";
 import { generator } from "../support/random.js";
 import { routingOf } from "../support/routing.js";
 import { checkPass } from "../support/run-pass.js";
-import { gpuTest } from "../support/webgpu.js";
 
 /** A routing, and the sizes of what is multiplied by it: O columns out, K in. */
 interface Problem {
@@ -145,14 +145,14 @@ const adapters = [
   ["the tiles of a GPU", ADAPTERS.hardware],
 ] as const;
 
-describe.each(adapters)("grouped-gemm on webgpu with %s", (_, limits) => {
+describe.each(adapters)("grouped-gemm on GPUs with %s", (_, limits) => {
   for (const problem of problems)
     for (const { pass, name, params, arrays } of calls(problem))
       for (const dtype of problem.thorough ? (["f32", "f16"] as const) : (["f32"] as const))
-        gpuTest(
+        gpusTest(
           `${name}: ${problem.name} ${dtype}`,
           async (gpu) => {
-            if (dtype === "f16" && !gpu.limits?.f16) return;
+            if (dtype === "f16" && !computesF16(gpu)) return;
             await checkPass(gpu, pass, arrays, params, TOLERANCE[dtype], dtype);
           },
           limits,

@@ -372,13 +372,15 @@ const TOLERANCE: Readonly<Record<FloatDType, number>> = { f32: 1e-5, bf16: 8e-3,
 
 const cpu = await tryOpen("cpu", { debug: true, threads: 2 });
 const webgpu = await tryOpen("webgpu", { debug: true });
+const cuda = await tryOpen("cuda", { debug: true });
 afterAll(() => {
-  for (const { device } of [cpu, webgpu]) device?.close();
+  for (const { device } of [cpu, webgpu, cuda]) device?.close();
 });
 
 describe.each([
   ["cpu", cpu],
   ["webgpu", webgpu],
+  ["cuda", cuda],
 ] as const)("a mixture of experts by its passes on %s", (name, { device, reason }) => {
   if (!device) return test.skip(`opens: ${reason}`, () => {});
   const cases = CASES.filter(({ pass }) => pass[name]);

@@ -5,9 +5,9 @@ import type { AnyPass } from "../../kernels/contract.js";
 import { next, unscale } from "../../kernels/loss-scale/kernels.js";
 import { step as sgd } from "../../kernels/sgd/kernels.js";
 import { tryOpen } from "../support/devices.js";
+import { gpusTest } from "../support/gpus.js";
 import { generator } from "../support/random.js";
 import { checkPass } from "../support/run-pass.js";
-import { gpuTest } from "../support/webgpu.js";
 
 const cpu = await tryOpen("cpu", { debug: true, threads: 2 });
 afterAll(() => cpu.device?.close());
@@ -102,7 +102,7 @@ const TOLERANCE = 5e-7;
 
 for (const { name, pass, arrays, params } of [...steps, ...scales])
   if (pass.webgpu)
-    gpuTest(`webgpu: ${name}`, async (gpu) => {
+    gpusTest(name, async (gpu) => {
       await checkPass(gpu, pass, arrays, params, TOLERANCE);
     });
 

@@ -221,18 +221,20 @@ function rows(T: number, C: number): PassCase[] {
 const cpu = await tryOpen("cpu", { debug: true, threads: 2 });
 const webgpu = await tryOpen("webgpu", { debug: true });
 const likeGpu = await tryOpenLikeGpu({ debug: true });
+const cuda = await tryOpen("cuda", { debug: true });
 afterAll(() => {
-  for (const { device } of [cpu, webgpu, likeGpu]) device?.close();
+  for (const { device } of [cpu, webgpu, likeGpu, cuda]) device?.close();
 });
 
 describe.each([
   ["cpu", cpu, everywhere],
   ["webgpu", webgpu, everywhere],
   ["webgpu with the tiles of a GPU", likeGpu, rows(7, 150)],
+  ["cuda", cuda, [...everywhere, ...rows(7, 150)]],
 ])("%s", (_name, { device, reason }, cases) => {
   if (!device) return test.skip(`opens: ${reason}`, () => {});
   for (const { pass, name, params, arrays, tolerance } of cases) {
-    const known: readonly FloatDType[] = pass[device.name as "cpu" | "webgpu"]?.dtypes ?? [];
+    const known: readonly FloatDType[] = pass[device.name as "cpu" | "webgpu" | "cuda"]?.dtypes ?? [];
     for (const [dtype, limit] of Object.entries(tolerance) as [FloatDType, number][]) {
       if (!known.includes(dtype)) continue;
       test(`${pass.label} ${dtype}: ${name}`, () => checkPass(device.binding, pass, arrays, params, limit, dtype));
@@ -243,6 +245,7 @@ describe.each([
 describe.each([
   ["cpu", cpu],
   ["webgpu", webgpu],
+  ["cuda", cuda],
 ])("NaN on %s", (_name, { device, reason }) => {
   if (!device) return test.skip(`opens: ${reason}`, () => {});
 

@@ -1,10 +1,10 @@
 import { describe } from "vitest";
 import * as permute from "../../kernels/token-permute/kernels.js";
 import { ADAPTERS } from "../support/devices.js";
+import { computesF16, gpusTest } from "../support/gpus.js";
 import { generator } from "../support/random.js";
 import { routingOf } from "../support/routing.js";
 import { checkPass } from "../support/run-pass.js";
-import { gpuTest } from "../support/webgpu.js";
 
 const problems = [
   { name: "one element", T: 1, E: 1, K: 1, C: 1 },
@@ -15,7 +15,7 @@ const problems = [
 describe.each([
   ["its own tiles", {}],
   ["the tiles of a GPU", ADAPTERS.hardware],
-])("token-permute on webgpu with %s", (_, limits) => {
+])("token-permute on GPUs with %s", (_, limits) => {
   for (const { name, T, E, K, C, capacity = T * K, chosen = E } of problems)
     for (const [dtype, tolerance] of [
       ["f32", 2e-6],
@@ -26,11 +26,11 @@ describe.each([
       const R = T * K;
       const { lists } = routingOf({ T, E, K, capacity, chosen }, name);
       const sizes = { T, E, K, R, C, L: lists.length };
-      const check = (title: string, body: Parameters<typeof gpuTest>[1]) =>
-        gpuTest(
+      const check = (title: string, body: Parameters<typeof gpusTest>[1]) =>
+        gpusTest(
           `${title}: ${name} ${dtype}`,
           async (gpu) => {
-            if (dtype === "f32" || gpu.limits?.f16) await body(gpu);
+            if (dtype === "f32" || computesF16(gpu)) await body(gpu);
           },
           limits,
         );

@@ -2,9 +2,9 @@ import { describe } from "vitest";
 import * as routing from "../../kernels/top-k-routing/kernels.js";
 import { listPlaces, NOISES, PRIORITIES, SCORES } from "../../kernels/top-k-routing/kernels.js";
 import { ADAPTERS } from "../support/devices.js";
+import { gpusTest } from "../support/gpus.js";
 import { generator } from "../support/random.js";
 import { checkPass } from "../support/run-pass.js";
-import { gpuTest } from "../support/webgpu.js";
 
 interface Problem {
   readonly name: string;
@@ -87,9 +87,9 @@ const TOLERANCE = 2e-6;
 describe.each([
   ["its own tiles", {}],
   ["the tiles of a GPU", ADAPTERS.hardware],
-])("top-k-routing on webgpu with %s", (_, limits) => {
+])("top-k-routing on GPUs with %s", (_, limits) => {
   for (const problem of problems) {
-    gpuTest(
+    gpusTest(
       `forward: ${problem.name}`,
       async (gpu) => {
         const { params, arrays } = inputs(problem);
@@ -99,7 +99,7 @@ describe.each([
     );
     if (problem.T > 0 && problem.T < 1000)
       for (const given of ["weights", "sums", "both"])
-        gpuTest(
+        gpusTest(
           `backward from ${given}: ${problem.name}`,
           async (gpu) => {
             const { params, arrays, fill } = inputs(problem);
@@ -115,7 +115,7 @@ describe.each([
         );
   }
 
-  gpuTest(
+  gpusTest(
     "a logit that is no number is a fault, and counts as zero",
     async (gpu) => {
       const { params, arrays } = inputs({ name: "faults", T: 3, E: 4, K: 2 });
@@ -128,7 +128,7 @@ describe.each([
   );
 
   for (const score of [softmax, topKSoftmax, sigmoid])
-    gpuTest(
+    gpusTest(
       `a token whose logits are all -∞ is a fault, and counts as zeros; score ${score}`,
       async (gpu) => {
         const { params, arrays, fill } = inputs({ name: "hidden", T: 3, E: 4, K: 2, options: { score } });
@@ -141,7 +141,7 @@ describe.each([
       limits,
     );
 
-  gpuTest(
+  gpusTest(
     "a bias, noise and lots that are no numbers are faults, and count as zero",
     async (gpu) => {
       const biased = inputs({ name: "bias", T: 3, E: 4, K: 2, bias: true });

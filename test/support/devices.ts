@@ -2,6 +2,7 @@ import type { DeviceName, DeviceOptions, Memory } from "../../bindings/device.js
 import type { Device } from "../../engine/device/device.js";
 import { openDevice } from "../../engine/device/open-device.js";
 import type { GpuLimits } from "../../kernels/contract.js";
+import { simulated } from "./simulated.js";
 
 /** Devices that must open here, e.g. CONSILIUM_REQUIRE=cpu,webgpu. One that is not required is skipped with its reason. */
 export const required = new Set((process.env.CONSILIUM_REQUIRE ?? "cpu").split(",").filter(Boolean));
@@ -11,10 +12,11 @@ export type Opened =
   | { readonly device: null; readonly reason: string };
 
 export async function tryOpen(name: DeviceName, options: DeviceOptions = {}): Promise<Opened> {
+  if (simulated && name !== "cuda") return { device: null, reason: "this run is that of the simulated GPU" };
   try {
     return { device: await openDevice(name, options), reason: "" };
   } catch (error) {
-    if (required.has(name)) throw error;
+    if (simulated || required.has(name)) throw error;
     return { device: null, reason: (error as Error).message };
   }
 }

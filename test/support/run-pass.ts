@@ -4,23 +4,39 @@ import { decodeBf16, decodeF16, encodeBf16, encodeF16 } from "../../bindings/hal
 import { rounded } from "../../engine/check/fill.js";
 import type { AnyPass, DType, FloatDType, NumberArray } from "../../kernels/contract.js";
 import { expectClose } from "./compare.js";
+import { repeats, useSeed } from "./simulated.js";
 
 type Arrays = Readonly<Record<string, NumberArray | null>>;
 type Numbers = Readonly<Record<string, number>>;
 
+/** `checkOnce`; GPUs do it again, and must get the same bits. */
+export async function checkPass(binding: Binding, ...rest: Rest): Promise<void> {
+  let first: readonly Buffer[] | null = null;
+  for (const seed of repeats(binding)) {
+    useSeed(seed);
+    const outputs = await checkOnce(binding, ...rest);
+    const [pass] = rest;
+    if (first && outputs.some((bytes, i) => !bytes.equals((first as readonly Buffer[])[i])))
+      throw new Error(`${pass.label}: bits differ between two runs`);
+    first ??= outputs;
+  }
+}
+
+type Rest = Parameters<typeof checkOnce> extends [Binding, ...infer R] ? R : never;
+
 /**
  * Runs one pass on a device and in its reference, with no engine between, and compares every buffer that the pass writes.
  * `arrays` holds the inputs and, for outputs, arrays of the right length; one array given twice is one memory. `dtype` is
- * the value type: the reference starts from inputs rounded to it.
+ * the value type: the reference starts from inputs rounded to it. Returns the bytes of what it wrote.
  */
-export async function checkPass(
+async function checkOnce(
   binding: Binding,
   pass: AnyPass,
   arrays: Arrays,
   params: Numbers,
   tolerance: number,
   dtype: FloatDType = "f32",
-): Promise<void> {
+): Promise<readonly Buffer[]> {
   const storedAs = (name: string): DType => (pass.buffers[name].dtype === "value" ? dtype : pass.buffers[name].dtype);
   const known = new Map<NumberArray, Memory>();
   const memories = pass.bufferNames.map((name) => {
@@ -47,19 +63,22 @@ export async function checkPass(
     pass.bufferNames.map((name) => [name, arrays[name] ? (stored.get(arrays[name]) as Float64Array) : null]),
   );
   pass.reference(expected, params);
+  const outputs: Buffer[] = [];
   for (const [i, name] of pass.bufferNames.entries()) {
     const memory = memories[i];
     const values = expected[name];
     if (!memory || !values) continue;
     if (pass.buffers[name].use !== "in") {
       const type = storedAs(name);
-      const got = DECODE[type](await binding.read(memory, values.length * BYTES[type], type));
-      expectClose(`${pass.label} ${name}`, got, values, tolerance);
+      const bytes = await binding.read(memory, values.length * BYTES[type], type);
+      outputs.push(Buffer.from(bytes));
+      expectClose(`${pass.label} ${name}`, DECODE[type](bytes), values, tolerance);
     }
     const damage = await binding.checkGuards?.(memory);
     if (damage) throw new Error(`${pass.label} ${name}: ${damage}`);
   }
   for (const memory of known.values()) binding.release(memory);
+  return outputs;
 }
 
 const ENCODE: Readonly<Record<DType, (values: NumberArray) => ArrayBufferView>> = {

@@ -4,14 +4,16 @@ import type { Binding } from "../../bindings/device.js";
 import { openWebGpu } from "../../bindings/webgpu/device.js";
 import type { GpuLimits } from "../../kernels/contract.js";
 import { required } from "./devices.js";
+import { simulated } from "./simulated.js";
 
-const opened = await platform
-  .gpu(true)
-  .then((gpu) => openWebGpu(gpu, { allowSoftware: true, debug: true }))
-  .catch((error: Error) => {
-    if (required.has("webgpu")) throw error;
-    return error;
-  });
+const open = async () => {
+  if (simulated) return new Error("this run is that of the simulated GPU");
+  return openWebGpu(await platform.gpu(true), { allowSoftware: true, debug: true });
+};
+const opened = await open().catch((error: Error) => {
+  if (required.has("webgpu")) throw error;
+  return error;
+});
 afterAll(() => {
   if (!(opened instanceof Error)) opened.close();
 });

@@ -1,0 +1,18 @@
+import type { Binding } from "../../bindings/device.js";
+
+/** Whether this run is that of the simulated GPU (the project cuda-sim): the cuda device alone, and small cases. */
+export const simulated = process.env.CONSILIUM_CUDA_DRIVER !== undefined;
+
+/** Operations and elements that the simulator computes in a fraction of a second. */
+export const SIMULATED_LIMIT = { flops: 4e6, elements: 70_000 };
+
+/**
+ * What is run twice on a device, to see that the bits are the same: by GPUs, whose threads may come in another order, which the
+ * simulator draws from the seed. Elsewhere once.
+ */
+export const repeats = (binding: Pick<Binding, "name">): readonly number[] => (binding.name === "cuda" ? [1, 2] : [1]);
+
+/** From now on threads of the simulator come in the order of this seed. Nothing may be under way. */
+export function useSeed(seed: number): void {
+  if (simulated) process.env.CONSILIUM_SIMT_SEED = String(seed);
+}
