@@ -20,7 +20,7 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: "best", include: ["test/**/*.test.ts"] } },
+      { extends: true, test: { name: "best", include: ["test/**/*.test.ts"], exclude: ["test/simt/**"] } },
       // What runs where a machine's best instruction set is not compiled in: every addon for x86 has SSE4.
       ...(process.arch === "x64"
         ? [
@@ -42,6 +42,7 @@ export default defineConfig({
               test: {
                 name: "cuda-sim",
                 include: [
+                  "test/simt/*.test.ts",
                   "test/ops.test.ts",
                   "test/kernels/{passes,optimisers,grouped-gemm,mixture,token-permute,top-k-routing,expert-stacks}.test.ts",
                 ],

@@ -5,7 +5,7 @@
 //
 // build/simt/libcuda-simt.so is the driver, build/simt/launch launches one kernel, build/simt/<folder>/<stem>.so are kernels.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -73,6 +73,7 @@ async function keep(target, files, flags, make) {
   const note = `${target}.sha256`;
   if (existsSync(target) && existsSync(note) && readFileSync(note, "utf8") === state) return false;
   mkdirSync(dirname(target), { recursive: true });
+  rmSync(target, { force: true }); // nothing old is left where it fails
   await make();
   writeFileSync(note, state);
   return true;

@@ -17,7 +17,7 @@ bool come(unsigned int id, unsigned int count, bool whole, Site site) {
   if (!whole && (count == 0 || count % WARP != 0 || count > (block.threads + WARP - 1) / WARP * WARP))
     fault(LAUNCH_FAILED, title(id) + " for " + std::to_string(count) + " threads in a block of " +
                              std::to_string(block.threads) + ": a count is a multiple of 32");
-  if (count == block.threads && block.exited > 0)
+  if (whole && block.exited > 0)
     fault(LAUNCH_FAILED,
           title(id) + " waits for all of the block, " + std::to_string(block.exited) + " of whose threads have exited");
   if (barrier.count == 0) {

@@ -173,8 +173,9 @@ SIMT_STORE(__stwt)
   extern "C" float name##f(float, float) noexcept; \
   extern "C" double name(double, double) noexcept;
 SIMT_MATH1(exp)
-SIMT_MATH1(exp2) SIMT_MATH1(expm1) SIMT_MATH1(log) SIMT_MATH1(log2) SIMT_MATH1(log10) SIMT_MATH1(log1p) SIMT_MATH1(sin)
-    SIMT_MATH1(cos) SIMT_MATH1(tan) SIMT_MATH1(asin) SIMT_MATH1(acos) SIMT_MATH1(atan) SIMT_MATH1(sinh) SIMT_MATH1(cosh)
+SIMT_MATH1(exp2)
+SIMT_MATH1(expm1) SIMT_MATH1(log) SIMT_MATH1(log2) SIMT_MATH1(log10) SIMT_MATH1(log1p) SIMT_MATH1(sin) SIMT_MATH1(cos)
+    SIMT_MATH1(tan) SIMT_MATH1(asin) SIMT_MATH1(acos) SIMT_MATH1(atan) SIMT_MATH1(sinh) SIMT_MATH1(cosh)
         SIMT_MATH1(tanh) SIMT_MATH1(erf) SIMT_MATH1(erfc) SIMT_MATH1(sqrt) SIMT_MATH1(cbrt) SIMT_MATH1(floor)
             SIMT_MATH1(ceil) SIMT_MATH1(trunc) SIMT_MATH1(round) SIMT_MATH1(rint) SIMT_MATH1(nearbyint) SIMT_MATH1(fabs)
                 SIMT_MATH2(pow) SIMT_MATH2(fmod) SIMT_MATH2(remainder) SIMT_MATH2(fmin) SIMT_MATH2(fmax)

@@ -28,7 +28,7 @@ std::string lines_of(const char *file, uintptr_t offset) {
   char line[4096];
   while (pipe && fgets(line, sizeof line, pipe)) {
     std::string place = shortened(std::string(line, strcspn(line, " \n")));
-    if (place.empty() || place[0] == '?' || place.find("test/simt/") != std::string::npos) continue;
+    if (place.empty() || place[0] == '?' || place.find(".cu") == std::string::npos) continue;
     text += (text.empty() ? "" : ", called at ") + place;
   }
   if (pipe) pclose(pipe);
@@ -76,7 +76,7 @@ std::string current_place() {
     if (saved[0] <= frame) break;
     frame = saved[0];
   }
-  return text.empty() ? "an unknown place" : text;
+  return text.empty() ? "the kernel's end" : text;
 }
 
 std::string waiting() {

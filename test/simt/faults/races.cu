@@ -34,8 +34,8 @@ extern "C" __global__ void write_after_many_reads(const float *x, float *y) {
   __shared__ float value;
   if (threadIdx.x == 0) value = x[0];
   __syncthreads();
-  y[threadIdx.x] = value;                                  // FAULT write_after_many_reads
-  if (threadIdx.x == 40) value = y[threadIdx.x];           // FAULT write_after_many_reads
+  y[threadIdx.x] = value;                         // FAULT write_after_many_reads
+  if (threadIdx.x == 40) value = y[threadIdx.x];  // FAULT write_after_many_reads
 }
 
 extern "C" __global__ void two_writes(const float *x, float *y) {

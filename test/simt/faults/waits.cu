@@ -33,8 +33,10 @@ extern "C" __global__ void no_multiple_of_a_warp(const float *x, float *y) {
 
 extern "C" __global__ void nobody_comes(const float *x, float *y) {
   y[threadIdx.x] = x[threadIdx.x];
-  if (threadIdx.x < 32) named_barrier_sync(1, 64);  // FAULT nobody_comes
-  else named_barrier_sync(2, 64);                   // FAULT nobody_comes
+  if (threadIdx.x < 32)
+    named_barrier_sync(1, 64);  // FAULT nobody_comes
+  else
+    named_barrier_sync(2, 64);  // FAULT nobody_comes
 }
 
 extern "C" __global__ void lanes_missing(const float *x, float *y) {
@@ -47,14 +49,20 @@ extern "C" __global__ void not_in_the_mask(const float *x, float *y) {
 
 extern "C" __global__ void other_lanes_elsewhere(const float *x, float *y) {
   float value = x[threadIdx.x];
-  if (threadIdx.x % 32 < 16) value += shuffle_xor(value, 1);  // FAULT other_lanes_elsewhere
-  else value += shuffle_xor(value, 2) + 1.0f;                 // FAULT other_lanes_elsewhere
+  if (threadIdx.x % 32 < 16) {
+    value += shuffle_xor(value, 1);  // FAULT other_lanes_elsewhere
+  } else {
+    y[threadIdx.x] = value;
+    value -= 3.0f * shuffle_xor(value, 1);  // FAULT other_lanes_elsewhere
+  }
   y[threadIdx.x] = value;
 }
 
 extern "C" __global__ void vote_against_shuffle(const float *x, float *y) {
-  if (threadIdx.x % 32 < 16) y[threadIdx.x] = shuffle_xor(x[threadIdx.x], 1);          // FAULT vote_against_shuffle
-  else y[threadIdx.x] = static_cast<float>(lanes_where(x[threadIdx.x] > 0.0f) != 0);   // FAULT vote_against_shuffle
+  if (threadIdx.x % 32 < 16)
+    y[threadIdx.x] = shuffle_xor(x[threadIdx.x], 1);  // FAULT vote_against_shuffle
+  else
+    y[threadIdx.x] = static_cast<float>(lanes_where(x[threadIdx.x] > 0.0f) != 0);  // FAULT vote_against_shuffle
 }
 
 extern "C" __global__ void warp_at_a_barrier(const float *x, float *y) {
@@ -133,4 +141,6 @@ extern "C" __global__ void trapped(const float *x, float *y) {
 }
 
 // A missing barrier that no check can see, as the threads use atomics: the result depends on the order.
-extern "C" __global__ void order(uint32_t *count, uint32_t *y) { y[blockIdx.x * blockDim.x + threadIdx.x] = atomicAdd(count, 1u); }
+extern "C" __global__ void order(uint32_t *count, uint32_t *y) {
+  y[blockIdx.x * blockDim.x + threadIdx.x] = atomicAdd(count, 1u);
+}
