@@ -47,8 +47,10 @@ __device__ inline void from_weights(const ScoreRow &row, size_t first, const flo
     for (uint32_t e = lane; e < p.E; e += WARP) dx[e] -= row.softmax(row.x[e]) * of_softmax;
   __syncwarp();
   for (uint32_t k = lane; k < p.K; k += WARP) {
+    const float of_choice = p.score == TOP_K_SOFTMAX ? gradient(k) - of_softmax : gradient(k);
     const float slope = p.score == SIGMOID ? 1.0f - probability(k) : 1.0f;
-    dx[expert(k)] += probability(k) * slope * (p.score == TOP_K_SOFTMAX ? gradient(k) - of_softmax : gradient(k));
+    const float d = probability(k) * slope * of_choice;
+    dx[expert(k)] += d;
   }
   __syncwarp();
 }

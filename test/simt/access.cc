@@ -150,8 +150,8 @@ void read_touched(const Region &region, Touches &touches, uint64_t bytes, Site s
          touches.write_site);
   const uint64_t before = touches.read;
   uint64_t now = stamp_of(thread.segment, thread.number, ONE, bytes);
-  if (segment_of(before) >= block.met && before != now) {
-    // Readers since all have met: the stamp stands for all of them.
+  if (segment_of(before) >= block.met && before != now && !ordered(region, before)) {
+    // Readers that this thread has not met since: the stamp stands for all of them. Whoever has met this thread has met others.
     const uint64_t segment = segment_of(before) > thread.segment ? segment_of(before) : thread.segment;
     const uint64_t both = bytes | (before & 3);
     const unsigned int warp = kind_of(before) == ONE ? who_of(before) / WARP : who_of(before);
