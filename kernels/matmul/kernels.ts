@@ -142,7 +142,7 @@ export const forward = pass({
     dtypes: ALL_FLOATS,
     launches: [
       fewLaunch("matmul_forward", (p: ForwardParams) => ({
-        batches: isFew(p) ? p.B : 0,
+        batches: isFew(p) && p.M > 0 ? p.B : 0,
         N: p.N,
         rightAlongK: p.transposeB === 1,
       })),
