@@ -65,7 +65,7 @@ struct ActivationGradient {
 };
 
 template <class T, bool ALONG_K, bool WHOLE, class V>
-__device__ void product(const V *dout, const V *weight, const RoutingLists &lists, const RoutedTile<T> &tile,
+__device__ void product(const V *dout, const V *weight, const RoutedRows &lists, const RoutedTile<T> &tile,
                         const ActivationGradient<V> &epilogue, const Params &p) {
   DYNAMIC_SHARED(shared);
   const RowTile &rows = tile.rows;
@@ -81,7 +81,7 @@ __device__ void product(const V *dout, const V *weight, const RoutingLists &list
 template <class T, bool WHOLE, class V>
 __device__ void backward_activation(const V *dout, const V *weight, const int32_t *places, const float *weights,
                                     const V *pre, V *dpre, V *a, float *dots, const Params &p) {
-  const RoutingLists lists(places, p.E, p.R);
+  const RoutedRows lists(places, p.E, p.R);
   const RoutedTile<T> tile(lists, p.O);
   if (tile.rows.expert > p.E) return;
   const size_t first = tile.rows.first;
@@ -104,7 +104,7 @@ __device__ void backward_activation(const V *dout, const V *weight, const int32_
 template <class V>
 __device__ void join(const V *dout, const V *bias, const int32_t *places, float *dweights, const float *dots,
                      const Params &p) {
-  const RoutingLists lists(places, p.E, p.R);
+  const RoutedRows lists(places, p.E, p.R);
   const uint32_t choice = blockIdx.x * JOIN_CHOICES + threadIdx.x / WARP, lane = threadIdx.x % WARP;
   if (choice >= p.W) return;
   const uint32_t row = static_cast<uint32_t>(lists.position[choice]), parts = dot_count(p.O);

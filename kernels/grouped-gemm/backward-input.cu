@@ -30,7 +30,7 @@ struct InputGradient {
 };
 
 template <class T, bool ALONG_K, bool WHOLE, class V>
-__device__ void product(const V *dy, const V *weight, const RoutingLists &lists, const RoutedTile<T> &tile, V *dx,
+__device__ void product(const V *dy, const V *weight, const RoutedRows &lists, const RoutedTile<T> &tile, V *dx,
                         const Params &p) {
   DYNAMIC_SHARED(shared);
   const RowTile &rows = tile.rows;
@@ -46,7 +46,7 @@ __device__ void product(const V *dy, const V *weight, const RoutingLists &lists,
 
 template <class T, bool WHOLE, class V>
 __device__ void backward_input(const V *dy, const V *weight, const int32_t *places, V *dx, const Params &p) {
-  const RoutingLists lists(places, p.E, p.R);
+  const RoutedRows lists(places, p.E, p.R);
   const RoutedTile<T> tile(lists, p.K);
   if (tile.rows.expert > p.E || (tile.rows.expert == p.E && p.accumulate)) return;
   if (p.transposed)

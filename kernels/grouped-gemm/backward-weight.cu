@@ -34,7 +34,7 @@ struct WeightGradient {
 template <class T, bool WHOLE, class V>
 __device__ void backward_weight(const V *dy, const V *x, const int32_t *places, V *dweight, const Params &p) {
   DYNAMIC_SHARED(shared);
-  const RoutingLists lists(places, p.E, p.R);
+  const RoutedRows lists(places, p.E, p.R);
   const uint32_t rows = p.transposed ? p.N : p.K, columns = p.transposed ? p.K : p.N;
   const uint32_t down = (rows + T::ROWS - 1) / T::ROWS, across = (columns + T::COLUMNS - 1) / T::COLUMNS;
   const uint32_t expert = blockIdx.x / (down * across);
@@ -56,7 +56,7 @@ template <class V>
 __device__ void bias_gradient(const V *dy, const int32_t *places, const float *weights, V *dbias, const Params &p) {
   constexpr uint32_t WIDTH = BIAS_ACROSS * CHUNK<V>;
   __shared__ float partial[BIAS_DOWN][WIDTH];
-  const RoutingLists lists(places, p.E, p.R);
+  const RoutedRows lists(places, p.E, p.R);
   const uint32_t expert = blockIdx.y, across = threadIdx.x % BIAS_ACROSS, down = threadIdx.x / BIAS_ACROSS;
   const uint32_t column0 = blockIdx.x * WIDTH, n = column0 + across * CHUNK<V>;
   const uint32_t count = n >= p.N ? 0 : p.N - n < CHUNK<V> ? p.N - n : CHUNK<V>;

@@ -61,7 +61,7 @@ struct GatedExpert : Expert<V> {
 };
 
 template <class T, bool ALONG_K, bool GATED, bool WHOLE, class V>
-__device__ void product(const V *x, const V *weight, const RoutingLists &lists, const RoutedTile<T> &tile,
+__device__ void product(const V *x, const V *weight, const RoutedRows &lists, const RoutedTile<T> &tile,
                         const Expert<V> &expert, const Params &p) {
   DYNAMIC_SHARED(shared);
   const RowTile &rows = tile.rows;
@@ -84,7 +84,7 @@ __device__ void product(const V *x, const V *weight, const RoutingLists &lists, 
 template <class T, bool WHOLE, class V>
 __device__ void forward(const V *x, const V *weight, const V *bias, const int32_t *places, V *pre, V *y,
                         const Params &p) {
-  const RoutingLists lists(places, p.E, p.R);
+  const RoutedRows lists(places, p.E, p.R);
   const RoutedTile<T> tile(lists, p.gated ? 2 * p.O : p.N);
   if (tile.rows.expert > p.E) return;
   const bool kept = tile.rows.expert < p.E;

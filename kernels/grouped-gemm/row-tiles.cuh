@@ -7,17 +7,13 @@
 #include "../common/cuda/gemm-run.cuh"
 #include "../common/cuda/gemm-tiles.cuh"
 #include "../common/cuda/kernel.cuh"
+#include "../common/cuda/routing.cuh"
 
-// kernels/top-k-routing/lists.ts, by the same places.
-struct RoutingLists {
-  const int32_t *offsets;   // [E+1]
-  const int32_t *order;     // [R]
-  const int32_t *position;  // [R]
-  const int32_t *experts;   // [R]
+// The routing's lists, with the rows of each expert.
+struct RoutedRows : RoutingLists {
   uint32_t E, R;
 
-  __device__ RoutingLists(const int32_t *lists, uint32_t E, uint32_t R)
-      : offsets(lists), order(lists + 2 * E + 1), position(order + R), experts(position + R), E(E), R(R) {}
+  __device__ RoutedRows(const int32_t *lists, uint32_t E, uint32_t R) : RoutingLists(lists, E, R), E(E), R(R) {}
 
   // Where the rows of expert e begin, those of E being nobody's: within R and in order whatever the list holds.
   __device__ uint32_t begin(uint32_t e) const {
@@ -38,7 +34,7 @@ struct RowTile {
 };
 
 // Every warp finds it by itself: 32 experts at a time, a lane each.
-__device__ inline RowTile row_tile(const RoutingLists &lists, uint32_t number, uint32_t side) {
+__device__ inline RowTile row_tile(const RoutedRows &lists, uint32_t number, uint32_t side) {
   const uint32_t lane = threadIdx.x % WARP;
   uint32_t before = 0;  // tiles of the experts so far
   for (uint32_t e0 = 0; e0 <= lists.E; e0 += WARP) {
@@ -69,7 +65,7 @@ struct RoutedTile {
   RowTile rows;
   uint32_t column0;
 
-  __device__ RoutedTile(const RoutingLists &lists, uint32_t columns) {
+  __device__ RoutedTile(const RoutedRows &lists, uint32_t columns) {
     const uint32_t across = (columns + T::COLUMNS - 1) / T::COLUMNS;
     const TilePlace place = tile_place(blockIdx.x, gridDim.x / across, across);
     rows = row_tile(lists, place.down, T::ROWS);
@@ -79,7 +75,7 @@ struct RoutedTile {
 
 // The rows of an expert as an operand, gathered by the routing's order or as they stand: lines of `extent` values.
 template <bool ALONG_K, bool WHOLE, class V>
-__device__ Matrix<V, ALONG_K, WHOLE, true> expert_rows(const V *data, uint32_t extent, const RoutingLists &lists,
+__device__ Matrix<V, ALONG_K, WHOLE, true> expert_rows(const V *data, uint32_t extent, const RoutedRows &lists,
                                                        uint32_t first, uint32_t rows, bool gather, uint32_t choices,
                                                        uint32_t most) {
   const bool aligned = WHOLE || extent % CHUNK<V> == 0;
