@@ -1,7 +1,7 @@
 // bar.sync and bar.arrive: a barrier of `count` threads opens when as many have come; the next to come begin it anew.
 #include <cstdio>
 
-#include "block.h"
+#include "warp.h"
 
 namespace simt {
 namespace {
@@ -57,7 +57,11 @@ void barrier(unsigned int id, unsigned int count) {
 }
 
 void arrive(unsigned int id, unsigned int count) {
-  const bool last = come(id, count, false, __builtin_return_address(0));
+  const Site site = __builtin_return_address(0);
+  // A warp arrives as one: no lane comes a second time before all have come.
+  collect(
+      "bar.arrive", ALL_LANES, uint64_t{id} << 32 | count, nullptr, 0, [](Collective &) {}, nullptr, 0, site);
+  const bool last = come(id, count, false, site);
   Barrier &barrier = block.barriers[id];
   publish(*block.current, barrier.seen);
   if (last) open(barrier);
