@@ -89,7 +89,7 @@ void print(const Memory &memory) {
       float value;
       std::memcpy(&value, &bytes[4 * i], 4);
       if (std::isfinite(value))
-        std::printf("%.9g", static_cast<double>(value));
+        std::printf("%.17g", static_cast<double>(value));
       else
         std::printf("null");
     } else {
