@@ -1,11 +1,7 @@
-import { beforeAll, describe, expect, test } from "vitest";
-import { compileTestKernels, launch, markedLines } from "./launch.js";
+import { describe, expect, test } from "vitest";
+import { launch, markedLines } from "./launch.js";
 
 /** Every fault that the simulator looks for is planted in faults/*.cu, and must be found where it is; clean kernels pass. */
-beforeAll(async () => {
-  await compileTestKernels();
-}, 300_000);
-
 const inOut = (n: number) => [`f32:${n}=ramp`, `f32:${n}`];
 const block = (n: number) => `block=${n}`;
 const sixtyFour = [block(64), ...inOut(64)];

@@ -1,14 +1,8 @@
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { buildKernels, out } from "../../scripts/simt-kernels.mjs";
-
-/** Folders of test/simt whose kernels the tests launch. */
-const FOLDERS = ["test/simt/faults", "test/simt/primitives"].filter((folder) => existsSync(folder));
-
-/** Compiles the kernels of the simulator's own tests. */
-export const compileTestKernels = () => buildKernels(FOLDERS);
+import { out } from "../../scripts/simt-kernels.mjs";
 
 export interface Launched {
   /** Each memory among the arguments, in order; null where a number is not finite. */

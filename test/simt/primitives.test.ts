@@ -1,13 +1,9 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { decodeBf16, decodeF16, encodeBf16, encodeF16 } from "../../bindings/half.js";
 import { generator } from "../support/random.js";
-import { compileTestKernels, launch } from "./launch.js";
+import { launch } from "./launch.js";
 
 /** Every primitive against its definition in the PTX manual, which stands here once more, in the manual's own terms. */
-beforeAll(async () => {
-  await compileTestKernels();
-}, 300_000);
-
 const LANES = Array.from({ length: 32 }, (_, lane) => lane);
 const list = (type: string, values: ArrayLike<number | bigint>) => `${type}=${Array.from(values).join(",")}`;
 
