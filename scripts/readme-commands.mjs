@@ -7,7 +7,8 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const files = process.argv.slice(2);
-if (files.length === 0) files.push("README.md", "examples/stories260k/README.md", "docs/extending.md");
+if (files.length === 0)
+  files.push("README.md", "examples/stories260k/README.md", "docs/extending.md", "test/simt/README.md");
 
 /** Parts of commands that CI runs in another form, one after the other; null for what it runs elsewhere. */
 const SHORT = [
