@@ -14,15 +14,19 @@ struct FmaMath {
 
   __device__ void piece(uint32_t piece, const unsigned char *left_now, const unsigned char *right_now,
                         const unsigned char *, const unsigned char *) {
-    float left[DOWN][4], right[ACROSS][4];
-    read<LEFT_ALONG_K, 8, T::ROWS>(left, left_now, T::warp_row(), threadIdx.x % 32 / 4, piece);
-    read<RIGHT_ALONG_K, 4, T::COLUMNS>(right, right_now, T::warp_column(), threadIdx.x % 4, piece);
+    float left[DOWN][4];
+    read<LEFT_ALONG_K, 8, T::ROWS>(left, left_now, T::warp_row(), threadIdx.x % 32 / 4, 0, piece);
 #pragma unroll
-    for (uint32_t k = 0; k < 4; ++k) {
+    for (uint32_t j0 = 0; j0 < ACROSS; j0 += 4) {
+      float right[4][4];
+      read<RIGHT_ALONG_K, 4, T::COLUMNS>(right, right_now, T::warp_column(), threadIdx.x % 4, j0, piece);
 #pragma unroll
-      for (uint32_t i = 0; i < DOWN; ++i) {
+      for (uint32_t k = 0; k < 4; ++k) {
 #pragma unroll
-        for (uint32_t j = 0; j < ACROSS; ++j) sums[i][j] = fmaf(left[i][k], right[j][k], sums[i][j]);
+        for (uint32_t i = 0; i < DOWN; ++i) {
+#pragma unroll
+          for (uint32_t j = 0; j < 4; ++j) sums[i][j0 + j] = fmaf(left[i][k], right[j][k], sums[i][j0 + j]);
+        }
       }
     }
   }
@@ -45,14 +49,14 @@ struct FmaMath {
     return ALONG_K ? lane + LANES * i : 4 * (lane + i / 4 * LANES) + i % 4;
   }
 
-  // Four k of a lane's items.
+  // Four k of a lane's items from i0 on.
   template <bool ALONG_K, uint32_t LANES, uint32_t ITEMS, uint32_t N>
   __device__ static void read(float (&values)[N][4], const unsigned char *memory, uint32_t first, uint32_t lane,
-                              uint32_t piece) {
+                              uint32_t i0, uint32_t piece) {
 #pragma unroll
     for (uint32_t i = 0; i < N; ++i) {
-      const uint32_t line = ALONG_K ? first + item<true, LANES>(i, lane) : 4 * piece + i % 4;
-      const uint32_t chunk = ALONG_K ? piece : first / 4 + lane + i / 4 * LANES;
+      const uint32_t line = ALONG_K ? first + item<true, LANES>(i0 + i, lane) : 4 * piece + i % 4;
+      const uint32_t chunk = ALONG_K ? piece : first / 4 + lane + (i0 + i) / 4 * LANES;
       const float4 four = *reinterpret_cast<const float4 *>(memory + chunk_place<ALONG_K, float, ITEMS>(line, chunk));
       const float parts[4] = {four.x, four.y, four.z, four.w};
 #pragma unroll

@@ -22,7 +22,7 @@ using MediumTile = typename MediumTileOf<V>::Tile;
 template <class V>
 using SmallTile = GemmTile<V, 64, 64, 32, 32, 4>;
 template <class V>
-using Tf32TileOf = GemmTile<V, 128, 128, 64, 64, 4>;
+using Tf32TileOf = GemmTile<V, 128, 128, 64, 32, 4>;
 using Tf32Tile = Tf32TileOf<float>;
 
 template <class T, bool LEFT_ALONG_K, bool RIGHT_ALONG_K>

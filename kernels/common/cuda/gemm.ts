@@ -39,7 +39,7 @@ const FLOATS: Partial<Record<GemmVariant, GemmTile>> = {
   small: { rows: 64, columns: 64, threads: 128, stages: 4, beside: 3, rate: 0.8 },
 };
 const TF32: Partial<Record<GemmVariant, GemmTile>> = {
-  tf32: { rows: 128, columns: 128, threads: 128, stages: 4, beside: 2, rate: 4 },
+  tf32: { rows: 128, columns: 128, threads: 256, stages: 4, beside: 1, rate: 4 },
 };
 
 /** A chunk of gemm-tile.cuh in values. */
