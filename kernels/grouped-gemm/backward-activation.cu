@@ -23,9 +23,9 @@ __device__ inline uint32_t dot_count(uint32_t O) { return (O + ROW_SUM_COLUMNS -
 template <class V>
 struct ActivationGradient {
   static constexpr bool PAIRED = false, ROW_SUMS = true;
-  const int32_t *order;         // from the expert's first row on, or nullptr where nobody kept the rows
-  const float *weights;         // [W]
-  Runs<const V> pre;            // from the expert's first row on, as what follows
+  const int32_t *order;  // from the expert's first row on, or nullptr where nobody kept the rows
+  const float *weights;  // [W]
+  Runs<const V> pre;     // from the expert's first row on, as what follows
   Runs<V> dpre, a;
   float *dots;
   uint32_t O, W, activation;
@@ -61,7 +61,9 @@ struct ActivationGradient {
     a.write(row, o, count, active);
     return dot;
   }
-  __device__ void row_sum(uint32_t row, uint32_t part, float sum) const { dots[size_t{row} * dot_count(O) + part] = sum; }
+  __device__ void row_sum(uint32_t row, uint32_t part, float sum) const {
+    dots[size_t{row} * dot_count(O) + part] = sum;
+  }
 };
 
 template <class T, bool ALONG_K, bool WHOLE, class V>
@@ -122,17 +124,17 @@ __device__ void join(const V *dout, const V *bias, const int32_t *places, float 
   if (lane == 0) dweights[choice] = sum;
 }
 
-#define BACKWARD_ACTIVATION(NAME, V, THREADS, BODY)                                                          \
-  extern "C" __global__ void __launch_bounds__(THREADS, 1) grouped_gemm_backward_activation_##NAME##_##V(    \
-      const Value_##V *dout, const Value_##V *weight, [[maybe_unused]] const Value_##V *bias,                \
-      const int32_t *lists, [[maybe_unused]] const float *weights, [[maybe_unused]] const Value_##V *pre,    \
-      [[maybe_unused]] Value_##V *dpre, [[maybe_unused]] Value_##V *a, [[maybe_unused]] float *dweights,     \
-      float *dots, const Params p) {                                                                         \
-    BODY;                                                                                                    \
+#define BACKWARD_ACTIVATION(NAME, V, THREADS, BODY)                                                                   \
+  extern "C" __global__ void __launch_bounds__(THREADS, 1) grouped_gemm_backward_activation_##NAME##_##V(             \
+      const Value_##V *dout, const Value_##V *weight, [[maybe_unused]] const Value_##V *bias, const int32_t *lists,   \
+      [[maybe_unused]] const float *weights, [[maybe_unused]] const Value_##V *pre, [[maybe_unused]] Value_##V *dpre, \
+      [[maybe_unused]] Value_##V *a, [[maybe_unused]] float *dweights, float *dots, const Params p) {                 \
+    BODY;                                                                                                             \
   }
-#define PRODUCT(VARIANT, V, TILE, WHOLE)                             \
-  BACKWARD_ACTIVATION(VARIANT, V, TILE<Value_##V>::THREADS,          \
-                      (backward_activation<TILE<Value_##V>, WHOLE>(dout, weight, lists, weights, pre, dpre, a, dots, p)))
+#define PRODUCT(VARIANT, V, TILE, WHOLE)    \
+  BACKWARD_ACTIVATION(                      \
+      VARIANT, V, TILE<Value_##V>::THREADS, \
+      (backward_activation<TILE<Value_##V>, WHOLE>(dout, weight, lists, weights, pre, dpre, a, dots, p)))
 #define JOIN(V) BACKWARD_ACTIVATION(join, V, JOIN_THREADS, (void(weight), join(dout, bias, lists, dweights, dots, p)))
 GROUPED_KERNELS(PRODUCT)
 FOR_FLOATS(JOIN)

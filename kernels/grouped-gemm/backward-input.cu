@@ -35,8 +35,7 @@ __device__ void product(const V *dy, const V *weight, const RoutedRows &lists, c
   DYNAMIC_SHARED(shared);
   const RowTile &rows = tile.rows;
   const uint32_t N = rows.expert < p.E ? p.N : 0, step = ALONG_K ? p.N : p.K;
-  const auto left =
-      expert_rows<true, WHOLE>(dy, p.N, lists, rows.first, rows.rows, p.gather != 0, p.choices, p.T);
+  const auto left = expert_rows<true, WHOLE>(dy, p.N, lists, rows.first, rows.rows, p.gather != 0, p.choices, p.T);
   const Matrix<V, ALONG_K, WHOLE> right{weight + size_t{rows.expert} * p.N * p.K, ALONG_K ? p.K : p.N, step, step,
                                         WHOLE || step % CHUNK<V> == 0};
   Product<T, true, ALONG_K> product(shared, rows.row0, tile.column0);
@@ -55,10 +54,10 @@ __device__ void backward_input(const V *dy, const V *weight, const int32_t *plac
     product<T, true, WHOLE>(dy, weight, lists, tile, dx, p);
 }
 
-#define BACKWARD_INPUT(VARIANT, V, TILE, WHOLE)                                                                   \
-  extern "C" __global__ void __launch_bounds__(TILE<Value_##V>::THREADS, 1)                                       \
-      grouped_gemm_backward_input_##VARIANT##_##V(const Value_##V *dy, const Value_##V *weight,                   \
-                                                  const int32_t *lists, Value_##V *dx, const Params p) {          \
-    backward_input<TILE<Value_##V>, WHOLE>(dy, weight, lists, dx, p);                                             \
+#define BACKWARD_INPUT(VARIANT, V, TILE, WHOLE)                                                                       \
+  extern "C" __global__ void __launch_bounds__(TILE<Value_##V>::THREADS, 1)                                           \
+      grouped_gemm_backward_input_##VARIANT##_##V(const Value_##V *dy, const Value_##V *weight, const int32_t *lists, \
+                                                  Value_##V *dx, const Params p) {                                    \
+    backward_input<TILE<Value_##V>, WHOLE>(dy, weight, lists, dx, p);                                                 \
   }
 GROUPED_KERNELS(BACKWARD_INPUT)

@@ -41,13 +41,11 @@ __device__ void backward_weight(const V *dy, const V *x, const int32_t *places, 
   const TilePlace place = tile_place(blockIdx.x % (down * across), down, across);
   const uint32_t first = lists.begin(expert), count = lists.end(expert) - first;
 
-  const auto of_dy =
-      expert_rows<false, WHOLE>(dy, p.N, lists, first, count, p.gatherDy != 0, p.choices, p.D);
+  const auto of_dy = expert_rows<false, WHOLE>(dy, p.N, lists, first, count, p.gatherDy != 0, p.choices, p.D);
   const auto of_x = expert_rows<false, WHOLE>(x, p.K, lists, first, count, p.gatherX != 0, p.choices, p.S);
   Product<T, false, false> product(shared, place.down * T::ROWS, place.across * T::COLUMNS);
   product.multiply(p.transposed ? of_dy : of_x, p.transposed ? of_x : of_dy, count);
-  product.finish(rows, columns,
-                 WeightGradient<V>{{dweight + size_t{expert} * p.N * p.K, columns}, p.accumulate != 0});
+  product.finish(rows, columns, WeightGradient<V>{{dweight + size_t{expert} * p.N * p.K, columns}, p.accumulate != 0});
 }
 
 constexpr uint32_t BIAS_THREADS = 256, BIAS_ACROSS = 16, BIAS_DOWN = BIAS_THREADS / BIAS_ACROSS;
@@ -89,19 +87,17 @@ __device__ void bias_gradient(const V *dy, const int32_t *places, const float *w
   *to = from_float<V>(sum);
 }
 
-#define BACKWARD_WEIGHT(VARIANT, V, TILE, WHOLE)                                                               \
-  extern "C" __global__ void __launch_bounds__(TILE<Value_##V>::THREADS, 1)                                    \
-      grouped_gemm_backward_weight_##VARIANT##_##V(const Value_##V *dy, const Value_##V *x,                    \
-                                                   const int32_t *lists, const float *, Value_##V *dweight,    \
-                                                   Value_##V *, const Params p) {                              \
-    backward_weight<TILE<Value_##V>, WHOLE>(dy, x, lists, dweight, p);                                         \
+#define BACKWARD_WEIGHT(VARIANT, V, TILE, WHOLE)                                                                     \
+  extern "C" __global__ void __launch_bounds__(TILE<Value_##V>::THREADS, 1)                                          \
+      grouped_gemm_backward_weight_##VARIANT##_##V(const Value_##V *dy, const Value_##V *x, const int32_t *lists,    \
+                                                   const float *, Value_##V *dweight, Value_##V *, const Params p) { \
+    backward_weight<TILE<Value_##V>, WHOLE>(dy, x, lists, dweight, p);                                               \
   }
-#define BIAS_GRADIENT(V)                                                                                       \
-  extern "C" __global__ void __launch_bounds__(BIAS_THREADS)                                                   \
-      grouped_gemm_backward_weight_bias_##V(const Value_##V *dy, const Value_##V *, const int32_t *lists,      \
-                                            const float *weights, Value_##V *, Value_##V *dbias,               \
-                                            const Params p) {                                                  \
-    bias_gradient(dy, lists, weights, dbias, p);                                                               \
+#define BIAS_GRADIENT(V)                                                                                           \
+  extern "C" __global__ void __launch_bounds__(BIAS_THREADS)                                                       \
+      grouped_gemm_backward_weight_bias_##V(const Value_##V *dy, const Value_##V *, const int32_t *lists,          \
+                                            const float *weights, Value_##V *, Value_##V *dbias, const Params p) { \
+    bias_gradient(dy, lists, weights, dbias, p);                                                                   \
   }
 GROUPED_KERNELS(BACKWARD_WEIGHT)
 FOR_FLOATS(BIAS_GRADIENT)

@@ -16,9 +16,9 @@ struct Params {
 template <class V>
 struct Expert {
   static constexpr bool ROW_SUMS = false;
-  Runs<V> y, pre;     // from the expert's first row on
-  const V *bias;      // of the expert, or nullptr
-  const V *start;     // rows of N: what sums add to, or nullptr
+  Runs<V> y, pre;  // from the expert's first row on
+  const V *bias;   // of the expert, or nullptr
+  const V *start;  // rows of N: what sums add to, or nullptr
   uint32_t O, activation;
   bool keeps;
 
@@ -50,7 +50,8 @@ struct PlainExpert : Expert<V> {
 template <class V>
 struct GatedExpert : Expert<V> {
   static constexpr bool PAIRED = true;
-  __device__ void operator()(uint32_t row, uint32_t o, uint32_t count, float (&gate)[RUN<V>], float (&up)[RUN<V>]) const {
+  __device__ void operator()(uint32_t row, uint32_t o, uint32_t count, float (&gate)[RUN<V>],
+                             float (&up)[RUN<V>]) const {
     this->finish(row, o, count, this->y.aligned(), gate);
     this->finish(row, this->O + o, count, this->y.aligned(), up);
     activate_run(this->activation, gate);
@@ -67,8 +68,7 @@ __device__ void product(const V *x, const V *weight, const RoutedRows &lists, co
   const RowTile &rows = tile.rows;
   const uint32_t K = rows.expert < p.E ? p.K : 0, step = ALONG_K ? p.K : p.N;
   const V *of_expert = weight + size_t{rows.expert} * p.N * p.K;
-  const auto left =
-      expert_rows<true, WHOLE>(x, p.K, lists, rows.first, rows.rows, p.gather != 0, p.choices, p.T);
+  const auto left = expert_rows<true, WHOLE>(x, p.K, lists, rows.first, rows.rows, p.gather != 0, p.choices, p.T);
   Product<T, true, ALONG_K> product(shared, rows.row0, tile.column0);
   if constexpr (GATED) {
     const bool aligned = WHOLE || (step % CHUNK<V> == 0 && p.O % CHUNK<V> == 0);
@@ -109,9 +109,9 @@ __device__ void forward(const V *x, const V *weight, const V *bias, const int32_
 }
 
 #define GROUPED_FORWARD(VARIANT, V, TILE, WHOLE)                                                                 \
-  extern "C" __global__ void __launch_bounds__(TILE<Value_##V>::THREADS, 1) grouped_gemm_forward_##VARIANT##_##V( \
-      const Value_##V *x, const Value_##V *weight, const Value_##V *bias, const int32_t *lists, Value_##V *pre,  \
-      Value_##V *y, const Params p) {                                                                            \
+  extern "C" __global__ void __launch_bounds__(TILE<Value_##V>::THREADS, 1)                                      \
+      grouped_gemm_forward_##VARIANT##_##V(const Value_##V *x, const Value_##V *weight, const Value_##V *bias,   \
+                                           const int32_t *lists, Value_##V *pre, Value_##V *y, const Params p) { \
     forward<TILE<Value_##V>, WHOLE>(x, weight, bias, lists, pre, y, p);                                          \
   }
 GROUPED_KERNELS(GROUPED_FORWARD)

@@ -51,8 +51,8 @@ __device__ inline RowTile row_tile(const RoutedRows &lists, uint32_t number, uin
     if (found) {
       const int from = __ffs(static_cast<int>(found)) - 1;
       const uint32_t passed = before + __shfl_sync(ALL_LANES, until - tiles, from);
-      return {e0 + static_cast<uint32_t>(from), __shfl_sync(ALL_LANES, begin, from),
-              __shfl_sync(ALL_LANES, rows, from), (number - passed) * side};
+      return {e0 + static_cast<uint32_t>(from), __shfl_sync(ALL_LANES, begin, from), __shfl_sync(ALL_LANES, rows, from),
+              (number - passed) * side};
     }
     before += __shfl_sync(ALL_LANES, until, WARP - 1);
   }
@@ -79,14 +79,17 @@ __device__ Matrix<V, ALONG_K, WHOLE, true> expert_rows(const V *data, uint32_t e
                                                        uint32_t first, uint32_t rows, bool gather, uint32_t choices,
                                                        uint32_t most) {
   const bool aligned = WHOLE || extent % CHUNK<V> == 0;
-  return {gather ? data : data + size_t{first} * extent, rows,    extent, extent, aligned,
+  return {gather ? data : data + size_t{first} * extent,
+          rows,
+          extent,
+          extent,
+          aligned,
           gather ? Rows(lists.order + first, choices, most) : Rows()};
 }
 
 // The kernels of a pass for each tile: NAME_<variant>_<dtype>, with what is between.
-#define GROUPED_KERNELS(DEFINE)                                                             \
-  DEFINE(large, bf16, LargeTile, true) DEFINE(large, f16, LargeTile, true)                  \
-  DEFINE(medium, f32, MediumTile, true) DEFINE(medium, bf16, MediumTile, true)              \
-  DEFINE(medium, f16, MediumTile, true) DEFINE(small, f32, SmallTile, false)                \
-  DEFINE(small, bf16, SmallTile, false) DEFINE(small, f16, SmallTile, false)                \
-  DEFINE(tf32, f32, Tf32TileOf, true)
+#define GROUPED_KERNELS(DEFINE)                                                                                        \
+  DEFINE(large, bf16, LargeTile, true)                                                                                 \
+  DEFINE(large, f16, LargeTile, true) DEFINE(medium, f32, MediumTile, true) DEFINE(medium, bf16, MediumTile, true)     \
+      DEFINE(medium, f16, MediumTile, true) DEFINE(small, f32, SmallTile, false) DEFINE(small, bf16, SmallTile, false) \
+          DEFINE(small, f16, SmallTile, false) DEFINE(tf32, f32, Tf32TileOf, true)

@@ -18,7 +18,7 @@ __device__ void backward_activation(const V *dy, const V *preactivation, V *dpre
                                     const Params &p) {
   const bool aligned = p.N % RUN<V> == 0;
   sum_column_block<V>(p.T, p.N, p.hasDbias ? lines : nullptr,
-                      [&](uint32_t t, uint32_t n, uint32_t count, float (&sums)[RUN<V>]) {
+                      [&](uint32_t t, uint32_t n, uint32_t count, float(&sums)[RUN<V>]) {
                         float g[RUN<V>], x[RUN<V>];
                         const size_t at = size_t{t} * p.N + n;
                         read_run(dy + at, count, aligned, g);
@@ -38,9 +38,8 @@ __device__ void backward_activation(const V *dy, const V *preactivation, V *dpre
                                      Value_##V *, float *lines, const Params p) {                                    \
     backward_activation(dy, preactivation, dpreactivation, lines, p);                                                \
   }                                                                                                                  \
-  extern "C" __global__ void __launch_bounds__(COLUMN_THREADS)                                                       \
-      matmul_backward_activation_join_##V(const Value_##V *, const Value_##V *, Value_##V *, Value_##V *dbias,       \
-                                          const float *lines, const Params p) {                                      \
+  extern "C" __global__ void __launch_bounds__(COLUMN_THREADS) matmul_backward_activation_join_##V(                  \
+      const Value_##V *, const Value_##V *, Value_##V *, Value_##V *dbias, const float *lines, const Params p) {     \
     join_column_blocks(lines, p.T, p.N, false, dbias);                                                               \
   }
 FOR_FLOATS(BACKWARD_ACTIVATION)

@@ -16,7 +16,7 @@ struct Params {
 template <class V>
 __device__ void backward_bias(const V *dy, float *lines, const Params &p) {
   const bool aligned = p.N % RUN<V> == 0;
-  sum_column_block<V>(p.T, p.N, lines, [&](uint32_t t, uint32_t n, uint32_t count, float (&sums)[RUN<V>]) {
+  sum_column_block<V>(p.T, p.N, lines, [&](uint32_t t, uint32_t n, uint32_t count, float(&sums)[RUN<V>]) {
     float g[RUN<V>];
     read_run(dy + size_t{t} * p.N + n, count, aligned, g);
 #pragma unroll
@@ -24,13 +24,13 @@ __device__ void backward_bias(const V *dy, float *lines, const Params &p) {
   });
 }
 
-#define BACKWARD_BIAS(V)                                                                                          \
-  extern "C" __global__ void __launch_bounds__(COLUMN_THREADS)                                                    \
-      matmul_backward_bias_##V(const Value_##V *dy, Value_##V *, float *lines, const Params p) {                  \
-    backward_bias(dy, lines, p);                                                                                  \
-  }                                                                                                               \
-  extern "C" __global__ void __launch_bounds__(COLUMN_THREADS)                                                    \
-      matmul_backward_bias_join_##V(const Value_##V *, Value_##V *dbias, const float *lines, const Params p) {    \
-    join_column_blocks(lines, p.T, p.N, p.accumulate != 0, dbias);                                                \
+#define BACKWARD_BIAS(V)                                                                                       \
+  extern "C" __global__ void __launch_bounds__(COLUMN_THREADS)                                                 \
+      matmul_backward_bias_##V(const Value_##V *dy, Value_##V *, float *lines, const Params p) {               \
+    backward_bias(dy, lines, p);                                                                               \
+  }                                                                                                            \
+  extern "C" __global__ void __launch_bounds__(COLUMN_THREADS)                                                 \
+      matmul_backward_bias_join_##V(const Value_##V *, Value_##V *dbias, const float *lines, const Params p) { \
+    join_column_blocks(lines, p.T, p.N, p.accumulate != 0, dbias);                                             \
   }
 FOR_FLOATS(BACKWARD_BIAS)

@@ -102,11 +102,11 @@ __device__ void few(const V *a, const V *b, const V *bias, V *y, V *preactivatio
                blockIdx.x % blocks, batch.epilogue);
 }
 
-#define MATMUL_FORWARD(NAME, V, THREADS, BODY)                                                       \
-  extern "C" __global__ void __launch_bounds__(THREADS, 1)                                           \
-      NAME##_##V(const Value_##V *a, const Value_##V *b, const Value_##V *bias, Value_##V *y,         \
-                 Value_##V *preactivation, const Params p) {                                         \
-    BODY(a, b, bias, y, preactivation, p);                                                           \
+#define MATMUL_FORWARD(NAME, V, THREADS, BODY)                                                \
+  extern "C" __global__ void __launch_bounds__(THREADS, 1)                                    \
+      NAME##_##V(const Value_##V *a, const Value_##V *b, const Value_##V *bias, Value_##V *y, \
+                 Value_##V *preactivation, const Params p) {                                  \
+    BODY(a, b, bias, y, preactivation, p);                                                    \
   }
 #define MATMUL_TILE(NAME, V, TILE, WHOLE) MATMUL_FORWARD(NAME, V, TILE::THREADS, (forward<TILE, WHOLE>))
 #define LARGE(V) MATMUL_TILE(matmul_forward_large, V, LargeTile<Value_##V>, true)

@@ -28,8 +28,7 @@ __device__ void few_along_k(const FewOperands<V> &p, uint32_t block, const Epilo
   if (column0 >= p.N) return;
   const V *right[COLUMNS];
 #pragma unroll
-  for (uint32_t j = 0; j < COLUMNS; ++j)
-    right[j] = p.right + size_t{column0 + j < p.N ? column0 + j : column0} * p.K;
+  for (uint32_t j = 0; j < COLUMNS; ++j) right[j] = p.right + size_t{column0 + j < p.N ? column0 + j : column0} * p.K;
 
   float sums[ROWS][COLUMNS] = {};
   if (p.K % CHUNK<V> == 0 && p.left_along_k) {

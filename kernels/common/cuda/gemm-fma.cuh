@@ -6,7 +6,7 @@
 template <class T, bool LEFT_ALONG_K_, bool RIGHT_ALONG_K_>
 struct FmaMath {
   static constexpr bool LEFT_ALONG_K = LEFT_ALONG_K_, RIGHT_ALONG_K = RIGHT_ALONG_K_;
-  static constexpr uint32_t DOWN = T::WARP_ROWS / 8, ACROSS = T::WARP_COLUMNS / 4, PIECES = 4;
+  static constexpr uint32_t DOWN = T::WARP_ROWS / 8, ACROSS = T::WARP_COLUMNS / 4, PIECES = 4, UNROLL = 1;
 
   float sums[DOWN][ACROSS] = {};
 

@@ -39,7 +39,8 @@ template <class T, bool LEFT_ALONG_K_, bool RIGHT_ALONG_K_>
 struct HalfMath {
   using V = typename T::Value;
   static constexpr bool LEFT_ALONG_K = LEFT_ALONG_K_, RIGHT_ALONG_K = RIGHT_ALONG_K_;
-  static constexpr uint32_t DOWN = T::WARP_ROWS / 16, ACROSS = T::WARP_COLUMNS / 16, PIECES = 2 * ACROSS;
+  static constexpr uint32_t DOWN = T::WARP_ROWS / 16, ACROSS = T::WARP_COLUMNS / 16, PIECES = 2 * ACROSS,
+                            UNROLL = PIECES;
 
   float sums[DOWN][2 * ACROSS][4] = {};
   uint32_t left[DOWN][4], right[2][4];

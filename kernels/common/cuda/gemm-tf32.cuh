@@ -7,7 +7,7 @@
 template <class T, bool LEFT_ALONG_K_, bool RIGHT_ALONG_K_>
 struct Tf32Math {
   static constexpr bool LEFT_ALONG_K = LEFT_ALONG_K_, RIGHT_ALONG_K = RIGHT_ALONG_K_;
-  static constexpr uint32_t DOWN = T::WARP_ROWS / 16, ACROSS = T::WARP_COLUMNS / 8, PIECES = 2;
+  static constexpr uint32_t DOWN = T::WARP_ROWS / 16, ACROSS = T::WARP_COLUMNS / 8, PIECES = 2, UNROLL = PIECES;
 
   float sums[DOWN][ACROSS][4] = {};
 
@@ -29,7 +29,8 @@ struct Tf32Math {
       uint32_t left[4];
 #pragma unroll
       for (uint32_t part = 0; part < 4; ++part)
-        left[part] = value<LEFT_ALONG_K, T::ROWS>(left_now, T::warp_row() + 16 * i + g + part % 2 * 8, k + part / 2 * 4);
+        left[part] =
+            value<LEFT_ALONG_K, T::ROWS>(left_now, T::warp_row() + 16 * i + g + part % 2 * 8, k + part / 2 * 4);
 #pragma unroll
       for (uint32_t j = 0; j < ACROSS; ++j) mma_m16n8k8_tf32(sums[i][j], left, right[j]);
     }

@@ -74,7 +74,7 @@ class ProductOf {
 #pragma unroll 1
     for (uint32_t left_over = stages; left_over > 0; --left_over) {
       const uint32_t next = now == LAST ? 0 : now + T::STAGE_BYTES, free = now == 0 ? LAST : now - T::STAGE_BYTES;
-#pragma unroll
+#pragma unroll Math::UNROLL
       for (uint32_t piece = 0; piece < Math::PIECES; ++piece) {
         if (piece == HALF) {  // the next stage is there, and nobody reads the one before this one any more
           cp_async_wait<T::STAGES - 3>();
