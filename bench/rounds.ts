@@ -1,7 +1,7 @@
 import type { Contender } from "./task.js";
 
-/** Pieces shorter than this are mostly clock and wake-up. */
-const PIECE_SECONDS = 0.01;
+/** Pieces shorter than this are mostly clock and wake-up; on a GPU, the first launches besides, which it waits for. */
+const PIECE_SECONDS = 0.02;
 /**
  * Thread pools of peers spin this long after their last piece: onnxruntime's some 30 ms, in this very process. With 20 ms
  * a product of 512³ on two threads came out at half its speed.

@@ -6,8 +6,6 @@ import { Guards } from "./guards.js";
 import { NativeMemory } from "./memory.js";
 import { NativeRecording } from "./recording.js";
 
-/** Launches per submit at most: enough to make its cost vanish, few enough that the device starts early. */
-const MAX_LAUNCHES = 256;
 const MAX_WORDS = 1 << 16;
 /** Releases wait for the next submit, unless they hold back this much. */
 const MAX_WAITING_BYTES = 64 << 20;
@@ -22,10 +20,12 @@ export interface NativePlan {
   readonly optional: readonly boolean[];
 }
 
-/** How a native device lays out its memory. */
+/** How a native device lays out its memory, and how it is fed. */
 export interface Layout {
   /** Allocations are rounded up to a multiple. */
   readonly granularity: number;
+  /** Launches per submit at most: enough to make its cost vanish, few enough that the device starts early. */
+  readonly batch: number;
   /** Bytes of a guard zone; null where it is no debug device. */
   readonly guard: number | null;
 }
@@ -53,6 +53,7 @@ export abstract class NativeBinding<
   protected recording: Kept | null = null;
   protected closed = false;
   private readonly granularity: number;
+  private readonly batch: number;
   /** Of debug devices. */
   private readonly guards: Guards | null;
   private readonly live = new Set<NativeMemory>();
@@ -64,9 +65,10 @@ export abstract class NativeBinding<
   /** When debugging each pass has scratch of its own, which `finish` checks and frees. */
   private readonly scratches: NativeMemory[] = [];
 
-  constructor(native: Queue, writer: Writer, { granularity, guard }: Layout) {
+  constructor(native: Queue, writer: Writer, { granularity, batch, guard }: Layout) {
     this.native = native;
     this.writer = writer;
+    this.batch = batch;
     // Exact when debugging, so that the guard begins with the first byte outside.
     this.granularity = guard === null ? granularity : 1;
     this.guards = guard === null ? null : new Guards(native, guard);
@@ -176,7 +178,7 @@ export abstract class NativeBinding<
   protected launched(start: number, before: number, scratch: NativeMemory | null): void {
     const { writer } = this;
     this.recording?.append(writer.words, start, writer.length, writer.launches - before, scratch);
-    if (writer.launches >= MAX_LAUNCHES || writer.length >= MAX_WORDS) this.flush();
+    if (writer.launches >= this.batch || writer.length >= MAX_WORDS) this.flush();
   }
 
   /** One region for all passes, since launches run in order; it only grows. A recording keeps the one it was made with. */

@@ -27,7 +27,7 @@ class CpuBinding extends NativeBinding<NativeDevice, Plan, CpuCommandWriter> {
 
   constructor(addon: NativeAddon, options: DeviceOptions) {
     const native = addon.createDevice(options.threads ?? 0);
-    super(native, new CpuCommandWriter(), { granularity: 64, guard: options.debug ? GUARD : null });
+    super(native, new CpuCommandWriter(), { granularity: 64, batch: 256, guard: options.debug ? GUARD : null });
     const { threads } = native;
     const chip = addon.chip === "" ? "" : `${addon.chip}, `;
     this.target = addon.target;

@@ -25,6 +25,9 @@ export function openCuda(addon: NativeAddon, kernels: CudaKernels, options: Devi
   return new CudaBinding(new CudaQueue(addon.createCudaDevice(index, debug)), kernels, options);
 }
 
+/** A GPU ends most launches before JavaScript has written the next dozen: it must not wait for them. */
+const BATCH = 8;
+
 class CudaBinding extends NativeBinding<CudaQueue, Plan, CudaCommandWriter, CudaRecording> {
   readonly name = "cuda";
   readonly description: string;
@@ -38,7 +41,7 @@ class CudaBinding extends NativeBinding<CudaQueue, Plan, CudaCommandWriter, Cuda
   private profiling = false;
 
   constructor(queue: CudaQueue, kernels: CudaKernels, options: DeviceOptions) {
-    super(queue, new CudaCommandWriter(), { granularity: 64, guard: options.debug ? GUARD : null });
+    super(queue, new CudaCommandWriter(), { granularity: 64, batch: BATCH, guard: options.debug ? GUARD : null });
     const { info } = queue;
     const { capability, multiprocessors, maxSharedBytes } = info;
     this.kernels = kernels;
