@@ -4,6 +4,9 @@ import { wgslPlugin } from "./scripts/wgsl-module.mjs";
 
 const inBuild = (name: string) => fileURLToPath(new URL(`./build/simt/${name}`, import.meta.url));
 
+/** Tests of the cuda device, which are for a simulated GPU alone. */
+const ofCudaDevice = ["test/bindings/{cuda,cuda-errors,cuda-nvtx}.test.ts", "test/cli/devices-cuda.test.ts"];
+
 export default defineConfig({
   plugins: [wgslPlugin],
   resolve: {
@@ -20,7 +23,10 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     projects: [
-      { extends: true, test: { name: "best", include: ["test/**/*.test.ts"], exclude: ["test/simt/**"] } },
+      {
+        extends: true,
+        test: { name: "best", include: ["test/**/*.test.ts"], exclude: ["test/simt/**", ...ofCudaDevice] },
+      },
       // What runs where a machine's best instruction set is not compiled in: every addon for x86 has SSE4.
       ...(process.arch === "x64"
         ? [
@@ -43,6 +49,7 @@ export default defineConfig({
                 name: "cuda-sim",
                 include: [
                   "test/simt/*.test.ts",
+                  ...ofCudaDevice,
                   "test/ops.test.ts",
                   "test/kernels/{passes,optimisers,grouped-gemm,mixture,token-permute,top-k-routing,expert-stacks}.test.ts",
                 ],

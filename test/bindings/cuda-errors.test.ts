@@ -1,13 +1,12 @@
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { findCudaKernels } from "../../bindings/platform/node-cuda-kernels.js";
 import { type DeviceOptions, openDevice } from "../../engine/index.js";
-import { machine, runNode, SIMULATED, setEnvironment, simulate } from "./cuda-support.js";
+import { DRIVER, machine, runNode, setEnvironment } from "./cuda-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "consilium-cuda-"));
-beforeAll(() => simulate(), 120_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const refusal = (name: "cuda" | `cuda:${number}` = "cuda", options: DeviceOptions = {}) =>
@@ -22,7 +21,7 @@ const refusal = (name: "cuda" | `cuda:${number}` = "cuda", options: DeviceOption
 /** The driver under another name: it is asked anew for its version. */
 function another(name: string): string {
   const path = join(folder, name);
-  symlinkSync(SIMULATED.CONSILIUM_CUDA_DRIVER, path);
+  symlinkSync(DRIVER, path);
   return path;
 }
 

@@ -4,12 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { runNode, simulate } from "./cuda-support.js";
+import { runNode } from "./cuda-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "consilium-nvtx-"));
 const tool = join(folder, "tool.so");
-beforeAll(async () => {
-  await simulate();
+beforeAll(() => {
   const source = fileURLToPath(new URL("nvtx/tool.cc", import.meta.url));
   execFileSync(process.env.CXX ?? "g++", ["-std=c++17", "-shared", "-fPIC", "-o", tool, source]);
 }, 120_000);

@@ -1,7 +1,5 @@
-import { execFile, spawn } from "node:child_process";
-import { tmpdir } from "node:os";
+import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { afterEach } from "vitest";
 import type { Binding, DeviceOptions } from "../../bindings/device.js";
 import { openCuda } from "../../bindings/native/cuda/device.js";
@@ -11,19 +9,8 @@ import { wave } from "./native-support.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** The simulated driver and kernels for it: see test/simt. */
-export const SIMULATED = {
-  CONSILIUM_CUDA_DRIVER: `${root}build/simt/libcuda-simt.so`,
-  CONSILIUM_CUDA_KERNELS: `${root}build/simt`,
-};
-
-/** Compiles the driver and the kernel of these tests, where they have changed; this process opens the driver from now on. */
-export async function simulate(): Promise<void> {
-  const command = [process.execPath, `${root}scripts/simt-kernels.mjs`, `${root}test/bindings/cuda-kernels`];
-  // Files of tests run side by side.
-  await promisify(execFile)("flock", [`${tmpdir()}/consilium-simt.lock`, ...command], { cwd: root });
-  Object.assign(process.env, SIMULATED);
-}
+/** The driver of the project cuda-sim. */
+export const DRIVER = process.env.CONSILIUM_CUDA_DRIVER as string;
 
 /** cuda-kernels/rows.cu: y = x * weight + bias, with what a test plants. */
 export const rows = (launch: Partial<CudaLaunch<Params>> = {}, cuda: Partial<CudaLaunches<Params>> = {}) =>
@@ -110,7 +97,7 @@ export function runNode(source: string, env: NodeJS.ProcessEnv = {}) {
     }
     ${source}`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
-    env: { ...process.env, ...SIMULATED, ...env },
+    env: { ...process.env, ...env },
     timeout: 50_000,
   });
   let output = "";

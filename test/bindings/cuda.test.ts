@@ -1,11 +1,9 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Memory } from "../../bindings/device.js";
 import { CudaError, DeviceLost, KernelMissing } from "../../bindings/errors.js";
 import type { CudaLaunch, FloatDType, Params } from "../../kernels/contract.js";
-import { open, rows, rowsOf, simulate } from "./cuda-support.js";
+import { open, rows, rowsOf } from "./cuda-support.js";
 import { floats, sameBits, wave } from "./native-support.js";
-
-beforeAll(() => simulate(), 120_000);
 
 describe("memory", () => {
   test("what is written is read back, before and after other allocations", async () => {

@@ -1,8 +1,6 @@
-import { beforeAll, expect, test } from "vitest";
-import { machine, setEnvironment, simulate } from "../bindings/cuda-support.js";
+import { expect, test } from "vitest";
+import { machine, setEnvironment } from "../bindings/cuda-support.js";
 import { consilium, goldenFolder } from "./support.js";
-
-beforeAll(() => simulate(), 120_000);
 
 test("devices shows every GPU: name, SMs, memory, driver", async () => {
   setEnvironment(machine({ DEVICES: 2, MEMORY: 6 * 2 ** 30 }));
