@@ -1,40 +1,81 @@
 // common: operand-fours, register-tile
-// Operands of a product in registers, four elements at a time: they cost little more than one. Along k, a lane of a quad loads
-// four steps of one of four rows, and gives them to its quad; across k, four rows of one of four steps.
+// A product in registers where subgroups have eight lanes or more, four elements of an operand at a time: they cost little more
+// than one. Along k, each of eight lanes loads four steps of one of eight rows; across k, four rows of one of four steps, the
+// lanes behind the first four those of the next four rows. Shuffles from a constant lane give them to all: one instruction
+// each. All loads of a round come before its products, whose sums a load would put into memory and fetch from it.
 //
 // Limits    rows of both operands as they are stored, and so their starts, are multiples of four elements; columns of the
-//           right operand across k lie side by side. LEFT_ALONG_K, RIGHT_ALONG_K: 1 where k is along those rows
-//
-// 512³ in f32, 16 × 4 of a thread, ms of CPU on a busy machine, the least and the median of seven:
-//   lavapipe (8 lanes)      b as [N, K] 16.5, 18.3   [K, N] 16.9, 17.5   element by element 27.5, 28.2 and 23.4, 24.9
-//   SwiftShader (4 lanes)   101, 116 and 101, 117, against 100, 106 and 95, 109: it keeps element by element
-// Trials on lavapipe, where 16 × 4 took 17.1: 24 × 4 17.3, 32 × 4 19.1, 12 × 4 16.2, 16 × 8 16.5; four steps of the right operand
-// alone loaded at once 17.7; eight lanes sharing rows of the left one instead of four, by broadcasts, 26 to 31.
+//           right operand across k lie side by side. LEFT_ALONG_K, RIGHT_ALONG_K: 1 where k is along those rows;
+//           TILE_COLUMNS is 4 THREADS
 
-fn k_order(lane: u32) -> vec4<u32> {
-  return vec4(0u, 1u, 2u, 3u);
+fn multiply(p: Product, group: vec3<u32>, thread: u32) {
+  let lane = subgroupExclusiveAdd(1u) % 8u;
+  let row = tile_row(group, thread, 0u);
+  let rows0 = left_place(p.left, row + 0u, lane);
+  let rows1 = left_place(p.left, row + 8u, lane);
+  let rows2 = left_place(p.left, row + 16u, lane);
+  let rows3 = left_place(p.left, row + 24u, lane);
+  let columns = right_places(p.right, tile_column(group, thread, 0u));
+
+  // Of four rows each. Only by indices that do not vary: in registers.
+  var s = array<mat4x4<f32>, 8>();
+  for (var k = 0u; k < p.K; k += 4u) {
+    let left_k = left_step(p.left, k, lane);
+    let left_inside = LEFT_ALONG_K == 1u || EXACT == 1u || k + lane % 4u < p.K;
+    let block = right_block(columns, right_steps(p.right, k, lane), k + vec4(0u, 1u, 2u, 3u) < vec4(p.K));
+    let a0 = select(vec4(0.0), left_four(rows0 + left_k), left_inside);
+    let a1 = select(vec4(0.0), left_four(rows1 + left_k), left_inside);
+    var a2 = vec4(0.0);
+    var a3 = vec4(0.0);
+    if (TILE_ROWS == 32u) {
+      a2 = select(vec4(0.0), left_four(rows2 + left_k), left_inside);
+      a3 = select(vec4(0.0), left_four(rows3 + left_k), left_inside);
+    }
+    s[0] += block * four_rows(a0, 0u);
+    s[1] += block * four_rows(a0, 4u);
+    s[2] += block * four_rows(a1, 0u);
+    s[3] += block * four_rows(a1, 4u);
+    if (TILE_ROWS == 32u) {
+      s[4] += block * four_rows(a2, 0u);
+      s[5] += block * four_rows(a2, 4u);
+      s[6] += block * four_rows(a3, 0u);
+      s[7] += block * four_rows(a3, 4u);
+    }
+  }
+  add(0u, s[0]);
+  add(4u, s[1]);
+  add(8u, s[2]);
+  add(12u, s[3]);
+  if (TILE_ROWS == 32u) {
+    add(16u, s[4]);
+    add(20u, s[5]);
+    add(24u, s[6]);
+    add(28u, s[7]);
+  }
 }
 
-fn left_places(m: Matrix, row: u32, lane: u32) -> vec4<u32> {
-  return vec4(item_place(m, row + select(0u, lane, LEFT_ALONG_K == 1u)));
+// Of the eight rows from `row` on, where this lane begins.
+fn left_place(m: Matrix, row: u32, lane: u32) -> u32 {
+  return item_place(m, row + select(lane / 4u * 4u, lane, LEFT_ALONG_K == 1u));
 }
 
 fn left_step(m: Matrix, k: u32, lane: u32) -> u32 {
-  return k_place(m, k + select(lane, 0u, LEFT_ALONG_K == 1u));
+  return k_place(m, k + select(lane % 4u, 0u, LEFT_ALONG_K == 1u));
 }
 
-// Four steps of k of four rows; each row is a column of the matrix.
-fn left_rows(at: vec4<u32>, inside: bool) -> mat4x4<f32> {
-  let own = left_four(at.x);
+// Four steps of k of the four rows from `first` on, which is 0 or 4, of the eight that lanes have; each is a column of the
+// matrix.
+fn four_rows(own: vec4<f32>, first: u32) -> mat4x4<f32> {
+  let fours = mat4x4(
+    subgroupShuffle(own, first),
+    subgroupShuffle(own, first + 1u),
+    subgroupShuffle(own, first + 2u),
+    subgroupShuffle(own, first + 3u),
+  );
   if (LEFT_ALONG_K == 1u) {
-    return of_quad(own);
+    return fours;
   }
-  return transpose(of_quad(select(vec4(0.0), own, EXACT == 1u || inside)));
-}
-
-// What the lanes of a quad have.
-fn of_quad(own: vec4<f32>) -> mat4x4<f32> {
-  return mat4x4(quadBroadcast(own, 0u), quadBroadcast(own, 1u), quadBroadcast(own, 2u), quadBroadcast(own, 3u));
+  return transpose(fours);
 }
 
 fn right_places(m: Matrix, column: u32) -> vec4<u32> {
@@ -48,8 +89,8 @@ fn right_steps(m: Matrix, k: u32, lane: u32) -> vec4<u32> {
   if (RIGHT_ALONG_K == 1u) {
     return vec4(k_place(m, k));
   }
-  let own = k_place(m, k + lane);
-  return vec4(quadBroadcast(own, 0u), quadBroadcast(own, 1u), quadBroadcast(own, 2u), quadBroadcast(own, 3u));
+  let own = k_place(m, k + lane % 4u);
+  return vec4(subgroupShuffle(own, 0u), subgroupShuffle(own, 1u), subgroupShuffle(own, 2u), subgroupShuffle(own, 3u));
 }
 
 // The same steps of four columns; each step is a column of the matrix.

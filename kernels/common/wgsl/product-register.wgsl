@@ -76,3 +76,98 @@ fn right_columns(at: vec4<u32>, inside: bool) -> vec4<f32> {
   let four = vec4(f32(right[at.x]), f32(right[at.y]), f32(right[at.z]), f32(right[at.w]));
   return select(vec4(0.0), four, EXACT == 1u || inside);
 }
+
+fn multiply(p: Product, group: vec3<u32>, thread: u32) {
+  let lane = subgroupExclusiveAdd(1u) % 4u;
+  let order = k_order(lane);
+  let row = tile_row(group, thread, 0u);
+  let rows0 = left_places(p.left, row + 0u, lane);
+  let rows1 = left_places(p.left, row + 4u, lane);
+  let rows2 = left_places(p.left, row + 8u, lane);
+  let rows3 = left_places(p.left, row + 12u, lane);
+  let rows4 = left_places(p.left, row + 16u, lane);
+  let rows5 = left_places(p.left, row + 20u, lane);
+  let rows6 = left_places(p.left, row + 24u, lane);
+  let rows7 = left_places(p.left, row + 28u, lane);
+  let column = tile_column(group, thread, 0u);
+  let columns = right_places(p.right, column);
+  let second_columns = right_places(p.right, column + 4u * THREADS);
+
+  // Of four rows each: their first fours, then from 8 on their second. Only by indices that do not vary: in registers.
+  var s = array<mat4x4<f32>, 16>();
+  for (var k = 0u; k < p.K; k += 4u) {
+    let inside = k + order < vec4(p.K);
+    let left_inside = k + lane < p.K;
+    let left_k = left_step(p.left, k, lane);
+    let steps = right_steps(p.right, k, lane);
+    let block = right_block(columns, steps, inside);
+    var second = mat4x4<f32>();
+    if (FOURS == 2u) {
+      second = right_block(second_columns, steps, inside);
+    }
+    let a0 = left_rows(rows0 + left_k, left_inside);
+    s[0] += block * a0;
+    if (FOURS == 2u) {
+      s[8] += second * a0;
+    }
+    let a1 = left_rows(rows1 + left_k, left_inside);
+    s[1] += block * a1;
+    if (FOURS == 2u) {
+      s[9] += second * a1;
+    }
+    let a2 = left_rows(rows2 + left_k, left_inside);
+    s[2] += block * a2;
+    if (FOURS == 2u) {
+      s[10] += second * a2;
+    }
+    let a3 = left_rows(rows3 + left_k, left_inside);
+    s[3] += block * a3;
+    if (FOURS == 2u) {
+      s[11] += second * a3;
+    }
+    if (TILE_ROWS == 32u) {
+      let a4 = left_rows(rows4 + left_k, left_inside);
+      s[4] += block * a4;
+      if (FOURS == 2u) {
+        s[12] += second * a4;
+      }
+      let a5 = left_rows(rows5 + left_k, left_inside);
+      s[5] += block * a5;
+      if (FOURS == 2u) {
+        s[13] += second * a5;
+      }
+      let a6 = left_rows(rows6 + left_k, left_inside);
+      s[6] += block * a6;
+      if (FOURS == 2u) {
+        s[14] += second * a6;
+      }
+      let a7 = left_rows(rows7 + left_k, left_inside);
+      s[7] += block * a7;
+      if (FOURS == 2u) {
+        s[15] += second * a7;
+      }
+    }
+  }
+  add(0u, s[0]);
+  add(4u, s[1]);
+  add(8u, s[2]);
+  add(12u, s[3]);
+  if (TILE_ROWS == 32u) {
+    add(16u, s[4]);
+    add(20u, s[5]);
+    add(24u, s[6]);
+    add(28u, s[7]);
+  }
+  if (FOURS == 2u) {
+    add(TILE_ROWS + 0u, s[8]);
+    add(TILE_ROWS + 4u, s[9]);
+    add(TILE_ROWS + 8u, s[10]);
+    add(TILE_ROWS + 12u, s[11]);
+    if (TILE_ROWS == 32u) {
+      add(TILE_ROWS + 16u, s[12]);
+      add(TILE_ROWS + 20u, s[13]);
+      add(TILE_ROWS + 24u, s[14]);
+      add(TILE_ROWS + 28u, s[15]);
+    }
+  }
+}

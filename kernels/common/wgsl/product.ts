@@ -67,11 +67,11 @@ export interface ProductTile extends Tiles {
  * Constants of product-register*.wgsl: more columns waste threads on a narrow product; smaller tiles load more, larger ones
  * spill where a subgroup has eight lanes. With four (SwiftShader) sums are in memory anyway.
  */
-function register({ M, N, K }: ProductSize, { subgroupSize }: GpuLimits): ProductTile {
+function register({ M, N, K }: ProductSize, { subgroupSize }: GpuLimits, fours: boolean): ProductTile {
   const inMemory = subgroupSize === 4;
   return {
     THREADS: 16,
-    TILE_ROWS: inMemory && M > 16 ? 32 : 16,
+    TILE_ROWS: (inMemory || fours) && M > 16 ? 32 : 16,
     TILE_COLUMNS: inMemory && N > 64 ? 128 : 64,
     EXACT: K !== null && K % 4 === 0 ? 1 : 0,
   };
@@ -125,10 +125,10 @@ export function productTile(
   dtype: FloatDType,
 ): ProductTile | null {
   if (productVariant(size, limits, dtype) !== variant) return null;
-  if (variant === "product-register") return register(size, limits);
+  if (variant === "product-register") return register(size, limits, false);
   if (variant === "product-tiled") return tiled(size, limits);
   const along = { LEFT_ALONG_K: size.leftAlongK ? 1 : 0, RIGHT_ALONG_K: size.rightAlongK ? 1 : 0 };
-  if (variant === "product-register-fours") return { ...register(size, limits), ...along };
+  if (variant === "product-register-fours") return { ...register(size, limits, true), ...along };
   return { ...MATRIX, ALIGNED: size.aligned ? 1 : 0, ...along };
 }
 
