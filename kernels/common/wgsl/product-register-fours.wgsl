@@ -17,8 +17,8 @@ fn multiply(p: Product, group: vec3<u32>, thread: u32) {
   let rows3 = left_place(p.left, row + 24u, lane);
   let columns = right_places(p.right, tile_column(group, thread, 0u));
 
-  // Of four rows each. Only by indices that do not vary: in registers.
-  var s = array<mat4x4<f32>, 8>();
+  // Only by indices that do not vary: in registers.
+  var s = array<vec4<f32>, 32>();
   for (var k = 0u; k < p.K; k += 4u) {
     let left_k = left_step(p.left, k, lane);
     let left_inside = LEFT_ALONG_K == 1u || EXACT == 1u || k + lane % 4u < p.K;
@@ -31,27 +31,28 @@ fn multiply(p: Product, group: vec3<u32>, thread: u32) {
       a2 = select(vec4(0.0), left_four(rows2 + left_k), left_inside);
       a3 = select(vec4(0.0), left_four(rows3 + left_k), left_inside);
     }
-    s[0] += block * four_rows(a0, 0u);
-    s[1] += block * four_rows(a0, 4u);
-    s[2] += block * four_rows(a1, 0u);
-    s[3] += block * four_rows(a1, 4u);
+    add_rows(&s, 0u, block, a0);
+    add_rows(&s, 8u, block, a1);
     if (TILE_ROWS == 32u) {
-      s[4] += block * four_rows(a2, 0u);
-      s[5] += block * four_rows(a2, 4u);
-      s[6] += block * four_rows(a3, 0u);
-      s[7] += block * four_rows(a3, 4u);
+      add_rows(&s, 16u, block, a2);
+      add_rows(&s, 24u, block, a3);
     }
   }
-  add(0u, s[0]);
-  add(4u, s[1]);
-  add(8u, s[2]);
-  add(12u, s[3]);
-  if (TILE_ROWS == 32u) {
-    add(16u, s[4]);
-    add(20u, s[5]);
-    add(24u, s[6]);
-    add(28u, s[7]);
+  for (var i = 0u; i < sum_count(p); i++) {
+    sums[i] += s[i];
   }
+}
+
+// The products of the eight rows that lanes have. One row after the other: the elements of more would not stay in registers.
+fn add_rows(s: ptr<function, array<vec4<f32>, 32>>, first: u32, block: mat4x4<f32>, own: vec4<f32>) {
+  s[first] += block * left_row(own, 0u);
+  s[first + 1u] += block * left_row(own, 1u);
+  s[first + 2u] += block * left_row(own, 2u);
+  s[first + 3u] += block * left_row(own, 3u);
+  s[first + 4u] += block * left_row(own, 4u);
+  s[first + 5u] += block * left_row(own, 5u);
+  s[first + 6u] += block * left_row(own, 6u);
+  s[first + 7u] += block * left_row(own, 7u);
 }
 
 // Of the eight rows from `row` on, where this lane begins.
@@ -63,19 +64,19 @@ fn left_step(m: Matrix, k: u32, lane: u32) -> u32 {
   return k_place(m, k + select(lane % 4u, 0u, LEFT_ALONG_K == 1u));
 }
 
-// Four steps of k of the four rows from `first` on, which is 0 or 4, of the eight that lanes have; each is a column of the
-// matrix.
-fn four_rows(own: vec4<f32>, first: u32) -> mat4x4<f32> {
-  let fours = mat4x4(
-    subgroupShuffle(own, first),
-    subgroupShuffle(own, first + 1u),
-    subgroupShuffle(own, first + 2u),
-    subgroupShuffle(own, first + 3u),
-  );
+// Four steps of k of one of the eight rows that lanes have.
+fn left_row(own: vec4<f32>, row: u32) -> vec4<f32> {
   if (LEFT_ALONG_K == 1u) {
-    return fours;
+    return subgroupShuffle(own, row);
   }
-  return transpose(fours);
+  let element = own[row % 4u];
+  let first = row / 4u * 4u;
+  return vec4(
+    subgroupShuffle(element, first),
+    subgroupShuffle(element, first + 1u),
+    subgroupShuffle(element, first + 2u),
+    subgroupShuffle(element, first + 3u),
+  );
 }
 
 fn right_places(m: Matrix, column: u32) -> vec4<u32> {
