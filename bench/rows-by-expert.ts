@@ -12,11 +12,39 @@ export interface RowsByExpert {
   readonly paddedBack: Int32Array;
 }
 
-/** Which rows go to which expert, for libraries where the host must say it: from `chosen` [T, K], the choice of each token. */
-export function rowsByExpert({ shape: [T, K], values }: HostTensor, E: number): RowsByExpert {
+/** The K experts with the largest of `scores` [T, E], largest first, ties to the lower: [T, K]. */
+export function largestExperts({ shape: [T, E], values }: HostTensor, K: number): HostTensor & { values: Int32Array } {
+  const chosen = new Int32Array(T * K);
+  for (let t = 0; t < T; t++) {
+    const order = Array.from({ length: E }, (_, e) => e).sort((a, b) => values[t * E + b] - values[t * E + a]);
+    chosen.set(order.slice(0, K), t * K);
+  }
+  return { shape: [T, K], values: chosen };
+}
+
+/** What each chosen expert counts, of the probabilities [T, E] of all: [T, K], a token's sum 1. */
+export function weightsOf(
+  { shape: [T, E], values }: HostTensor,
+  { shape: [, K], values: chosen }: HostTensor,
+): Float32Array {
+  const weights = new Float32Array(T * K);
+  for (let t = 0; t < T; t++) {
+    let total = 0;
+    for (let k = 0; k < K; k++) total += values[t * E + chosen[t * K + k]];
+    for (let k = 0; k < K; k++) weights[t * K + k] = values[t * E + chosen[t * K + k]] / total;
+  }
+  return weights;
+}
+
+/**
+ * Which rows go to which expert, for libraries where the host must say it: from `chosen` [T, K], the choice of each token.
+ * An expert has `least` rows or more, of token 0, which nobody takes back: for graphs that multiply no empty matrix.
+ */
+export function rowsByExpert({ shape: [T, K], values }: HostTensor, E: number, least = 0): RowsByExpert {
   const rows = Array.from({ length: E }, () => [] as number[]);
   const at = new Int32Array(T * K);
   for (let i = 0; i < T * K; i++) at[i] = rows[values[i]].push(Math.floor(i / K)) - 1;
+  for (const own of rows) while (own.length < least) own.push(0);
   const most = Math.max(...rows.map((own) => own.length));
   const first: number[] = [];
   for (let e = 0, sum = 0; e < E; sum += rows[e++].length) first.push(sum);

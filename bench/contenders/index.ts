@@ -23,8 +23,11 @@ interface Conditions {
 const known = {
   ort: ({ threads, device }) => openOrt(peersFolder, { threads, device, constants: false }),
   "ort-const": ({ threads, device }) => openOrt(peersFolder, { threads, device, constants: true }),
+  "ort-lists": ({ threads, device }) => openOrt(peersFolder, { threads, device, constants: false, given: true }),
   tfjs: ({ device }) => openWebgpuPeer(peersFolder, "tfjs", device),
+  "tfjs-lists": ({ device }) => openWebgpuPeer(peersFolder, "tfjs", device, ["lists"]),
   jax: ({ device }) => openWebgpuPeer(peersFolder, "jax", device),
+  "jax-lists": ({ device }) => openWebgpuPeer(peersFolder, "jax", device, ["lists"]),
   torch: (conditions) => openTorch(peersFolder, conditions),
   "torch-loop": (conditions) => openTorch(peersFolder, conditions, ["loop"]),
   frozen: (conditions) => openOwn("frozen", conditions),
@@ -33,7 +36,15 @@ const known = {
 } satisfies Record<string, (conditions: Conditions) => Promise<Peer>>;
 
 /** Those whose storage type is not the one that is asked for. */
-const JAVASCRIPT: ReadonlySet<string> = new Set(["ort", "ort-const", "tfjs", "jax"]);
+const JAVASCRIPT: ReadonlySet<string> = new Set([
+  "ort",
+  "ort-const",
+  "ort-lists",
+  "tfjs",
+  "tfjs-lists",
+  "jax",
+  "jax-lists",
+]);
 
 const peerNames: readonly string[] = Object.keys(known);
 

@@ -1,4 +1,5 @@
-import type { Constant, OnnxGraph } from "../onnx/model.js";
+import type { Constant, OnnxGraph, OnnxInput } from "../onnx/model.js";
+import type { HostTensor } from "../task.js";
 
 /** A task as an ONNX graph: what is fed, what may be constant. */
 export interface OrtGraph extends Omit<OnnxGraph, "inputs" | "constants"> {
@@ -7,11 +8,20 @@ export interface OrtGraph extends Omit<OnnxGraph, "inputs" | "constants"> {
   readonly weights: readonly string[];
   /** What it holds in any case. */
   readonly constants?: Readonly<Record<string, Constant>>;
+  /** What it is told that ours finds out: other work, which never counts as the same. */
+  readonly given?: string;
+  /** Runs before it in every call, and its results are read back: the host makes more inputs of them. */
+  readonly before?: {
+    readonly graph: OrtGraph;
+    /** As the model declares those inputs. */
+    readonly inputs: Readonly<Record<string, OnnxInput>>;
+    feeds(results: Readonly<Record<string, Float32Array>>): Values;
+  };
 }
 
 /** The part of onnxruntime's interface that is used here, the same in Node and in a page. */
 export interface Ort {
-  readonly Tensor: new (type: "float32", values: Float32Array, shape: readonly number[]) => object;
+  readonly Tensor: new (type: "float32" | "int32", values: HostTensor["values"], shape: readonly number[]) => object;
   readonly InferenceSession: {
     create(model: Uint8Array, options: Readonly<Record<string, unknown>>): Promise<Session>;
   };
@@ -29,10 +39,11 @@ export interface Session {
   release(): Promise<void>;
 }
 
-export type Values = readonly (readonly [
-  string,
-  { readonly shape: readonly number[]; readonly values: Float32Array },
-])[];
+export type Values = readonly (readonly [string, HostTensor])[];
 
 export const tensors = (ort: Ort, values: Values): Record<string, object> =>
-  Object.fromEntries(values.map(([name, t]) => [name, new ort.Tensor("float32", t.values, t.shape)]));
+  Object.fromEntries(
+    values.map(([name, { shape, values }]) => {
+      return [name, new ort.Tensor(values instanceof Int32Array ? "int32" : "float32", values, shape)];
+    }),
+  );

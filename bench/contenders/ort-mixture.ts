@@ -1,11 +1,12 @@
-import type { Constant, OnnxNode } from "../onnx/model.js";
-import { rowsByExpert } from "../rows-by-expert.js";
+import type { Constant, OnnxInput, OnnxNode } from "../onnx/model.js";
+import { largestExperts, type RowsByExpert, rowsByExpert, weightsOf } from "../rows-by-expert.js";
 import type { HostTensor, HostTensors } from "../task.js";
-import type { OrtGraph } from "./ort-interface.js";
+import type { OrtGraph, Values } from "./ort-interface.js";
 
 /**
  * A mixture of experts as onnxruntime's own op, which its WebGPU provider has for integers only (QMoE), and as users of that
- * provider compose it: every expert for all tokens with the others' shares zero, or rows gathered by lists of the host.
+ * provider compose it: every expert for all tokens with the others' shares zero, or rows gathered by lists that the host makes
+ * of the probabilities in every call. Forms that are given their lists are another peer's.
  */
 export function mixtureGraphs(topK: number, inputs: HostTensors, device: string): Record<string, OrtGraph> {
   const own = { MoE: ownOp(topK, inputs) };
@@ -106,7 +107,7 @@ function sharesOf(topK: number): OnnxNode[] {
   return nodes;
 }
 
-/** `weights` [T, K, 1] of the host's choice. */
+/** `weights` [T, K, 1] of the choice that is given. */
 const WEIGHTS: readonly OnnxNode[] = [
   logits,
   { op: "Softmax", inputs: ["logits"], outputs: ["p"] },
@@ -114,6 +115,34 @@ const WEIGHTS: readonly OnnxNode[] = [
   { op: "ReduceSum", inputs: ["kept", "last"], outputs: ["total"] },
   { op: "Div", inputs: ["kept", "total"], outputs: ["normalised"] },
   { op: "Unsqueeze", inputs: ["normalised", "two"], outputs: ["weights"] },
+];
+
+/** From the results of the experts, and `back`, each choice's row of them, to `y`. */
+const JOINED: readonly OnnxNode[] = [
+  { op: "Mul", inputs: ["back", "weights"], outputs: ["weighted"] },
+  { op: "ReduceSum", inputs: ["weighted", "one"], outputs: ["y"], attributes: { keepdims: 0 } },
+];
+
+const ints = (shape: readonly number[], values: Int32Array) => ({ shape, values });
+
+/** Its rows are gathered by `rows0`, `rows1` and so on; `backRows` says where the rows of each choice went. */
+const gatheredNodes = (experts: readonly number[]): OnnxNode[] => [
+  ...experts.flatMap((e): OnnxNode[] => [
+    { op: "Gather", inputs: ["x", `rows${e}`], outputs: [`x${e}`] },
+    ...expert([`x${e}`, `up${e}`, `down${e}`], `result${e}`, 1, `:${e}`),
+  ]),
+  { op: "Concat", inputs: experts.map((e) => `result${e}`), outputs: ["results"], attributes: { axis: 0 } },
+  { op: "Gather", inputs: ["results", "backRows"], outputs: ["back"] },
+  ...JOINED,
+];
+
+/** The same in batches: `padded` [E, rows of the largest], `rows` the shape [E times that, H]. */
+const paddedNodes: readonly OnnxNode[] = [
+  { op: "Gather", inputs: ["x", "padded"], outputs: ["xs"] },
+  ...expert(["xs", "up", "down"], "results", 2),
+  { op: "Reshape", inputs: ["results", "rows"], outputs: ["flat"] },
+  { op: "Gather", inputs: ["flat", "backRows"], outputs: ["back"] },
+  ...JOINED,
 ];
 
 function composed(topK: number, { x, router, routerBias, up, down, chosen }: HostTensors): Record<string, OrtGraph> {
@@ -130,13 +159,25 @@ function composed(topK: number, { x, router, routerBias, up, down, chosen }: Hos
     ]),
   );
   const lists = rowsByExpert(chosen, E);
-  const int32 = (shape: readonly number[], values: Int32Array) => ({ shape, values });
   const common = { outputs: { y: x.shape }, weights: [] };
-  const joined: OnnxNode[] = [
-    { op: "Mul", inputs: ["back", "weights"], outputs: ["weighted"] },
-    { op: "ReduceSum", inputs: ["weighted", "one"], outputs: ["y"], attributes: { keepdims: 0 } },
-  ];
   const filled = experts.filter((e) => lists.rows[e].length > 0);
+  const given = "each expert's rows are given for nothing";
+  // Its provider has no NonZero, TopK or Compress: the host reads the probabilities and makes the lists.
+  const routed = (inputs: Readonly<Record<string, OnnxInput>>, feeds: (lists: RowsByExpert) => Values) => ({
+    graph: {
+      nodes: [logits, { op: "Softmax", inputs: ["logits"], outputs: ["p"] }],
+      inputs: routing,
+      outputs: { p: [T, E] },
+      weights: [],
+    },
+    inputs: { ...inputs, backRows: { shape: [T, topK], type: "int32" as const }, weights: { shape: [T, topK, 1] } },
+    feeds({ p }: Readonly<Record<string, Float32Array>>) {
+      const probabilities = { shape: [T, E], values: p };
+      const choice = largestExperts(probabilities, topK);
+      const weights = { shape: [T, topK, 1], values: weightsOf(probabilities, choice) };
+      return [["weights", weights] as const, ...feeds(rowsByExpert(choice, E, 1))];
+    },
+  });
   return {
     "dense, batched": {
       ...common,
@@ -173,44 +214,53 @@ function composed(topK: number, { x, router, routerBias, up, down, chosen }: Hos
       inputs: { ...routing, ...single },
       constants: { last: axes(-1) },
     },
+    "routed by the host, expert by expert": {
+      ...common,
+      nodes: gatheredNodes(experts),
+      inputs: { x: f32(x), ...single },
+      constants: { one: axes(1) },
+      before: routed(
+        Object.fromEntries(experts.map((e) => [`rows${e}`, { shape: [`R${e}`], type: "int32" }])),
+        ({ rows, back }) => [
+          ...rows.map((own, e) => [`rows${e}`, ints([own.length], own)] as const),
+          ["backRows", ints([T, topK], back)],
+        ],
+      ),
+    },
+    "routed by the host, padded to the largest": {
+      ...common,
+      nodes: paddedNodes,
+      inputs: { x: f32(x), ...stacks },
+      constants: { one: axes(1), rows: axes(-1, H) },
+      before: routed({ padded: { shape: [E, "most"], type: "int32" } }, ({ padded, most, paddedBack }) => [
+        ["padded", ints([E, most], padded)],
+        ["backRows", ints([T, topK], paddedBack)],
+      ]),
+    },
     "gathered, expert by expert": {
       ...common,
-      nodes: [
-        ...WEIGHTS,
-        ...filled.flatMap((e): OnnxNode[] => [
-          { op: "Gather", inputs: ["x", `rows${e}`], outputs: [`x${e}`] },
-          ...expert([`x${e}`, `up${e}`, `down${e}`], `result${e}`, 1, `:${e}`),
-        ]),
-        { op: "Concat", inputs: filled.map((e) => `result${e}`), outputs: ["results"], attributes: { axis: 0 } },
-        { op: "Gather", inputs: ["results", "backRows"], outputs: ["back"] },
-        ...joined,
-      ],
+      given,
+      nodes: [...WEIGHTS, ...gatheredNodes(filled)],
       inputs: {
         ...routing,
         ...Object.fromEntries(filled.flatMap((e) => [`up${e}`, `down${e}`].map((name) => [name, single[name]]))),
       },
       constants: {
         ...{ last: axes(-1), two: axes(2), one: axes(1) },
-        ...{ chosen: int32([T, topK], chosen.values as Int32Array), backRows: int32([T, topK], lists.back) },
-        ...Object.fromEntries(filled.map((e) => [`rows${e}`, int32([lists.rows[e].length], lists.rows[e])])),
+        ...{ chosen: ints([T, topK], chosen.values as Int32Array), backRows: ints([T, topK], lists.back) },
+        ...Object.fromEntries(filled.map((e) => [`rows${e}`, ints([lists.rows[e].length], lists.rows[e])])),
       },
     },
     "gathered, padded to the largest": {
       ...common,
-      nodes: [
-        ...WEIGHTS,
-        { op: "Gather", inputs: ["x", "padded"], outputs: ["xs"] },
-        ...expert(["xs", "up", "down"], "results", 2),
-        { op: "Reshape", inputs: ["results", "rows"], outputs: ["flat"] },
-        { op: "Gather", inputs: ["flat", "backRows"], outputs: ["back"] },
-        ...joined,
-      ],
+      given,
+      nodes: [...WEIGHTS, ...paddedNodes],
       inputs: { ...routing, ...stacks },
       constants: {
-        ...{ last: axes(-1), two: axes(2), one: axes(1), rows: axes(E * lists.most, H) },
-        chosen: int32([T, topK], chosen.values as Int32Array),
-        padded: int32([E, lists.most], lists.padded),
-        backRows: int32([T, topK], lists.paddedBack),
+        ...{ last: axes(-1), two: axes(2), one: axes(1), rows: axes(-1, H) },
+        chosen: ints([T, topK], chosen.values as Int32Array),
+        padded: ints([E, lists.most], lists.padded),
+        backRows: ints([T, topK], lists.paddedBack),
       },
     },
   };

@@ -4,13 +4,15 @@ import { onnxModel } from "../onnx/model.js";
 import { type Peer, type PeerCase, type Task, Unsupported } from "../task.js";
 import { graphsOf } from "./ort-graphs.js";
 import { type Ort, type OrtGraph, type Session, tensors } from "./ort-interface.js";
-import { RESIDENT, residentCase } from "./ort-resident.js";
+import { ON_HOST, RESIDENT, residentCase } from "./ort-resident.js";
 
 export interface OrtOptions {
   readonly threads: number;
   /** The device of ours: on webgpu, the session's operations run by the WebGPU provider. */
   readonly device: string;
   readonly constants: boolean;
+  /** Only forms that are given what ours finds out. */
+  readonly given?: boolean;
 }
 
 /**
@@ -25,8 +27,11 @@ export function ortPeer(ort: Ort, options: OrtOptions): Peer {
     version: options.device === "webgpu" ? `${version}, WebGPU provider` : version,
     async prepare(task, inputs) {
       const cases: PeerCase[] = [];
-      for (const [form, graph] of Object.entries(graphsOf(task, inputs, options.device))) {
-        const named = form === "" ? {} : { form };
+      const forms = Object.entries(graphsOf(task, inputs, options.device));
+      const wanted = forms.filter(([, { given }]) => (given !== undefined) === (options.given ?? false));
+      if (wanted.length === 0) throw new Unsupported(`no form of ${task.op} is given what others find out`);
+      for (const [form, graph] of wanted) {
+        const named = { ...(form !== "" && { form }), ...(graph.given && { note: graph.given }) };
         try {
           cases.push({ ...(await graphCase(ort, task, graph, options)), ...named });
         } catch (error) {
@@ -56,7 +61,10 @@ async function graphCase(ort: Ort, task: Task, graph: OrtGraph, options: OrtOpti
   const constant = (name: string) => options.constants && graph.weights.includes(name);
   const session = await open(ort, graph, constant, options);
   const fed = Object.entries(graph.inputs).filter(([name]) => !constant(name));
-  if (options.device === "webgpu") return residentCase(ort, session, graph, fed);
+  if (options.device === "webgpu") {
+    const before = graph.before && (await open(ort, graph.before.graph, () => false, options, ON_HOST));
+    return residentCase(ort, { session, before }, graph, fed);
+  }
   const feeds = tensors(ort, fed);
   const fetches = tensors(
     ort,
@@ -77,16 +85,20 @@ function open(
   graph: OrtGraph,
   constant: (name: string) => boolean,
   { threads, device }: OrtOptions,
+  placed: object = RESIDENT,
 ): Promise<Session> {
   const entries = Object.entries(graph.inputs);
   const model = onnxModel({
     nodes: graph.nodes,
-    inputs: Object.fromEntries(entries.filter(([name]) => !constant(name)).map(([name, { shape }]) => [name, shape])),
+    inputs: {
+      ...Object.fromEntries(entries.filter(([name]) => !constant(name)).map(([name, { shape }]) => [name, { shape }])),
+      ...graph.before?.inputs,
+    },
     outputs: graph.outputs,
     constants: { ...graph.constants, ...Object.fromEntries(entries.filter(([name]) => constant(name))) },
   });
   return ort.InferenceSession.create(model, {
-    ...(device === "webgpu" ? RESIDENT : { executionProviders: ["cpu"] }),
+    ...(device === "webgpu" ? placed : { executionProviders: ["cpu"] }),
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: 4,

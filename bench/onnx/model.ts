@@ -1,4 +1,4 @@
-/** ONNX models of a few nodes, with inputs and outputs in f32. Field numbers: onnx.proto of IR version 9. */
+/** ONNX models of a few nodes, with outputs in f32. Field numbers: onnx.proto of IR version 9. */
 import { bytes, encode, type Field, float, integer, type Message, message, text } from "./protobuf.js";
 
 export interface OnnxNode {
@@ -15,9 +15,15 @@ export interface Constant {
   readonly values: Float32Array | Int32Array | BigInt64Array;
 }
 
+export interface OnnxInput {
+  /** A size that is known only when the model runs has a name. */
+  readonly shape: readonly (number | string)[];
+  readonly type?: "float32" | "int32";
+}
+
 export interface OnnxGraph {
   readonly nodes: readonly OnnxNode[];
-  readonly inputs: Readonly<Record<string, readonly number[]>>;
+  readonly inputs: Readonly<Record<string, OnnxInput>>;
   readonly outputs: Readonly<Record<string, readonly number[]>>;
   /** Inside the model: weights, which a runtime may repack once, indices and axes. */
   readonly constants: Readonly<Record<string, Constant>>;
@@ -35,8 +41,8 @@ export function onnxModel({ nodes, inputs, outputs, constants }: OnnxGraph): Uin
     ...nodes.map((node) => message(1, nodeFields(node))),
     text(2, "graph"),
     ...Object.entries(constants).map(([name, constant]) => message(5, tensorFields(name, constant))),
-    ...Object.entries(inputs).map(([name, shape]) => message(11, valueInfo(name, shape))),
-    ...Object.entries(outputs).map(([name, shape]) => message(12, valueInfo(name, shape))),
+    ...Object.entries(inputs).map(([name, input]) => message(11, valueInfo(name, input))),
+    ...Object.entries(outputs).map(([name, shape]) => message(12, valueInfo(name, { shape }))),
   ];
   return encode([integer(1, IR_VERSION), message(7, graph), opset("", OPSET), opset("com.microsoft", 1)]);
 }
@@ -69,10 +75,11 @@ function tensorType(values: Constant["values"]): number {
   return values instanceof Int32Array ? INT32_TENSOR : INT64_TENSOR;
 }
 
-function valueInfo(name: string, shape: readonly number[]): Message {
-  const dimensions = message(
+function valueInfo(name: string, { shape, type }: OnnxInput): Message {
+  const sizes = message(
     2,
-    shape.map((size) => message(1, [integer(1, size)])),
+    shape.map((size) => message(1, [typeof size === "number" ? integer(1, size) : text(2, size)])),
   );
-  return [text(1, name), message(2, [message(1, [integer(1, FLOAT_TENSOR), dimensions])])];
+  const element = integer(1, type === "int32" ? INT32_TENSOR : FLOAT_TENSOR);
+  return [text(1, name), message(2, [message(1, [element, sizes])])];
 }

@@ -3,6 +3,7 @@ import { ALL_FLOATS } from "../../kernels/contract.js";
 import { prepared, upload, withGradients } from "../contenders/engine.js";
 import { prepareMixture } from "../contenders/mixture.js";
 import { normals } from "../inputs.js";
+import { largestExperts } from "../rows-by-expert.js";
 import type { HostTensor, HostTensors, Task } from "../task.js";
 import { parseShapes, type ShapeForm } from "./shapes.js";
 
@@ -74,7 +75,7 @@ function layerTask(layer: Layer, pass: "forward" | "forward+backward"): Task {
   };
 }
 
-/** With the choice of each token, as [T, K]: peers that can gather rows only where the host knows which have it for nothing. */
+/** With the choice of each token, as [T, K]: for the forms of peers that are given their lists. */
 function hostInputs({ T, H, F, E, K, skew }: Layer, backward: boolean): HostTensors {
   const x = normals([T, H], 0);
   const router = normals([E, H], 1, 1 / Math.sqrt(H));
@@ -83,26 +84,23 @@ function hostInputs({ T, H, F, E, K, skew }: Layer, backward: boolean): HostTens
     ...{ x, router, routerBias },
     up: normals([E, 2 * F, H], 2, 1 / Math.sqrt(H)),
     down: normals([E, H, F], 3, 1 / Math.sqrt(F)),
-    chosen: { shape: [T, K], values: chosenExperts(x, router, routerBias, K) },
+    chosen: largestExperts(logits(x, router, routerBias), K),
     ...(backward && { dy: normals([T, H], 4) }),
   };
 }
 
-function chosenExperts(x: HostTensor, router: HostTensor, bias: HostTensor, K: number): Int32Array {
+function logits(x: HostTensor, router: HostTensor, bias: HostTensor): HostTensor {
   const [T, H] = x.shape;
   const [E] = router.shape;
-  const logit = (t: number, e: number) => {
-    let sum = bias.values[e];
-    for (let h = 0; h < H; h++) sum += x.values[t * H + h] * router.values[e * H + h];
-    return sum;
-  };
-  const chosen = new Int32Array(T * K);
+  const values = new Float32Array(T * E);
   for (let t = 0; t < T; t++) {
-    const logits = Array.from({ length: E }, (_, e) => logit(t, e));
-    const order = logits.map((_, e) => e).sort((a, b) => logits[b] - logits[a]);
-    chosen.set(order.slice(0, K), t * K);
+    for (let e = 0; e < E; e++) {
+      let sum = bias.values[e];
+      for (let h = 0; h < H; h++) sum += x.values[t * H + h] * router.values[e * H + h];
+      values[t * E + e] = sum;
+    }
   }
-  return chosen;
+  return { shape: [T, E], values };
 }
 
 function routingTask(layer: Layer): Task {

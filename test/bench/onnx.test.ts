@@ -19,7 +19,7 @@ describe("protobuf", () => {
   it("puts weights into a model as they are", () => {
     const weights = { w: { shape: [2], values: Float32Array.of(1, 2) } };
     const node = { op: "Add", inputs: ["x", "w"], outputs: ["y"] };
-    const model = onnxModel({ nodes: [node], inputs: { x: [2] }, outputs: { y: [2] }, constants: weights });
+    const model = onnxModel({ nodes: [node], inputs: { x: { shape: [2] } }, outputs: { y: [2] }, constants: weights });
     const raw = [0x4a, 8, 0, 0, 0x80, 0x3f, 0, 0, 0, 0x40];
     expect(Buffer.from(model).includes(Buffer.from(raw))).toBe(true);
   });

@@ -1,6 +1,7 @@
 // jax-js on WebGPU as a contender: its operations, composed where it has none, compiled by its `jit`, gradients by its `vjp`.
 //
-// `prepare` gives the forms of a task; each runs `calls` calls from an idle device to an idle device. Arrays are counted by
+// `prepare` gives the forms of a task; each runs `calls` calls from an idle device to an idle device; with `lists`, those that
+// are given each expert's rows, which are other work. Arrays are counted by
 // their owner: a function consumes its arguments, and `.ref` is one more owner.
 
 import * as jax from "@jax-js/jax";
@@ -14,12 +15,13 @@ export async function open() {
   return prepare;
 }
 
-async function prepare({ op, options, trained }, inputs) {
+async function prepare({ op, options, trained, lists = false }, inputs) {
   if (op === "AdamW") return adamwForms(options, inputs);
   if (!OPS[op]) throw new Error(`jax.mjs has no ${op}`);
   const arrays = Object.fromEntries(Object.entries(inputs).map(([name, host]) => [name, toArray(host)]));
   await jax.blockUntilReady(arrays);
-  const forms = Object.entries(OPS[op](options, inputs));
+  const forms = Object.entries(OPS[op](options, inputs)).filter(([, { given = false }]) => given === lists);
+  if (forms.length === 0) throw new Error(`jax.mjs has no form of ${op} that is given lists`);
   let left = forms.length;
   return forms.map(([name, { forward, eager = false }]) => {
     const compiled = eager ? calling(forward, trained) : jit(calling(forward, trained));
@@ -202,13 +204,13 @@ const OPS = {
     const forms = {
       "dense, batched": { forward: batched },
       "dense, expert by expert": { forward: dense },
-      "gathered, expert by expert": { forward: gathered },
-      "gathered, padded to the largest": { forward: padded },
+      "gathered, expert by expert": { forward: gathered, given: true },
+      "gathered, padded to the largest": { forward: padded, given: true },
     };
     // Its compiler has no scatter, which is the gradient of a gather.
     if (inputs.dy) {
-      forms["gathered, expert by expert, eager"] = { forward: gathered, eager: true };
-      forms["gathered, padded to the largest, eager"] = { forward: padded, eager: true };
+      forms["gathered, expert by expert, eager"] = { forward: gathered, given: true, eager: true };
+      forms["gathered, padded to the largest, eager"] = { forward: padded, given: true, eager: true };
     }
     return forms;
   },

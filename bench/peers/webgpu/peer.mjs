@@ -1,4 +1,4 @@
-// A JavaScript library on WebGPU as a contender of the benchmarks: node peer.mjs tfjs|jax
+// A JavaScript library on WebGPU as a contender of the benchmarks: node peer.mjs tfjs|jax [lists]
 //
 // One JSON request a line on stdin, one JSON reply a line on descriptor 3, as torch_peer.py takes and gives them. Dawn is the
 // package "webgpu" that consilium itself uses, so both run on the same adapter.
@@ -15,6 +15,7 @@ const LIBRARIES = {
   tfjs: { of: "@tensorflow/tfjs", load: () => import("./tfjs.mjs") },
   jax: { of: "@jax-js/jax", load: () => import("./jax.mjs") },
 };
+const LISTS = process.argv[3] === "lists";
 const ARRAYS = { f32: Float32Array, i32: Int32Array };
 
 const reply = (message) => writeSync(3, `${JSON.stringify(message)}\n`);
@@ -49,7 +50,7 @@ const handlers = {
       const { buffer, byteOffset, byteLength } = await readFile(file);
       tensors[name] = { shape, values: new ARRAYS[dtype](buffer.slice(byteOffset, byteOffset + byteLength)) };
     }
-    forms = await prepare({ op, options, trained }, tensors);
+    forms = await prepare({ op, options, trained, lists: LISTS }, tensors);
     const described = [];
     for (const [i, form] of forms.entries()) described.push(await describe(form, join(folder, `results-${i}`)));
     return { forms: described };
@@ -78,7 +79,7 @@ async function describe(form, path) {
       files[name] = `${path}-${i}`;
       await writeFile(files[name], values);
     }
-    return { name: form.name, results: files, note: null };
+    return { name: form.name, results: files, note: LISTS ? "each expert's rows are given for nothing" : null };
   } catch (error) {
     return { name: form.name, error: firstLine(error) };
   }

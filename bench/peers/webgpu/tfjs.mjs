@@ -1,10 +1,11 @@
 // TensorFlow.js on WebGPU as a contender: its operations, composed where it has none, and its own gradients.
 //
-// `prepare` gives the forms of a task; each runs `calls` calls from an idle device to an idle device.
+// `prepare` gives the forms of a task; each runs `calls` calls from an idle device to an idle device. With `lists`, those that
+// are given each expert's rows, which are other work.
 
 import * as tf from "@tensorflow/tfjs";
 import "@tensorflow/tfjs-backend-webgpu";
-import { rowsByExpert } from "../../../dist/bench/rows-by-expert.js";
+import { largestExperts, rowsByExpert } from "../../../dist/bench/rows-by-expert.js";
 
 export async function open() {
   // Without checks of every result for NaN.
@@ -14,25 +15,33 @@ export async function open() {
   return prepare;
 }
 
-function prepare({ op, options, trained }, inputs) {
+function prepare({ op, options, trained, lists = false }, inputs) {
   if (op === "AdamW") return adamwForms(options, inputs);
   if (!OPS[op]) throw new Error(`tfjs.mjs has no ${op}`);
-  const { tensors, forms } = OPS[op](options, inputs);
+  const { tensors, forms: all } = OPS[op](options, inputs);
+  const forms = all.filter(({ given = false }) => given === lists);
+  if (forms.length === 0) throw new Error(`tfjs.mjs has no form of ${op} that is given lists`);
   const constants = Object.keys(tensors).filter((name) => name !== "dy" && !trained.includes(name));
-  return forms.map(({ name, forward, flags = {} }) => {
-    const call = () => {
+  return forms.map(({ name, forward, route, flags = {} }) => {
+    const compute = (routed) => {
       for (const [flag, value] of Object.entries(flags)) tf.env().set(flag, value);
-      if (trained.length === 0) return { y: forward(tensors) };
-      const f = (...values) => forward({ ...pick(tensors, constants), ...zip(trained, values) });
+      if (trained.length === 0) return { y: forward(tensors, routed) };
+      const f = (...values) => forward({ ...pick(tensors, constants), ...zip(trained, values) }, routed);
       const of = trained.map((key) => tensors[key]);
       const { value, grads } = tf.valueAndGrads(f)(of, tensors.dy);
       return { y: value, ...Object.fromEntries(grads.map((gradient, i) => [`d${trained[i]}`, gradient])) };
     };
+    const call = async () => {
+      const routed = await route?.();
+      const found = tf.tidy(() => compute(routed));
+      tf.dispose(routed);
+      return found;
+    };
     return {
       name,
-      run: (calls) => repeat(calls, () => tf.dispose(tf.tidy(call))),
+      run: (calls) => repeat(calls, async () => tf.dispose(await call())),
       results: async () => {
-        const found = tf.tidy(call);
+        const found = await call();
         const values = {};
         for (const [key, tensor] of Object.entries(found)) values[key] = await tensor.data();
         tf.dispose(found);
@@ -160,11 +169,15 @@ const OPS = {
     const [E, rows, H] = inputs.up.shape;
     const [T] = inputs.x.shape;
     const F = rows / 2;
-    const lists = rowsByExpert(chosen, E);
     const indices = (values) => tf.tensor1d(values, "int32");
-    const fixed = { chosen: toTensor(chosen), back: indices(lists.back), paddedBack: indices(lists.paddedBack) };
-    const perExpert = lists.rows.map(indices);
-    const padded = indices(lists.padded);
+    const listsOf = (choice) => {
+      const { rows, most, padded, back, paddedBack } = rowsByExpert(choice, E);
+      return {
+        ...{ most, chosen: toTensor(choice), rows: rows.map(indices) },
+        ...{ padded: indices(padded), back: indices(back), paddedBack: indices(paddedBack) },
+      };
+    };
+    const fixed = listsOf(chosen);
 
     const probabilities = ({ x, router, routerBias }) => {
       return tf.softmax(tf.add(tf.matMul(x, router, false, true), routerBias));
@@ -185,9 +198,16 @@ const OPS = {
       const kept = tf.mul(p, marks(p));
       return tf.div(kept, tf.sum(kept, -1, true));
     };
-    /** [T, K], by the host's choice. */
-    const weights = (given) => {
-      const p = tf.sum(tf.mul(tf.expandDims(probabilities(given), 1), tf.oneHot(fixed.chosen, E, 1, 0, "float32")), -1);
+    /** Lists of the probabilities, which the host reads. */
+    const route = async () => {
+      const p = tf.tidy(() => probabilities(tensors));
+      const values = await p.data();
+      tf.dispose(p);
+      return listsOf(largestExperts({ shape: [T, E], values }, topK));
+    };
+    /** [T, K], of the choice in the lists. */
+    const weights = (given, { chosen }) => {
+      const p = tf.sum(tf.mul(tf.expandDims(probabilities(given), 1), tf.oneHot(chosen, E, 1, 0, "float32")), -1);
       return tf.div(p, tf.sum(p, -1, true));
     };
     const swiglu = (pre, axis) => {
@@ -196,6 +216,21 @@ const OPS = {
     };
     const matrices = (stack, [N, K]) => tf.unstack(stack).map((m) => tf.reshape(m, [N, K]));
     const expert = (x, up, down) => tf.matMul(swiglu(tf.matMul(x, up, false, true), -1), down, false, true);
+
+    const gathered = (given, lists) => {
+      const [ups, downs] = [matrices(given.up, [rows, H]), matrices(given.down, [H, F])];
+      const results = lists.rows.flatMap((own, e) => {
+        return own.size > 0 ? [expert(tf.gather(given.x, own), ups[e], downs[e])] : [];
+      });
+      const y = tf.reshape(tf.gather(tf.concat(results), lists.back), [T, topK, H]);
+      return tf.sum(tf.mul(y, tf.expandDims(weights(given, lists), -1)), 1);
+    };
+    const padded = (given, lists) => {
+      const x = tf.reshape(tf.gather(given.x, lists.padded), [E, lists.most, H]);
+      const y = tf.matMul(swiglu(tf.matMul(x, given.up, false, true), -1), given.down, false, true);
+      const back = tf.gather(tf.reshape(y, [E * lists.most, H]), lists.paddedBack);
+      return tf.sum(tf.mul(tf.reshape(back, [T, topK, H]), tf.expandDims(weights(given, lists), -1)), 1);
+    };
 
     const forms = [
       {
@@ -214,29 +249,13 @@ const OPS = {
           return tf.addN(ups.map((up, e) => tf.mul(expert(given.x, up, downs[e]), shares[e])));
         },
       },
-      {
-        name: "gathered, expert by expert",
-        forward(given) {
-          const [ups, downs] = [matrices(given.up, [rows, H]), matrices(given.down, [H, F])];
-          const results = perExpert.flatMap((own, e) => {
-            return own.size > 0 ? [expert(tf.gather(given.x, own), ups[e], downs[e])] : [];
-          });
-          const y = tf.reshape(tf.gather(tf.concat(results), fixed.back), [T, topK, H]);
-          return tf.sum(tf.mul(y, tf.expandDims(weights(given), -1)), 1);
-        },
-      },
-      {
-        name: "gathered, padded to the largest",
-        forward(given) {
-          const x = tf.reshape(tf.gather(given.x, padded), [E, lists.most, H]);
-          const y = tf.matMul(swiglu(tf.matMul(x, given.up, false, true), -1), given.down, false, true);
-          const back = tf.gather(tf.reshape(y, [E * lists.most, H]), fixed.paddedBack);
-          return tf.sum(tf.mul(tf.reshape(back, [T, topK, H]), tf.expandDims(weights(given), -1)), 1);
-        },
-      },
+      { name: "routed by the host, expert by expert", route, forward: gathered },
+      { name: "routed by the host, padded to the largest", route, forward: padded },
+      { name: "gathered, expert by expert", given: true, forward: (given) => gathered(given, fixed) },
+      { name: "gathered, padded to the largest", given: true, forward: (given) => padded(given, fixed) },
     ];
-    const shared = { ...fixed, ...Object.fromEntries(perExpert.map((t, e) => [`rows${e}`, t])), padded };
-    return { tensors: { ...tensors, ...shared }, forms };
+    const { most, rows: lists, ...shared } = fixed;
+    return { tensors: { ...tensors, ...shared, ...Object.fromEntries(lists.map((t, e) => [`rows${e}`, t])) }, forms };
   },
 };
 
@@ -307,7 +326,7 @@ function adamwForms({ lr, betas, eps, weightDecay }, inputs) {
 }
 
 async function repeat(calls, call) {
-  for (let i = 0; i < calls; i++) call();
+  for (let i = 0; i < calls; i++) await call();
   const backend = tf.backend();
   // What `data()` does before it waits; there is no public way.
   if (backend.commandEncoder) {
