@@ -1,3 +1,4 @@
+import { FEW_ROWS, fewLaunch, gemmLaunches } from "../common/cuda/gemm.js";
 import { foldGrid } from "../common/wgsl/grid.js";
 import { productLaunches } from "../common/wgsl/product.js";
 import {
@@ -105,6 +106,33 @@ const backwardCut = ({ N, K, R }: Sizes, dtype: FloatDType): readonly Cut<typeof
 /** Threads that share a row of x or dy on WebGPU: one vector of them where barriers are dear, eight at least (rank.wgsl). */
 const rankTiles = (_: unknown, { software }: GpuLimits) => ({ WORKGROUP: software ? 8 : 64 });
 
+/** Bytes of a value. */
+const bytesOf = (dtype: FloatDType) => (dtype === "f32" ? 4 : 2);
+/** On CUDA: rows and ranks of a block of rank.cuh, and columns and rows of the product, whose lines are N and K values. */
+const RANK_TILE = 8;
+const rankLaunch = (symbol: string) => ({
+  symbol,
+  grid: ({ T, R }: { T: number; R: number }) => [ceilDiv(T, RANK_TILE) * ceilDiv(R, RANK_TILE), 1, 1] as const,
+  block: () => [128, 1, 1] as const,
+});
+const cudaProduct = <P extends Sizes>(
+  symbol: string,
+  product: (p: P) => Product,
+  rightAlongK: boolean,
+  whole: (p: P) => boolean = () => true,
+) => [
+  fewLaunch(symbol, (p: P) => ({
+    batches: whole(p) && p.T > 0 && p.T <= FEW_ROWS ? 1 : 0,
+    N: product(p).N,
+    rightAlongK,
+  })),
+  ...gemmLaunches(
+    symbol,
+    (p: P) => ({ B: 1, ...product(p), lines: [p.N, p.K] }),
+    (p, { rows, columns }) => (whole(p) && p.T > FEW_ROWS ? ceilDiv(p.T, rows) * ceilDiv(product(p).N, columns) : 0),
+  ),
+];
+
 /** y = x weightᵀ + bias + scale h bᵀ, h = drop(x) aᵀ: a linear layer with a low-rank adapter, x read once. */
 export const forward = pass({
   label: "lora-matmul/forward",
@@ -143,6 +171,12 @@ export const forward = pass({
         places: ["N"] as const,
       })),
     ],
+  },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    // The rows of the branch, times scale.
+    scratchBytes: ({ T, R }, _, dtype) => T * R * bytesOf(dtype),
+    launches: [rankLaunch("lora_matmul_forward_rank"), ...cudaProduct("lora_matmul_forward", forwardProduct, true)],
   },
 });
 
@@ -187,6 +221,18 @@ export const backwardInput = pass({
       })),
     ],
   },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: [
+      rankLaunch("lora_matmul_backward_input_rank"),
+      ...cudaProduct<Sizes & { hasDx: number }>(
+        "lora_matmul_backward_input",
+        backwardProduct,
+        false,
+        ({ hasDx }) => hasDx === 1,
+      ),
+    ],
+  },
 });
 
 /** Tokens and columns of x or dy that one cell reads: fixed, so that the order of the sums is. */
@@ -199,6 +245,14 @@ const adapterTiles = { WORKGROUP: 64, BLOCK: WGSL_TOKENS };
 /** By whole blocks, whose sums each part writes to where they stand in the scratch memory of all. */
 const adapterCut = ({ N, K, R }: Sizes) =>
   ({ over: "T", along: { dy: N, x: K, h: R, g: R }, unit: WGSL_TOKENS }) as const;
+
+/** SmallTile of gemm-tiles.cuh on CUDA, for products that are bound by memory: 64 × 64. */
+const SMALL = 64;
+const smallTiles = (rows: number, columns: number) => ceilDiv(rows, SMALL) * ceilDiv(columns, SMALL);
+const smallTile = {
+  block: () => [128, 1, 1] as const,
+  sharedBytes: () => 64 * 4 * 2 * SMALL,
+};
 
 /** da = gᵀ drop(x), db = scale dyᵀ h: each of x and dy is read once. */
 export const backwardAdapter = pass({
@@ -257,6 +311,26 @@ export const backwardAdapter = pass({
       },
     ],
   },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    scratchBytes: ({ T, N, K, R }) => 4 * ceilDiv(T, BLOCK_TOKENS) * R * (N + K),
+    launches: [
+      {
+        ...smallTile,
+        symbol: "lora_matmul_backward_adapter",
+        grid: ({ T, N, K, R }) => [
+          ceilDiv(T, BLOCK_TOKENS) * smallTiles(R, 1) * (smallTiles(K, 1) + smallTiles(N, 1)),
+          1,
+          1,
+        ],
+      },
+      {
+        symbol: "lora_matmul_backward_adapter_join",
+        grid: ({ N, K, R }) => [ceilDiv(R * (N + K), 256), 1, 1],
+        block: () => [256, 1, 1],
+      },
+    ],
+  },
 });
 
 /** weight += scale b a: folds an adapter into the weight, or takes it out again where scale is negative. */
@@ -278,5 +352,9 @@ export const merge = pass({
         grid: ({ N, K }) => foldGrid(ceilDiv(N * K, 64)),
       },
     ],
+  },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: [{ ...smallTile, symbol: "lora_matmul_merge", grid: ({ N, K }) => [smallTiles(N, K), 1, 1] }],
   },
 });

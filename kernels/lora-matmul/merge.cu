@@ -17,7 +17,7 @@ struct Params {
 template <class V>
 struct Merged {
   static constexpr bool PAIRED = false, ROW_SUMS = false;
-  Output<V> weight;
+  Runs<V> weight;
   float scale;
 
   __device__ void operator()(uint32_t row, uint32_t column, uint32_t count, float (&sums)[RUN<V>]) const {

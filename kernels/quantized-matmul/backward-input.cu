@@ -18,7 +18,7 @@ struct Params {
 template <class V>
 struct Gradient {
   static constexpr bool PAIRED = false, ROW_SUMS = false;
-  Output<V> dx;
+  Runs<V> dx;
 
   __device__ void operator()(uint32_t row, uint32_t column, uint32_t count, float (&sums)[RUN<V>]) const {
     dx.write(row, column, count, sums);

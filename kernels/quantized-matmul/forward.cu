@@ -43,7 +43,7 @@ __device__ inline QuantizedMatrix<BITS> expert_of(const Buffers<V> &b, const Par
 template <class V>
 struct Activated {
   static constexpr bool PAIRED = false, ROW_SUMS = false;
-  Output<V> y;
+  Runs<V> y;
   const V *bias;  // of the expert, or nullptr
   uint32_t activation;
 

@@ -1,5 +1,16 @@
 import { foldGrid, over } from "../common/wgsl/grid.js";
-import { ALL_FLOATS, ceilDiv, optional, type ParamValues, pass, read, rowGrain, write } from "../contract.js";
+import {
+  ALL_FLOATS,
+  type CudaLimits,
+  ceilDiv,
+  type FloatDType,
+  optional,
+  type ParamValues,
+  pass,
+  read,
+  rowGrain,
+  write,
+} from "../contract.js";
 import { gemmPlan } from "../matmul/plan.js";
 import backwardInputWgsl from "./backward-input.wgsl.js";
 import forwardWgsl from "./forward.wgsl.js";
@@ -25,6 +36,16 @@ export const quantize = pass({
         tiles: () => ({ WORKGROUP: 64 }),
         grid: ({ N, K, group }) => foldGrid(ceilDiv(N * ceilDiv(K, 2 * group), 64)),
         cut: over("N"),
+      },
+    ],
+  },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: [
+      {
+        symbol: "quantized_matmul_quantize",
+        grid: ({ N, K, group }) => [ceilDiv(N * ceilDiv(K, 2 * group), 8), 1, 1],
+        block: () => [256, 1, 1],
       },
     ],
   },
@@ -60,6 +81,39 @@ const isFew = ({ R, grouped }: { R: number; grouped: number }) => grouped === 1 
 const spreadFloats = (K: number) => ceilDiv(K, 128) * 128;
 /** On WebGPU a workgroup shares K; beyond a few rows threads that have four each read less. */
 const isFewOnGpu = ({ R, grouped }: ForwardParams) => grouped === 1 || R <= 4;
+
+/** On CUDA (groups.cuh): pieces of `size` rows; of each expert, and of rows without one, the last may not be full. */
+const pieces = ({ R, E, grouped }: Rows, size: number) => (R === 0 ? 0 : ceilDiv(R, size) + (grouped ? E : 0));
+type Rows = { R: number; E: number; grouped: number };
+/** Rows of an expert if all have as many, and columns of its weight that one of few.cuh's blocks has. */
+const rowsOfExpert = ({ R, E, grouped }: Rows) => (grouped ? ceilDiv(R, E) : R);
+const CUDA_FEW = [
+  { rows: 1, columns: 8 },
+  { rows: 4, columns: 8 },
+  { rows: 8, columns: 16 },
+];
+const cudaFew = (p: Rows) =>
+  CUDA_FEW.find(({ rows }) => rowsOfExpert(p) <= rows) ??
+  (p.grouped && rowsOfExpert(p) <= 16 ? CUDA_FEW[2] : undefined);
+
+/** Two tiles of gemm-tiles.cuh: the larger one where its blocks occupy every multiprocessor. */
+const MEDIUM = { name: "medium", side: 128 };
+const SMALL = { name: "small", side: 64 };
+const wideningLaunches = <P extends Rows>(symbol: string, columns: (p: P) => number, isOther: (p: P) => boolean) => {
+  const blocks = (p: P, side: number) => pieces(p, side) * ceilDiv(columns(p), side);
+  const tile = (p: P, { multiprocessors }: CudaLimits) =>
+    rowsOfExpert(p) > SMALL.side && blocks(p, MEDIUM.side) >= multiprocessors ? MEDIUM : SMALL;
+  return [MEDIUM, SMALL].map(({ name, side }) => ({
+    symbol: `${symbol}_${name}`,
+    grid: (p: P, limits: CudaLimits) =>
+      [isOther(p) || tile(p, limits).side !== side ? 0 : blocks(p, side), 1, 1] as const,
+    block: (_: P, __: CudaLimits, dtype: FloatDType) =>
+      [side === MEDIUM.side && dtype === "f32" ? 256 : 128, 1, 1] as const,
+    // Stages of 64 bytes of both sides.
+    sharedBytes: (_: P, __: CudaLimits, dtype: FloatDType) =>
+      64 * 2 * side * (side === MEDIUM.side && dtype === "f32" ? 3 : 4),
+  }));
+};
 
 /** y = act(x wᵀ + bias), of one matrix, or of the matrix of each row's expert. */
 export const forward = pass({
@@ -112,6 +166,22 @@ export const forward = pass({
       },
     ],
   },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: [
+      ...CUDA_FEW.map(({ rows, columns }) => ({
+        symbol: `quantized_matmul_forward_few_${rows}`,
+        grid: (p: ForwardParams) =>
+          [cudaFew(p)?.rows === rows ? pieces(p, rows) * ceilDiv(p.N, columns) : 0, 1, 1] as const,
+        block: () => [128, 1, 1] as const,
+      })),
+      ...wideningLaunches<ForwardParams>(
+        "quantized_matmul_forward",
+        ({ N }) => N,
+        (p) => cudaFew(p) !== undefined,
+      ),
+    ],
+  },
 });
 
 /** dx = dy w: the weight itself is frozen. Rows of dx are in the grouped order, as those of dy. */
@@ -158,5 +228,13 @@ export const backwardInput = pass({
         cut: ({ N, K, grouped }) => (grouped ? null : { over: "R", along: { dy: N, dx: K } }),
       },
     ],
+  },
+  cuda: {
+    dtypes: ALL_FLOATS,
+    launches: wideningLaunches<Rows & { K: number }>(
+      "quantized_matmul_backward_input",
+      ({ K }) => K,
+      () => false,
+    ),
   },
 });
