@@ -24,7 +24,7 @@ struct WithBranch {
   Runs<V> dx;
   const V *g, *a;
   uint32_t K, R;
-  Mask mask;
+  const Mask &mask;
   bool branches;  // the branch is not in the sums yet
 
   __device__ void operator()(uint32_t row, uint32_t column, uint32_t count, float (&sums)[RUN<V>]) const {

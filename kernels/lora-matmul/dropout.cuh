@@ -39,7 +39,7 @@ struct DroppedMatrix {
   const V *data;
   uint32_t first, lines, extent;
   bool aligned;
-  Mask mask;
+  const Mask &mask;
 
   __device__ uint32_t line(uint32_t i) const { return i; }
   __device__ void chunk(V *to, uint32_t line, uint32_t down, uint32_t at) const {
