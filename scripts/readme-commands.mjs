@@ -2,19 +2,25 @@
 // Runs what the READMEs show: every line of a ```sh block, every ```js block as a module. Long commands get a short
 // budget: the demo and the benchmarks have a flag for that.
 import { spawnSync } from "node:child_process";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const files = process.argv.slice(2);
 if (files.length === 0)
-  files.push("README.md", "examples/stories260k/README.md", "docs/extending.md", "test/simt/README.md");
+  files.push("README.md", "models/med-moe/README.md", "examples/stories260k/README.md", "docs/extending.md", "test/simt/README.md");
+
+/** Where the stages of a README go, each of which reads what the one before wrote. */
+const stages = mkdtempSync(join(tmpdir(), "consilium-readme-"));
 
 /** Parts of commands that CI runs in another form, one after the other; null for what it runs elsewhere. */
 const SHORT = [
   [/^npm run demo$/, "npm run demo -- --fast --out runs/readme"],
   [/ --out runs\/(own|tiny|release)$/, ' --out "$(mktemp -d)"'],
   [/ runs\/demo\//, " runs/readme/"],
+  [/ runs\/stages\//g, ` ${stages}/`],
   [/^npm test$/, null],
   [/^git clone/, null],
   [/^cd /, null],
@@ -50,4 +56,5 @@ for (const file of files) {
     }
   }
 }
+rmSync(stages, { recursive: true });
 process.exit(failed ? 1 : 0);

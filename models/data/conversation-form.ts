@@ -4,7 +4,10 @@
  *     {"id": "7", "image": "a.jpg" or ["a.jpg", "b.jpg"], "conversations": [{"from": "human", "value": "<image>\nWhere?"},
  *      {"from": "gpt", "value": "Left."}], "answer_type": "OPEN", "modality": "MRI"}
  *
- * `image` is left out of a text without one, `answer_type` and `modality` where nothing asks for them.
+ * `image` is left out of a text without one, `answer_type` and `modality` where nothing asks for them. A question alone may stand
+ * as LLaVA's and LLaVA-Med's question files have it:
+ *
+ *     {"question_id": 7, "image": "a.jpg", "text": "Where?"}
  */
 import { io } from "../../engine/index.js";
 import type { Message } from "../text/message.js";
@@ -78,10 +81,9 @@ export function conversationOf(value: unknown, place: string, folder: string, fa
     fault("bad value", "it is no object", FORM);
     return null;
   }
-  // LLaVA-Med's own files misspell the key.
-  const turns = value.conversations ?? value.conversatons;
+  const turns = turnsOf(value);
   if (!Array.isArray(turns) || turns.length === 0) {
-    fault("bad value", 'it has no "conversations"', TURN);
+    fault("bad value", 'it has neither "conversations" nor, as a question, "text"', TURN);
     return null;
   }
   const messages = turns.flatMap((turn): Message[] => {
@@ -91,7 +93,7 @@ export function conversationOf(value: unknown, place: string, folder: string, fa
     fault("bad value", "a turn has another form", TURN);
     return [];
   });
-  const { id, answer_type: answerType, modality } = value;
+  const { id = value.question_id, answer_type: answerType, modality } = value;
   return {
     ...(isFilled(id) && { id: String(id) }),
     images: imagesOf(value.image, folder, fault),
@@ -100,6 +102,12 @@ export function conversationOf(value: unknown, place: string, folder: string, fa
     ...(isFilled(modality) && { modality: String(modality).trim() }),
     place,
   };
+}
+
+/** LLaVA-Med's own files misspell the key; its question files have a text in their place. */
+function turnsOf({ conversations, conversatons, text }: Record<string, unknown>): unknown {
+  const turns = conversations ?? conversatons;
+  return turns === undefined && isFilled(text) ? [{ from: "human", value: text }] : turns;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

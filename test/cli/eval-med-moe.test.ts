@@ -146,6 +146,17 @@ describe("eval med-moe", () => {
     expect(parts.map((file) => readFileSync(file, "utf8")).join("")).toBe(readFileSync(whole, "utf8"));
   });
 
+  test("a question file of LLaVA-Med: the same answer, and no scores", async () => {
+    const file = join(folder, "llava.jsonl");
+    const { id, image } = QUESTIONS[0] as { id: number; image: string };
+    writeFileSync(file, `${JSON.stringify({ question_id: id, image, text: "Which organ is shown?" })}\n`);
+    const answers = join(folder, "llava-answers.jsonl");
+    const { code, stdout, stderr } = await consilium(asked(answers, ...HERE, "--question-file", file));
+    expect(code, stderr).toBe(0);
+    expect(lines(answers)).toEqual(lines(whole).slice(0, 1));
+    expect(stdout).toContain('No scores: 1 of 1 questions lack an answer or "answer_type".');
+  });
+
   test("answers depend on image, template and the letters asked for", async () => {
     const others = { "--conv-mode": "simple", "--image-folder": swapped() };
     for (const [flag, value] of Object.entries(others)) {

@@ -61,6 +61,18 @@ describe("what is read", () => {
     expect(conversations[0].messages[1].text).toBe("3");
   });
 
+  test("a question as the question files of LLaVA and LLaVA-Med have it: to ask, not to learn from", async () => {
+    const text = '{"question_id": 7, "image": "a.jpg", "text": "Where?", "domain": {"ct": true}}\n';
+    const { conversations } = parseConversations(text, "q.jsonl", () => {});
+    expect(conversations).toEqual([
+      { id: "7", images: ["a.jpg"], messages: [{ role: "user", text: "Where?" }], place: "line 1" },
+    ]);
+    expect(parseConversations(text, "q.jsonl").problems.map((problem) => problem.text)).toEqual([
+      "it ends without an answer (line 1)",
+      "1 image for no <image> in its text (line 1)",
+    ]);
+  });
+
   test.each([
     ["OPEN", "OPEN"],
     ["open", "OPEN"],
@@ -94,7 +106,7 @@ describe("what is wrong", () => {
     expect(conversations).toHaveLength(1);
     expect(problems.map(({ kind, text }) => `${kind}: ${text}`)).toEqual([
       "bad value: it is no object (item 2)",
-      'bad value: it has no "conversations" (item 3)',
+      'bad value: it has neither "conversations" nor, as a question, "text" (item 3)',
       "conversation: no images for 1 <image> in its text (items 4 and 5)",
       'bad value: "image" is neither a file nor a list of files (item 6)',
       'bad value: "image" is a URL (item 7)',
