@@ -18,6 +18,7 @@ import { addSetup } from "./commands/setup.js";
 import { addTrainMedMoe } from "./commands/train-med-moe.js";
 import { addTrainMiss } from "./commands/train-miss.js";
 import { addVerify } from "./commands/verify.js";
+import { inFlags } from "./options/flag-names.js";
 import { packageVersion } from "./package-files.js";
 import { EXIT, Failed, Interrupted, UsageError } from "./terminal/exit.js";
 
@@ -54,10 +55,10 @@ function program(): Command {
 }
 
 /** Prints the error for people and returns the exit code. */
-function report(error: unknown): number {
+async function report(error: unknown): Promise<number> {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
   if (error instanceof Failed) return EXIT.failed;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = await inFlags(error instanceof Error ? error.message : String(error), process.argv.slice(2));
   const flags = process.argv[2] === "train" ? "--batch, --memory" : "--memory";
   const hint = error instanceof OutOfMemoryError ? ` (flags: ${flags})` : "";
   // The line of progress on a terminal stays open until then.
@@ -75,5 +76,5 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 try {
   await program().parseAsync();
 } catch (error) {
-  process.exitCode = report(error);
+  process.exitCode = await report(error);
 }

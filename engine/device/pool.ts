@@ -204,7 +204,7 @@ export class Pool {
     const refusal = cause instanceof DriverError ? ` The device refused it: ${cause.message}.` : "";
     return new OutOfMemoryError(
       `${label}: ${mib(bytes)} do not fit: ${mib(this.#live + this.#binding.ownBytes)} of ${mib(this.budget)} are in use.${refusal} ` +
-        `Use a smaller batch, activation checkpointing${refusal ? "" : ", or a larger memoryBudget"}.`,
+        `Use a smaller batch, activation checkpointing${refusal ? "" : ", or a larger `memoryBudget`"}.`,
       { cause },
     );
   }

@@ -1,4 +1,5 @@
 import type { FloatDType } from "../../kernels/contract.js";
+import { requireDevice } from "../arguments.js";
 import type { Device } from "../device/device.js";
 import { OptionError } from "../errors.js";
 import { HostRandom } from "../random.js";
@@ -58,6 +59,7 @@ export class Initializer {
     seed = 0,
     { dtype = "f32", empty = false }: { dtype?: FloatDType; empty?: boolean } = {},
   ) {
+    requireDevice("Initializer", device);
     this.device = device;
     this.dtype = dtype;
     this.#seed = seed;
@@ -84,4 +86,10 @@ export class Initializer {
     const size = sizeOf(shape);
     return new Tensor(this.device.allocateLater(size, this.dtype, "parameter"), shape, this.dtype, size);
   }
+}
+
+/** Throws OptionError where `value` is something else. */
+export function requireInitializer(op: string, value: unknown): void {
+  if (value instanceof Initializer) return;
+  throw new OptionError(`${op}: the first argument is the initializer of its weights, new nn.Initializer(device).`);
 }

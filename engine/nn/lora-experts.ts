@@ -1,4 +1,5 @@
 import { noGrad } from "../autograd/recording.js";
+import { OptionError } from "../errors.js";
 import { activateExperts } from "../ops/activate.js";
 import { add } from "../ops/binary.js";
 import { dropout } from "../ops/dropout.js";
@@ -15,6 +16,7 @@ import type { ExpertStack, Experts } from "./experts.js";
 import { constant, type Initializer, kaimingUniform } from "./init.js";
 import { type LoraOptions, LowRank, rankOf } from "./low-rank.js";
 import { at } from "./module.js";
+import { QuantizedExperts } from "./quantized-experts.js";
 
 /** One matrix of each kind for every expert. */
 export interface StackAdapters {
@@ -37,6 +39,7 @@ export class LoraExperts extends LowRank implements ExpertStack {
   lora_B: StackAdapters;
 
   constructor(init: Initializer, base: Experts, options: LoraOptions) {
+    refuseIntegers(base);
     const r = rankOf(options);
     super(options);
     base.requiresGrad(false);
@@ -78,4 +81,12 @@ export class LoraExperts extends LowRank implements ExpertStack {
       }),
     );
   }
+}
+
+/** Linear layers take an adapter beside integers (QLoRA); for stacks of experts there is no such product. */
+function refuseIntegers(base: unknown): void {
+  if (base instanceof QuantizedExperts)
+    throw new OptionError(
+      `LoraExperts: these experts are quantised to ${base.format.bits} bits, which no adapter stands beside. Put it on the experts as floats (bf16 or f16 halve their memory), or on the linear layers alone.`,
+    );
 }

@@ -1,4 +1,5 @@
 import { listPlaces } from "../../kernels/top-k-routing/lists.js";
+import { refuseUnknown, requireObject, requireTensor } from "../arguments.js";
 import { autocast } from "../dispatch/autocast.js";
 import { describe, OptionError, ShapeError } from "../errors.js";
 import { add, mul } from "../ops/binary.js";
@@ -10,7 +11,7 @@ import { checkRouting, type Routed, type RoutingOptions, topKRouting } from "../
 import { keep } from "../scope.js";
 import { type Tensor, view } from "../tensor.js";
 import { type ExpertStack, Experts, type ExpertsOptions } from "./experts.js";
-import { constant, type Initializer } from "./init.js";
+import { constant, type Initializer, requireInitializer } from "./init.js";
 import { Linear } from "./linear.js";
 import { at, Module } from "./module.js";
 import type { Layer } from "./sequential.js";
@@ -107,6 +108,7 @@ export class MixtureOfExperts extends Module {
 
   constructor(init: Initializer, options: MixtureOfExpertsOptions) {
     super();
+    checkArguments(init, options);
     const { shared = null, weightInit: _, ...rest } = options;
     const { experts: E, width, router = {} } = options;
     checkOptions(options);
@@ -122,6 +124,7 @@ export class MixtureOfExperts extends Module {
   forward(x: Tensor, given: MoeInputs = {}): MoeOutput {
     return at(this, () => {
       const { width } = this.options;
+      requireTensor(NAME, x, "x");
       if (x.rank < 1 || x.shape[x.rank - 1] !== width)
         throw new ShapeError(`MixtureOfExperts: ${describe("x", x.shape)} must have ${width} columns.`);
       const rows = x.rank === 2 ? x : reshape(x, [x.size / width, width]);
@@ -226,6 +229,50 @@ export function capacityOf(
 ): number {
   const f = Math.fround((training ? factor : evalFactor) * topK);
   return Math.max(Math.ceil(Math.fround(Math.fround(tokens / experts) * f)), minimum);
+}
+
+/** Every option by its name: what is none of them is refused. */
+const OPTIONS: Readonly<Record<keyof MixtureOfExpertsOptions, 1>> = {
+  width: 1,
+  hidden: 1,
+  experts: 1,
+  topK: 1,
+  activation: 1,
+  bias: 1,
+  weightInit: 1,
+  router: 1,
+  capacity: 1,
+  shared: 1,
+};
+const ROUTER: Readonly<Record<keyof RouterOptions, 1>> = {
+  score: 1,
+  normalize: 1,
+  epsilon: 1,
+  scale: 1,
+  groups: 1,
+  topGroups: 1,
+  noise: 1,
+  priority: 1,
+  countFirst: 1,
+  bias: 1,
+  correction: 1,
+  jitter: 1,
+};
+const CAPACITY: Readonly<Record<keyof CapacityOptions, 1>> = { factor: 1, evalFactor: 1, minimum: 1 };
+
+const NAME = "MixtureOfExperts";
+
+function checkArguments(init: Initializer, options: MixtureOfExpertsOptions): void {
+  requireInitializer(NAME, init);
+  requireObject(NAME, options, "the second argument, { width, hidden, experts, topK, activation, ... },");
+  refuseUnknown(NAME, options, OPTIONS);
+  const { router, capacity, shared } = options;
+  if (router !== undefined) requireObject(NAME, router, "router, { score, normalize, ... },");
+  if (capacity !== undefined && capacity !== null) requireObject(NAME, capacity, "capacity, { factor, ... }, or null");
+  refuseUnknown(NAME, router ?? {}, ROUTER, "router.");
+  refuseUnknown(NAME, capacity ?? {}, CAPACITY, "capacity.");
+  if (shared && typeof shared.forward !== "function")
+    throw new OptionError(`${NAME}: shared must be a layer, a module with a forward, or null.`);
 }
 
 function checkOptions({ experts, topK, router = {}, capacity }: MixtureOfExpertsOptions): void {

@@ -132,7 +132,7 @@ function answerTypeOf(value: string | number, fault: Fault): AnswerType | undefi
   const word = String(value).trim().toUpperCase();
   if (word === "OPEN") return "OPEN";
   if (word === "CLOSED" || word === "CLOSE") return "CLOSED";
-  fault("answer type", `"answer_type" is ${JSON.stringify(value)}`, "Write OPEN or CLOSED, or leave it out");
+  fault("answer type", `"answer_type" is ${JSON.stringify(value)}`, "Write OPEN or CLOSED: questions are scored by it");
   return undefined;
 }
 

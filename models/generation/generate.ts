@@ -179,7 +179,7 @@ function promptLength(prompt: Prompt, i: number, positions: number): number {
 /** Tokens of an answer at most, behind `longest` positions. Throws OptionError for a number that is none. @internal */
 export function newTokens({ maxNewTokens = 512 }: GenerateOptions, longest: number, positions: number): number {
   if (!(Number.isInteger(maxNewTokens) && maxNewTokens >= 0))
-    throw new OptionError(`generate: maxNewTokens is ${maxNewTokens}; a whole number of 0 or more is needed.`);
+    throw new OptionError(`generate: \`maxNewTokens\` is ${maxNewTokens}; a whole number of 0 or more is needed.`);
   return Math.min(maxNewTokens, positions - longest);
 }
 

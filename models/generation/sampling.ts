@@ -22,10 +22,12 @@ export interface Candidates {
 /** Throws OptionError for what is out of range. */
 export function checkSampling({ temperature = 0, topK, topP = 1 }: SamplingOptions): void {
   if (!(temperature >= 0 && Number.isFinite(temperature)))
-    throw new OptionError(`temperature is ${temperature}; a number of 0 or more is needed (0: the most likely token).`);
+    throw new OptionError(
+      `\`temperature\` is ${temperature}; a number of 0 or more is needed (0: the most likely token).`,
+    );
   if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1))
-    throw new OptionError(`topK is ${topK}; a whole number of 1 or more is needed. Leave it out for all tokens.`);
-  if (!(topP > 0 && topP <= 1)) throw new OptionError(`topP is ${topP}; a number above 0 and at most 1 is needed.`);
+    throw new OptionError(`\`topK\` is ${topK}; a whole number of 1 or more is needed. Leave it out for all tokens.`);
+  if (!(topP > 0 && topP <= 1)) throw new OptionError(`\`topP\` is ${topP}; a number above 0 and at most 1 is needed.`);
 }
 
 /** The k largest logits (default all), descending; equal ones in the order of their ids. */

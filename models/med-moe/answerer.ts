@@ -176,7 +176,7 @@ export class MedMoeAnswerer {
     { batch = 1, signal, onProgress }: AnswerAllOptions = {},
   ): Promise<MedMoeAnswer[]> {
     if (!(Number.isInteger(batch) && batch >= 1))
-      throw new OptionError(`batch is ${batch}; a whole number of 1 or more is needed.`);
+      throw new OptionError(`\`batch\` is ${batch}; a whole number of 1 or more is needed.`);
     const answers = new Array<MedMoeAnswer>(questions.length);
     let done = 0;
     for (const ending of [true, false]) {

@@ -1,3 +1,4 @@
+import { refuseUnknown, requireArray, requireObject } from "../../engine/arguments.js";
 import { OptionError } from "../../engine/index.js";
 import { newTokens } from "../generation/generate.js";
 import { checkSampling, type Finish, StopStrings, TextStream, tokens } from "../generation/index.js";
@@ -57,6 +58,7 @@ export async function* chat(
   options: ChatOptions,
 ): AsyncGenerator<string, ChatEnd> {
   const { network, tokenizer, template } = speaker;
+  checkArguments(messages, options);
   const { stop = [], seed = 0, signal, temperature, topK, topP, memory = new ChatMemory() } = options;
   const { positions } = network.model.config;
   const ids = promptIds(speaker, messages, options.images?.length ?? 0);
@@ -89,6 +91,33 @@ export async function* chat(
     else memory.dispose();
   }
   return { finish, prompt, remembered, tokens: said.length };
+}
+
+const OPTIONS: Readonly<Record<keyof ChatOptions, 1>> = {
+  images: 1,
+  pad: 1,
+  maxNewTokens: 1,
+  stop: 1,
+  seed: 1,
+  signal: 1,
+  memory: 1,
+  temperature: 1,
+  topK: 1,
+  topP: 1,
+};
+
+function checkArguments(messages: unknown, options: ChatOptions): void {
+  requireArray("chat", messages, 'a list of messages, [{ role: "user", text }],');
+  for (const [i, message] of (messages as unknown[]).entries()) {
+    const { role, text } = (message ?? {}) as Partial<Message>;
+    if ((role !== "user" && role !== "assistant") || typeof text !== "string")
+      throw new OptionError(`chat: message ${i + 1} is no { role: "user" or "assistant", text: "..." }.`);
+  }
+  requireObject("chat", options, "the second argument, { images, ... },");
+  refuseUnknown("chat", options, OPTIONS);
+  if (options.images !== undefined) requireArray("chat", options.images, "a list of images, also of one alone,");
+  if (options.stop !== undefined)
+    requireArray("chat", options.stop, "a list of texts that stop an answer, also of one alone,");
 }
 
 /** Throws OptionError for what cannot be asked. */

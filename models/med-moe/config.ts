@@ -1,7 +1,10 @@
 import { z } from "zod";
+import { platform } from "#platform";
 import { io, OptionError } from "../../engine/index.js";
 import type { ClipFeature } from "../clip/vision.js";
 import { type DecoderConfig, decoderMisfits } from "../decoder/config.js";
+import { hasRunFile } from "../training/run-file.js";
+import { stateFile } from "../training/run-state.js";
 import { MOE_MODES, type MoeFields, type MoeMode, moeFields, parseFields } from "./config-fields.js";
 
 /** The language models that Med-MoE is built on. */
@@ -184,10 +187,26 @@ export function moeLayers(mode: Exclude<MoeMode, "custom">, n: number): number[]
 
 const NEEDED = "A Med-MoE model is a folder with config.json and its weights: check the path";
 
-/** Reads config.json of a model's folder. */
+/** Reads config.json of a model's folder. Throws FileFormatError, too, for the folder of a run that has made no model yet. */
 export async function readMedMoeConfig(folder: string): Promise<MedMoeConfig> {
   const path = `${folder}/config.json`;
+  if ((await hasRunFile(folder)) && !(await platform.exists(path))) throw await runAlone(folder);
   return parseMedMoeConfig(io.parseJson(await io.readText(path, NEEDED), path), path);
+}
+
+/** Why the folder of a run is no model, and what to do. */
+async function runAlone(folder: string): Promise<io.FileFormatError> {
+  if (await platform.exists(`${folder}/router.pth`))
+    return new io.FileFormatError(
+      folder,
+      "it holds the router of stage router, and no model",
+      `Name the model of stage moe, or that of another with this as its router: --router ${folder}`,
+    );
+  const goOn = `Go on with: npx consilium train med-moe --out ${folder} --resume`;
+  const write = `Or write its last checkpoint as a model: npx consilium export ${folder} --out MODEL`;
+  return (await platform.exists(stateFile(folder)))
+    ? new io.FileFormatError(folder, "it holds a run that is not finished, and no model yet", `${goOn}. ${write}`)
+    : new io.FileFormatError(folder, "it holds a run that stopped before its first checkpoint", goOn);
 }
 
 /** Whether config.json is that of a model that sees images, or of a language model alone. */

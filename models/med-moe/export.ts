@@ -153,7 +153,7 @@ async function openRun(
   const [other] = Object.entries(others).flatMap(([name, value]) => (value === undefined ? [] : [name]));
   if (other !== undefined || topK !== undefined)
     throw new OptionError(
-      `${folder} holds a run that is not finished, whose settings name its parts: leave ${other ?? "topK"} out.`,
+      `${folder} holds a run that is not finished, whose settings name its parts: leave \`${other ?? "topK"}\` out.`,
     );
   const { state, reader } = await openMedMoeState(folder);
   try {

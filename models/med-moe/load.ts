@@ -7,7 +7,7 @@ import { addMixtures, checkRouter } from "./mixture.js";
 import { storedParts, TOWER_PREFIX } from "./names.js";
 import { MedMoeNetwork } from "./network.js";
 import { Projector } from "./projector.js";
-import { routerShape } from "./router.js";
+import { openRouter, routerShape } from "./router.js";
 import { Weights } from "./weights.js";
 
 /** What `loadMedMoe` takes besides the model's folder. */
@@ -22,7 +22,7 @@ export interface MedMoeLoadOptions {
   readonly tower?: string;
   /** A file like mm_projector.bin, or the folder with one that stage 1 leaves, instead of the checkpoint's projector. */
   readonly projector?: string;
-  /** A router file (.pth), instead of the routers in the checkpoint: one and the same for every mixture. */
+  /** A router file (.pth) or its folder, instead of the routers in the checkpoint: one and the same for every mixture. */
   readonly router?: string;
   /** Experts of a token, instead of what config.json says; each mixture has as many at least. */
   readonly topK?: 1 | 2;
@@ -83,9 +83,11 @@ export async function loadMedMoe(folder: string, options: MedMoeLoadOptions): Pr
 
 /** The config of the model that the options make of it. */
 function asAsked({ moe, vision, ...config }: MedMoeConfig, { topK, tower }: MedMoeLoadOptions): MedMoeConfig {
+  if (topK !== undefined && !moe)
+    throw new OptionError(`\`topK\` is ${topK}, but this model has no mixtures of experts: leave \`topK\` out.`);
   const few = moe?.experts.find((count) => topK !== undefined && count < topK);
   if (few !== undefined)
-    throw new OptionError(`topK is ${topK}, but a mixture of this model has ${few} expert: leave topK out.`);
+    throw new OptionError(`\`topK\` is ${topK}, but a mixture of this model has ${few} expert: leave \`topK\` out.`);
   return {
     ...config,
     moe: moe && { ...moe, topK: topK ?? moe.topK },
@@ -129,7 +131,7 @@ const projectorFile = async (path: string) => {
 };
 
 async function addRouter(file: string, { decoder, moe }: MedMoeConfig, weights: Weights): Promise<void> {
-  const reader = await io.openCheckpoint(file);
+  const reader = await openRouter(file);
   weights.addRouter(reader);
   if (!moe) throw new OptionError(`${file}: the model has no mixtures that a router could route for. Leave it out.`);
   checkRouter(routerShape(reader, file), decoder.width, moe, `${file}: fc1.weight`);

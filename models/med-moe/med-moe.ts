@@ -1,3 +1,4 @@
+import { refuseUnknown, requireDevice, requireObject, requireText } from "../../engine/arguments.js";
 import { OptionError, type Tensor } from "../../engine/index.js";
 import type { Message } from "../text/message.js";
 import type { TextTokenizer } from "../text/text-tokenizer.js";
@@ -9,11 +10,27 @@ import type { MedMoeNetwork } from "./network.js";
 import type { Sample } from "./splice.js";
 import { type Template, templateNamed, templateOf } from "./template.js";
 
+const LOAD = "MedMoe.load";
+
 /** What `MedMoe.load` takes besides the folder. */
 export interface MedMoeOptions extends MedMoeLoadOptions {
   /** Name of the template by which conversations are written. Default: by the folder's name, else by the model's family. */
   readonly template?: string;
 }
+
+/** Every option by its name: what is none of them is refused. */
+const OPTIONS: Readonly<Record<keyof MedMoeOptions, 1>> = {
+  device: 1,
+  dtype: 1,
+  base: 1,
+  tower: 1,
+  projector: 1,
+  router: 1,
+  topK: 1,
+  mapped: 1,
+  seed: 1,
+  template: 1,
+};
 
 /**
  * A Med-MoE model, or one on the way to it, that talks about images.
@@ -54,6 +71,10 @@ export class MedMoe {
    * is true unless said otherwise.
    */
   static async load(folder: string, options: MedMoeOptions): Promise<MedMoe> {
+    requireText(LOAD, folder, "the model's folder, a path,");
+    requireObject(LOAD, options, "the second argument, { device },");
+    requireDevice(LOAD, options.device);
+    refuseUnknown(LOAD, options, OPTIONS);
     const named = options.template === undefined ? null : templateNamed(options.template);
     const loaded = await loadMedMoe(folder, { ...options, mapped: options.mapped ?? true });
     const { network } = loaded;

@@ -1,3 +1,4 @@
+import { platform } from "#platform";
 import {
   add,
   type Device,
@@ -57,12 +58,18 @@ export async function saveRouter(path: string, { fc1 }: DomainRouter): Promise<v
   await io.writePytorch(path, await Promise.all(tensors));
 }
 
+/** Opens a router file; a folder stands for the router.pth in it, as stage router leaves it. */
+export async function openRouter(path: string): Promise<io.CheckpointReader> {
+  const inside = `${path}/router.pth`;
+  return io.openCheckpoint((await platform.exists(inside)) ? inside : path);
+}
+
 /**
- * Reads a router file: fc1.weight and fc1.bias, in PyTorch's format or safetensors. Rejects with FileFormatError where it is
- * something else.
+ * Reads a router: fc1.weight and fc1.bias, in PyTorch's format or safetensors, or the folder with router.pth. Rejects with
+ * FileFormatError where it is something else.
  */
 export async function loadRouter(path: string, device: Device): Promise<DomainRouter> {
-  await using reader = await io.openCheckpoint(path);
+  await using reader = await openRouter(path);
   const [experts, width] = routerShape(reader, path);
   const router = new DomainRouter(new nn.Initializer(device, 0), width, experts);
   router.fc1.weight.write(await io.readFloat32(reader.get("fc1.weight")));

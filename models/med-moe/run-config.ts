@@ -134,7 +134,7 @@ const moe = z.strictObject({
   stage: z.literal("moe"),
   ...aligned,
   ...tuning({ pad: true, epochs: 9, accumulate: 2, lr: 2e-5, groupByLength: false }),
-  /** The router of stage `router`: its .pth or .safetensors. Every mixture starts from it. */
+  /** The router of stage `router`: its folder, .pth or .safetensors. Every mixture starts from it. */
   router: z.string().optional(),
   /** Trains the routers instead of freezing them; they need no file then. */
   trainRouter: z.boolean().default(false),
@@ -144,8 +144,8 @@ const moe = z.strictObject({
   mode: z.enum(["first_half", "second_half", "sparse", "dense"]).default("sparse"),
   /** The layers by number, in place of `mode`. */
   layers: z.array(z.int().min(0)).min(1).optional(),
-  /** Of each mixture; with a router, as many as it tells apart. */
-  experts: size.default(4),
+  /** Of each mixture: as many as the router tells apart; without a router, 4 where absent. */
+  experts: size.optional(),
   /** Experts of a token. */
   topK: z.union([z.literal(1), z.literal(2)]).default(1),
   /** DeepSpeed's residual mixture. */
@@ -187,12 +187,12 @@ const schema = z.discriminatedUnion("stage", [align, instruct, router, moe]).sup
     );
   if (config.stage === "moe" && config.trains === "paper" && config.lora.targets === "all")
     refuse(
-      "all trains attention, too, but trains: paper (--paper) experts and meta experts alone. Take ffn, whose adapters are in them",
+      "all trains attention, too, but `trains: paper` experts and meta experts alone. Take ffn, whose adapters are in them",
       "lora",
       "targets",
     );
   if (config.alsoTrain.includes("language"))
-    refuse("adapters (--lora) freeze the language model. Train it or them, not both", "alsoTrain");
+    refuse("adapters (`lora`) freeze the language model. Train it or them, not both", "alsoTrain");
 });
 
 /** Everything that decides a stage: same config, device and SIMD target, same bits. Unknown keys are errors. */

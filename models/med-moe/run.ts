@@ -303,4 +303,4 @@ function groupsOf(trained: readonly (readonly [string, Tensor])[], { lr, project
   return [...part("model", lr, false), ...part("projector", projectorLr ?? lr, true)];
 }
 
-const diverged = (what: string) => new Error(`train: ${what}. Use a smaller lr or clipNorm.`);
+const diverged = (what: string) => new Error(`train: ${what}. Use a smaller \`lr\` or \`clipNorm\`.`);

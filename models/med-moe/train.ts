@@ -13,7 +13,7 @@ import { holdsProjectorOnly, loadMedMoe } from "./load.js";
 import { toMixtures } from "./mixture.js";
 import { isExpert, isRouter } from "./names.js";
 import type { MedMoeNetwork } from "./network.js";
-import { DomainRouter, loadRouter } from "./router.js";
+import { DomainRouter, loadRouter, openRouter, routerShape } from "./router.js";
 import { trainRouter } from "./router-training.js";
 import { MedMoeRun } from "./run.js";
 import { MedMoeRunConfig, type MoeTuningConfig, type TuningConfig } from "./run-config.js";
@@ -39,7 +39,7 @@ export async function train(given: MedMoeRunConfig, options: MedMoeTrainOptions)
     throw new OptionError("precision bf16: webgpu multiplies in f32 and f16 only. Use f16, or the cpu device.");
   if (named.stage === "moe" && named.router === undefined && !named.trainRouter)
     throw new OptionError(
-      "Stage moe needs a router: the router.pth that stage router wrote. Or train the routers of the mixtures, too (trainRouter).",
+      "Stage moe needs a router: the router.pth that stage router wrote. Or train the routers of the mixtures, too (`trainRouter`).",
     );
   const splits = await loadConversationSplits(named.data, { ...named, signal });
   const { config, local } = await located(named, options);
@@ -73,7 +73,10 @@ async function refuseProjector({ stage, model }: MedMoeRunConfig): Promise<void>
 /** What settings name to start from. */
 const PARTS = ["model", "tower", "projector", "router"] as const;
 
-/** The settings with the names by which all that they start from is found again, and with where that is on this machine. */
+/**
+ * The settings with the names by which all that they start from is found again, and with where that is on this machine; those of
+ * stage moe with the number of experts.
+ */
 export async function located<Config extends MedMoeRunConfig>(
   named: Config,
   { find }: Pick<MedMoeTrainOptions, "find">,
@@ -93,7 +96,19 @@ export async function located<Config extends MedMoeRunConfig>(
     Object.assign(names, { tower: found?.name });
     Object.assign(paths, { tower: found?.path });
   }
-  return { config: { ...named, ...names }, local: { ...named, ...paths } };
+  const local = { ...named, ...paths };
+  const experts = local.stage === "moe" && local.experts === undefined ? { experts: await expertsOf(local) } : {};
+  return { config: { ...named, ...names, ...experts }, local: { ...local, ...experts } };
+}
+
+/** Of a mixture, where neither the settings nor a router say how many: as published. */
+const EXPERTS = 4;
+
+/** As many as the router tells apart. */
+async function expertsOf({ router }: MoeTuningConfig): Promise<number> {
+  if (router === undefined) return EXPERTS;
+  await using reader = await openRouter(router);
+  return routerShape(reader, router)[0];
 }
 
 type Splits = Awaited<ReturnType<typeof loadConversationSplits>>;
@@ -169,7 +184,7 @@ export async function startingPoint(config: TuningConfig, { device }: Pick<MedMo
 
 const noProjector = (model: string) =>
   new OptionError(
-    `${model} is a language model that has seen no images: its projector would start at random. Name what stage align wrote (--projector), or ask for it (--new-projector).`,
+    `${model} is a language model that has seen no images: its projector would start at random. Name what stage align wrote (\`projector\`), or ask for it (\`newProjector\`).`,
   );
 
 async function becomeMixture(network: MedMoeNetwork, config: MoeTuningConfig, init: nn.Initializer): Promise<void> {
@@ -180,7 +195,7 @@ async function becomeMixture(network: MedMoeNetwork, config: MoeTuningConfig, in
     );
   const router = config.router
     ? await loadRouter(config.router, init.device)
-    : new DomainRouter(init, decoder.width, config.experts);
+    : new DomainRouter(init, decoder.width, config.experts ?? EXPERTS);
   try {
     toMixtures(network, mixturesOf(config, network.config.family, decoder.layers, router), router, config);
   } finally {
@@ -194,12 +209,12 @@ function mixturesOf(config: MoeTuningConfig, family: Family, n: number, router: 
   const wrong = layers.filter((layer, i) => layer >= n || (i > 0 && layer <= layers[i - 1]));
   if (wrong.length > 0)
     throw new OptionError(
-      `layers: ${wrong[0]} is not one of ${n} layers, or not in order: each once, from 0 to ${n - 1}.`,
+      `\`layers\`: ${wrong[0]} is not one of ${n} layers, or not in order: each once, from 0 to ${n - 1}.`,
     );
   const [experts] = router.fc1.weight.shape;
-  if (experts !== config.experts)
+  if (config.experts !== undefined && experts !== config.experts)
     throw new OptionError(
-      `experts is ${config.experts}; the router tells ${experts} modalities apart. Make them equal.`,
+      `\`experts\` is ${config.experts}; the router tells ${experts} modalities apart. Leave it out, or make them equal.`,
     );
   return {
     mode: given ? "custom" : mode,

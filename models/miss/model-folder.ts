@@ -2,6 +2,7 @@ import { z } from "zod";
 import { io, OptionError } from "../../engine/index.js";
 import { writeJson, writeText } from "../files/write.js";
 import { CHANNELS, ordinaryScaling, publishedScaling, type Scaling } from "../images/scaling.js";
+import { modelFamily } from "../model-family.js";
 import { checkConfig, type MissConfig } from "./config.js";
 import { type Answering, checkAnswering } from "./predict.js";
 import { MissTokenizer } from "./tokenizer.js";
@@ -77,7 +78,14 @@ const NEEDED =
 /** Reads config.json and vocab.txt of a model's folder. Throws FileError or FileFormatError with all that is wrong. */
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const path = `${folder}/config.json`;
-  const { model, scaling, answering } = io.parseWith(schema, io.parseJson(await io.readText(path, NEEDED), path), path);
+  const json = io.parseJson(await io.readText(path, NEEDED), path);
+  if (modelFamily(json) === "med-moe")
+    throw new io.FileFormatError(
+      path,
+      "it is that of a Med-MoE model, which is another family",
+      "Ask it by MedMoe, `consilium chat` or `consilium eval med-moe`",
+    );
+  const { model, scaling, answering } = io.parseWith(schema, json, path);
   const pieces = await loadVocabulary(`${folder}/vocab.txt`, NEEDED);
   try {
     checkConfig(model);

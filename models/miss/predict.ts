@@ -53,7 +53,7 @@ export interface PredictOptions {
 export function checkAnswering({ maxPositions }: MissConfig, answering: Answering): void {
   if (answering.method === "generate" && answering.maxLength > maxPositions)
     throw new OptionError(
-      `Answers of maxLength ${answering.maxLength} do not fit into the model's ${maxPositions} positions. Use a smaller one.`,
+      `Answers of \`maxLength\` ${answering.maxLength} do not fit into the model's ${maxPositions} positions. Use a smaller one.`,
     );
 }
 

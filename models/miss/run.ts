@@ -246,4 +246,4 @@ export class Run {
   }
 }
 
-const diverged = (what: string) => new Error(`train: ${what}. Use a smaller lr or clipNorm.`);
+const diverged = (what: string) => new Error(`train: ${what}. Use a smaller \`lr\` or \`clipNorm\`.`);

@@ -25,7 +25,7 @@ export async function train(given: RunConfig, options: TrainOptions): Promise<Tr
   const folder = await modelOf(config, splits, options.bertVocabulary);
   if (config.checkpointBlocks > folder.config.visionDepth)
     throw new OptionError(
-      `checkpointBlocks is ${config.checkpointBlocks}, the ViT has ${folder.config.visionDepth} blocks.`,
+      `\`checkpointBlocks\` is ${config.checkpointBlocks}, the ViT has ${folder.config.visionDepth} blocks.`,
     );
   const images = new ImageStore(folder.config.imageSize, scalings[folder.scaling]);
   await images.load(

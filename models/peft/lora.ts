@@ -5,7 +5,7 @@ const matches = (path: string, targets: readonly string[]) => targets.some((t) =
 
 /**
  * Freezes `root` and puts a LoRA adapter around each linear layer (patch embedding, stack of experts) whose path ends in one
- * of `targets`. Returns the paths that were hit, in order.
+ * of `targets`. Returns the paths that were hit, in order. Throws OptionError for experts that are quantised.
  */
 export function applyLora(
   root: nn.Module,
@@ -25,9 +25,9 @@ export function applyLora(
       hit.push(path);
       return new nn.LoraPatchEmbed(init, child, options);
     }
-    if (child instanceof nn.Experts) {
+    if (child instanceof nn.Experts || child instanceof nn.QuantizedExperts) {
       hit.push(path);
-      return new nn.LoraExperts(init, child, options);
+      return new nn.LoraExperts(init, child as nn.Experts, options);
     }
     return null;
   });

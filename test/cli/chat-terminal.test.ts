@@ -138,5 +138,6 @@ describe("a conversation on a terminal", () => {
 });
 
 test("what would steer the terminal is not shown as such", () => {
-  expect(printable("a\x1b[2Jb\x07c\n\td\x9b")).toBe("a\uFFFD[2Jb\uFFFDc\n\td\uFFFD");
+  expect(printable("a\x1b[2Jb\x07c\n\td\x9b")).toBe("a\\x1b[2Jb\\x07c\n\td\\x9b");
+  expect(printable("\u202eabc\u2066 \u00e9\r")).toBe("\\u202eabc\\u2066 \u00e9\\x0d");
 });

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { openDevice } from "../../engine/index.js";
@@ -110,8 +110,19 @@ describe("one clear error", () => {
   const miss = join(folder, "miss");
   const bare = join(folder, "bare");
   const other = join(folder, "other");
+  const [run, begun, router] = ["run", "begun", "router"].map((name) => join(folder, name));
+  const dense = join(folder, "dense");
   beforeAll(() => {
     writeFileSync(none, "no image");
+    for (const name of [run, begun, router]) {
+      mkdirSync(name);
+      writeFileSync(join(name, "run.json"), "{}");
+    }
+    writeFileSync(join(run, "last.safetensors"), "");
+    writeFileSync(join(router, "router.pth"), "");
+    cpSync(join(goldenMedMoe, "stablelm"), dense, { recursive: true });
+    const { moe: _, ...language } = JSON.parse(readFileSync(join(dense, "config.json"), "utf8"));
+    writeFileSync(join(dense, "config.json"), JSON.stringify({ ...language, model_type: "llava_stablelm" }));
     cpSync(join(goldenMedMoe, "stablelm"), bare, { recursive: true });
     cpSync(join(goldenMedMoe, "stablelm"), other, { recursive: true });
     writeFileSync(join(other, "config.json"), JSON.stringify({ model_type: "llama" }));
@@ -142,7 +153,30 @@ describe("one clear error", () => {
     ["a folder that is none", [...why, "--model-path", join(folder, "x")], ["there is no such folder or file"]],
     ["no message", [], ["there is no message: standard input is empty. Say one by --message."], 2],
     ["a token's part", [...why, "--max-new-tokens", "0"], ["It is a whole number from 1."], 2],
-    ["a probability above 1", [...why, "--top-p", "2"], ["topP is 2; a number above 0 and at most 1 is needed."]],
+    ["a probability above 1", [...why, "--top-p", "2"], ["--top-p", "It is a number above 0, at most 1."], 2],
+    [
+      "experts of a token in a dense model",
+      [...why, "--model-path", dense, "--top-k-experts", "2"],
+      ["--top-k-experts is 2, but this model has no mixtures of experts: leave --top-k-experts out."],
+    ],
+    [
+      "a run that is not finished",
+      [...why, "--model-path", run],
+      [
+        `${run}: it holds a run that is not finished, and no model yet. Go on with: npx consilium train med-moe --out ${run} --resume`,
+        `Or write its last checkpoint as a model: npx consilium export ${run} --out MODEL`,
+      ],
+    ],
+    [
+      "a run that stopped at once",
+      [...why, "--model-path", begun],
+      ["it holds a run that stopped before its first checkpoint. Go on with: npx consilium train med-moe"],
+    ],
+    [
+      "what stage router made",
+      [...why, "--model-path", router],
+      ["it holds the router of stage router, and no model", `--router ${router}`],
+    ],
   ])("%s", async (_, flags, named, exit = 1) => {
     const { code, stdout, stderr } = await consilium(asked(...flags));
     expect({ code, stdout }, stderr).toEqual({ code: exit, stdout: "" });

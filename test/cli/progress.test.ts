@@ -3,6 +3,13 @@ import { expect, test } from "vitest";
 import { Progress } from "../../apps/cli/terminal/progress.js";
 import { openDevice } from "../../engine/index.js";
 
+test("a terminal that says it has 0 columns shows a line as others do, cut to their width", () => {
+  const written: string[] = [];
+  const terminal = { isTTY: true, columns: 0, write: (text: string) => written.push(text) } as unknown as WriteStream;
+  new Progress(null, terminal).counting("x".repeat(100), "MB")(1, 2);
+  expect(written).toEqual(["x".repeat(79)]);
+});
+
 test("a log shows the first and the last step of each training at once, others every few seconds", async () => {
   using device = await openDevice("reference");
   const lines: string[] = [];

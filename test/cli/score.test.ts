@@ -106,6 +106,12 @@ describe("what does not pair is one clear error", () => {
       ["the id of an earlier question (item 2)"],
     ],
     [
+      "a type that is none: the advice is that of one that is missing",
+      gt("h.json", [question(1, "a", "maybe")]),
+      pred("h.jsonl", [said(1, "x")]),
+      ['"answer_type" is "maybe" (item 1). Write OPEN or CLOSED: questions are scored by it'],
+    ],
+    [
       "a question without a type",
       gt("g.json", [question(1, "a", "")]),
       pred("g.jsonl", [said(1, "a")]),

@@ -50,7 +50,7 @@ const train = (stage: string, out: string, ...more: string[]) => [
 const TUNING = ["--batch", "2", "--accumulate", "1", "--epochs", "1", "--lr", "1e-3"];
 const LONGER = [...TUNING, "--batch", "1"];
 const moe = (out: string, ...more: string[]) =>
-  train("moe", out, "--model-path", path("instruct"), "--router", path("router/router.pth"), "--experts", "2", ...more);
+  train("moe", out, "--model-path", path("instruct"), "--router", path("router"), ...more);
 
 async function run(args: readonly string[]) {
   const { code, stdout, stderr } = await consilium(args);
@@ -116,7 +116,7 @@ describe.skipIf(!device)(`train med-moe on cpu${reason}`, () => {
       expect(whole).toMatchObject({
         version: 1,
         command: "train med-moe",
-        config: { stage: "moe", model: path("instruct"), router: path("router/router.pth"), trains: "code" },
+        config: { stage: "moe", model: path("instruct"), router: path("router"), experts: 2, trains: "code" },
         steps: 8,
         resumedAt: 0,
         mixtures: { layers: [0, 2], experts: [2, 2] },
@@ -190,10 +190,14 @@ describe.skipIf(!device)(`train med-moe on cpu${reason}`, () => {
     test.concurrent.each<[string, () => string[], string, number?]>([
       [
         "a router of another width",
-        () => moe("bad", "--router", join(goldenMedMoe, "stablelm/router.pth"), "--experts", "4"),
+        () => moe("bad", "--router", join(goldenMedMoe, "stablelm/router.pth")),
         "[4, 32]; the mixtures of this model need [4, 128] (experts, width)",
       ],
-      ["a router of another number of experts", () => moe("bad", "--experts", "4"), "experts is 4; the router tells 2"],
+      [
+        "a router of another number of experts",
+        () => moe("bad", "--experts", "4"),
+        "--experts is 4; the router tells 2",
+      ],
       ["no router", () => train("moe", "bad", "--model-path", path("instruct")), "Stage moe needs a router"],
       [
         "what is no router",

@@ -161,7 +161,7 @@ describe.skipIf(!device)(`train miss on cpu${reason}`, () => {
       const { code, stderr } = await consilium(train("wild", "--lr", "1e30"));
       rmSync(run("wild"), { recursive: true });
       expect(code).toBe(1);
-      expect(stderr).toContain("Use a smaller lr or clipNorm");
+      expect(stderr).toContain("Use a smaller --lr or --clip-norm");
     },
     TIMEOUT,
   );

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { runFlags } from "../../apps/cli/options/run-flags.js";
 import { RunConfig } from "../../models/index.js";
@@ -8,6 +9,7 @@ import { consilium, goldenFolder, temporaryFolder } from "./support.js";
 
 const folder = temporaryFolder();
 const bad = await badFiles(folder);
+const medMoe = fileURLToPath(new URL("../fixtures/med-moe/stablelm", import.meta.url));
 
 describe("help", () => {
   const commands = [
@@ -20,6 +22,9 @@ describe("help", () => {
     ["init", "med-moe"],
     ["convert"],
     ["data", "check"],
+    ["plot", "routing"],
+    ["chat"],
+    ["export"],
     ["info"],
     ["verify"],
     ["bench"],
@@ -29,16 +34,14 @@ describe("help", () => {
     const { code, stdout } = await consilium([...words.split(" "), "--help"]);
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: consilium ${words}`);
-    for (const expected of [
-      "--device",
-      "--threads",
-      "--memory",
-      "--json",
-      "--debug",
-      "Examples:",
-      `consilium ${words}`,
-    ])
-      expect(stdout).toContain(expected);
+    for (const expected of ["--json", "--debug", "Examples:", `consilium ${words}`]) expect(stdout).toContain(expected);
+    const computes = !["score", "info", "data check", "plot routing"].includes(words);
+    for (const flag of ["--device", "--threads", "--memory"]) expect(stdout.includes(flag), flag).toBe(computes);
+  });
+
+  test("of chat: also what is typed in a conversation", async () => {
+    const { stdout } = await consilium(["chat", "--help"]);
+    for (const typed of ["/image FILE", "/new", "/exit"]) expect(stdout).toContain(typed);
   });
 
   test("of all commands, also as a command", async () => {
@@ -75,6 +78,29 @@ describe("wrong usage exits with 2", () => {
     ["memory without a unit", ["devices", "--memory", "4"], "800MB, 4GB"],
     ["a value out of range", ["train", "miss", "--out", "x", "--batch", "-3"], "--batch"],
     ["a value that is no whole number", ["train", "miss", "--out", "x", "--epochs", "1.5"], "--epochs: expected int"],
+    [
+      "a folder of images beside --set, which has its own",
+      [
+        "train",
+        "med-moe",
+        "--stage",
+        "instruct",
+        "--out",
+        "x",
+        "--model-path",
+        "x",
+        "--set",
+        "organ",
+        "--image-folder",
+        "x",
+      ],
+      "--image-folder: with --set, images are those in the folder of VQA-RAD: name that by --data",
+    ],
+    [
+      "a few images of files",
+      ["train", "med-moe", "--stage", "instruct", "--out", "x", "--model-path", "x", "--data", "x.json", "--smoke"],
+      "--smoke: only with --set",
+    ],
     ["a negative time", ["train", "miss", "--out", "x", "--checkpoint-seconds", "-1"], "number from 0"],
     ["a suite that does not exist", ["bench", "matmull"], "matmul, attention"],
     ["a shape that is none", ["bench", "matmul", "--shapes", "7"], "MxNxK"],
@@ -171,6 +197,13 @@ describe("what cannot be done exits with 1 and one clear message", () => {
       "weights that are missing, all listed",
       ["eval", "miss", bad.model({ config: (text) => text.replace('"layers": 1', '"layers": 3') }), "--device", "cpu"],
       [/(\n {2}text_\S+: missing){80}/],
+    ],
+    [
+      "a Med-MoE model",
+      ["eval", "miss", medMoe],
+      [
+        /config\.json: it is that of a Med-MoE model, which is another family\. Ask it by .*`consilium eval med-moe`\n$/,
+      ],
     ],
     [
       "a baseline that does not exist, found before the questions are answered",

@@ -24,7 +24,7 @@ describe.each(["reference", "cpu"] as const)("memory of %s", (name) => {
       const before = device.memory().allocations;
       const expected =
         "elementwise/unary: 1.0 MiB do not fit: 3.0 MiB of 4.0 MiB are in use. " +
-        "Use a smaller batch, activation checkpointing, or a larger memoryBudget.";
+        "Use a smaller batch, activation checkpointing, or a larger `memoryBudget`.";
       expect(() => scale(x, 3)).toThrow(new OutOfMemoryError(expected));
       expect(device.memory().allocations).toBe(before);
     });

@@ -65,8 +65,8 @@ describe("a run that cannot be is refused before anything is written", () => {
 
   test.each<[Partial<RunConfigInput>, string]>([
     [{ imageSize: 70 }, "imageSize 70 is not a multiple of patch 8"],
-    [{ checkpointBlocks: 5 }, "checkpointBlocks is 5, the ViT has 4 blocks"],
-    [{ answering: { method: "generate", maxLength: 100 } }, "maxLength 100"],
+    [{ checkpointBlocks: 5 }, "`checkpointBlocks` is 5, the ViT has 4 blocks"],
+    [{ answering: { method: "generate", maxLength: 100 } }, "`maxLength` 100"],
   ])("%j", async (change, message) => {
     const out = join(folder, "run");
     const config = RunConfig.parse({ ...organSmoke, ...change });

@@ -150,7 +150,7 @@ test("going on with another instruction set is said; on the same one nothing is"
 
 test("weights that a step has spoilt replace no checkpoint, though its own loss was fine", async () => {
   const diverging = train("wild", { checkpointSeconds: 0, change: { lr: 1e30, schedule: "step" } });
-  await expect(diverging).rejects.toThrow(/train: .* Use a smaller lr or clipNorm\./);
+  await expect(diverging).rejects.toThrow(/train: .* Use a smaller `lr` or `clipNorm`\./);
   expect(existsSync(join(path("wild"), "last.safetensors"))).toBe(false);
 });
 

@@ -11,7 +11,8 @@ export interface Terminal {
   leave(): void;
 }
 
-const HELP = `/image FILE shows an image with the next message, /new begins a new conversation, /exit or Ctrl-D leaves.
+/** What a user may type besides messages. */
+export const TALK_HELP = `/image FILE shows an image with the next message, /new begins a new conversation, /exit or Ctrl-D leaves.
 Ctrl-C stops an answer; once more leaves.`;
 
 /** Asks and answers until the user leaves. What goes wrong in a turn is said, and the conversation goes on. */
@@ -43,7 +44,7 @@ export async function talk(session: ChatSession, { input, output, leave }: Termi
       answering = null;
     }
   };
-  output.write(`${HELP}\n`);
+  output.write(`${TALK_HELP}\n`);
   lines.prompt();
   for await (const line of lines) {
     warned = false;
@@ -74,9 +75,16 @@ async function obey(
   } else if (command === "new") {
     session.clear();
     output.write("A new conversation, without images.\n");
-  } else output.write(`${HELP}\n`);
+  } else output.write(`${TALK_HELP}\n`);
 }
 
-/** A model may say anything: what would steer a terminal is shown as U+FFFD. */
+/** A model may say anything: what would steer a terminal, or turn the order of its text, is shown as its number: \x1b, \u202e. */
+export const printable = (text: string): string => text.replace(STEERING, (character) => escaped(character));
+
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
-export const printable = (text: string): string => text.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, "\uFFFD");
+const STEERING = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+function escaped(character: string): string {
+  const code = character.charCodeAt(0).toString(16);
+  return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
+}

@@ -3,12 +3,14 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Device, FloatDType } from "../../../engine/index.js";
 import { type ChatEnd, imagePixels, MedMoe, templateNamed, templateNames } from "../../../models/index.js";
 import { ChatSession } from "../chat/session.js";
-import { printable, talk } from "../chat/terminal.js";
+import { printable, TALK_HELP, talk } from "../chat/terminal.js";
 import {
   addCommonOptions,
   type CommonOptions,
   finiteNumber,
+  numberFrom0,
   openChosenDevice,
+  positive,
   wholeNumber,
 } from "../options/common-options.js";
 import { addMedMoeParts, type MedMoeModelOptions, medMoePlaces } from "../options/med-moe-model.js";
@@ -36,6 +38,8 @@ const ABOUT = `
 On a terminal it is a conversation; elsewhere, or with --message, each message (each line of standard input) is a turn, and
 standard output gets the answers. Images stand in front of the first message, unless it says <image> where each goes.
 
+On a terminal, ${TALK_HELP}
+
 Examples:
   consilium chat --model-path llavastablelm-1.6b-medmoe --image-file chest.jpg --dtype bf16
   consilium chat --model-path JsST/Med-MoE/stage3 --image-file a.png --image-file b.png --message "Compare these images."
@@ -59,9 +63,9 @@ export function addChat(program: Command): void {
     .option("--pad", "pad images to squares (default: as the model was tuned)")
     .option("--no-pad", "the opposite: a long side loses its ends")
     .optionsGroup("Answers:")
-    .option("--temperature <t>", "0 takes the likeliest token each time", finiteNumber, 0.2)
-    .option("--top-k <n>", "choose among that many of the likeliest tokens", wholeNumber, 50)
-    .option("--top-p <p>", "of these the likeliest until their probabilities sum to p", finiteNumber, 1)
+    .option("--temperature <t>", "0 takes the likeliest token each time", numberFrom0, 0.2)
+    .option("--top-k <n>", "choose among that many of the likeliest tokens", positive, 50)
+    .option("--top-p <p>", "of these the likeliest until their probabilities sum to p", probability, 1)
     .option("--max-new-tokens <n>", "longest answer", positive, 512)
     .option("--stop <text>", "ends an answer, besides the end of a text; once for each", more, [])
     .option("--seed <n>", "same seed, device and settings: same answers", wholeNumber, 0);
@@ -70,9 +74,9 @@ export function addChat(program: Command): void {
 
 const more = (text: string, before: readonly string[]): string[] => [...before, text];
 
-function positive(text: string): number {
-  const value = wholeNumber(text);
-  if (value === 0) throw new InvalidArgumentError("It is a whole number from 1.");
+function probability(text: string): number {
+  const value = finiteNumber(text);
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError("It is a number above 0, at most 1.");
   return value;
 }
 

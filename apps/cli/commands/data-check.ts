@@ -8,16 +8,16 @@ import {
   type RunConfigInput,
   type TableData,
 } from "../../../models/index.js";
-import { addCommonOptions, type CommonOptions } from "../options/common-options.js";
+import { addOutputOptions } from "../options/common-options.js";
 import { addRunFlags, givenFlags, TABLE } from "../options/run-flags.js";
 import { Failed, UsageError } from "../terminal/exit.js";
 import { count, percent } from "../terminal/format.js";
 import { Interruption } from "../terminal/interruption.js";
-import { say, writeJson } from "../terminal/output.js";
+import { type OutputOptions, say, writeJson } from "../terminal/output.js";
 import { Progress } from "../terminal/progress.js";
 import { exists } from "../train/run-folder.js";
 
-interface Options extends CommonOptions {
+interface Options extends OutputOptions {
   set?: (typeof folderSets)[number];
   decode: boolean;
 }
@@ -40,7 +40,7 @@ export function addDataCheck(program: Command): void {
     .addOption(new Option("--set <choice>", "which questions of a folder (default: by its files)").choices(folderSets))
     .option("--no-decode", "only look whether images are there, without reading them");
   addRunFlags(command, [TABLE]);
-  addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
+  addOutputOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
 async function run(path: string, options: Options): Promise<void> {

@@ -25,6 +25,7 @@ import {
   deviceChoice,
   list,
   openChosenDevice,
+  positive,
   wholeNumber,
 } from "../options/common-options.js";
 import { addMedMoeParts, type MedMoeModelOptions, medMoePlaces } from "../options/med-moe-model.js";
@@ -133,12 +134,6 @@ export function addEvalMedMoe(program: Command): void {
       devices,
     );
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
-}
-
-function positive(text: string): number {
-  const value = wholeNumber(text);
-  if (value === 0) throw new InvalidArgumentError("It is a whole number from 1.");
-  return value;
 }
 
 const devices = (text: string): DeviceChoice[] => list(text).map(deviceChoice);

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
 import { io } from "../../../engine/index.js";
 import { describeMedMoe, modelFamily, readModelFolder } from "../../../models/index.js";
-import { addCommonOptions, type CommonOptions } from "../options/common-options.js";
+import { addOutputOptions } from "../options/common-options.js";
 import { addHubOptions, type HubOptions, MODEL_NAMES, resolveModel } from "../options/model-path.js";
 import { bytes, count } from "../terminal/format.js";
 import { Interruption } from "../terminal/interruption.js";
-import { say, writeJson } from "../terminal/output.js";
+import { type OutputOptions, say, writeJson } from "../terminal/output.js";
 import { table } from "../terminal/table.js";
 import { exists } from "../train/run-folder.js";
 
@@ -22,7 +22,7 @@ export function addInfo(program: Command): void {
       "<checkpoint>",
       "a .safetensors or PyTorch file, the index of a sharded one, a folder with one of these, or a name on a hub",
     );
-  addCommonOptions(addHubOptions(command)).addHelpText("after", EXAMPLES).action(run);
+  addOutputOptions(addHubOptions(command)).addHelpText("after", EXAMPLES).action(run);
 }
 
 const EXAMPLES = `${MODEL_NAMES}
@@ -31,7 +31,7 @@ Examples:
   consilium info pytorch_model.bin --json -
   consilium info JsST/Med-MoE/stage3`;
 
-async function run(named: string, options: CommonOptions & HubOptions): Promise<void> {
+async function run(named: string, options: OutputOptions & HubOptions): Promise<void> {
   using interruption = new Interruption("waiting for the network");
   const { path: checkpoint } = await resolveModel(named, options, interruption);
   const reader = await io.openCheckpoint(checkpoint);

@@ -1,17 +1,17 @@
 import { join } from "node:path";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import sharp from "sharp";
 import { platform } from "#platform";
 import { io } from "../../../engine/index.js";
 import { parseRouting, type RoutingSummary, summarizeRouting, totalTokens } from "../../../models/index.js";
 import { loadPlot, splitPlot } from "../../plots/routing-bars.js";
 import { pathsPlot } from "../../plots/routing-paths.js";
+import { addOutputOptions } from "../options/common-options.js";
 import { count } from "../terminal/format.js";
-import { prepareFile, say, writeFileIn, writeJson } from "../terminal/output.js";
+import { type OutputOptions, say, writeFileIn, writeJson } from "../terminal/output.js";
 
-interface Options {
+interface Options extends OutputOptions {
   out: string;
-  json?: string;
 }
 
 /** Pixels of the PNG for one of the SVG. */
@@ -24,22 +24,19 @@ const PLOTS: Readonly<Record<string, (summary: RoutingSummary) => string>> = {
 };
 
 export function addPlotRouting(program: Command): void {
-  program
+  const command = program
     .command("routing")
     .description(
       "draw which experts the tokens of an evaluation had: load of each expert, images against text, ways through the layers",
     )
     .argument("<file>", "what `eval med-moe --gating FILE` wrote")
-    .requiredOption("--out <folder>", "where load, split and paths go, each as .svg and .png")
-    .addOption(new Option("--json <file>", 'also write the numbers as JSON; "-" is standard output'))
-    .option("--debug", "show where in the program an error came from")
-    .helpOption("-h, --help", "show this help")
+    .requiredOption("--out <folder>", "where load, split and paths go, each as .svg and .png");
+  addOutputOptions(command)
     .addHelpText("after", "\nExamples:\n  consilium plot routing routing.jsonl --out plots")
     .action(run);
 }
 
 async function run(file: string, options: Options): Promise<void> {
-  if (options.json !== undefined && options.json !== "-") await prepareFile(options.json);
   const text = await io.readText(file, "It is what `consilium eval med-moe --gating FILE` wrote: check the path");
   const summary = summarizeRouting(parseRouting(text, file));
   const files: string[] = [];

@@ -9,12 +9,12 @@ import {
 } from "../../../models/index.js";
 import { classFields, classText } from "../eval/class-scores.js";
 import { scoreFields, scoreText } from "../eval/med-moe-scores.js";
-import { addCommonOptions, type CommonOptions } from "../options/common-options.js";
+import { addOutputOptions } from "../options/common-options.js";
 import { UsageError } from "../terminal/exit.js";
 import { count } from "../terminal/format.js";
-import { prepareFile, say, writeFileIn, writeJson } from "../terminal/output.js";
+import { type OutputOptions, prepareFile, say, writeFileIn, writeJson } from "../terminal/output.js";
 
-interface Options extends CommonOptions {
+interface Options extends OutputOptions {
   gt?: string;
   pred: string[];
   output?: string;
@@ -42,7 +42,7 @@ export function addScore(program: Command): void {
     .requiredOption("--pred <files...>", "a model's answers (JSON lines); several are parts of one evaluation")
     .option("--output <file>", "where to write the closed questions that were answered wrongly, as JSON")
     .option("--by-position", "the first answer belongs to the first question, as the published script pairs them");
-  addCommonOptions(command).addHelpText("after", ABOUT).action(run);
+  addOutputOptions(command).addHelpText("after", ABOUT).action(run);
 }
 
 async function run(options: Options): Promise<void> {

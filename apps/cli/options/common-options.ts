@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Device, type DeviceChoice, type DeviceName, openDevice } from "../../../engine/index.js";
 import { type OutputOptions, prepareFile } from "../terminal/output.js";
 
-/** What every command takes. */
+/** What every command takes that computes on a device. */
 export interface CommonOptions extends OutputOptions {
   device?: DeviceChoice;
   threads?: number;
@@ -17,7 +17,7 @@ export const DEVICES: readonly DeviceName[] = ["cpu", "webgpu", "cuda", "referen
 const DEVICE_CHOICES = `${DEVICES.join(", ")}, or cuda:1 for a GPU by its index`;
 
 export function addCommonOptions(command: Command): Command {
-  return command
+  command
     .optionsGroup("Common options:")
     .addOption(
       new Option(
@@ -30,7 +30,14 @@ export function addCommonOptions(command: Command): Command {
       "--memory <size>",
       "largest memory on the device, as 800MB or 4GB (default: nine tenths of what is here)",
       byteSize,
-    )
+    );
+  return addOutputOptions(command);
+}
+
+/** What a command takes that computes nothing on a device. */
+export function addOutputOptions(command: Command): Command {
+  return command
+    .optionsGroup("Common options:")
     .option("--json <file>", 'also write the result as JSON; "-" is standard output')
     .option("--debug", "show where in the program an error came from")
     .helpOption("-h, --help", "show this help")
@@ -79,6 +86,12 @@ export function wholeNumber(text: string): number {
   return value;
 }
 
+export function positive(text: string): number {
+  const value = wholeNumber(text);
+  if (value === 0) throw new InvalidArgumentError("It is a whole number from 1.");
+  return value;
+}
+
 export function finiteNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("It is a number.");
@@ -94,7 +107,7 @@ export function duration(text: string): number {
   return Number(value) * SECONDS_OF[unit as keyof typeof SECONDS_OF];
 }
 
-export function secondsFrom0(text: string): number {
+export function numberFrom0(text: string): number {
   const value = finiteNumber(text);
   if (value < 0) throw new InvalidArgumentError("It is a number from 0.");
   return value;

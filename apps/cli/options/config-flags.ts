@@ -66,11 +66,15 @@ export function valuesGiven(options: Readonly<Record<string, unknown>>, flags: r
 }
 
 /** The flag that sets a key; the key itself where none does. */
-export const flagNamed = (groups: FlagGroups, key: string): string =>
-  Object.values(groups)
+export function flagNamed(groups: FlagGroups, key: string): string {
+  const found = Object.values(groups)
     .flat()
-    .find((flag) => flag.key === key)
-    ?.flag.replace(/ <.*/, "") ?? key;
+    .find((flag) => flag.key === key);
+  return found ? flagName(found) : key;
+}
+
+/** Without its value. */
+export const flagName = ({ flag }: RunFlag): string => flag.replace(/ <.*/, "");
 
 /** A config file: JSON, or what `run.json` of a run holds. `command` is the one whose help lists its keys. */
 export async function readConfigFile(file: string, command: string): Promise<Tree> {

@@ -13,6 +13,7 @@ import {
   number,
   type Tree,
   text,
+  valueAt,
   valuesGiven,
 } from "./config-flags.js";
 
@@ -45,7 +46,7 @@ const on = (
 ];
 
 /** Every key of MedMoeRunConfig as a flag, in the groups of the help. */
-const medMoeFlags: FlagGroups = {
+export const medMoeFlags: FlagGroups = {
   "Where it starts, by path or by name on a hub:": [
     text("--model-path", "model", "model to start from: the language model, or what an earlier stage wrote"),
     text("--tower", "tower", "CLIP tower (default: the folder that the model's config.json names)"),
@@ -55,7 +56,7 @@ const medMoeFlags: FlagGroups = {
       key: "newProjector",
       text: "stages instruct and moe: start the projector at random where the model has none",
     },
-    text("--router", "router", "stage moe: what stage router wrote, router.pth"),
+    text("--router", "router", "stage moe: what stage router wrote: its folder, or router.pth"),
   ],
   "Data:": [
     {
@@ -117,7 +118,7 @@ const medMoeFlags: FlagGroups = {
     text("--dtype", "dtype", "type of the weights that are written (default: BF16)", ["BF16", "F16", "F32"]),
   ],
   "Stage moe:": [
-    number("--experts", "experts", "experts of a mixture: as many as the router tells apart (default: 4)"),
+    number("--experts", "experts", "experts of a mixture (default: as many as the router tells apart; without one 4)"),
     number("--top-k", "topK", "experts of a token, 1 or 2 (default: 1)"),
     text("--mode", "mode", "which layers become mixtures (default: sparse, every second)", [
       "first_half",
@@ -154,9 +155,10 @@ export function medMoeConfig(
   options: Readonly<Record<string, unknown>> & { readonly stage?: MedMoeStage },
   from?: { values: object; file: string },
 ): MedMoeRunConfig {
+  const flags = given(options);
   const values = merge(
     from?.values ?? {},
-    given(options),
+    flags,
     (old, value) => old.set !== value.set && value.set !== undefined,
   ) as Tree;
   if (values.stage === undefined) throw new UsageError("--stage is missing: align, instruct, router or moe.");
@@ -167,7 +169,8 @@ export function medMoeConfig(
     if (values[key] === undefined) throw new UsageError(`${flag} is missing. See consilium train med-moe --help.`);
   const parsed = MedMoeRunConfig.safeParse(values);
   if (!parsed.success) {
-    if (from) io.parseWith(MedMoeRunConfig, values, from.file);
+    if (from && !parsed.error.issues.some(({ path }) => valueAt(flags, path.join(".")) !== undefined))
+      io.parseWith(MedMoeRunConfig, values, from.file);
     throw new UsageError(parsed.error.issues.flatMap((issue) => faults(issue, String(values.stage))).join("\n"));
   }
   const { data } = parsed.data;
@@ -175,14 +178,22 @@ export function medMoeConfig(
   return parsed.data;
 }
 
+/** What the other sort of data takes. */
+const OF_DATA: Readonly<Record<string, string>> = {
+  "data.images":
+    "with --set, images are those in the folder of VQA-RAD: name that by --data, or leave --image-folder out.",
+  "data.smoke": "only with --set: files are taken whole.",
+};
+
 function faults(
   issue: { code?: string; keys?: readonly string[]; path: readonly PropertyKey[]; message: string },
   stage: string,
 ) {
   if (issue.code === "unrecognized_keys" && issue.keys)
-    return issue.keys.map(
-      (key) => `${flagNamed(medMoeFlags, [...issue.path, key].join("."))}: not for stage ${stage}.`,
-    );
+    return issue.keys.map((key) => {
+      const named = [...issue.path, key].join(".");
+      return `${flagNamed(medMoeFlags, named)}: ${OF_DATA[named] ?? `not for stage ${stage}.`}`;
+    });
   return [`${flagNamed(medMoeFlags, issue.path.join("."))}: ${issue.message.replace(/^Invalid input: /, "")}`];
 }
 

@@ -18,7 +18,7 @@ export const addMedMoeParts = (command: Command): Command =>
       .option("--model-base <model>", "the language model that a folder of stage align was trained for")
       .option("--tower <model>", "CLIP tower (default: what the model holds, else what its config.json names)")
       .option("--projector <model>", "mm_projector.bin or its folder, instead of the checkpoint's projector")
-      .option("--router <file>", "router.pth, instead of the checkpoint's routers"),
+      .option("--router <file>", "router.pth or its folder, instead of the checkpoint's routers"),
   );
 
 /** The parts by the names that `MedMoe.load` has for them; absent where they were not named. */

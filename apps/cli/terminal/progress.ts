@@ -6,6 +6,7 @@ import { bytes, clock, count, percent, short } from "./format.js";
 /** Milliseconds between updates: of the one line of a terminal, and between lines of a log. */
 const TERMINAL_INTERVAL = 100;
 const LOG_INTERVAL = 5000;
+const USUAL_COLUMNS = 80;
 /** Weight of the newest loss in the smoothed one. */
 const NEWEST = 0.05;
 
@@ -123,7 +124,8 @@ export class Progress {
       return;
     }
     this.#clear();
-    this.#stream.write(text.slice(0, Math.max(1, this.#stream.columns - 1)));
+    // Some terminals do not know how wide they are, and say 0.
+    this.#stream.write(text.slice(0, Math.max(1, (this.#stream.columns || USUAL_COLUMNS) - 1)));
     this.#lineOpen = true;
     if (last) {
       this.#stream.write("\n");

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { commandLine } from "../options/command-line.js";
-import { type CommonOptions, secondsFrom0 } from "../options/common-options.js";
+import { type CommonOptions, numberFrom0 } from "../options/common-options.js";
 import { readConfigFile } from "../options/config-flags.js";
 import { UsageError } from "../terminal/exit.js";
 import { holdsRun } from "./run-folder.js";
@@ -32,7 +32,7 @@ export function addTrainingOptions<Config>(command: Command, { keeps, checkpoint
     .requiredOption("--out <folder>", keeps)
     .option("--config <file>", "settings as JSON, as run.json has them; flags change them")
     .option("--resume", "go on from the last checkpoint in --out, with the settings it was started with")
-    .option("--checkpoint-seconds <n>", "seconds between checkpoints at most", secondsFrom0, checkpointSeconds);
+    .option("--checkpoint-seconds <n>", "seconds between checkpoints at most", numberFrom0, checkpointSeconds);
 }
 
 /** The settings of the saved run where it is resumed, else those of the file; flags change both. */

@@ -212,8 +212,8 @@ describe("bad input, before any work", () => {
       "generate: prompt 1 has 24 positions of the model's 24, which leaves none for an answer. Shorten it.",
     );
     await expect(generate(model, [[]])).rejects.toThrow("generate: prompt 0 is empty. Begin with one token at least.");
-    await expect(generate(model, prompts, { maxNewTokens: 1.5 })).rejects.toThrow("maxNewTokens is 1.5");
-    await expect(generate(model, prompts, { topP: 2 })).rejects.toThrow("topP is 2");
+    await expect(generate(model, prompts, { maxNewTokens: 1.5 })).rejects.toThrow("`maxNewTokens` is 1.5");
+    await expect(generate(model, prompts, { topP: 2 })).rejects.toThrow("`topP` is 2");
     await expect(generate(model, prompts, { stop: ["x"] })).rejects.toThrow("stop strings need a tokenizer");
     await expect(generate(model, prompts, { signal: AbortSignal.abort(new Error("never mind")) })).rejects.toThrow(
       "never mind",

@@ -47,8 +47,8 @@ describe("sampling", () => {
   });
 
   test("bad options say what is needed", () => {
-    expect(() => checkSampling({ temperature: -1 })).toThrow("temperature is -1; a number of 0 or more is needed");
-    expect(() => checkSampling({ topK: 0 })).toThrow("topK is 0; a whole number of 1 or more is needed.");
-    expect(() => checkSampling({ topP: 0 })).toThrow("topP is 0; a number above 0 and at most 1 is needed.");
+    expect(() => checkSampling({ temperature: -1 })).toThrow("`temperature` is -1; a number of 0 or more is needed");
+    expect(() => checkSampling({ topK: 0 })).toThrow("`topK` is 0; a whole number of 1 or more is needed.");
+    expect(() => checkSampling({ topP: 0 })).toThrow("`topP` is 0; a number above 0 and at most 1 is needed.");
   });
 });
