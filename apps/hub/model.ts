@@ -7,7 +7,7 @@ import { platform } from "#platform";
 import { FileError } from "../../bindings/platform/file-error.js";
 import { OptionError } from "../../engine/index.js";
 import type { FoundModel } from "../../models/index.js";
-import { download, isWhole, partOf, sizeOf } from "./download.js";
+import { download, isWhole, partOf, type Source, sizeOf } from "./download.js";
 import { commitOf, filesOf, type Hub, type HubFile } from "./hub.js";
 import { type HubName, isSafePath, parseHubName } from "./name.js";
 import { wanted } from "./wanted.js";
@@ -20,7 +20,7 @@ export interface ModelOptions {
   onProgress?(loaded: number, total: number): void;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where files of hubs are kept: CONSILIUM_CACHE, or a folder of the user's cache. */
 export const cacheFolder = (env: Environment = process.env): string =>
@@ -39,6 +39,31 @@ export async function findModel(
   options: ModelOptions = {},
   env: Environment = process.env,
 ): Promise<FoundModel> {
+  return located(text, options, env, async ({ source, files, folder, name, root }) => {
+    await fetchAll(source, files, folder, options.onProgress);
+    await write(listing(folder, name), JSON.stringify(files, null, 2));
+    await write(referenceOf(root, name), source.commit);
+  });
+}
+
+/** What a name on a hub stands for. */
+export interface Listed {
+  readonly name: HubName;
+  readonly source: Source;
+  /** All that is read of it. */
+  readonly files: readonly HubFile[];
+  /** Of the hub in the cache, and of the commit in that. */
+  readonly root: string;
+  readonly folder: string;
+}
+
+/** Where `text` is on this machine, or will be when `get` has got what it needs of the hub's files. */
+export async function located(
+  text: string,
+  options: ModelOptions,
+  env: Environment,
+  get: (listed: Listed) => Promise<void>,
+): Promise<FoundModel> {
   if (await stat(text).catch(() => null)) return { path: text, name: text };
   const name = parseHubName(text);
   if (name === null)
@@ -53,7 +78,7 @@ export async function findModel(
   // A commit never changes: what is here of it is asked for nowhere.
   const here = offline || isCommit ? await cached(name, root) : null;
   if (here instanceof FileError && offline) throw here;
-  const commit = here === null || here instanceof FileError ? await fetched(text, name, root, options, env) : here;
+  const commit = here === null || here instanceof FileError ? await listed(text, name, root, options, env, get) : here;
   const path = join(root, commit, name.path);
   return { path, name: `${name.model}${name.path && `/${name.path}`}@${commit}` };
 }
@@ -71,13 +96,14 @@ async function refuseTypo(text: string, { model }: HubName): Promise<void> {
   );
 }
 
-/** The files that a name stands for, in the cache afterwards. Returns the commit that they are of. */
-async function fetched(
+/** Has `get` get the files that a name stands for. Returns the commit that they are of. */
+async function listed(
   text: string,
   name: HubName,
   root: string,
-  { signal, onProgress = () => {} }: ModelOptions,
+  { signal }: ModelOptions,
   env: Environment,
+  get: (listed: Listed) => Promise<void>,
 ): Promise<string> {
   const host = (env.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, "");
   const hub: Hub = { host, signal, ...(env.HF_TOKEN && { token: env.HF_TOKEN }) };
@@ -85,11 +111,8 @@ async function fetched(
     if (!(cause instanceof FileError)) throw cause;
     throw new FileError(text, `there is no such folder or file, and as a name on a hub: ${cause.message}`, { cause });
   });
-  const folder = join(root, commit);
-  const files = await chosen(hub, name, commit);
-  await fetchAll({ hub, model: name.model, commit }, files, folder, onProgress);
-  await write(listing(folder, name), JSON.stringify(files, null, 2));
-  await write(referenceOf(root, name), commit);
+  const source = { hub, model: name.model, commit };
+  await get({ name, source, files: await chosen(hub, name, commit), root, folder: join(root, commit) });
   return commit;
 }
 
@@ -151,11 +174,11 @@ async function chosen(hub: Hub, { model, path }: HubName, commit: string): Promi
   throw new FileError(`${model}${path && `/${path}`}`, `it holds no model (no config.json). ${advice}`);
 }
 
-async function fetchAll(
-  source: Parameters<typeof download>[0],
+export async function fetchAll(
+  source: Source,
   files: readonly HubFile[],
   folder: string,
-  onProgress: (loaded: number, total: number) => void,
+  onProgress: ModelOptions["onProgress"] = () => {},
 ): Promise<void> {
   const total = files.reduce((sum, { size }) => sum + size, 0);
   const loaded = new Map<string, number>();

@@ -4,7 +4,7 @@
  */
 import { platform } from "#platform";
 import { FileFormatError } from "./errors.js";
-import { readRange } from "./file-source.js";
+import { type FileSource, readRange } from "./file-source.js";
 import { parseJson } from "./json.js";
 import { looksLikeZip, openPytorchCheckpoint } from "./pytorch.js";
 import { looksLikeLegacyPytorch } from "./pytorch-legacy.js";
@@ -16,8 +16,18 @@ export type { CheckpointReader, StoredDType, StoredTensor, WritableTensor } from
 
 /** What `openCheckpoint` takes besides the path. */
 export interface OpenOptions {
+  /** Where files are looked for and opened. Default: by their paths on this machine, in a page by their URLs. */
+  readonly files?: CheckpointFiles;
   /** PyTorch files only: where the state dict is, as in `flattenStateDict`. */
   readonly key?: string;
+}
+
+/** Files that are read in parts, wherever they are. */
+export interface CheckpointFiles {
+  /** Whether there is one at the path. */
+  exists(path: string): Promise<boolean>;
+  /** Opens it. Rejects with FileError where that fails. */
+  openFile(path: string): Promise<FileSource>;
 }
 
 /** In a folder, the first of these is the checkpoint. */
@@ -48,9 +58,10 @@ const OTHER_FORMATS: readonly (readonly [start: string, what: string, advice: st
  * holds one of those. Throws FileFormatError for anything else and for damaged files.
  */
 export async function openCheckpoint(path: string, options: OpenOptions = {}): Promise<CheckpointReader> {
+  const { files = platform } = options;
   for (const name of A_FILE.test(path) ? [] : FOLDER_FILES) {
     const file = join(path, name);
-    if (await platform.exists(file)) return openAny(file, options);
+    if (await files.exists(file)) return openAny(file, options);
   }
   return openAny(path, options);
 }
@@ -59,7 +70,8 @@ const openAny = (file: string, options: OpenOptions) =>
   file.endsWith(INDEX_SUFFIX) ? openShards(file, options) : openFile(file, options);
 
 async function openFile(file: string, options: OpenOptions): Promise<CheckpointReader> {
-  const source = await platform.openFile(file).catch((cause) => {
+  const { files = platform } = options;
+  const source = await files.openFile(file).catch((cause) => {
     throw cannotOpen(file, cause);
   });
   try {
@@ -99,7 +111,7 @@ async function openShards(indexFile: string, options: OpenOptions): Promise<Chec
     indexFile,
   );
   const folder = indexFile.slice(0, Math.max(0, indexFile.lastIndexOf("/")));
-  await checkShards(indexFile, folder, new Set(index.weights.map(([, file]) => file)));
+  await checkShards(indexFile, folder, new Set(index.weights.map(([, file]) => file)), options);
   const shards = new Map<string, CheckpointReader>();
   const close = async () => {
     for (const shard of shards.values()) await shard.close();
@@ -120,9 +132,14 @@ async function openShards(indexFile: string, options: OpenOptions): Promise<Chec
 }
 
 /** All at once: who downloads again should know everything that is missing. */
-async function checkShards(indexFile: string, folder: string, files: ReadonlySet<string>): Promise<void> {
+async function checkShards(
+  indexFile: string,
+  folder: string,
+  files: ReadonlySet<string>,
+  { files: { exists } = platform }: OpenOptions,
+): Promise<void> {
   const missing: string[] = [];
-  for (const file of files) if (!(await platform.exists(join(folder, file)))) missing.push(file);
+  for (const file of files) if (!(await exists(join(folder, file)))) missing.push(file);
   if (missing.length)
     throw new FileFormatError(
       indexFile,

@@ -1,5 +1,5 @@
 export type { FileRange } from "../../bindings/device.js";
-export { type OpenOptions, openCheckpoint } from "./checkpoint.js";
+export { type CheckpointFiles, type OpenOptions, openCheckpoint } from "./checkpoint.js";
 export { type Numbers, readFloat32, readInt32, toBytes, toFloat32, toInt32, writable } from "./convert.js";
 export { type ConvertOptions, convertCheckpoint } from "./convert-checkpoint.js";
 export { type Download, onDownload } from "./downloads.js";

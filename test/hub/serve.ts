@@ -20,12 +20,12 @@ export const large = (path: string, bytes: Buffer) => ({
   lfs: { oid: sha256(bytes), size: bytes.length },
 });
 
-/** Whole, or from where a range begins. */
+/** Whole, or the range that is asked for. */
 export const ranged: Handler = ({ headers }, response, bytes) => {
-  const from = /bytes=(\d+)-$/.exec(headers.range ?? "")?.[1];
+  const [, from, to = bytes.length - 1] = /bytes=(\d+)-(\d+)?$/.exec(headers.range ?? "") ?? [];
   if (from === undefined) return void response.end(bytes);
-  response.writeHead(206, { "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` });
-  response.end(bytes.subarray(Number(from)));
+  response.writeHead(206, { "content-range": `bytes ${from}-${to}/${bytes.length}` });
+  response.end(bytes.subarray(Number(from), Number(to) + 1));
 };
 
 /** The first `times` transfers break off after `length` bytes of what was asked for. */

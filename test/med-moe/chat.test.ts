@@ -260,9 +260,9 @@ describe("one clear error", () => {
       "a temperature below 0",
       ASKED,
       { images: [IMAGES[0]], temperature: -1 },
-      "temperature is -1; a number of 0 or more",
+      "`temperature` is -1; a number of 0 or more",
     ],
-    ["a part of a token", ASKED, { images: [IMAGES[0]], maxNewTokens: 1.5 }, "maxNewTokens is 1.5; a whole number"],
+    ["a part of a token", ASKED, { images: [IMAGES[0]], maxNewTokens: 1.5 }, "`maxNewTokens` is 1.5; a whole number"],
     ["an empty stop string", ASKED, { images: [IMAGES[0]], stop: [""] }, "a stop string is empty"],
   ])("%s", async (_, messages, options, text) => {
     const refused = answer(messages, options).catch((error) => error);

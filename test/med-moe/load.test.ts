@@ -333,7 +333,7 @@ describe("refused", () => {
     editJson(join(folder, "config.json"), (json) => ({ ...json, moe: { ...json.moe, num_experts: [1, 4] } }));
     await expect(load(folder, { topK: 2 })).rejects.toThrow(OptionError);
     await expect(load(folder, { topK: 2 })).rejects.toThrow(
-      "topK is 2, but a mixture of this model has 1 expert: leave topK out.",
+      "`topK` is 2, but a mixture of this model has 1 expert: leave `topK` out.",
     );
   });
 

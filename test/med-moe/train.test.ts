@@ -197,9 +197,9 @@ describe("bad input is refused before work starts", () => {
     [
       "a router of another number of experts",
       () => train("bad", moe({ experts: 4 })),
-      "experts is 4; the router tells 3",
+      "`experts` is 4; the router tells 3",
     ],
-    ["layers that are not there", () => train("bad", moe({ layers: [1, 7] })), "layers: 7 is not one of 4 layers"],
+    ["layers that are not there", () => train("bad", moe({ layers: [1, 7] })), "`layers`: 7 is not one of 4 layers"],
     ["mixtures in a dense stage", () => train("bad", instruct({ model: path("moe") })), "has mixtures of experts"],
     ["a folder with a model", () => train("instruct", instruct({ seed: 3 })), "holds a model already (config.json)"],
     [

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { io } from "../../../engine/index.js";
 import { describeMedMoe, modelFamily, readModelFolder } from "../../../models/index.js";
 import { addOutputOptions } from "../options/common-options.js";
-import { addHubOptions, type HubOptions, MODEL_NAMES, resolveModel } from "../options/model-path.js";
+import { addHubOptions, type HubOptions, lookUpModel, MODEL_NAMES } from "../options/model-path.js";
 import { bytes, count } from "../terminal/format.js";
 import { Interruption } from "../terminal/interruption.js";
 import { type OutputOptions, say, writeJson } from "../terminal/output.js";
@@ -25,7 +25,8 @@ export function addInfo(program: Command): void {
   addOutputOptions(addHubOptions(command)).addHelpText("after", EXAMPLES).action(run);
 }
 
-const EXAMPLES = `${MODEL_NAMES}
+const EXAMPLES = `${MODEL_NAMES}Of a model that is not in the cache, only settings and the headers of its weights are read.
+
 Examples:
   consilium info runs/organ
   consilium info pytorch_model.bin --json -
@@ -33,8 +34,8 @@ Examples:
 
 async function run(named: string, options: OutputOptions & HubOptions): Promise<void> {
   using interruption = new Interruption("waiting for the network");
-  const { path: checkpoint } = await resolveModel(named, options, interruption);
-  const reader = await io.openCheckpoint(checkpoint);
+  const { path: checkpoint, files } = await lookUpModel(named, options, interruption);
+  const reader = await io.openCheckpoint(checkpoint, { files });
   try {
     const stored = reader.names.map((name) => reader.get(name));
     const tensors = stored.map(({ name, dtype, shape, byteLength }) => ({ name, dtype, shape, byteLength }));

@@ -1,7 +1,8 @@
 import { basename, resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { FoundModel } from "../../../models/index.js";
-import { findModel } from "../../hub/model.js";
+import { type InspectedModel, inspectModel } from "../../hub/inspect.js";
+import { findModel, type ModelOptions } from "../../hub/model.js";
 import type { Interruption } from "../terminal/interruption.js";
 import { Progress } from "../terminal/progress.js";
 
@@ -21,12 +22,24 @@ export const addHubOptions = (command: Command): Command =>
   command.addOption(new Option("--offline", "take models of a hub from the cache only, and ask nobody"));
 
 /** What was named, on this machine; what it lacks is fetched first, with progress on standard error. */
-export function resolveModel(name: string, { offline }: HubOptions, interruption: Interruption): Promise<FoundModel> {
+export const resolveModel = (name: string, options: HubOptions, interruption: Interruption): Promise<FoundModel> =>
+  found(findModel, name, options, interruption);
+
+/** What was named, to be looked at: weights on a hub stay there, and are read in parts. */
+export const lookUpModel = (name: string, options: HubOptions, interruption: Interruption): Promise<InspectedModel> =>
+  found(inspectModel, name, options, interruption);
+
+function found<Model extends FoundModel>(
+  find: (name: string, options: ModelOptions) => Promise<Model>,
+  name: string,
+  { offline }: HubOptions,
+  interruption: Interruption,
+): Promise<Model> {
   const show = new Progress(null).counting(name, "MB");
   const megabytes = (bytes: number) => Math.ceil(bytes / 1e6);
   const onProgress = (loaded: number, total: number) => show(megabytes(loaded), megabytes(total));
-  const found = findModel(name, { offline, signal: interruption.signal, onProgress });
-  return interruption.guard(found, `stopped; what has come of ${name} is kept, the same command goes on with it.`);
+  const finding = find(name, { offline, signal: interruption.signal, onProgress });
+  return interruption.guard(finding, `stopped; what has come of ${name} is kept, the same command goes on with it.`);
 }
 
 /** What a model is called: the last part of its name, without a revision. */
