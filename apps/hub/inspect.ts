@@ -57,10 +57,7 @@ class RemoteFile implements FileSource {
     const [, from, to] = /^bytes (\d+)-(\d+)/.exec(response.headers.get("content-range") ?? "") ?? [];
     if (response.status !== 206 || Number(from) !== offset || Number(to) !== last) {
       await response.body?.cancel();
-      throw new FileError(
-        this.name,
-        "the server gives files whole, not in parts",
-      );
+      throw new FileError(this.name, "the server gives files whole, not in parts");
     }
     return new Uint8Array(await response.arrayBuffer());
   }

@@ -24,6 +24,7 @@ export const platform: Platform = {
   absolute,
   onDownload,
   decodeImage,
+  imageFault: async () => null,
   /** Of the machine, as far as the browser tells (Chromium, in steps up to 8 GiB and more); 0 where it does not. */
   get memoryLimit() {
     return ((navigator as { deviceMemory?: number }).deviceMemory ?? 0) * 2 ** 30;

@@ -8,7 +8,7 @@ import { loadAddon } from "./node-addon.js";
 import { findCudaKernels } from "./node-cuda-kernels.js";
 import { openFile, readText, writeFile } from "./node-files.js";
 import { gpu } from "./node-gpu.js";
-import { decodeImage } from "./node-image.js";
+import { decodeImage, imageFault } from "./node-image.js";
 import { coreLimit, memoryLimit } from "./node-limits.js";
 import type { Platform } from "./platform.js";
 
@@ -49,6 +49,7 @@ export const platform: Platform = {
   absolute: (path) => resolve(path),
   onDownload: () => () => {},
   decodeImage,
+  imageFault,
   get memoryLimit() {
     return memoryLimit();
   },

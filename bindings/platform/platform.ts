@@ -36,6 +36,11 @@ export interface Platform {
   onDownload(listener: (download: Download) => void): () => void;
   /** JPEG, PNG, WebP, ... to RGB, upright as its metadata says; grey is repeated. `label` names the image in errors. */
   decodeImage(bytes: Uint8Array, label: string): Promise<DecodedImage>;
+  /**
+   * Why the file that is there cannot be an image, as far as its size and header tell; null where nothing speaks against it. In a
+   * page, where a header alone cannot be read, that is always so.
+   */
+  imageFault(path: string): Promise<string | null>;
   /** Bytes this process may use, cores it may use (cgroup limits respected). */
   readonly memoryLimit: number;
   readonly cores: number;

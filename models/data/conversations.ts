@@ -1,10 +1,9 @@
 /** Files of conversations, to train on and to answer: all that is wrong with them is told at once. */
-import { platform } from "#platform";
 import { io } from "../../engine/index.js";
 import { countImages, type Message } from "../text/message.js";
 import { type Conversation, conversationOf, type Fault, itemsOf } from "./conversation-form.js";
-import { each } from "./digest.js";
-import { Faults, type Problem, placesText, refuseProblems } from "./problem.js";
+import { imageProblems } from "./images-present.js";
+import { Faults, type Problem, refuseProblems } from "./problem.js";
 import type { VqaRecord } from "./record.js";
 import { folderOf } from "./table.js";
 
@@ -68,7 +67,7 @@ async function readFiles(
     conversations.push(...parsed.conversations);
     problems.push(...parsed.problems);
   }
-  if (requireImages) problems.push(...(await missingImages(conversations, signal)));
+  if (requireImages) problems.push(...(await imageProblems(conversations, { signal })));
   return { conversations, problems };
 }
 
@@ -135,24 +134,6 @@ function idProblems(conversations: readonly Conversation[]): Problem[] {
 }
 
 const ID_ADVICE = "Give each question its own: answers are told apart by it";
-
-/** Images that are not there; at most one problem. */
-export async function missingImages(
-  conversations: readonly Pick<Conversation, "images" | "place">[],
-  signal?: AbortSignal,
-): Promise<Problem[]> {
-  const first = new Map<string, string>();
-  for (const { images, place } of conversations)
-    for (const image of images) if (!first.has(image)) first.set(image, place);
-  const missing: string[] = [];
-  await each([...first], signal, async ([image, place]) => {
-    if (!(await platform.exists(image))) missing.push(`${image} (${place})`);
-  });
-  if (missing.length === 0) return [];
-  const text = `${missing.length} of ${first.size} images are missing: ${placesText(missing.sort())}`;
-  const advice = "Put the images there, name their folder, or take these conversations out";
-  return [{ kind: "image missing", text, advice, places: missing }];
-}
 
 /** A question of a data set as a conversation; its category stands for the modality. */
 export const asConversation = ({

@@ -1,6 +1,6 @@
 /** A list of images and the class of each: a table with the columns `image` and `class`. */
 import { io } from "../../engine/index.js";
-import { missingImages } from "./conversations.js";
+import { imageProblems } from "./images-present.js";
 import { Faults, refuseProblems } from "./problem.js";
 import { imagePath } from "./record.js";
 import { folderOf, isAbsolute, isUrl, readTableFile, textRows } from "./table.js";
@@ -52,6 +52,6 @@ export async function loadImageList(
   });
   refuseProblems([...problems, ...faults.problems(rows.length)], file);
   if (found.length === 0) throw new io.FileFormatError(file, "it lists no image", FORM);
-  refuseProblems(await missingImages(found.map(({ image, place }) => ({ images: [image], place }))), file);
+  refuseProblems(await imageProblems(found.map(({ image, place }) => ({ images: [image], place }))), file);
   return found;
 }

@@ -147,7 +147,7 @@ export class MedMoeRun {
         for (const text of batches.flatMap(({ warnings }) => warnings)) onEvent?.({ type: "warning", text });
         const numbers = batches.length > 0 ? this.#step(batches) : null;
         Object.assign(this.state, { step: step + 1, epoch: next.epoch, position: next.position });
-        const { loss, aux, chosen } = await this.#numbers(numbers, batches.length);
+        const { loss, aux, chosen, norm } = await this.#numbers(numbers, batches.length);
         this.history.loss.push(loss);
         this.history.aux.push(aux);
         this.history.lr.push(lr);
@@ -155,6 +155,11 @@ export class MedMoeRun {
         // With a scaler, a step whose loss overflowed f16 was skipped; what is really spoilt shows when it is saved.
         if (!Number.isFinite(loss) && numbers && !this.#scaler)
           throw diverged(`the loss of step ${step + 1} is ${loss}`);
+        if (!Number.isFinite(norm))
+          throw diverged(
+            `the norm of the gradients of step ${step + 1} is ${norm}, while the loss is ${loss}: their squares are more than f32 holds`,
+            "Check the weights that it starts from, and `auxLoss`",
+          );
         onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss, lr });
       },
       save: () => this.save(),
@@ -163,7 +168,12 @@ export class MedMoeRun {
     });
   }
 
-  /** One update from the mean of the batches' gradients. Cross entropy, load-balancing loss, and choices, summed. */
+  /** With a scaler a norm that is not finite is no news: the step is skipped. */
+  get #readsNorm(): boolean {
+    return this.#config.clipNorm !== undefined && !this.#scaler;
+  }
+
+  /** One update from the mean of the batches' gradients. Their norm where that is read; cross entropy, load-balancing loss and choices, summed. */
   #step(batches: readonly HostBatch[]): Tensor {
     const scaler = this.#scaler;
     this.network.train();
@@ -176,10 +186,14 @@ export class MedMoeRun {
           return numbers;
         }),
       );
-      this.#optimizer.step(this.#clip());
+      const clip = this.#clip();
+      this.#optimizer.step(clip);
       scaler?.update();
       this.#optimizer.zeroGrad();
-      return noGrad(() => sums.reduce((a, b) => add(a, b)));
+      return noGrad(() => {
+        const total = sums.reduce((a, b) => add(a, b));
+        return clip && this.#readsNorm ? concat([slice(clip, { dim: 0, start: 0, length: 1 }), total], 0) : total;
+      });
     });
   }
 
@@ -205,12 +219,14 @@ export class MedMoeRun {
   }
 
   async #numbers(sums: Tensor | null, batches: number) {
-    const [ce, aux, ...chosen] = sums ? ((await sums.data()) as Float32Array) : [];
+    const values = sums ? Array.from((await sums.data()) as Float32Array) : [];
     sums?.dispose();
+    const norm = this.#readsNorm && sums ? values.shift() : 0;
+    const [ce, aux, ...chosen] = values;
     const none = this.mixtures?.experts.flatMap((experts) => new Array<number>(experts).fill(0)) ?? [];
-    if (!sums) return { loss: Number.NaN, aux: 0, chosen: none };
+    if (!sums) return { loss: Number.NaN, aux: 0, chosen: none, norm };
     const weight = this.network.config.moe?.auxLoss ?? 0;
-    return { loss: (ce + weight * aux) / batches, aux: aux / batches, chosen };
+    return { loss: (ce + weight * aux) / batches, aux: aux / batches, chosen, norm };
   }
 
   /** What the optimiser multiplies the gradients by. */
@@ -303,4 +319,4 @@ function groupsOf(trained: readonly (readonly [string, Tensor])[], { lr, project
   return [...part("model", lr, false), ...part("projector", projectorLr ?? lr, true)];
 }
 
-const diverged = (what: string) => new Error(`train: ${what}. Use a smaller \`lr\` or \`clipNorm\`.`);
+const diverged = (what: string, advice = "Use a smaller `lr` or `clipNorm`") => new Error(`train: ${what}. ${advice}.`);

@@ -146,6 +146,16 @@ describe("eval med-moe", () => {
     expect(parts.map((file) => readFileSync(file, "utf8")).join("")).toBe(readFileSync(whole, "utf8"));
   });
 
+  test("copied weights give the same answers", async () => {
+    const answers = join(folder, "copied.jsonl");
+    const { code, stderr } = await consilium(asked(answers, ...HERE, "--no-mmap"));
+    expect(code, stderr).toBe(0);
+    expect(readFileSync(answers, "utf8")).toBe(readFileSync(whole, "utf8"));
+    // How weights are held is no other evaluation.
+    const again = await consilium(asked(answers, ...HERE));
+    expect(again.stderr, again.stderr).toContain("5 of 5 questions have answers already");
+  });
+
   test("a question file of LLaVA-Med: the same answer, and no scores", async () => {
     const file = join(folder, "llava.jsonl");
     const { id, image } = QUESTIONS[0] as { id: number; image: string };
@@ -180,6 +190,16 @@ function swapped(): string {
   const other = join(folder, "swapped");
   mkdirSync(other);
   for (const [i, name] of IMAGES.entries()) symlinkSync(imageFile(IMAGES.at(i - 1) as string), join(other, name));
+  return other;
+}
+
+/** Two of the images are none. */
+function noImages(): string {
+  const other = join(folder, "no-images");
+  mkdirSync(other);
+  for (const name of IMAGES.slice(2)) copyFileSync(imageFile(name), join(other, name));
+  writeFileSync(join(other, IMAGES[0]), "no image");
+  writeFileSync(join(other, IMAGES[1]), "");
   return other;
 }
 
@@ -222,13 +242,14 @@ describe("it may end at any time, and goes on where it was", () => {
   });
 
   test.each([HERE, ["--devices", "reference,reference"]])(
-    "an image that is none, %s %s",
+    "an image that is cut short, %s %s",
     { timeout: TIMEOUT },
     async (...devices) => {
       const bad = join(folder, `bad${devices[0]}`);
       mkdirSync(bad);
       for (const name of IMAGES) copyFileSync(imageFile(name), join(bad, name));
-      writeFileSync(join(bad, IMAGES[3]), "no image");
+      // Its header is whole: what is behind it shows when it is read.
+      writeFileSync(join(bad, IMAGES[3]), readFileSync(imageFile(IMAGES[3])).subarray(0, 3000));
       const answers = join(folder, `bad${devices[0]}.jsonl`);
       const args = asked(answers, ...devices, "--image-folder", bad);
       const failed = await consilium(args);
@@ -287,6 +308,15 @@ describe("one clear error before work starts", () => {
       ["--question-file", questionFile([{ ...QUESTIONS[0], id: undefined }])],
       ['there is no "id" (item 1)'],
     ],
+    [
+      "images that are none",
+      ["--image-folder", noImages()],
+      [
+        "2 of 4 images cannot be read: ",
+        `${IMAGES[0]} (item 1): not a readable image`,
+        `${IMAGES[1]} (item 2): the file is empty`,
+      ],
+    ],
     ["images that are not there", ["--image-folder", folder], ["4 of 4 images are missing: ", "(item 1)"]],
     [
       "an unknown template",
@@ -311,6 +341,13 @@ describe("one clear error before work starts", () => {
       ["fc1.weight is [4, 40]; the mixtures of this model need [4, 32]"],
     ],
     ["two ways to say where", ["--devices", "reference"], ["--device and --devices exclude each other"], 2],
+    [
+      "a second adapter",
+      ["--devices", "webgpu:0,webgpu:1"],
+      ['"webgpu:1" is none: WebGPU lists no adapters, and gives one, named without a number.'],
+      2,
+    ],
+    ["a second cpu", ["--devices", "cpu:1"], ['"cpu:1" is none: there is one cpu, named without a number.'], 2],
     [
       "an unknown device",
       ["--devices", "cpu,tpu"],

@@ -163,7 +163,9 @@ describe("models by their name on a hub", () => {
       expect(await fails(weighs(name, "--offline"))).toContain("it is not in the cache");
 
       hub.give = (_, response, bytes) => void response.end(bytes);
-      expect(await fails(["info", name])).toContain("model.safetensors: cannot be opened: the server gives files whole, not in parts");
+      expect(await fails(["info", name])).toContain(
+        "model.safetensors: cannot be opened: the server gives files whole, not in parts",
+      );
     },
     TIMEOUT,
   );

@@ -167,6 +167,19 @@ describe.skipIf(!device)(`train med-moe on cpu${reason}`, () => {
     TIMEOUT,
   );
 
+  test(
+    "gradients whose norm overflows are named, where it is read",
+    async () => {
+      const args = moe("overflow", ...TUNING, "--train-router", "--aux-loss", "1e30", "--clip-norm", "1");
+      const { code, stderr } = await consilium(args);
+      expect(code, stderr).toBe(1);
+      expect(stderr).toMatch(
+        /train: the norm of the gradients of step 1 is Infinity, while the loss is [\d.e+]+: their squares are more than f32 holds\. Check the weights that it starts from, and --aux-loss\./,
+      );
+    },
+    TIMEOUT,
+  );
+
   describe("one clear error, before work starts", () => {
     const changed = (name: string, change: (config: Record<string, never>) => object) => {
       cpSync(path("instruct"), path(name), { recursive: true });

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -15,7 +15,7 @@ import {
 
 const folder = mkdtempSync(join(tmpdir(), "consilium-classes-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-for (const name of ["a.png", "b.png"]) writeFileSync(join(folder, name), "");
+for (const name of ["a.png", "b.png"]) copyFileSync("data/vqa-rad/images/synpic100132.jpg", join(folder, name));
 const listed = (text: string, name = "list.csv") => {
   writeFileSync(join(folder, name), text);
   return loadImageList(join(folder, name));

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -149,7 +149,10 @@ describe("files", () => {
   };
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "consilium-conversations-"));
-    await writeFile(join(folder, "a.jpg"), "");
+    await copyFile("data/vqa-rad/images/synpic100132.jpg", join(folder, "a.jpg"));
+    await writeFile(join(folder, "text.jpg"), "no image");
+    await writeFile(join(folder, "empty.jpg"), "");
+    await mkdir(join(folder, "folder.jpg"));
   });
   afterAll(() => rm(folder, { recursive: true }));
 
@@ -167,6 +170,22 @@ describe("files", () => {
     expect(error.message).toContain(`neither a file nor a list of files (${two}, item 1)`);
     expect(error.message).toContain(`1 of 2 images are missing: ${folder}/gone.jpg (${one}, item 2)`);
     expect(await loadConversations([one], { requireImages: false })).toHaveLength(2);
+  });
+
+  test("images that are none by their headers, all at once", async () => {
+    const names = ["a", "text", "empty", "folder", "text"];
+    const file = await write("broken.json", ...names.map((name) => item({ image: `${name}.jpg` })));
+    const error: Error = await loadConversations([file]).then(
+      () => new Error("nothing was thrown"),
+      (error) => error,
+    );
+    expect(error.message).toContain("broken.json: 3 of 4 images cannot be read: ");
+    expect(error.message).toContain(
+      `${folder}/empty.jpg (item 3): the file is empty, ${folder}/folder.jpg (item 4): it is a folder and `,
+    );
+    expect(error.message).toMatch(
+      /text\.jpg \(item 2\): not a readable image \(.*\)\. Copy them again, or take these rows out/,
+    );
   });
 
   test("images in another folder", async () => {

@@ -13,12 +13,18 @@ import {
   positive,
   wholeNumber,
 } from "../options/common-options.js";
-import { addMedMoeParts, type MedMoeModelOptions, medMoePlaces } from "../options/med-moe-model.js";
+import {
+  addMapOption,
+  addMedMoeParts,
+  type MapOptions,
+  type MedMoeModelOptions,
+  medMoePlaces,
+} from "../options/med-moe-model.js";
 import { EXIT, UsageError } from "../terminal/exit.js";
 import { Interruption } from "../terminal/interruption.js";
 import { memoryUsed, writeJson } from "../terminal/output.js";
 
-interface Options extends CommonOptions, MedMoeModelOptions {
+interface Options extends CommonOptions, MedMoeModelOptions, MapOptions {
   modelPath: string;
   topKExperts?: "1" | "2";
   dtype: FloatDType;
@@ -51,7 +57,7 @@ export function addChat(program: Command): void {
     .description("talk with a Med-MoE model about images")
     .optionsGroup("Model:")
     .requiredOption("--model-path <folder>", "the model: config.json, weights, tokenizer");
-  addMedMoeParts(command)
+  addMapOption(addMedMoeParts(command))
     .addOption(
       new Option("--top-k-experts <n>", "experts of a token (default: as config.json says)").choices(["1", "2"]),
     )
@@ -90,7 +96,14 @@ async function run(options: Options): Promise<void> {
   const { folder, parts } = await medMoePlaces(modelPath, options);
   using device = await openChosenDevice(options);
   const experts = topKExperts && { topK: Number(topKExperts) as 1 | 2 };
-  using model = await MedMoe.load(folder, { ...parts, ...experts, device, dtype, template: convMode });
+  using model = await MedMoe.load(folder, {
+    ...parts,
+    ...experts,
+    device,
+    dtype,
+    mapped: options.mmap,
+    template: convMode,
+  });
   const { temperature, topK, topP, maxNewTokens, seed, stop } = options;
   const sampling = { temperature, topK, topP, maxNewTokens, seed, stop };
   using session = new ChatSession(model, { ...sampling, ...(pad !== undefined && { pad }) });

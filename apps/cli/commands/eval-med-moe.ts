@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { DeviceChoice } from "../../../engine/index.js";
 import {
   CLASS_QUESTION,
@@ -28,7 +28,13 @@ import {
   positive,
   wholeNumber,
 } from "../options/common-options.js";
-import { addMedMoeParts, type MedMoeModelOptions, medMoePlaces } from "../options/med-moe-model.js";
+import {
+  addMapOption,
+  addMedMoeParts,
+  type MapOptions,
+  type MedMoeModelOptions,
+  medMoePlaces,
+} from "../options/med-moe-model.js";
 import { MODEL_NAMES } from "../options/model-path.js";
 import { UsageError } from "../terminal/exit.js";
 import { count } from "../terminal/format.js";
@@ -36,7 +42,7 @@ import { Interruption } from "../terminal/interruption.js";
 import { prepareFile, say, writeJson } from "../terminal/output.js";
 import { Progress } from "../terminal/progress.js";
 
-interface Options extends CommonOptions, MedMoeModelOptions {
+interface Options extends CommonOptions, MedMoeModelOptions, MapOptions {
   modelPath: string;
   topK?: "1" | "2";
   dtype: "f32" | "bf16" | "f16";
@@ -86,7 +92,7 @@ export function addEvalMedMoe(program: Command): void {
     .requiredOption("--model-path <model>", "the model: config.json, weights, tokenizer")
     .addOption(new Option("--top-k <n>", "experts of a token (default: what config.json says)").choices(["1", "2"]))
     .addOption(new Option("--dtype <choice>", "type of the weights").choices(["f32", "bf16", "f16"]).default("f32"));
-  addMedMoeParts(command)
+  addMapOption(addMedMoeParts(command))
     .optionsGroup("Questions:")
     .addOption(
       new Option("--task <choice>", "answer questions, or put images into classes")
@@ -174,7 +180,7 @@ async function run(options: Options): Promise<void> {
   const resumed = questions.length - open.length;
   if (resumed > 0)
     process.stderr.write(`${count(resumed)} of ${count(questions.length)} questions have answers already\n`);
-  const job: AnswerJob = { model: folder, ...parts, ...how };
+  const job: AnswerJob = { model: folder, ...parts, ...how, mapped: options.mmap };
   let used: Used[];
   try {
     used = await answerOpen({ job, title, task, open, store, resumed }, options);

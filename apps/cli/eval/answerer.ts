@@ -20,6 +20,8 @@ export interface AnswerJob {
   readonly projector?: string;
   readonly router?: string;
   readonly topK?: 1 | 2;
+  /** Whether weights are pages of their files. */
+  readonly mapped: boolean;
   readonly dtype: FloatDType;
   readonly template: TemplateName;
   readonly singlePrediction: boolean;
@@ -58,8 +60,8 @@ export async function openAnswerer(
   questions: readonly Conversation[],
   file: string,
 ): Promise<Answerer> {
-  const { model: folder, base, tower, projector, router, topK, dtype, routing, choices, ...settings } = job;
-  const model = await MedMoe.load(folder, { device, dtype, base, tower, projector, router, topK });
+  const { model: folder, base, tower, projector, router, topK, dtype, mapped, routing, choices, ...settings } = job;
+  const model = await MedMoe.load(folder, { device, dtype, mapped, base, tower, projector, router, topK });
   try {
     const { network } = model;
     if (routing && !network.config.moe)

@@ -55,9 +55,16 @@ export async function openChosenDevice({ device, threads, memory }: CommonOption
 }
 
 export function deviceChoice(text: string): DeviceChoice {
-  if (!(DEVICES as readonly string[]).includes(text) && !/^cuda:\d+$/.test(text))
+  const [, name, index] = /^(\w+)(?::(\d+))?$/.exec(text) ?? [];
+  const device = DEVICES.find((known) => known === name);
+  if (device === undefined)
     throw new InvalidArgumentError(`There is no device "${text}"; it is one of ${DEVICE_CHOICES}.`);
-  return text as DeviceChoice;
+  if (index === undefined) return device;
+  if (device === "cuda") return `cuda:${Number(index)}`;
+  // WebGPU gives the adapter that the system prefers, and lists no others.
+  if (device === "webgpu" && Number(index) === 0) return device;
+  const why = device === "webgpu" ? "WebGPU lists no adapters, and gives one" : `there is one ${device}`;
+  throw new InvalidArgumentError(`"${text}" is none: ${why}, named without a number.`);
 }
 
 const MAX_THREADS = 1024;
