@@ -71,10 +71,12 @@ export {
   type MedMoeAnswer,
   MedMoeAnswerer,
   QuestionError,
-} from "./med-moe/answerer.js";
-export type { ChatEnd, ChatOptions } from "./med-moe/chat.js";
-export { ChatMemory } from "./med-moe/chat-memory.js";
-export { CLASS_QUESTION, classNames, classOf, classQuestion, namedClass } from "./med-moe/classes.js";
+} from "./med-moe/asking/answerer.js";
+export type { ChatEnd, ChatOptions } from "./med-moe/asking/chat.js";
+export { ChatMemory } from "./med-moe/asking/chat-memory.js";
+export { CLASS_QUESTION, classNames, classOf, classQuestion, namedClass } from "./med-moe/asking/classes.js";
+export { type LanguageModelOptions, languageModel } from "./med-moe/asking/language-model.js";
+export { chunkOf, questionText } from "./med-moe/asking/question.js";
 export {
   type Family,
   type MedMoeConfig,
@@ -82,50 +84,54 @@ export {
   moeLayers,
   readMedMoeConfig,
   type VisionConfig,
-} from "./med-moe/config.js";
-export { MOE_MODES, type MoeMode } from "./med-moe/config-fields.js";
-export { countMedMoe, type MedMoeCount } from "./med-moe/count.js";
-export { describeMedMoe, type MedMoeDescription, type Reached } from "./med-moe/describe.js";
-export { expertShares, type LayerShares } from "./med-moe/expert-shares.js";
-export { type ExportedMedMoe, exportMedMoe, type MedMoeExportOptions } from "./med-moe/export.js";
-export { initMedMoe, isQuantizable, type MedMoeInitOptions } from "./med-moe/init.js";
-export { type LanguageModelOptions, languageModel } from "./med-moe/language-model.js";
-export { type LoadedMedMoe, loadMedMoe, type MedMoeLoadOptions } from "./med-moe/load.js";
+} from "./med-moe/folder/config.js";
+export { MOE_MODES, type MoeMode } from "./med-moe/folder/config-fields.js";
+export { countMedMoe, type MedMoeCount } from "./med-moe/folder/count.js";
+export { describeMedMoe, type MedMoeDescription, type Reached } from "./med-moe/folder/describe.js";
+export { type ExportedMedMoe, exportMedMoe, type MedMoeExportOptions } from "./med-moe/folder/export.js";
+export { initMedMoe, isQuantizable, type MedMoeInitOptions } from "./med-moe/folder/init.js";
+export { type LoadedMedMoe, loadMedMoe, type MedMoeLoadOptions } from "./med-moe/folder/load.js";
+export { MED_MOE_PRESETS, type MedMoePreset, type MedMoePresetName } from "./med-moe/folder/presets.js";
+export { type MedMoeSaveOptions, type SavedDType, saveMedMoe, saveProjector } from "./med-moe/folder/save.js";
+export { type TinyOptions, vocabularyTexts, writeTinyMedMoe } from "./med-moe/folder/tiny.js";
+export { missingTower } from "./med-moe/folder/tower.js";
+export {
+  type Template,
+  type TemplateName,
+  templateNamed,
+  templateNames,
+  templateOf,
+} from "./med-moe/input/template.js";
 export { MedMoe, type MedMoeOptions } from "./med-moe/med-moe.js";
-export { type MixtureForm, toMixtures } from "./med-moe/mixture.js";
-export { type MedMoeLoss, MedMoeNetwork, type Spliced } from "./med-moe/network.js";
-export { MED_MOE_PRESETS, type MedMoePreset, type MedMoePresetName } from "./med-moe/presets.js";
-export { chunkOf, questionText } from "./med-moe/question.js";
-export { DomainRouter, loadRouter, pooledFeature, saveRouter } from "./med-moe/router.js";
+export { type MixtureForm, toMixtures } from "./med-moe/network/mixture.js";
+export { type MedMoeLoss, MedMoeNetwork, type Spliced } from "./med-moe/network/network.js";
+export { DomainRouter, loadRouter, pooledFeature, saveRouter } from "./med-moe/network/router.js";
+export type { Sample } from "./med-moe/network/splice.js";
+export { expertShares, type LayerShares } from "./med-moe/routing/expert-shares.js";
 export {
   parseRouting,
   type RoutingRecord,
   RoutingRecorder,
   type TokenKind,
   tokenKinds,
-} from "./med-moe/routing-record.js";
+} from "./med-moe/routing/routing-record.js";
 export {
   type RoutingPath,
   type RoutingSummary,
   summarizeRouting,
   TOKEN_KINDS,
   totalTokens,
-} from "./med-moe/routing-summary.js";
+} from "./med-moe/routing/routing-summary.js";
 export {
   type ConversationData,
   MedMoeRunConfig,
   type MedMoeRunConfigInput,
   medMoeSets,
-} from "./med-moe/run-config.js";
-export { readMedMoeRun } from "./med-moe/run-file.js";
-export { type MedMoeSaveOptions, type SavedDType, saveMedMoe, saveProjector } from "./med-moe/save.js";
-export type { Sample } from "./med-moe/splice.js";
-export { type MedMoeStage, medMoeStages, selectTrainable } from "./med-moe/stages.js";
-export { type Template, type TemplateName, templateNamed, templateNames, templateOf } from "./med-moe/template.js";
-export { type TinyOptions, vocabularyTexts, writeTinyMedMoe } from "./med-moe/tiny.js";
-export { missingTower } from "./med-moe/tower.js";
-export { train as trainMedMoe } from "./med-moe/train.js";
-export { radByImage } from "./med-moe/train-data.js";
+} from "./med-moe/training/run-config.js";
+export { readMedMoeRun } from "./med-moe/training/run-file.js";
+export { type MedMoeStage, medMoeStages, selectTrainable } from "./med-moe/training/stages.js";
+export { train as trainMedMoe } from "./med-moe/training/train.js";
+export { radByImage } from "./med-moe/training/train-data.js";
 export type {
   FoundModel,
   MedMoeTrainEvent,
@@ -134,13 +140,13 @@ export type {
   MixtureSizes,
   RouterAccuracy,
   RouterResult,
-} from "./med-moe/train-options.js";
+} from "./med-moe/training/train-options.js";
 export {
   type MedMoeHistory,
   type MedMoeState,
   type MedMoeValidation,
   openMedMoeState,
-} from "./med-moe/train-state.js";
+} from "./med-moe/training/train-state.js";
 export { countParameters, type ParameterCounts } from "./miss/adaptation.js";
 export { checkData, type DataCheck } from "./miss/check-data.js";
 export type { LoadReport } from "./miss/checkpoint.js";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isMedMoeType } from "./med-moe/config.js";
+import { isMedMoeType } from "./med-moe/folder/config.js";
 
 /** The families of models that there are here. */
 export type ModelFamily = "miss" | "med-moe";

@@ -3,12 +3,12 @@ import { OptionError, type Tensor } from "../../engine/index.js";
 import type { Message } from "../text/message.js";
 import type { TextTokenizer } from "../text/text-tokenizer.js";
 import { hasTokenizer, loadTokenizer } from "../text/tokenizer-folder.js";
-import { type AnswerSettings, MedMoeAnswerer } from "./answerer.js";
-import { type ChatEnd, type ChatOptions, chat } from "./chat.js";
-import { type LoadedMedMoe, loadMedMoe, type MedMoeLoadOptions } from "./load.js";
-import type { MedMoeNetwork } from "./network.js";
-import type { Sample } from "./splice.js";
-import { type Template, templateNamed, templateOf } from "./template.js";
+import { type AnswerSettings, MedMoeAnswerer } from "./asking/answerer.js";
+import { type ChatEnd, type ChatOptions, chat } from "./asking/chat.js";
+import { type LoadedMedMoe, loadMedMoe, type MedMoeLoadOptions } from "./folder/load.js";
+import { type Template, templateNamed, templateOf } from "./input/template.js";
+import type { MedMoeNetwork } from "./network/network.js";
+import type { Sample } from "./network/splice.js";
 
 const LOAD = "MedMoe.load";
 

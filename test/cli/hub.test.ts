@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { io } from "../../engine/index.js";
 import { readAll } from "../../models/golden/read.js";
-import { TOWER_PREFIX } from "../../models/med-moe/names.js";
+import { TOWER_PREFIX } from "../../models/med-moe/folder/names.js";
 import { breaking, FakeHub, ranged } from "../hub/serve.js";
 import { goldenMedMoe, imageFile, speakingModel } from "../med-moe/support.js";
 import { tryOpen } from "../support/devices.js";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Device, openDevice } from "../../engine/index.js";
 import { type Conversation, MedMoe, templateNamed } from "../../models/index.js";
-import { rowCount } from "../../models/med-moe/prompt-rows.js";
+import { rowCount } from "../../models/med-moe/asking/prompt-rows.js";
 import { imageFile, speakingModel } from "./support.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "consilium-answerer-"));

@@ -13,7 +13,7 @@ import {
   type Message,
   NotANumberError,
 } from "../../models/index.js";
-import { encodeWithImages } from "../../models/med-moe/image-tokens.js";
+import { encodeWithImages } from "../../models/med-moe/input/image-tokens.js";
 import { imageFile, speakingModel } from "./support.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "consilium-chat-"));

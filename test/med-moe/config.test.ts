@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { io } from "../../engine/index.js";
 import { CLIP_VIT_L_14_336, parseClipConfig } from "../../models/clip/config.js";
-import { medMoeConfigJson, moeLayers, parseMedMoeConfig } from "../../models/med-moe/config.js";
-import { countMedMoe } from "../../models/med-moe/count.js";
+import { medMoeConfigJson, moeLayers, parseMedMoeConfig } from "../../models/med-moe/folder/config.js";
+import { countMedMoe } from "../../models/med-moe/folder/count.js";
 
 type Json = Record<string, unknown> & { moe: Record<string, unknown> };
 const read = (name: string): Json =>

@@ -4,7 +4,7 @@ import { platform } from "#platform";
 import { openSafetensors } from "../../engine/io/safetensors.js";
 import { type RgbImage, resizeBicubic } from "../../models/images/resize.js";
 import { centreSquare, padToSquare } from "../../models/images/square.js";
-import { padsImages, pixelValues, squarePixels } from "../../models/med-moe/image-input.js";
+import { padsImages, pixelValues, squarePixels } from "../../models/med-moe/input/image-input.js";
 
 const SIZE = 42;
 const stored = new Map<string, { bytes: Uint8Array; shape: readonly number[] }>();

@@ -15,7 +15,7 @@ import {
   type MedMoePreset,
   saveMedMoe,
 } from "../../models/index.js";
-import { parseMedMoeConfig } from "../../models/med-moe/config.js";
+import { parseMedMoeConfig } from "../../models/med-moe/folder/config.js";
 
 /** The form of the published models. */
 const SMALL: MedMoePreset = {

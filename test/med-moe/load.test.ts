@@ -28,7 +28,7 @@ import {
   saveProjector,
   saveRouter,
 } from "../../models/index.js";
-import { PROJECTOR_PREFIX, storedParts, TOWER_PREFIX } from "../../models/med-moe/names.js";
+import { PROJECTOR_PREFIX, storedParts, TOWER_PREFIX } from "../../models/med-moe/folder/names.js";
 import { expectClose } from "../support/compare.js";
 
 const fixtures = fileURLToPath(new URL("../fixtures/med-moe", import.meta.url));

@@ -26,8 +26,8 @@ import {
   selectTrainable,
   toMixtures,
 } from "../../models/index.js";
-import { IMAGE_TOKEN as I } from "../../models/med-moe/image-tokens.js";
-import { storedParts } from "../../models/med-moe/names.js";
+import { storedParts } from "../../models/med-moe/folder/names.js";
+import { IMAGE_TOKEN as I } from "../../models/med-moe/input/image-tokens.js";
 import { expectClose } from "../support/compare.js";
 
 const fixtures = fileURLToPath(new URL("../fixtures/med-moe", import.meta.url));

@@ -2,11 +2,11 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Conversation } from "../../models/data/conversation-form.js";
 import { randomStream } from "../../models/data/random.js";
-import { collate, collateImages, requirePlaces } from "../../models/med-moe/collate.js";
-import { encodeWithImages } from "../../models/med-moe/image-tokens.js";
-import { fewerImages } from "../../models/med-moe/most-images.js";
-import { IGNORE, trainingSample } from "../../models/med-moe/sample.js";
-import { formatPrompt, templateNamed, templateOf } from "../../models/med-moe/template.js";
+import { collate, collateImages, requirePlaces } from "../../models/med-moe/input/collate.js";
+import { encodeWithImages } from "../../models/med-moe/input/image-tokens.js";
+import { fewerImages } from "../../models/med-moe/input/most-images.js";
+import { IGNORE, trainingSample } from "../../models/med-moe/input/sample.js";
+import { formatPrompt, templateNamed, templateOf } from "../../models/med-moe/input/template.js";
 import type { Message } from "../../models/text/message.js";
 
 interface Golden {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { IMAGE_TOKEN as I } from "../../models/med-moe/image-tokens.js";
-import { IGNORE } from "../../models/med-moe/sample.js";
-import { planSplice } from "../../models/med-moe/splice.js";
-import { nextTokens } from "../../models/med-moe/targets.js";
+import { IMAGE_TOKEN as I } from "../../models/med-moe/input/image-tokens.js";
+import { IGNORE } from "../../models/med-moe/input/sample.js";
+import { planSplice } from "../../models/med-moe/network/splice.js";
+import { nextTokens } from "../../models/med-moe/network/targets.js";
 
 const sizes = { imageRows: 3, positions: 20 };
 const rowsOf = (plan: ReturnType<typeof planSplice>, b: number) => [

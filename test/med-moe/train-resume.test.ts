@@ -12,7 +12,7 @@ import {
   saveRouter,
   trainMedMoe,
 } from "../../models/index.js";
-import { SquareImages } from "../../models/med-moe/square-images.js";
+import { SquareImages } from "../../models/med-moe/input/square-images.js";
 import { tryOpen } from "../support/devices.js";
 import { denseModel, rewriteTensors } from "./support.js";
 

@@ -13,7 +13,7 @@ import {
   type Tensor,
 } from "../../engine/index.js";
 import { listPlaces } from "../../kernels/top-k-routing/lists.js";
-import { ResidualMixture } from "../../models/med-moe/mixture.js";
+import { ResidualMixture } from "../../models/med-moe/network/mixture.js";
 import { expectClose } from "../support/compare.js";
 import { tryOpen } from "../support/devices.js";
 import { type LayerCase, manifest, readFixture } from "../support/med-moe.js";

@@ -1,8 +1,8 @@
 /** The golden batch of a model, and its loss. */
 import { type Device, scope } from "../../../engine/index.js";
 import type { Comparison } from "../../golden/comparison.js";
-import type { MedMoeNetwork } from "../network.js";
-import type { Sample } from "../splice.js";
+import type { MedMoeNetwork } from "../network/network.js";
+import type { Sample } from "../network/splice.js";
 import type { GoldenFile } from "./golden.js";
 import type { Manifest } from "./manifest.js";
 

@@ -15,11 +15,11 @@ import {
   zeros,
 } from "../../../engine/index.js";
 import { KeyValueCache } from "../../decoder/key-value-cache.js";
-import { IMAGE_TOKEN } from "../image-tokens.js";
-import { loadMedMoe } from "../load.js";
-import type { Spliced } from "../network.js";
-import { DomainRouter, pooledFeature } from "../router.js";
-import { selectTrainable } from "../stages.js";
+import { loadMedMoe } from "../folder/load.js";
+import { IMAGE_TOKEN } from "../input/image-tokens.js";
+import type { Spliced } from "../network/network.js";
+import { DomainRouter, pooledFeature } from "../network/router.js";
+import { selectTrainable } from "../training/stages.js";
 import { auxLoss, deviceOf, type ModelRun, samplesOf } from "./batch.js";
 import { publishedParts, readPart } from "./parts.js";
 import { type Probe, probe } from "./probe.js";

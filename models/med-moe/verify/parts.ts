@@ -1,6 +1,6 @@
 import { noGrad, reshape, scope, slice, type Tensor } from "../../../engine/index.js";
-import type { Family } from "../config.js";
-import { storedParts } from "../names.js";
+import type { Family } from "../folder/config.js";
+import { storedParts } from "../folder/names.js";
 
 /** A published tensor as part of one of ours: one of `count` equal parts, in order. */
 export interface Part {

@@ -7,10 +7,10 @@ import { occurs, publishedTable, scoreMedMoe } from "../../eval/med-moe/scores.j
 import { publishedExactMatch, publishedOverlap } from "../../eval/med-moe/word-overlap.js";
 import type { Comparison, Golden } from "../../golden/comparison.js";
 import type { Message } from "../../text/message.js";
-import { pixelValues, squarePixels } from "../image-input.js";
-import { encodeWithImages } from "../image-tokens.js";
-import { trainingSample } from "../sample.js";
-import { formatPrompt, type Template, templateNamed } from "../template.js";
+import { pixelValues, squarePixels } from "../input/image-input.js";
+import { encodeWithImages } from "../input/image-tokens.js";
+import { trainingSample } from "../input/sample.js";
+import { formatPrompt, type Template, templateNamed } from "../input/template.js";
 import type { GoldenFile } from "./golden.js";
 
 const ids = z.array(z.int());

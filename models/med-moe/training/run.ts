@@ -1,0 +1,322 @@
+import {
+  add,
+  autocast,
+  cast,
+  concat,
+  noGrad,
+  optim,
+  reshape,
+  scale,
+  scope,
+  slice,
+  type Tensor,
+  tensor,
+  zeros,
+} from "../../../engine/index.js";
+import type { Conversation } from "../../data/conversation-form.js";
+import type { Cursor } from "../../data/order.js";
+import { GroupedAdamW } from "../../training/grouped-adamw.js";
+import {
+  otherArithmetic,
+  restoreState,
+  type Saved,
+  saveState,
+  stateFile,
+  type Trained,
+} from "../../training/run-state.js";
+import { completed, takeSteps } from "../../training/steps.js";
+import type { MedMoeNetwork } from "../network/network.js";
+import type { TuningConfig } from "./run-config.js";
+import type { ConversationSplits } from "./train-data.js";
+import type { MedMoeTrainOptions, MixtureSizes } from "./train-options.js";
+import type { MedMoeHistory, MedMoeState } from "./train-state.js";
+import { type HostBatch, hostBatch, type Reading, stepsOf, stepsPerEpoch } from "./training-batches.js";
+
+const HISTORY = ["loss", "aux", "lr", "chosen"] as const;
+
+/** The steps of a stage, from the first or from where its state stands. */
+export class MedMoeRun {
+  readonly network: MedMoeNetwork;
+  readonly steps: number;
+  readonly mixtures: MixtureSizes | null;
+  history: MedMoeHistory = { loss: [], aux: [], lr: [], chosen: [] };
+  state: MedMoeState;
+  readonly #optimizer: GroupedAdamW;
+  readonly #scaler: optim.GradScaler | null;
+  readonly #trained: readonly (readonly [string, Tensor])[];
+  /** Part of the largest learning rate. */
+  readonly #schedule: optim.Schedule;
+  readonly #config: TuningConfig;
+  readonly #options: MedMoeTrainOptions;
+  readonly #splits: ConversationSplits;
+  readonly #reading: Reading;
+  /** What shows whether the weights are sound. */
+  #probe: HostBatch | null = null;
+  #savedAt = Date.now();
+
+  /** `network` asks for the gradients of what the stage trains. */
+  constructor(
+    config: TuningConfig,
+    options: MedMoeTrainOptions,
+    splits: ConversationSplits,
+    network: MedMoeNetwork,
+    reading: Reading,
+  ) {
+    this.#config = config;
+    this.#options = options;
+    this.#splits = splits;
+    this.#reading = reading;
+    this.network = network;
+    this.#trained = [...network.namedParameters()].filter(([, p]) => p.requiresGrad);
+    this.steps = config.epochs * stepsPerEpoch(splits.train.length, config);
+    this.#optimizer = new GroupedAdamW(groupsOf(this.#trained, config));
+    this.#scaler = config.precision === "f16" ? new optim.GradScaler(options.device) : null;
+    const warmup = Math.ceil(config.warmupRatio * this.steps);
+    const decay = optim.cosine(1, Math.max(1, this.steps - warmup));
+    this.#schedule = warmup > 0 ? optim.linearWarmup(warmup, decay) : decay;
+    const { moe } = network.config;
+    this.mixtures = moe && { layers: moe.layers, experts: moe.experts };
+    const { device } = options;
+    device.seed(config.seed);
+    this.state = {
+      version: 1,
+      config,
+      device: { name: device.name, target: device.target },
+      step: 0,
+      epoch: 0,
+      position: 0,
+      random: device.randomState,
+      finished: false,
+      data: splits.digest,
+      validations: [],
+    };
+  }
+
+  async restore(saved: Saved<MedMoeState> | null): Promise<void> {
+    if (!saved) return;
+    const { device, out, onEvent } = this.#options;
+    const text = otherArithmetic(saved.state, device, stateFile(out));
+    if (text) onEvent?.({ type: "warning", text });
+    this.state = { ...saved.state, device: this.state.device };
+    this.history = await restoreState(saved, device, this.#state, HISTORY);
+  }
+
+  get #state(): Trained {
+    return { parameters: this.#trained, optimizer: this.#optimizer, scaler: this.#scaler };
+  }
+
+  /** Trains to the end, or until the signal; true when it was stopped. */
+  async loop(): Promise<boolean> {
+    await this.#findProbe();
+    if (this.#probe) await this.#options.device.warmUp(() => this.#step([this.#probe as HostBatch]));
+    while (this.state.epoch < this.#config.epochs) {
+      if (!(await this.#validated())) return true;
+      if (!(await this.#epoch())) return true;
+      await this.save();
+      if (this.#options.signal?.aborted && this.state.epoch < this.#config.epochs) return true;
+    }
+    if (!(await this.#validated())) return true;
+    this.state.finished = true;
+    await this.save();
+    return false;
+  }
+
+  /** The first conversations that can be learned from. Throws where none of the first hundreds can. */
+  async #findProbe(): Promise<void> {
+    const { train } = this.#splits;
+    const { batch } = this.#config;
+    for (let start = 0; start < Math.min(train.length, 50 * batch) && !this.#probe; start += batch)
+      this.#probe = await hostBatch(train.slice(start, start + batch), this.#reading, this.#options.signal);
+    if (this.#probe) return;
+    throw new Error(
+      "train: the first conversations have nothing to learn from: their answers are empty or behind the longest text. Check --template and --max-length.",
+    );
+  }
+
+  /** The rest of the epoch; false when it was stopped. */
+  async #epoch(): Promise<boolean> {
+    const { signal, onEvent, checkpointSeconds = 60 } = this.#options;
+    const { epoch } = this.state;
+    const cursor: Cursor = { epoch, position: this.state.position };
+    const steps = stepsOf(this.#splits.train, this.#config, this.#reading, cursor);
+    return takeSteps(steps, {
+      step: async ({ batches, next }) => {
+        const { step } = this.state;
+        this.#optimizer.rate = this.#schedule(step);
+        const lr = this.#schedule(step) * this.#config.lr;
+        for (const text of batches.flatMap(({ warnings }) => warnings)) onEvent?.({ type: "warning", text });
+        const numbers = batches.length > 0 ? this.#step(batches) : null;
+        Object.assign(this.state, { step: step + 1, epoch: next.epoch, position: next.position });
+        const { loss, aux, chosen, norm } = await this.#numbers(numbers, batches.length);
+        this.history.loss.push(loss);
+        this.history.aux.push(aux);
+        this.history.lr.push(lr);
+        for (const count of chosen) this.history.chosen.push(count);
+        // With a scaler, a step whose loss overflowed f16 was skipped; what is really spoilt shows when it is saved.
+        if (!Number.isFinite(loss) && numbers && !this.#scaler)
+          throw diverged(`the loss of step ${step + 1} is ${loss}`);
+        if (!Number.isFinite(norm))
+          throw diverged(
+            `the norm of the gradients of step ${step + 1} is ${norm}, while the loss is ${loss}: their squares are more than f32 holds`,
+            "Check the weights that it starts from, and `auxLoss`",
+          );
+        onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss, lr });
+      },
+      save: () => this.save(),
+      due: () => Date.now() - this.#savedAt > checkpointSeconds * 1000,
+      signal,
+    });
+  }
+
+  /** With a scaler a norm that is not finite is no news: the step is skipped. */
+  get #readsNorm(): boolean {
+    return this.#config.clipNorm !== undefined && !this.#scaler;
+  }
+
+  /** One update from the mean of the batches' gradients. Their norm where that is read; cross entropy, load-balancing loss and choices, summed. */
+  #step(batches: readonly HostBatch[]): Tensor {
+    const scaler = this.#scaler;
+    this.network.train();
+    return scope(() => {
+      const sums = batches.map((batch) =>
+        scope(() => {
+          const { loss, numbers } = this.#forward(batch);
+          const share = scale(loss, 1 / batches.length);
+          (scaler?.scale(share) ?? share).backward();
+          return numbers;
+        }),
+      );
+      const clip = this.#clip();
+      this.#optimizer.step(clip);
+      scaler?.update();
+      this.#optimizer.zeroGrad();
+      return noGrad(() => {
+        const total = sums.reduce((a, b) => add(a, b));
+        return clip && this.#readsNorm ? concat([slice(clip, { dim: 0, start: 0, length: 1 }), total], 0) : total;
+      });
+    });
+  }
+
+  /** The loss of a batch; and cross entropy, load-balancing loss and choices in one vector, without history. */
+  #forward(batch: HostBatch): { loss: Tensor; numbers: Tensor } {
+    const { device } = this.#options;
+    const { size } = this.#reading.images;
+    const pixels = tensor(batch.pixels, { device, shape: [batch.images, 3, size, size] });
+    const { loss, ce, aux, routed } = autocast(this.#config.precision, () => this.network.loss(batch.samples, pixels));
+    const experts = this.mixtures?.experts ?? [];
+    const numbers = noGrad(() => {
+      const flat = (t: Tensor) => reshape(cast(t, "f32"), [t.size]);
+      return concat(
+        [
+          flat(ce),
+          aux ? flat(aux) : zeros([1], { device }),
+          ...routed.map(({ lists }, i) => flat(chosenIn(lists, experts[i]))),
+        ],
+        0,
+      );
+    });
+    return { loss, numbers };
+  }
+
+  async #numbers(sums: Tensor | null, batches: number) {
+    const values = sums ? Array.from((await sums.data()) as Float32Array) : [];
+    sums?.dispose();
+    const norm = this.#readsNorm && sums ? values.shift() : 0;
+    const [ce, aux, ...chosen] = values;
+    const none = this.mixtures?.experts.flatMap((experts) => new Array<number>(experts).fill(0)) ?? [];
+    if (!sums) return { loss: Number.NaN, aux: 0, chosen: none, norm };
+    const weight = this.network.config.moe?.auxLoss ?? 0;
+    return { loss: (ce + weight * aux) / batches, aux: aux / batches, chosen, norm };
+  }
+
+  /** What the optimiser multiplies the gradients by. */
+  #clip(): Tensor | null {
+    const parameters = this.#trained.map(([, p]) => p);
+    const { clipNorm: maxNorm } = this.#config;
+    if (this.#scaler) return this.#scaler.unscale(parameters, { maxNorm });
+    return maxNorm === undefined ? null : optim.clipGradNorm(parameters, maxNorm);
+  }
+
+  /**
+   * Measures the held-back conversations at the end of an epoch where that was not done yet: a run that was stopped between
+   * the last step and its validation finds it still to do. False when it was stopped; the checkpoint before it stands.
+   */
+  async #validated(): Promise<boolean> {
+    const { epoch, position, validations } = this.state;
+    const { validation } = this.#splits;
+    if (position > 0 || epoch === 0 || validation.length === 0 || validations.at(-1)?.epoch === epoch) return true;
+    return completed(this.#validate(validation), this.#options.signal);
+  }
+
+  async #validate(conversations: readonly Conversation[]): Promise<void> {
+    const { step, epoch } = this.state;
+    const loss = await this.#meanLoss(conversations);
+    if (!Number.isFinite(loss)) {
+      const text = `the held-back conversations have no loss (${loss}): their answers may be behind the longest text (--max-length)`;
+      this.#options.onEvent?.({ type: "warning", text });
+      return;
+    }
+    const measured = { step, epoch, loss };
+    this.state.validations.push(measured);
+    this.#options.onEvent?.({ type: "validation", validation: measured });
+  }
+
+  /** Mean over the batches. Rejects with the signal's reason, between two of them. */
+  async #meanLoss(conversations: readonly Conversation[]): Promise<number> {
+    const { batch } = this.#config;
+    let [sum, count] = [0, 0];
+    for (let start = 0; start < conversations.length; start += batch) {
+      this.#options.signal?.throwIfAborted();
+      const part = await hostBatch(conversations.slice(start, start + batch), this.#reading);
+      if (!part) continue;
+      sum += await this.#measured(part);
+      count++;
+    }
+    return sum / count;
+  }
+
+  /** The loss of a batch without dropout and without gradients. */
+  async #measured(batch: HostBatch): Promise<number> {
+    const random = this.#options.device.randomState;
+    this.network.eval();
+    using loss = noGrad(() => scope(() => this.#forward(batch).loss));
+    this.#options.device.restoreRandom(random);
+    return loss.item();
+  }
+
+  /** Writes where the run stands. Throws where the weights are spoilt: the last good checkpoint is not replaced by them. */
+  async save(): Promise<void> {
+    const { out, device, onEvent } = this.#options;
+    const { step } = this.state;
+    const loss = this.#probe && (await this.#measured(this.#probe));
+    if (loss !== null && !Number.isFinite(loss)) throw diverged(`after step ${step} the loss is ${loss}`);
+    this.state.random = device.randomState;
+    await saveState(out, this.state, this.#state, { ...this.history });
+    this.#savedAt = Date.now();
+    onEvent?.({ type: "saved", step, file: stateFile(out) });
+  }
+
+  dispose(): void {
+    this.#scaler?.dispose();
+    this.#optimizer.dispose();
+  }
+}
+
+/** Of the routing lists, how often each expert was chosen: behind the E + 1 offsets of their rows. */
+const chosenIn = (lists: Tensor, experts: number) => slice(lists, { dim: 0, start: experts + 1, length: experts });
+
+/** Matrices decay, biases and norms do not; the projector may have a rate of its own. */
+function groupsOf(trained: readonly (readonly [string, Tensor])[], { lr, projectorLr, weightDecay }: TuningConfig) {
+  const isProjector = ([name]: readonly [string, Tensor]) => name.startsWith("mm_projector.");
+  const isMatrix = ([name, p]: readonly [string, Tensor]) => p.rank > 1 && !/\.(up|down)?[bB]ias$/.test(name);
+  const part = (name: string, rate: number, projector: boolean) => {
+    const own = trained.filter((entry) => isProjector(entry) === projector);
+    return [
+      { name, lr: rate, weightDecay, parameters: own.filter(isMatrix) },
+      { name: `${name}-undecayed`, lr: rate, weightDecay: 0, parameters: own.filter((entry) => !isMatrix(entry)) },
+    ];
+  };
+  return [...part("model", lr, false), ...part("projector", projectorLr ?? lr, true)];
+}
+
+const diverged = (what: string, advice = "Use a smaller `lr` or `clipNorm`") => new Error(`train: ${what}. ${advice}.`);

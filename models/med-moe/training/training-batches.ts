@@ -1,0 +1,125 @@
+/** The batches of a run on the host: which conversations, their ids, their images. */
+import type { Conversation } from "../../data/conversation-form.js";
+import { lengthGroups } from "../../data/length-groups.js";
+import { batches, type Cursor } from "../../data/order.js";
+import { randomStream } from "../../data/random.js";
+import type { TextTokenizer } from "../../text/text-tokenizer.js";
+import { collateImages } from "../input/collate.js";
+import { IMAGE_TOKEN } from "../input/image-tokens.js";
+import { fewerImages } from "../input/most-images.js";
+import { IGNORE, trainingSample } from "../input/sample.js";
+import type { SquareImages } from "../input/square-images.js";
+import type { Template } from "../input/template.js";
+
+/** How conversations become numbers. */
+export interface Reading {
+  readonly template: Template;
+  readonly tokenizer: TextTokenizer;
+  readonly images: SquareImages;
+  /** Of a text, in ids. */
+  readonly maxLength: number;
+  readonly seed: number;
+}
+
+/** Conversations that are computed together. */
+export interface HostBatch {
+  readonly samples: readonly { readonly ids: readonly number[]; readonly labels: readonly number[] }[];
+  /** [images, 3, size, size]; null where no sample has a place for one and none is needed. */
+  readonly pixels: Float32Array;
+  /** Images in `pixels`. */
+  readonly images: number;
+  /** Why some of its conversations are not trained. */
+  readonly warnings: readonly string[];
+}
+
+/** Ids and images of some conversations; null where none of them has anything to learn. */
+export async function hostBatch(
+  conversations: readonly Conversation[],
+  { template, tokenizer, images, maxLength, seed }: Reading,
+  signal?: AbortSignal,
+): Promise<HostBatch | null> {
+  const warnings: string[] = [];
+  const shown = conversations.map((conversation) => shownOf(conversation, seed));
+  const samples = shown.map(({ messages, place }) => {
+    const { ids, labels, warning } = trainingSample(template, messages, tokenizer, maxLength);
+    if (warning) warnings.push(`${place}: ${warning}`);
+    return { ids: ids.slice(0, maxLength), labels: labels.slice(0, maxLength) };
+  });
+  if (samples.every(({ labels }) => labels.every((label) => label === IGNORE))) return null;
+  const places = Int32Array.from(samples, ({ ids }) => ids.filter((id) => id === IMAGE_TOKEN).length);
+  const seen = shown.map(({ images: paths }, b) => paths.slice(0, places[b]));
+  const read = await images.read(seen.flat(), signal);
+  let at = 0;
+  const own = seen.map((paths) => {
+    at += paths.length;
+    return read.slice(at - paths.length, at);
+  });
+  const pixels = collateImages({ images: places }, own, images.size);
+  return { samples, pixels, images: pixels.length / (3 * images.size ** 2), warnings };
+}
+
+/** A conversation with the images that the model is shown of it. */
+export const shownOf = (conversation: Conversation, seed: number): Conversation =>
+  fewerImages(conversation, randomStream(seed, "images", hash(conversation.place)));
+
+/** A number below 2^24 that tells texts apart. */
+function hash(text: string): number {
+  let h = 0;
+  for (let i = 0; i < text.length; i++) h = (Math.imul(h, 31) + text.charCodeAt(i)) >>> 0;
+  return h % 2 ** 24;
+}
+
+/** The batches of one optimiser step, and where the run stands after it. */
+export interface StepBatches {
+  readonly batches: readonly HostBatch[];
+  readonly next: Cursor;
+}
+
+export interface StepOrder {
+  readonly batch: number;
+  readonly accumulate: number;
+  readonly groupByLength: boolean;
+  readonly seed: number;
+}
+
+/** Steps of an epoch; the last may have fewer batches, and its last batch fewer conversations. */
+export const stepsPerEpoch = (conversations: number, { batch, accumulate }: StepOrder): number =>
+  Math.ceil(conversations / (batch * accumulate));
+
+/** The steps from `from` to the end of its epoch. The images of a step are read while the one before is computed. */
+export async function* stepsOf(
+  conversations: readonly Conversation[],
+  order: StepOrder,
+  reading: Reading,
+  from: Cursor,
+): AsyncGenerator<StepBatches> {
+  const { batch, accumulate, groupByLength, seed } = order;
+  const sizes = conversations.map(({ messages, images }) => ({
+    length: messages.reduce((sum, { text }) => sum + text.split(/\s+/).filter((word) => word !== "").length, 0),
+    hasImages: images.length > 0,
+  }));
+  const byLength = (epoch: number) =>
+    lengthGroups(sizes, { batchSize: batch, world: accumulate, random: randomStream(seed, "shuffle", epoch) });
+  const plan = batches(
+    { seed, n: conversations.length, batchSize: batch * accumulate, ...(groupByLength && { rowsOf: byLength }) },
+    from,
+  );
+  const read = async ({ rows, next }: { rows: Uint32Array; next: Cursor }): Promise<StepBatches> => {
+    const parts: HostBatch[] = [];
+    for (let start = 0; start < rows.length; start += batch) {
+      const chosen = Array.from(rows.subarray(start, start + batch), (row) => conversations[row]);
+      const part = await hostBatch(chosen, reading);
+      if (part) parts.push(part);
+    }
+    return { batches: parts, next };
+  };
+  let coming: Promise<StepBatches> | null = null;
+  for (const step of plan) {
+    const before: Promise<StepBatches> | null = coming;
+    coming = read(step);
+    // Awaited in the next round, or thrown away with the generator.
+    coming.catch(() => {});
+    if (before) yield before;
+  }
+  if (coming) yield coming;
+}
