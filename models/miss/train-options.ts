@@ -1,5 +1,6 @@
 import type { Device } from "../../engine/index.js";
 import type { Leak } from "../data/leak.js";
+import type { RunEvent } from "../training/run-event.js";
 import type { ParameterCounts } from "./adaptation.js";
 import type { LoadReport } from "./checkpoint.js";
 import type { RunConfig } from "./run-config.js";
@@ -7,6 +8,7 @@ import type { History, Validation } from "./train-state.js";
 
 /** What a run reports while it goes on, by `type`. */
 export type TrainEvent =
+  | RunEvent
   | {
       /** The checkpoint that the run starts from was read. */
       readonly type: "loaded";
@@ -16,54 +18,12 @@ export type TrainEvent =
       readonly report: LoadReport;
     }
   | {
-      /** Something to know that stops nothing. */
-      readonly type: "warning";
-      /** For people. */
-      readonly text: string;
-    }
-  | {
-      /** The first step comes next. */
-      readonly type: "ready";
-      /** Values that a step changes. */
-      readonly trainable: number;
-      /** Values in all parameters. */
-      readonly total: number;
-      /** Steps of the whole run. */
-      readonly steps: number;
-      /** Training questions. */
-      readonly rows: number;
-      /** The step that this process goes on from; 0 from the start. */
-      readonly resumedAt: number;
-    }
-  | {
-      /** A step is done. */
-      readonly type: "step";
-      /** From 1. */
-      readonly step: number;
-      /** Of the whole run. */
-      readonly steps: number;
-      /** From 0. */
-      readonly epoch: number;
-      /** Mean over the batch. */
-      readonly loss: number;
-      /** Learning rate that it used. */
-      readonly lr: number;
-    }
-  | {
       /** Measured on held-back images. */
       readonly type: "validation";
       /** What came out. */
       readonly validation: Validation;
       /** Whether it is the best so far: its weights are kept. */
       readonly best: boolean;
-    }
-  | {
-      /** A checkpoint to go on from is written. */
-      readonly type: "saved";
-      /** Steps done. */
-      readonly step: number;
-      /** Where it is. */
-      readonly file: string;
     };
 
 /** Where a run computes, what it keeps, how it is stopped. */

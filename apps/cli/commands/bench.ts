@@ -28,10 +28,8 @@ Examples:
   consilium bench attention --device webgpu --peers tfjs,jax,ort
   consilium bench all --budget 60s`;
 
-export function addBench(program: Command): void {
-  const command = program
-    .command("bench")
-    .description("time kernels and whole training steps, beside other libraries where they are installed")
+export function addBench(command: Command): void {
+  command
     .addArgument(new Argument("[suite]", "what to time").choices([...SUITES, "all"]).default("all"))
     .option("--shapes <list>", "shapes to time instead of the suite's own, with commas between them")
     .option("--peers <list>", `what to compare with: some of ${PEERS.join(", ")}`, list, [])

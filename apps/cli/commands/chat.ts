@@ -51,12 +51,8 @@ Examples:
   consilium chat --model-path JsST/Med-MoE/stage3 --image-file a.png --image-file b.png --message "Compare these images."
   consilium chat --model-path medmoe --image-file chest.jpg --temperature 0 --json answers.json < questions.txt`;
 
-export function addChat(program: Command): void {
-  const command = program
-    .command("chat")
-    .description("talk with a Med-MoE model about images")
-    .optionsGroup("Model:")
-    .requiredOption("--model-path <folder>", "the model: config.json, weights, tokenizer");
+export function addChat(command: Command): void {
+  command.optionsGroup("Model:").requiredOption("--model-path <folder>", "the model: config.json, weights, tokenizer");
   addMapOption(addMedMoeParts(command))
     .addOption(
       new Option("--top-k-experts <n>", "experts of a token (default: as config.json says)").choices(["1", "2"]),

@@ -28,10 +28,8 @@ Examples:
   consilium convert runs/tiny --to int4 --out runs/tiny-int4
   consilium convert JsST/Med-MoE/stage3 --to int4 --out medmoe-int4`;
 
-export function addConvert(program: Command): void {
-  const command = program
-    .command("convert")
-    .description("write a model's folder anew with weights of another type: 4 or 8 bits to compute with, or halves")
+export function addConvert(command: Command): void {
+  command
     .argument("<model>", "a Med-MoE model: config.json and weights")
     .addOption(new Option("--to <type>", "what weights become").choices(Object.keys(TYPES)).makeOptionMandatory())
     .addOption(new Option("--group <n>", "inputs that share a scale").choices(["32", "64"]).default("32"))

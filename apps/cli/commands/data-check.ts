@@ -32,10 +32,8 @@ Examples:
   consilium data check rows.csv --columns image=file,answer=label,group=patient --image-folder images
   consilium data check data/vqa-rad --set organ --json -`;
 
-export function addDataCheck(program: Command): void {
-  const command = program
-    .command("check")
-    .description("read a data set and list all that is wrong with its rows and images, and what it is made of")
+export function addDataCheck(command: Command): void {
+  command
     .argument("<path>", "a table (.csv, .tsv, .jsonl), or a folder in the layout of data/vqa-rad or of SLAKE")
     .addOption(new Option("--set <choice>", "which questions of a folder (default: by its files)").choices(folderSets))
     .option("--no-decode", "only look whether images are there, without reading them");

@@ -38,10 +38,8 @@ Examples:
   consilium demo --fast --out /tmp/demo
   consilium demo --resume`;
 
-export function addDemo(program: Command): void {
-  const command = program
-    .command("demo")
-    .description("train on real data from scratch, tune with adapters, report: minutes on two cores")
+export function addDemo(command: Command): void {
+  command
     .option("--out <folder>", "where models and report go", "runs/demo")
     .option("--resume", "measure and report a finished demo again; one that was stopped goes on without it")
     .option("--seed <n>", "of the weights, the order and the split of training images (default: 42)", wholeNumber)

@@ -14,10 +14,7 @@ interface Found {
   memoryBudget?: number;
 }
 
-export function addDevices(program: Command): void {
-  const command = program
-    .command("devices")
-    .description("list the devices of this machine, and why others do not open");
+export function addDevices(command: Command): void {
   addCommonOptions(command)
     .addHelpText("after", "\nExamples:\n  consilium devices\n  consilium devices --json -")
     .action(run);

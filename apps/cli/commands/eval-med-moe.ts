@@ -82,12 +82,8 @@ Examples:
   consilium eval med-moe --model-path JsST/Med-MoE/stage3 --question-file test.json --image-folder images --answers-file answers.jsonl
   consilium eval med-moe --model-path medmoe --task classify --image-folder pneumonia/test --classes normal,pneumonia --answers-file classes.jsonl`;
 
-export function addEvalMedMoe(program: Command): void {
-  const command = program
-    .command("med-moe")
-    .description(
-      "put questions about images to a Med-MoE model, or ask it for their classes; write its answers as JSON lines, and score them",
-    )
+export function addEvalMedMoe(command: Command): void {
+  command
     .optionsGroup("Model:")
     .requiredOption("--model-path <model>", "the model: config.json, weights, tokenizer")
     .addOption(new Option("--top-k <n>", "experts of a token (default: what config.json says)").choices(["1", "2"]))

@@ -59,10 +59,8 @@ Examples:
   consilium eval miss runs/organ --shuffle-images
   consilium eval miss runs/own --data other-hospital.csv --columns image=file,group=patient`;
 
-export function addEvalMiss(program: Command): void {
-  const command = program
-    .command("miss")
-    .description("measure a MISS model: opened, closed and global accuracy with 95 % intervals, beside baselines")
+export function addEvalMiss(command: Command): void {
+  command
     .argument("<folder>", "folder of a model: config.json, vocab.txt, model.safetensors")
     .optionsGroup("Questions:")
     .addOption(

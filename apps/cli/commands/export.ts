@@ -27,10 +27,8 @@ Examples:
   consilium export runs/moe --out release
   consilium export runs/align --model-base stablelm-2-1_6b --tower openai/clip-vit-large-patch14-336 --out release --dtype f32`;
 
-export function addExport(program: Command): void {
-  const command = program
-    .command("export")
-    .description("write a trained Med-MoE model as a release that the published code loads")
+export function addExport(command: Command): void {
+  command
     .argument("<folder>", "the model, or a run of train med-moe")
     .addOption(new Option("--to <layout>", "hf: the layout of Hugging Face's libraries").choices(["hf"]).default("hf"))
     .requiredOption("--out <folder>", "where to write it")

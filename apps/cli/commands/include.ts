@@ -2,10 +2,8 @@ import type { Command } from "commander";
 import { kernelHeaders } from "../package-files.js";
 
 /** For the command line of a compiler, so it prints nothing else. */
-export function addInclude(program: Command): void {
-  program
-    .command("include")
-    .description("print the folder of the C++ headers, for kernels of your own (the package's docs/extending.md)")
+export function addInclude(command: Command): void {
+  command
     .addHelpText(
       "after",
       '\nExample:\n  g++ -std=c++17 -O3 -shared -fPIC -I "$(npx consilium include)" my-op.cpp -o my-op.so',

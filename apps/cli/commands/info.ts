@@ -12,16 +12,11 @@ import { exists } from "../train/run-folder.js";
 /** Metadata values are cut on the screen; the JSON has them in full. */
 const SHOWN = 100;
 
-export function addInfo(program: Command): void {
-  const command = program
-    .command("info")
-    .description(
-      "what a checkpoint holds: tensors, totals, metadata, tied tensors; of a model folder also its settings",
-    )
-    .argument(
-      "<checkpoint>",
-      "a .safetensors or PyTorch file, the index of a sharded one, a folder with one of these, or a name on a hub",
-    );
+export function addInfo(command: Command): void {
+  command.argument(
+    "<checkpoint>",
+    "a .safetensors or PyTorch file, the index of a sharded one, a folder with one of these, or a name on a hub",
+  );
   addOutputOptions(addHubOptions(command)).addHelpText("after", EXAMPLES).action(run);
 }
 

@@ -38,10 +38,8 @@ Examples:
   consilium init med-moe --backbone tiny --dense --data instruct.json --out runs/base
   consilium init med-moe --backbone stablelm-2-1.6b --out medmoe-random`;
 
-export function addInitMedMoe(init: Command): void {
-  const command = init
-    .command("med-moe")
-    .description("write a Med-MoE model with random weights, of published sizes or tiny")
+export function addInitMedMoe(command: Command): void {
+  command
     .addOption(
       new Option("--backbone <name>", "the language model it is built on")
         .choices([...Object.keys(MED_MOE_PRESETS), "tiny"])

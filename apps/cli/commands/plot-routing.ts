@@ -23,12 +23,8 @@ const PLOTS: Readonly<Record<string, (summary: RoutingSummary) => string>> = {
   paths: pathsPlot,
 };
 
-export function addPlotRouting(program: Command): void {
-  const command = program
-    .command("routing")
-    .description(
-      "draw which experts the tokens of an evaluation had: load of each expert, images against text, ways through the layers",
-    )
+export function addPlotRouting(command: Command): void {
+  command
     .argument("<file>", "what `eval med-moe --gating FILE` wrote")
     .requiredOption("--out <folder>", "where load, split and paths go, each as .svg and .png");
   addOutputOptions(command)

@@ -32,12 +32,8 @@ Examples:
   consilium score --gt test.json --pred answers-0.jsonl answers-1.jsonl --json -
   consilium score --pred classes-0.jsonl classes-1.jsonl`;
 
-export function addScore(program: Command): void {
-  const command = program
-    .command("score")
-    .description(
-      "score answers: the metrics of Med-MoE, and plain ones beside them; of images that were put into classes, theirs",
-    )
+export function addScore(command: Command): void {
+  command
     .option("--gt <file>", "questions with their answers, in the format of LLaVA-Med (JSON or JSON lines)")
     .requiredOption("--pred <files...>", "a model's answers (JSON lines); several are parts of one evaluation")
     .option("--output <file>", "where to write the closed questions that were answered wrongly, as JSON")

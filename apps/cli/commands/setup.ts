@@ -27,14 +27,8 @@ CONSILIUM_TARGETS=all makes an addon that runs at full speed on other machines t
 Where an NVIDIA driver and nvcc are, it also compiles the kernels of device cuda. CONSILIUM_CUDA=on does so without a driver,
 for an image, say; CONSILIUM_CUDA=off leaves them out.`;
 
-export function addSetup(program: Command): void {
-  program
-    .command("setup")
-    .description(
-      "build the native addon, device cpu, and the kernels of device cuda, on this machine: a few minutes, once",
-    )
-    .addHelpText("after", ABOUT)
-    .action(run);
+export function addSetup(command: Command): void {
+  command.addHelpText("after", ABOUT).action(run);
 }
 
 async function run(): Promise<void> {

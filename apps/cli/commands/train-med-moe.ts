@@ -8,24 +8,12 @@ import {
   readMedMoeRun,
   trainMedMoe,
 } from "../../../models/index.js";
-import { commonFlags } from "../options/command-line.js";
-import { addCommonOptions, openChosenDevice } from "../options/common-options.js";
+import { addCommonOptions } from "../options/common-options.js";
 import { addMedMoeFlags, medMoeConfig } from "../options/med-moe-flags.js";
 import { addHubOptions, type HubOptions, MODEL_NAMES, resolveModel } from "../options/model-path.js";
-import { Interrupted } from "../terminal/exit.js";
-import { clock, count, percent } from "../terminal/format.js";
-import { Interruption } from "../terminal/interruption.js";
-import { memoryUsed, say, writeJson } from "../terminal/output.js";
-import { Progress } from "../terminal/progress.js";
-import { resumable } from "../train/run-folder.js";
-import {
-  addTrainingOptions,
-  resumeCommand,
-  stoppedEarly,
-  type Training,
-  type TrainingOptions,
-  trainingSettings,
-} from "../train/training-run.js";
+import { count, percent } from "../terminal/format.js";
+import { say } from "../terminal/output.js";
+import { addTrainingOptions, runTraining, type Training, type TrainingOptions } from "../train/training-run.js";
 
 interface Options extends TrainingOptions, HubOptions {
   stage?: MedMoeStage;
@@ -54,61 +42,29 @@ Examples:
       --image-folder images --out runs/moe
   consilium train med-moe --out runs/moe --resume`;
 
-export function addTrainMedMoe(program: Command): void {
-  const command = program
-    .command("med-moe")
-    .description("train a stage of Med-MoE: align, instruct, router or moe")
-    .optionsGroup("Run:")
-    .addOption(new Option("--stage <name>", "which stage").choices(medMoeStages));
+export function addTrainMedMoe(command: Command): void {
+  command.optionsGroup("Run:").addOption(new Option("--stage <name>", "which stage").choices(medMoeStages));
   addMedMoeFlags(addHubOptions(addTrainingOptions(command, training)));
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
-async function run(options: Options): Promise<void> {
-  const started = performance.now();
-  const config = await trainingSettings(options, training);
-  using device = await openChosenDevice(options);
-  using interruption = new Interruption();
-  const { signal } = interruption;
-  const progress = new Progress(device);
-  const { out, resume, checkpointSeconds } = options;
-  const trained = trainMedMoe(config, {
-    device,
-    out,
-    resume,
-    signal,
-    checkpointSeconds,
-    find: (name) => resolveModel(name, options, interruption),
-    onEvent: progress.onEvent,
+const run = (options: Options): Promise<void> =>
+  runTraining(options, training, {
+    flags: options.offline ? ["--offline"] : [],
+    unit: ({ stage }) => (stage === "router" ? "feature" : "step"),
+    train: (config, run, { progress, interruption }) =>
+      trainMedMoe(config, {
+        ...run,
+        find: (name) => resolveModel(name, options, interruption),
+        onEvent: progress.onEvent,
+      }),
+    report: (result, { config, progress }, done) => {
+      progress.note(`stage ${config.stage}: ${count(result.steps - stepsBefore(result))} steps in ${done}`);
+      for (const line of summary(result)) say(options, line);
+      say(options, `written to ${options.out}`);
+      return { mixtures: result.mixtures, router: result.router ?? null };
+    },
   });
-  const flags = [...(options.offline ? ["--offline"] : []), ...commonFlags(options, device.name)];
-  const again = resumeCommand(options, training, flags);
-  const result = await interruption.guard(resumable(trained, again), stoppedEarly(out, again));
-  if (result.interrupted)
-    throw new Interrupted(
-      `stopped after ${config.stage === "router" ? "feature" : "step"} ${count(result.steps)}; the checkpoint is in ${out}. Go on with: ${again}`,
-    );
-  progress.note(
-    `stage ${config.stage}: ${count(result.steps - stepsBefore(result))} steps in ${clock((performance.now() - started) / 1000)}`,
-  );
-  for (const line of summary(result)) say(options, line);
-  say(options, `written to ${out}`);
-  await writeJson(options, {
-    version: 1,
-    command: "train med-moe",
-    device: { name: device.name, description: device.description },
-    config: result.config,
-    seconds: (performance.now() - started) / 1000,
-    ...memoryUsed(device),
-    parameters: result.parameters,
-    steps: result.steps,
-    resumedAt: result.resumedAt,
-    history: result.history,
-    mixtures: result.mixtures,
-    validations: result.validations,
-    router: result.router ?? null,
-  });
-}
 
 /** A router's run counts features until it goes on. */
 const stepsBefore = ({ config, resumedAt }: MedMoeTrainResult) => (config.stage === "router" ? 0 : resumedAt);

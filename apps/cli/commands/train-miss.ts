@@ -2,23 +2,18 @@ import type { Command } from "commander";
 import { loadSplits, openState, type RunConfig, readRun, type TrainResult, trainMiss } from "../../../models/index.js";
 import { evaluate, majorityOf, metricsOf, scoreTable } from "../eval/evaluation.js";
 import { leakFields, warnings } from "../eval/leak.js";
-import { commandLine, commonFlags } from "../options/command-line.js";
-import { addCommonOptions, openChosenDevice } from "../options/common-options.js";
+import { commandLine } from "../options/command-line.js";
+import { addCommonOptions } from "../options/common-options.js";
 import { addRunFlags, runConfig } from "../options/run-flags.js";
 import { bertVocabulary } from "../package-files.js";
-import { Interrupted } from "../terminal/exit.js";
-import { clock, count } from "../terminal/format.js";
-import { Interruption } from "../terminal/interruption.js";
-import { memoryUsed, say, writeJson } from "../terminal/output.js";
-import { Progress } from "../terminal/progress.js";
-import { resumable } from "../train/run-folder.js";
+import { count } from "../terminal/format.js";
+import { say } from "../terminal/output.js";
 import {
   addTrainingOptions,
-  resumeCommand,
-  stoppedEarly,
+  type Running,
+  runTraining,
   type Training,
   type TrainingOptions,
-  trainingSettings,
 } from "../train/training-run.js";
 
 const training: Training<RunConfig> = {
@@ -40,41 +35,28 @@ Examples:
   consilium train miss --config my-run.json --out runs/mine --seed 7
   consilium train miss --out runs/mine --resume`;
 
-export function addTrainMiss(program: Command): void {
-  const command = program
-    .command("miss")
-    .description("train MISS, from scratch or from a checkpoint, and measure it on the test questions")
-    .optionsGroup("Run:");
+export function addTrainMiss(command: Command): void {
+  command.optionsGroup("Run:");
   addRunFlags(addTrainingOptions(command, training));
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
-async function run(options: TrainingOptions): Promise<void> {
-  const started = performance.now();
-  const config = await trainingSettings(options, training);
-
-  using device = await openChosenDevice(options);
-  using interruption = new Interruption();
-  const { signal } = interruption;
-  const progress = new Progress(device);
-  const { out, resume, checkpointSeconds } = options;
-  const trained = trainMiss(config, {
-    device,
-    out,
-    bertVocabulary,
-    resume,
-    signal,
-    checkpointSeconds,
-    onEvent: progress.onEvent,
+const run = (options: TrainingOptions): Promise<void> =>
+  runTraining(options, training, {
+    train: (config, run, { progress }) => trainMiss(config, { ...run, bertVocabulary, onEvent: progress.onEvent }),
+    report: (result, running, done) => measured(options, result, running, done),
   });
-  const flags = commonFlags(options, device.name);
-  const again = resumeCommand(options, training, flags);
-  const result = await interruption.guard(resumable(trained, again), stoppedEarly(out, again));
-  if (result.interrupted) throw new Interrupted(stopped(result, out, again));
-  progress.note(
-    `trained ${count(result.steps - result.resumedAt)} steps in ${clock((performance.now() - started) / 1000)}`,
-  );
 
+/** The model on the test questions. */
+async function measured(
+  options: TrainingOptions,
+  result: TrainResult,
+  { device, interruption, progress, flags }: Running<RunConfig>,
+  done: string,
+): Promise<object> {
+  const { out } = options;
+  const { signal } = interruption;
+  progress.note(`trained ${count(result.steps - result.resumedAt)} steps in ${done}`);
   const { train, test } = await loadSplits(result.config);
   const onProgress = progress.answering("test");
   const evaluation = evaluate(out, test, { device, signal, onProgress });
@@ -86,23 +68,5 @@ async function run(options: TrainingOptions): Promise<void> {
   say(options, scoreTable(scores, majority));
   for (const warning of warnings(result, result.config.data)) say(options, warning);
   say(options, `model: ${out}`);
-  await writeJson(options, {
-    version: 1,
-    command: "train miss",
-    device: { name: device.name, description: device.description },
-    config: result.config,
-    ...leakFields(result),
-    seconds: (performance.now() - started) / 1000,
-    ...memoryUsed(device),
-    parameters: result.parameters,
-    steps: result.steps,
-    resumedAt: result.resumedAt,
-    history: result.history,
-    validations: result.validations,
-    metrics: metricsOf(scores),
-    baselines: { majority },
-  });
+  return { ...leakFields(result), metrics: metricsOf(scores), baselines: { majority } };
 }
-
-const stopped = ({ steps }: TrainResult, out: string, again: string) =>
-  `stopped after step ${count(steps)}; the checkpoint is in ${out}. Go on with: ${again}`;

@@ -10,12 +10,8 @@ interface Options extends CommonOptions {
   only?: string[];
 }
 
-export function addVerify(program: Command): void {
-  const command = program
-    .command("verify")
-    .description(
-      "recompute golden tensors of MISS or Med-MoE and compare: forward, losses, gradients, AdamW steps, answers",
-    )
+export function addVerify(command: Command): void {
+  command
     .argument("<folder>", "folder with manifest.json, inputs and expected tensors")
     .option("--only <scenarios>", "some scenarios, with commas between them", list);
   addCommonOptions(command)

@@ -1,6 +1,6 @@
 import type { WriteStream } from "node:tty";
 import type { Device } from "../../../engine/index.js";
-import type { LoadReport, MedMoeTrainEvent, TrainEvent } from "../../../models/index.js";
+import type { LoadReport, MedMoeTrainEvent, RunEvent, TrainEvent } from "../../../models/index.js";
 import { bytes, clock, count, percent, short } from "./format.js";
 
 /** Milliseconds between updates: of the one line of a terminal, and between lines of a log. */
@@ -99,7 +99,7 @@ export class Progress {
     this.#stream.write(`${text}\n`);
   }
 
-  #step({ step, steps, epoch, loss, lr }: Extract<TrainEvent, { type: "step" }>): void {
+  #step({ step, steps, epoch, loss, lr }: Extract<RunEvent, { type: "step" }>): void {
     this.#loss = Number.isNaN(this.#loss) ? loss : this.#loss + NEWEST * (loss - this.#loss);
     const rate = (step - this.#first) / ((performance.now() - this.#started) / 1000);
     const parts = [

@@ -1,9 +1,14 @@
 import type { Command } from "commander";
-import { commandLine } from "../options/command-line.js";
-import { type CommonOptions, numberFrom0 } from "../options/common-options.js";
+import type { Device } from "../../../engine/index.js";
+import { commandLine, commonFlags } from "../options/command-line.js";
+import { type CommonOptions, numberFrom0, openChosenDevice } from "../options/common-options.js";
 import { readConfigFile } from "../options/config-flags.js";
-import { UsageError } from "../terminal/exit.js";
-import { holdsRun } from "./run-folder.js";
+import { Interrupted, UsageError } from "../terminal/exit.js";
+import { clock, count } from "../terminal/format.js";
+import { Interruption } from "../terminal/interruption.js";
+import { memoryUsed, writeJson } from "../terminal/output.js";
+import { Progress } from "../terminal/progress.js";
+import { holdsRun, resumable } from "./run-folder.js";
 
 /** What every training takes besides its settings. */
 export interface TrainingOptions extends CommonOptions {
@@ -36,7 +41,7 @@ export function addTrainingOptions<Config>(command: Command, { keeps, checkpoint
 }
 
 /** The settings of the saved run where it is resumed, else those of the file; flags change both. */
-export async function trainingSettings<Config>(options: TrainingOptions, training: Training<Config>): Promise<Config> {
+async function trainingSettings<Config>(options: TrainingOptions, training: Training<Config>): Promise<Config> {
   const { out, resume, config: file } = options;
   const settings = (from?: { values: object; file: string }) => training.configOf({ ...options }, from);
   const isRun = await holdsRun(out);
@@ -63,7 +68,7 @@ export const stoppedEarly = (out: string, again: string) => async (): Promise<st
     : "stopped before the first step; nothing was saved.";
 
 /** The command that goes on with this run; `flags` are those that a saved run does not keep. */
-export function resumeCommand<Config>(
+function resumeCommand<Config>(
   { out, checkpointSeconds }: TrainingOptions,
   training: Training<Config>,
   flags: readonly string[],
@@ -71,4 +76,84 @@ export function resumeCommand<Config>(
   const often =
     checkpointSeconds === training.checkpointSeconds ? [] : ["--checkpoint-seconds", String(checkpointSeconds)];
   return commandLine("train", training.name, "--out", out, "--resume", ...often, ...flags);
+}
+
+/** A training under way, or what it left. */
+export interface Running<Config> {
+  readonly config: Config;
+  readonly device: Device;
+  readonly interruption: Interruption;
+  readonly progress: Progress;
+  /** Of the process, for commands to print. */
+  readonly flags: readonly string[];
+}
+
+/** What the library's trainings take in common. */
+export interface RunOptions {
+  readonly device: Device;
+  readonly out: string;
+  readonly resume?: boolean;
+  readonly signal: AbortSignal;
+  readonly checkpointSeconds: number;
+}
+
+/** What every training comes to. */
+export interface Trained {
+  readonly config: object;
+  readonly interrupted: boolean;
+  readonly steps: number;
+  readonly resumedAt: number;
+  readonly parameters: object;
+  readonly history: object;
+  readonly validations: readonly object[];
+}
+
+/**
+ * Runs a training from its flags to its JSON. `train` does it, and `report` says what came of it; what it returns is in the document beside
+ * what all trainings have. Ctrl-C leaves a checkpoint and the command that goes on.
+ */
+export async function runTraining<Config, Result extends Trained>(
+  options: TrainingOptions,
+  training: Training<Config>,
+  work: {
+    /** Flags of the command that goes on, beside those of all commands. */
+    readonly flags?: readonly string[];
+    /** What is counted in steps. */
+    unit?(config: Config): string;
+    train(config: Config, run: RunOptions, running: Running<Config>): Promise<Result>;
+    /** `done` is how long it took, for people. */
+    report(result: Result, running: Running<Config>, done: string): Promise<object> | object;
+  },
+): Promise<void> {
+  const started = performance.now();
+  const seconds = () => (performance.now() - started) / 1000;
+  const config = await trainingSettings(options, training);
+  using device = await openChosenDevice(options);
+  using interruption = new Interruption();
+  const { out, resume, checkpointSeconds } = options;
+  const flags = [...(work.flags ?? []), ...commonFlags(options, device.name)];
+  const running = { config, device, interruption, progress: new Progress(device), flags };
+  const again = resumeCommand(options, training, flags);
+  const { signal } = interruption;
+  const trained = work.train(config, { device, out, resume, signal, checkpointSeconds }, running);
+  const result = await interruption.guard(resumable(trained, again), stoppedEarly(out, again));
+  if (result.interrupted)
+    throw new Interrupted(
+      `stopped after ${work.unit?.(config) ?? "step"} ${count(result.steps)}; the checkpoint is in ${out}. Go on with: ${again}`,
+    );
+  const fields = await work.report(result, running, clock(seconds()));
+  await writeJson(options, {
+    version: 1,
+    command: `train ${training.name}`,
+    device: { name: device.name, description: device.description },
+    config: result.config,
+    seconds: seconds(),
+    ...memoryUsed(device),
+    parameters: result.parameters,
+    steps: result.steps,
+    resumedAt: result.resumedAt,
+    history: result.history,
+    validations: result.validations,
+    ...fields,
+  });
 }

@@ -1,29 +1,11 @@
 import type { Device } from "../../../engine/index.js";
+import type { RunEvent } from "../../training/run-event.js";
 import type { MedMoeRunConfig } from "./run-config.js";
 import type { MedMoeHistory, MedMoeValidation } from "./train-state.js";
 
 /** What a stage reports while it goes on, by `type`. */
 export type MedMoeTrainEvent =
-  | {
-      /** Something to know that stops nothing. */
-      readonly type: "warning";
-      /** For people. */
-      readonly text: string;
-    }
-  | {
-      /** The first step comes next. */
-      readonly type: "ready";
-      /** Values that a step changes. */
-      readonly trainable: number;
-      /** Values in all parameters. */
-      readonly total: number;
-      /** Steps of the whole run. */
-      readonly steps: number;
-      /** Conversations that are trained on. */
-      readonly rows: number;
-      /** The step that this process goes on from; 0 from the start. */
-      readonly resumedAt: number;
-    }
+  | RunEvent
   | {
       /** Of the router's stage: features of some conversations are there. */
       readonly type: "features";
@@ -33,32 +15,10 @@ export type MedMoeTrainEvent =
       readonly total: number;
     }
   | {
-      /** A step is done. */
-      readonly type: "step";
-      /** From 1. */
-      readonly step: number;
-      /** Of the whole run. */
-      readonly steps: number;
-      /** From 0. */
-      readonly epoch: number;
-      /** Mean over the batches of the step. */
-      readonly loss: number;
-      /** Learning rate that it used. */
-      readonly lr: number;
-    }
-  | {
       /** Measured on held-back conversations. */
       readonly type: "validation";
       /** Its numbers. */
       readonly validation: MedMoeValidation;
-    }
-  | {
-      /** A checkpoint to go on from is written. */
-      readonly type: "saved";
-      /** Steps done. */
-      readonly step: number;
-      /** Where it is. */
-      readonly file: string;
     };
 
 /** A model, or a part of one, that was asked for by a name. */

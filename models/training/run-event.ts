@@ -1,0 +1,44 @@
+/** What every training reports while it goes on, by `type`. */
+export type RunEvent =
+  | {
+      /** Something to know that stops nothing. */
+      readonly type: "warning";
+      /** For people. */
+      readonly text: string;
+    }
+  | {
+      /** The first step comes next. */
+      readonly type: "ready";
+      /** Values that a step changes. */
+      readonly trainable: number;
+      /** Values in all parameters. */
+      readonly total: number;
+      /** Steps of the whole run. */
+      readonly steps: number;
+      /** Questions or conversations that are trained on. */
+      readonly rows: number;
+      /** The step that this process goes on from; 0 from the start. */
+      readonly resumedAt: number;
+    }
+  | {
+      /** A step is done. */
+      readonly type: "step";
+      /** From 1. */
+      readonly step: number;
+      /** Of the whole run. */
+      readonly steps: number;
+      /** From 0. */
+      readonly epoch: number;
+      /** Mean over the batches of the step. */
+      readonly loss: number;
+      /** Learning rate that it used. */
+      readonly lr: number;
+    }
+  | {
+      /** A checkpoint to go on from is written. */
+      readonly type: "saved";
+      /** Steps done. */
+      readonly step: number;
+      /** Where it is. */
+      readonly file: string;
+    };
