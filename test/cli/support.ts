@@ -48,6 +48,17 @@ export function consiliumStoppedAt(pattern: RegExp, signal: NodeJS.Signals, args
   return outcome([process.execPath, "--import", url, bin, ...args]);
 }
 
+/** The modules that the command loads, by their URLs. */
+export async function modulesOf(args: readonly string[]): Promise<string[]> {
+  const hooks = `
+    import { writeSync } from "node:fs";
+    export const load = (url, context, next) => (writeSync(2, "LOADED " + url + "\\n"), next(url, context));`;
+  const url = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
+  const preload = `import { register } from "node:module"; register(${JSON.stringify(url(hooks))});`;
+  const { stderr } = await outcome([process.execPath, "--import", url(preload), bin, ...args]);
+  return [...stderr.matchAll(/^LOADED (.*)$/gm)].map(([, module]) => module);
+}
+
 /** The command on a machine changed by `mounts` (shell), which nothing else sees. */
 export function consiliumWithMounts(mounts: string, args: readonly string[]): Promise<Outcome> {
   return outcome([...withMounts(mounts), process.execPath, bin, ...args]);

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { runFlags } from "../../apps/cli/options/run-flags.js";
 import { RunConfig } from "../../models/index.js";
 import { badFiles } from "./bad-files.js";
-import { consilium, goldenFolder, temporaryFolder } from "./support.js";
+import { consilium, goldenFolder, modulesOf, temporaryFolder } from "./support.js";
 
 const folder = temporaryFolder();
 const bad = await badFiles(folder);
@@ -37,6 +37,19 @@ describe("help", () => {
     for (const expected of ["--json", "--debug", "Examples:", `consilium ${words}`]) expect(stdout).toContain(expected);
     const computes = !["score", "info", "data check", "plot routing"].includes(words);
     for (const flag of ["--device", "--threads", "--memory"]) expect(stdout.includes(flag), flag).toBe(computes);
+  });
+
+  test.each([
+    ["--help", null],
+    ["train --help", null],
+    ["include", "include"],
+    ["help score", "score"],
+  ])("%s loads the module of no other command, nor the library where none needs it", async (words, own) => {
+    const modules = await modulesOf(words.split(" "));
+    expect(modules.some((url) => url.endsWith("/apps/cli/program.js"))).toBe(true);
+    const names = modules.flatMap((url) => /\/apps\/cli\/commands\/(.*)\.js$/.exec(url)?.[1] ?? []);
+    expect(names).toEqual(own === null ? [] : [own]);
+    if (own !== "score") expect(modules.filter((url) => /\/dist\/(models|engine)\//.test(url))).toEqual([]);
   });
 
   test("of chat: also what is typed in a conversation", async () => {

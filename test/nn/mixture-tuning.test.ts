@@ -1,0 +1,113 @@
+import { describe, expect, test } from "vitest";
+import { autocast, capture, nn, optim, scope, softmax, sum, topKRouting } from "../../engine/index.js";
+import { expectClose } from "../support/compare.js";
+import { HIDDEN, mixtureDevices, normal, WIDTH } from "../support/mixtures.js";
+
+const { reference } = await mixtureDevices();
+
+describe("a mixture in training and tuning", () => {
+  const sizes = { width: WIDTH, hidden: HIDDEN, experts: 4 };
+  const init = () => new nn.Initializer(reference, 5);
+
+  test("adapters for each expert: nothing at first, trained alone, merged and back", async () => {
+    const make = () =>
+      new nn.MixtureOfExperts(init(), {
+        ...sizes,
+        topK: 2,
+        activation: "swiglu",
+        bias: true,
+        router: { normalize: true },
+      });
+    using layer = make();
+    using plain = make();
+    layer.requiresGrad(false);
+    const adapted = new nn.LoraExperts(init(), layer.experts as nn.Experts, { r: 2, alpha: 4 });
+    layer.experts = adapted;
+    using x = normal(reference, [11, WIDTH], "x");
+    const output = async (mixture: nn.MixtureOfExperts) => {
+      using y = scope(() => mixture.forward(x).y);
+      return y.data();
+    };
+    expectClose("at first", await output(layer), await output(plain), 1e-6);
+
+    scope(() => sum(layer.forward(x).y).backward());
+    const trained = [...layer.namedParameters()]
+      .filter(([, p]) => p.grad)
+      .map(([name]) => name)
+      .sort();
+    expect(trained).toEqual(["up", "down"].flatMap((n) => [`experts.lora_A.${n}`, `experts.lora_B.${n}`]).sort());
+
+    for (const B of [adapted.lora_B.up, adapted.lora_B.down]) B.write(await normal(reference, B.shape, "B").data());
+    const branch = await output(layer);
+    expect(branch).not.toEqual(await output(plain));
+    adapted.merge();
+    expectClose("merged", await output(layer), branch, 3e-6);
+    adapted.unmerge();
+    expectClose("back", await output(layer), branch, 3e-6);
+    layer.experts = new nn.LoraExperts(init(), adapted.base_layer, { r: 2, alpha: 4, dropout: 0.5 });
+    adapted.lora_A.up.dispose();
+    expectClose("dropout of a branch that is zero", await output(layer), await output(plain), 1e-6);
+  });
+
+  test("a captured step: what is read after a replay is of that replay", async () => {
+    using layer = new nn.MixtureOfExperts(init(), nn.moePresets.mixtral(sizes));
+    using x = normal(reference, [20, WIDTH], "x");
+    const adam = new optim.AdamW(layer.parameters(), { lr: 0.1 });
+    const step = () => {
+      sum(layer.forward(x).y).backward();
+      adam.step();
+      adam.zeroGrad();
+    };
+    await layer.warmUp(() => scope(step));
+    expect(await layer.statistics()).toBeNull();
+    const captured = capture(reference, step);
+    const first = await layer.statistics();
+    captured.replay();
+    const second = (await layer.statistics()) as nn.MoeStatistics;
+    expect(second.counts.reduce((a, b) => a + b)).toBe(40);
+    expect(second.probabilities).not.toEqual(first?.probabilities);
+    captured.dispose();
+  });
+
+  test("mixed precision: routing in f32, experts in the region's type", async () => {
+    using layer = new nn.MixtureOfExperts(init(), { ...sizes, topK: 2, activation: "swiglu" });
+    using x = normal(reference, [9, WIDTH], "x");
+    const out = scope(() => {
+      const { y, routed } = autocast("bf16", () => layer.forward(x));
+      return { y, weights: routed.weights, exact: layer.forward(x) };
+    });
+    expect(out.weights.dtype).toBe("f32");
+    expect(out.y.dtype).toBe("bf16");
+    expect(await out.weights.data()).toEqual(await out.exact.routed.weights.data());
+    expectClose("y", await out.y.data(), await out.exact.y.data(), 2e-2);
+  });
+
+  test("one router's weights are those of a softmax of its logits", async () => {
+    using logits = normal(reference, [5, 3], "logits");
+    const { weights, p } = scope(() => ({ weights: topKRouting(logits, { topK: 1 }).weights, p: softmax(logits) }));
+    const rows = await p.data();
+    const best = Array.from({ length: 5 }, (_, t) => Math.max(...rows.subarray(3 * t, 3 * t + 3)));
+    expect(Array.from(await weights.data())).toEqual(best);
+  });
+
+  test("what the tape holds: tokens, the value before the activation, lists and weights", () => {
+    const [T, C, n, E, K] = [256, 128, 96, 4, 2];
+    using layer = new nn.MixtureOfExperts(init(), {
+      width: C,
+      hidden: n,
+      experts: E,
+      topK: K,
+      activation: "swiglu",
+    });
+    using x = normal(reference, [T, C], "x");
+    const live = () => reference.memory().live;
+    const before = live();
+    using y = scope(() => {
+      const { experts } = layer.forward(x);
+      return experts;
+    });
+    // x is there already, and y is the caller's; E logits and some numbers of routing for each token are no multiple of C or n.
+    const saved = (live() - before) / 4 - y.size + x.size;
+    expect(saved).toBeLessThanOrEqual(1.05 * (T * C + 2 * T * K * n));
+  });
+});
