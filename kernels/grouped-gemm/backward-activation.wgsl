@@ -84,8 +84,8 @@ fn store(row: u32, o: u32, kept: bool, weight: f32, g: f32) -> f32 {
       up = f32(pre[i + params.O]);
     }
   }
-  let activated = activate(params.activation, gate);
-  dpre[i] = value(weight * g * activation_derivative(params.activation, gate) * up);
+  let activated = activate(ACTIVATION, gate);
+  dpre[i] = value(weight * g * activation_derivative(ACTIVATION, gate) * up);
   if (params.gated == 1u) {
     dpre[i + params.O] = value(weight * g * activated);
   }

@@ -80,7 +80,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 fn store(row: u32, expert: u32, column: u32, sum: f32) {
   let i = row * params.N + column;
   let kept = expert < params.EWhole;
-  let plain = params.activation == 0u;
+  let plain = ACTIVATION == 0u;
   var result = sum;
   if (kept && params.hasBias == 1u) {
     result += f32(bias[expert * params.N + column]);
@@ -95,7 +95,7 @@ fn store(row: u32, expert: u32, column: u32, sum: f32) {
   if (params.hasPre == 1u) {
     pre[i] = value(result);
   }
-  y[i] = value(activate(params.activation, result));
+  y[i] = value(activate(ACTIVATION, result));
 }
 
 fn store_pair(row: u32, expert: u32, o: u32, gate_sum: f32, up_sum: f32) {
@@ -118,5 +118,5 @@ fn store_pair(row: u32, expert: u32, o: u32, gate_sum: f32, up_sum: f32) {
     pre[i] = value(gate);
     pre[i + params.O] = value(up);
   }
-  y[row * params.O + o] = value(activate(params.activation, gate) * up);
+  y[row * params.O + o] = value(activate(ACTIVATION, gate) * up);
 }

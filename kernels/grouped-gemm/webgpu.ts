@@ -20,8 +20,8 @@ const fours = (x: number, weights: number) => x % 4 === 0 && weights % 4 === 0;
 
 export const forward = /* @__PURE__ */ routedLaunches(
   forwardWgsl,
-  ({ N, K, O, transposed, gather, gated }: Product & Numbers<"O" | "gather" | "gated">) => ({
-    ...{ N, K, gatherLeft: gather, paired: gated === 1 },
+  ({ N, K, O, transposed, gather, gated, activation }: Product & Numbers<"O" | "gather" | "gated" | "activation">) => ({
+    ...{ N, K, gatherLeft: gather, paired: gated === 1, activation },
     ...{ aligned: fours(K, transposed ? K : O), leftAlongK: true, rightAlongK: transposed === 1 },
   }),
   routedGrid(({ N }) => N),
@@ -36,7 +36,7 @@ export const backwardInput = /* @__PURE__ */ routedLaunches(
   routedGrid(({ K }) => K),
 ).map((launch) => ({ ...launch, places, cut: ({ N, K }: Product) => stack("weight", N * K) }));
 
-type Activation = Numbers<"R" | "E" | "C" | "O" | "W" | "transposed">;
+type Activation = Numbers<"R" | "E" | "C" | "O" | "W" | "transposed" | "activation">;
 
 /** Sums of four columns of ⟨g, a⟩. */
 export const backwardActivationBytes = ({ R, O }: Activation) => 4 * R * ceilDiv(O, 4);
@@ -44,8 +44,8 @@ export const backwardActivationBytes = ({ R, O }: Activation) => 4 * R * ceilDiv
 export const backwardActivation = [
   .../* @__PURE__ */ routedLaunches(
     backwardActivationWgsl,
-    ({ C, O, transposed }: Activation) => ({
-      ...{ N: O, K: C, gatherLeft: 1 },
+    ({ C, O, transposed, activation }: Activation) => ({
+      ...{ N: O, K: C, gatherLeft: 1, activation },
       ...{ aligned: fours(C, transposed ? O : C), leftAlongK: true, rightAlongK: transposed === 0 },
     }),
     routedGrid(({ O }) => O),

@@ -75,6 +75,6 @@ fn store(i: u32, column: u32, sum: f32) {
   if (params.accumulate == 1u) {
     y[i] = value(f32(y[i]) + result);
   } else {
-    y[i] = value(activate(params.activation, result));
+    y[i] = value(activate(ACTIVATION, result));
   }
 }

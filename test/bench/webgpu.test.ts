@@ -28,6 +28,14 @@ describe.for(["tfjs", "jax"] as const)("%s on WebGPU", (name) => {
   );
 });
 
+it.for(["tfjs-lists", "jax-lists"] as const)(
+  "%s computes what we compute, given each expert's rows",
+  { timeout: 300_000 },
+  async (name, { skip }) => {
+    await agrees(name, tasksOf("moe", "9x8x12x3x2"), skip, "webgpu");
+  },
+);
+
 describe("onnxruntime-node on WebGPU", () => {
   it("has no MoE that runs there, and runs nothing on the CPU instead", { timeout: 300_000 }, async ({ skip }) => {
     const [{ peer, reason }] = await openPeers(["ort"], { threads: 1, device: "webgpu" });
@@ -54,7 +62,7 @@ describe("onnxruntime-node on WebGPU", () => {
     ["matmul", "5x7x33,5x7x33:linear:gelu"],
     ["attention", "B2H3S17D16"],
     ["layer-norm", "7x33"],
-    ["moe", "9x8x12x3x2"],
+    ["moe", "9x8x12x3x2,9x8x12x4x2:skew"],
   ] as const)(
     "computes what we compute, from and to buffers of the device: %s %s",
     { timeout: 300_000 },
@@ -63,4 +71,44 @@ describe("onnxruntime-node on WebGPU", () => {
       await agrees("ort", forwards, skip, "webgpu");
     },
   );
+
+  it("runs all forms of a mixture but its MoE, apart from those that are given each expert's rows", {
+    timeout: 300_000,
+  }, async ({ skip }) => {
+    const device = await openDevice("webgpu", { threads: 1 });
+    const [task] = tasksOf("moe", "9x8x12x4x2:skew");
+    const ours = await task.prepare(device);
+    const forms: Record<string, (string | undefined)[]> = {};
+    for (const { name, peer, reason } of await openPeers(["ort", "ort-lists"], { threads: 1, device: "webgpu" })) {
+      if (!peer) {
+        if (required.has("peers")) throw new Error(reason);
+        return skip(reason);
+      }
+      const found = await peer.prepare(task, await ours.inputs());
+      forms[name] = found.filter(({ error }) => !error).map(({ form }) => form);
+      if (name === "ort-lists") expect(found[0].note).toBe("each expert's rows are given for nothing");
+      for (const { contender } of found) await contender.release();
+    }
+    expect(forms).toEqual({
+      ort: [
+        "dense, batched",
+        "dense, expert by expert",
+        "routed by the host, expert by expert",
+        "routed by the host, padded to the largest",
+      ],
+      "ort-lists": ["gathered, expert by expert", "gathered, padded to the largest"],
+    });
+    await ours.contender.release();
+    device.close();
+  });
+
+  it("is given no lists where there are none", async ({ skip }) => {
+    const [{ peer, reason }] = await openPeers(["ort-lists"], { threads: 1, device: "webgpu" });
+    if (!peer) return skip(reason);
+    const [task] = tasksOf("matmul", "5x7x33");
+    const input = { shape: [1, 1], values: new Float32Array(1) };
+    await expect(peer.prepare(task, { a: input, b: input })).rejects.toThrow(
+      "no form of matmul is given what others find out",
+    );
+  });
 });

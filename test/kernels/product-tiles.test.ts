@@ -113,6 +113,15 @@ describe("the tile of a software adapter", () => {
     expect(tile(8, { M: 512, N: 512, K: 512 })).toMatchObject({ TILE_ROWS: 16, TILE_COLUMNS: 64 });
   });
 
+  test("has twice the rows where eight lanes share what they load in fours, unless there are few", () => {
+    const rows = (M: number) => {
+      const size = { ...ALONG, M, N: 100, aligned: true };
+      return productTile("product-register-fours", size, { ...LEAST, software: true, subgroupSize: 8 }, "f32")
+        ?.TILE_ROWS;
+    };
+    expect([1, 16, 17, 512].map(rows)).toEqual([16, 16, 32, 32]);
+  });
+
   test("masks nothing where k comes in whole fours", () => {
     for (const [K, EXACT] of [
       [0, 1],

@@ -1,5 +1,5 @@
 import { ceilDiv, type FloatDType, type GpuLimits, type Tiles, type WgslSource } from "../../contract.js";
-import { type ProductSize, type ProductTile, productTile } from "./product.js";
+import { activationTile, type ProductSize, type ProductTile, productTile } from "./product.js";
 import productRegister from "./product-register.wgsl.js";
 import productRegisterFours from "./product-register-fours.wgsl.js";
 import productTiled from "./product-tiled.wgsl.js";
@@ -52,7 +52,7 @@ export const routedLaunches = /* @__NO_SIDE_EFFECTS__ */ <P extends Grouped>(
       const tile = productTile(variant, product, { ...limits, matrices: false }, dtype);
       const { gatherLeft, gatherRight = 0 } = product;
       const gathers = { GATHER_LEFT: gatherLeft, GATHER_RIGHT: gatherRight };
-      return tile && { ...tile, ...gathers, PAIRS: pairsOf(variant, product, tile) };
+      return tile && { ...tile, ...gathers, PAIRS: pairsOf(variant, product, tile), ...activationTile(product) };
     },
     grid,
   }));
