@@ -5,7 +5,7 @@
 // their owner: a function consumes its arguments, and `.ref` is one more owner.
 
 import * as jax from "@jax-js/jax";
-import { rowsByExpert } from "../../../dist/bench/rows-by-expert.js";
+import { largestExperts, rowsByExpert } from "../../../dist/bench/rows-by-expert.js";
 
 const { jit, lax, nn, numpy: np, tree, vjp } = jax;
 
@@ -23,15 +23,20 @@ async function prepare({ op, options, trained, lists = false }, inputs) {
   const forms = Object.entries(OPS[op](options, inputs)).filter(([, { given = false }]) => given === lists);
   if (forms.length === 0) throw new Error(`jax.mjs has no form of ${op} that is given lists`);
   let left = forms.length;
-  return forms.map(([name, { forward, eager = false }]) => {
+  return forms.map(([name, { forward, listsOf, route, eager = false }]) => {
     const compiled = eager ? calling(forward, trained) : jit(calling(forward, trained));
-    const call = () => compiled(tree.ref(arrays));
+    const fixed = listsOf && !route ? listsOf(inputs.chosen) : null;
+    const call = async () => {
+      const lists = fixed ? tree.ref(fixed) : route && listsOf(await route(tree.ref(arrays)));
+      return compiled({ ...tree.ref(arrays), ...(lists && { lists }) });
+    };
     return {
       name,
       run: (calls) => repeat(calls, call),
-      results: () => hostValues(call()),
+      results: async () => hostValues(await call()),
       release() {
         compiled.dispose?.();
+        if (fixed) tree.dispose(fixed);
         if (--left === 0) tree.dispose(arrays);
       },
     };
@@ -133,8 +138,15 @@ const OPS = {
     const [E, rows, H] = inputs.up.shape;
     const [T] = inputs.x.shape;
     const F = rows / 2;
-    const lists = rowsByExpert(inputs.chosen, E);
     const indices = (values) => np.array(values, { dtype: np.int32 });
+    const gatheredLists = (choice) => {
+      const { rows, back } = rowsByExpert(choice, E, 1);
+      return { choice: toArray(choice), rows: rows.map(indices), back: indices(back) };
+    };
+    const paddedLists = (choice) => {
+      const { padded, paddedBack } = rowsByExpert(choice, E);
+      return { choice: toArray(choice), rows: indices(padded), back: indices(paddedBack) };
+    };
 
     const probabilities = ({ x, router, routerBias }) => {
       return nn.softmax(np.matmul(x, np.matrixTranspose(router)).add(routerBias), -1);
@@ -153,8 +165,8 @@ const OPS = {
       const kept = p.mul(marks);
       return kept.ref.div(kept.sum(-1, { keepdims: true }));
     };
-    const weights = (given, chosen) => {
-      const isIt = np.equal(chosen.reshape([T, topK, 1]), np.arange(E).astype(np.int32).reshape([1, 1, E]));
+    const weights = (given, choice) => {
+      const isIt = np.equal(choice.reshape([T, topK, 1]), np.arange(E).astype(np.int32).reshape([1, 1, E]));
       const p = probabilities(given).reshape([T, 1, E]).mul(isIt.astype(np.float32)).sum(-1);
       return p.ref.div(p.sum(-1, { keepdims: true })).reshape([T, topK, 1]);
     };
@@ -183,34 +195,43 @@ const OPS = {
       tree.dispose([given.x, up, down, shares]);
       return y;
     };
-    const gathered = ({ up, down, chosen, ...given }) => {
-      const results = [];
-      for (const [e, own] of lists.rows.entries()) {
-        if (own.length === 0) continue;
-        results.push(experts(np.take(given.x.ref, indices(own), 0), up.ref.slice(e), down.ref.slice(e)));
-      }
+    const gathered = ({ up, down, chosen, lists, ...given }) => {
+      chosen.dispose();
+      const results = lists.rows.map((own, e) => {
+        return experts(np.take(given.x.ref, own, 0), up.ref.slice(e), down.ref.slice(e));
+      });
       tree.dispose([up, down]);
-      const y = np.take(np.concatenate(results, 0), indices(lists.back), 0).reshape([T, topK, H]);
-      return y.mul(weights(routed(given), chosen)).sum(1);
+      const y = np.take(np.concatenate(results, 0), lists.back, 0).reshape([T, topK, H]);
+      return y.mul(weights(routed(given), lists.choice)).sum(1);
     };
-    const padded = ({ up, down, chosen, ...given }) => {
-      const x = np.take(given.x.ref, indices(lists.padded), 0).reshape([E, lists.most, H]);
-      const y = np.take(experts(x, up, down).reshape([E * lists.most, H]), indices(lists.paddedBack), 0);
+    const padded = ({ up, down, chosen, lists, ...given }) => {
+      chosen.dispose();
+      const x = np.take(given.x.ref, lists.rows, 0).reshape([E, -1, H]);
+      const y = np.take(experts(x, up, down).reshape([-1, H]), lists.back, 0);
       return y
         .reshape([T, topK, H])
-        .mul(weights(routed(given), chosen))
+        .mul(weights(routed(given), lists.choice))
         .sum(1);
+    };
+    // The choice of the probabilities, which the host reads.
+    const compiledProbabilities = jit(probabilities);
+    const route = async ({ x, router, routerBias, ...others }) => {
+      tree.dispose(others);
+      const values = await compiledProbabilities({ x, router, routerBias }).data();
+      return largestExperts({ shape: [T, E], values }, topK);
     };
     const forms = {
       "dense, batched": { forward: batched },
       "dense, expert by expert": { forward: dense },
-      "gathered, expert by expert": { forward: gathered, given: true },
-      "gathered, padded to the largest": { forward: padded, given: true },
+      "routed by the host, expert by expert": { forward: gathered, listsOf: gatheredLists, route },
+      "routed by the host, padded to the largest": { forward: padded, listsOf: paddedLists, route },
+      "gathered, expert by expert": { forward: gathered, listsOf: gatheredLists, given: true },
+      "gathered, padded to the largest": { forward: padded, listsOf: paddedLists, given: true },
     };
     // Its compiler has no scatter, which is the gradient of a gather.
     if (inputs.dy) {
-      forms["gathered, expert by expert, eager"] = { forward: gathered, given: true, eager: true };
-      forms["gathered, padded to the largest, eager"] = { forward: padded, given: true, eager: true };
+      const gathers = Object.entries(forms).filter(([, { listsOf }]) => listsOf);
+      for (const [name, form] of gathers) forms[`${name}, eager`] = { ...form, eager: true };
     }
     return forms;
   },
@@ -279,7 +300,7 @@ function adamwForms({ lr, betas, eps, weightDecay }, inputs) {
 /** Work is done for those who wait for its result: an array that is disposed of before is never computed. */
 async function repeat(calls, call) {
   const found = [];
-  for (let i = 0; i < calls; i++) found.push(call());
+  for (let i = 0; i < calls; i++) found.push(await call());
   await jax.blockUntilReady(found);
   await jax.getWebGPUDevice().queue.onSubmittedWorkDone();
   tree.dispose(found);
