@@ -7,6 +7,11 @@
 // Limits    rows of both operands as they are stored, and so their starts, are multiples of four elements; columns of the
 //           right operand across k lie side by side. LEFT_ALONG_K, RIGHT_ALONG_K: 1 where k is along those rows;
 //           TILE_COLUMNS is 4 THREADS
+//
+// 512³ in f32 on lavapipe (Zen 4, 8 lanes), ms of CPU on a busy machine: 10.4 to 10.9; by quads that share rows, in tiles of
+// 16 rows, 16.5. Of that, 57 % is loads, each of which llvmpipe makes a branch and a check of bounds for every lane and element,
+// and 40 % products, which it does not fuse. Trials in a kernel of its own: 32 rows 9.0, 24 rows 9.6, 16 rows 10.9, 40 and 48
+// rows 10.4, 64 rows 10.3, 32 × 8 of a thread 12.0; products between loads 11.2; two fours of k in a round 14 to 18; fma 11.7.
 
 fn multiply(p: Product, group: vec3<u32>, thread: u32) {
   let lane = subgroupExclusiveAdd(1u) % 8u;

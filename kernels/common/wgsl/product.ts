@@ -44,8 +44,8 @@ function favoursMatrices({ B = 1, M, N, K }: ProductSize): boolean {
 }
 
 /**
- * Whether product-register-fours.wgsl can load the operands: the columns of a pair do not lie side by side. It takes a third
- * less on lavapipe (eight lanes), and up to a twentieth more on SwiftShader (four), which loads a vector by its elements.
+ * Whether product-register-fours.wgsl can load the operands: the columns of a pair do not lie side by side. It takes half the
+ * time on lavapipe (eight lanes); SwiftShader (four) loads a vector by its elements.
  */
 const inFours = ({ aligned, paired, rightAlongK }: ProductSize, { subgroupSize }: GpuLimits) =>
   subgroupSize >= 8 && aligned && (rightAlongK || !paired);
