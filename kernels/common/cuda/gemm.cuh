@@ -55,7 +55,9 @@ class ProductOf {
         from_right.copy(shared + stage + T::LEFT_BYTES, pass - LEFT);
     };
 
-    __syncthreads();  // of an earlier product
+    // An earlier product has been computed, and what it copied past its end is no longer on its way.
+    cp_async_wait<0>();
+    __syncthreads();
 #pragma unroll
     for (uint32_t s = 0; s < T::STAGES - 1; ++s) {
 #pragma unroll
