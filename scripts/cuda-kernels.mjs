@@ -57,7 +57,7 @@ function findNvcc() {
 const REMEDY = `nvcc of CUDA ${OLDEST_NVCC} or later is missing: install the CUDA toolkit, or set CUDACXX to the compiler`;
 
 /** Labels of the passes with a CUDA kernel. */
-function labels() {
+export function labels() {
   const kernels = join(root, "kernels");
   return readdirSync(kernels, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
@@ -78,7 +78,7 @@ function withHeaders(file, found = new Set()) {
   return found;
 }
 
-function hashOf(file, version) {
+export function hashOf(file, version) {
   const hash = createHash("sha256").update(`${version}\0${FLAGS.join(" ")}\0`);
   for (const path of [...withHeaders(file)].sort()) hash.update(`${relative(root, path)}\0`).update(readFileSync(path));
   return hash.digest("hex");

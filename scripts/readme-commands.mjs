@@ -10,7 +10,13 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const files = process.argv.slice(2);
 if (files.length === 0)
-  files.push("README.md", "models/med-moe/README.md", "examples/stories260k/README.md", "docs/extending.md", "test/simt/README.md");
+  files.push(
+    "README.md",
+    "models/med-moe/README.md",
+    "examples/stories260k/README.md",
+    "docs/extending.md",
+    "test/simt/README.md",
+  );
 
 /** Where the stages of a README go, each of which reads what the one before wrote. */
 const stages = mkdtempSync(join(tmpdir(), "consilium-readme-"));
