@@ -42,7 +42,7 @@ function wanted(setting) {
 }
 
 /** nvcc and what it says of its version; null where there is none, or an old one. */
-function findNvcc() {
+export function findNvcc() {
   const { CUDACXX, CUDA_HOME, CUDA_PATH } = process.env;
   const homes = [CUDA_HOME, CUDA_PATH, "/usr/local/cuda"].filter(Boolean);
   for (const nvcc of CUDACXX ? [CUDACXX] : ["nvcc", ...homes.map((home) => join(home, "bin", "nvcc"))]) {
@@ -54,7 +54,7 @@ function findNvcc() {
 }
 
 /** What to do where there is none. */
-const REMEDY = `nvcc of CUDA ${OLDEST_NVCC} or later is missing: install the CUDA toolkit, or set CUDACXX to the compiler`;
+export const REMEDY = `nvcc of CUDA ${OLDEST_NVCC} or later is missing: install the CUDA toolkit, or set CUDACXX to the compiler`;
 
 /** Labels of the passes with a CUDA kernel. */
 export function labels() {
