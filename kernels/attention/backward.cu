@@ -70,12 +70,12 @@ FOR_HALVES(QUERY_TILED_WIDTHS)
 FOR_HALVES(KEY_TILED_WIDTHS)
 
 #define PLAIN(WIDTH)                                                                                         \
-  extern "C" __global__ void __launch_bounds__(PLAIN_THREADS, 1)                                                \
+  extern "C" __global__ void __launch_bounds__(PLAIN_THREADS, 1)                                             \
       attention_backward_query_plain_##WIDTH##_f32(BUFFERS(f32)) {                                           \
     unused(y, lse, dk, dv, dprefix_keys, dprefix_values);                                                    \
     backward_query_plain<WIDTH>(dy, {q, k, v, mask, prefix_keys, prefix_values, random}, dq, rows, p);       \
   }                                                                                                          \
-  extern "C" __global__ void __launch_bounds__(PLAIN_THREADS, 1)                                                \
+  extern "C" __global__ void __launch_bounds__(PLAIN_THREADS, 1)                                             \
       attention_backward_key_plain_##WIDTH##_f32(BUFFERS(f32)) {                                             \
     unused(y, lse, dq);                                                                                      \
     backward_key_plain<WIDTH>(dy, {q, k, v, mask, prefix_keys, prefix_values, random}, dk, dv, dprefix_keys, \

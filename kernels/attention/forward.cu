@@ -35,10 +35,10 @@
 #define TILED_WIDTHS(V) TILED(V, 32) TILED(V, 64) TILED(V, 96) TILED(V, 128) TILED(V, 256)
 FOR_HALVES(TILED_WIDTHS)
 
-#define PLAIN(WIDTH)                                                                                                \
+#define PLAIN(WIDTH)                                                                                                   \
   extern "C" __global__ void __launch_bounds__(PLAIN_THREADS, 1) attention_forward_plain_##WIDTH##_f32(BUFFERS(f32)) { \
-    (void)scratch;                                                                                                  \
-    forward_plain<WIDTH>({q, k, v, mask, prefix_keys, prefix_values, random}, y, lse, p);                           \
+    (void)scratch;                                                                                                     \
+    forward_plain<WIDTH>({q, k, v, mask, prefix_keys, prefix_values, random}, y, lse, p);                              \
   }
 PLAIN(64)
 PLAIN(128)

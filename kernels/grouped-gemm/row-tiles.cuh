@@ -88,8 +88,13 @@ __device__ Matrix<V, ALONG_K, WHOLE, true> expert_rows(const V *data, uint32_t e
 }
 
 // The kernels of a pass for each tile: NAME_<variant>_<dtype>, with what is between.
-#define GROUPED_KERNELS(DEFINE)                                                                                        \
-  DEFINE(large, bf16, LargeTile, true)                                                                                 \
-  DEFINE(large, f16, LargeTile, true) DEFINE(medium, f32, MediumTile, true) DEFINE(medium, bf16, MediumTile, true)     \
-      DEFINE(medium, f16, MediumTile, true) DEFINE(small, f32, SmallTile, false) DEFINE(small, bf16, SmallTile, false) \
-          DEFINE(small, f16, SmallTile, false) DEFINE(tf32, f32, Tf32TileOf, true)
+#define GROUPED_KERNELS(DEFINE)          \
+  DEFINE(large, bf16, LargeTile, true)   \
+  DEFINE(large, f16, LargeTile, true)    \
+  DEFINE(medium, f32, MediumTile, true)  \
+  DEFINE(medium, bf16, MediumTile, true) \
+  DEFINE(medium, f16, MediumTile, true)  \
+  DEFINE(small, f32, SmallTile, false)   \
+  DEFINE(small, bf16, SmallTile, false)  \
+  DEFINE(small, f16, SmallTile, false)   \
+  DEFINE(tf32, f32, Tf32TileOf, true)
