@@ -162,7 +162,7 @@ function composed(topK: number, { x, router, routerBias, up, down, chosen }: Hos
   const common = { outputs: { y: x.shape }, weights: [] };
   const filled = experts.filter((e) => lists.rows[e].length > 0);
   const given = "each expert's rows are given for nothing";
-  // Its provider has no NonZero, TopK or Compress: the host reads the probabilities and makes the lists.
+  // Its provider has no NonZero or Compress, which lists could be made with: the host reads the probabilities and makes the lists.
   const routed = (inputs: Readonly<Record<string, OnnxInput>>, feeds: (lists: RowsByExpert) => Values) => ({
     graph: {
       nodes: [logits, { op: "Softmax", inputs: ["logits"], outputs: ["p"] }],
