@@ -14,9 +14,11 @@ describe("every pass", () => {
     expect(pass.cpu, "cpu").toBeDefined();
     expect(pass.webgpu, "webgpu").toBeDefined();
     expect(typeof pass.reference).toBe("function");
+    expect(pass.cuda, "cuda").toBeDefined();
     // WGSL has no bf16: only casts, which see it as bits, take it.
     const wanted = (types: readonly FloatDType[]) => (isFixed(pass) ? ["f32"] : types);
     expect(pass.cpu?.dtypes, FIXED).toEqual(expect.arrayContaining([...wanted(ALL)]));
     expect(pass.webgpu?.dtypes, FIXED).toEqual(expect.arrayContaining([...wanted(["f32", "f16"])]));
+    expect(pass.cuda?.dtypes, FIXED).toEqual(expect.arrayContaining([...wanted(pass.cpu?.dtypes ?? [])]));
   });
 });
