@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HostRandom, io } from "../../engine/index.js";
@@ -38,13 +38,7 @@ export async function speakingModel(family: "stablelm" | "phi", folder: string):
     const rows = Float32Array.from({ length: vocabulary * width }, () => size * random.normal());
     return io.writable(name, [vocabulary, width], rows, "F32");
   });
-  for (const name of [
-    "model.safetensors.index.json",
-    "model-00001-of-00002.safetensors",
-    "model-00002-of-00002.safetensors",
-  ])
-    rmSync(join(folder, name), { force: true });
-  await io.writeSafetensors(join(folder, "model.safetensors"), tensors);
+  await writeWhole(folder, tensors);
   return folder;
 }
 
@@ -59,13 +53,24 @@ export async function denseModel(family: "stablelm" | "phi", folder: string): Pr
   return folder;
 }
 
-/** The checkpoint again, with other names; null leaves a tensor out. */
-export async function rewriteTensors(folder: string, rename: (name: string) => string | null): Promise<void> {
-  const tensors = [...(await readAll(folder))].flatMap(([name, { shape, values }]) => {
+/** A checkpoint in one file, instead of the shards that may be there. */
+async function writeWhole(folder: string, tensors: readonly io.WritableTensor[]): Promise<void> {
+  for (const name of readdirSync(folder).filter((file) => /^model-.*\.safetensors$|\.index\.json$/.test(file)))
+    rmSync(join(folder, name));
+  await io.writeSafetensors(join(folder, "model.safetensors"), tensors);
+}
+
+/** The checkpoint `from` in `folder`, with other names; null leaves a tensor out. */
+export async function rewriteTensors(
+  folder: string,
+  rename: (name: string) => string | null,
+  from = folder,
+): Promise<void> {
+  const tensors = [...(await readAll(from))].flatMap(([name, { shape, values }]) => {
     const to = rename(name);
     return to === null ? [] : [io.writable(to, shape, Float32Array.from(values), "F32")];
   });
-  await io.writeSafetensors(join(folder, "model.safetensors"), tensors);
+  await writeWhole(folder, tensors);
 }
 
 /** Files of VQA-RAD's images. */
