@@ -50,7 +50,8 @@ describe("refused before the first step", () => {
 
   test("a language model whose projector would start at random, unless that is asked for", async () => {
     const model = await bare();
-    const text = "its projector would start at random. Name what stage align wrote (--projector), or ask for it";
+    const text =
+      "its projector would start at random. Name what stage align wrote (`projector`), or ask for it (`newProjector`)";
     await expect(train("blind", instruct({ model }))).rejects.toThrow(text);
     await expect(train("blind", moe("stablelm", { model }))).rejects.toThrow(text);
     await expect(train("blind", { stage: "router", model })).rejects.toThrow("Name the dense model of stage instruct");

@@ -1,4 +1,4 @@
-import { cpSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Device } from "../../engine/index.js";
@@ -128,12 +128,14 @@ test("held-back conversations with nothing to learn are no measurement", async (
 });
 
 test("images that cannot be read end a run after a checkpoint of the steps before", async () => {
-  const broken = path("broken.png");
-  writeFileSync(broken, "no image");
+  const broken = path("broken.jpg");
+  const whole = join(images, rows[7].image);
+  // Its header, which is looked at before the run begins, is whole.
+  writeFileSync(broken, readFileSync(whole).subarray(0, 3000));
   const data = dataOf("broken.json", [...rows.slice(0, 7), { ...rows[7], image: broken }]);
   const input = instruct({ data, batch: 1, epochs: 1, seed: 1 });
   await expect(train("broken", input)).rejects.toThrow(broken);
-  cpSync(join(images, rows[7].image), broken);
+  cpSync(whole, broken);
   const resumed = await train("broken", input, { resume: true });
   expect(resumed.resumedAt).toBeGreaterThan(0);
   expect(resumed.history).toEqual((await train("sound", input)).history);
