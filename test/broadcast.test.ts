@@ -17,7 +17,9 @@ import { tryOpen } from "./support/devices.js";
 
 /** Random shapes against loops over index tuples. Values are small whole numbers, so that every result is exact. */
 const reference = await openDevice("reference");
-const opened = [await tryOpen("cpu", { threads: 2 }), await tryOpen("webgpu")].flatMap(({ device }) => device ?? []);
+const opened = [await tryOpen("cpu", { threads: 2 }), await tryOpen("webgpu"), await tryOpen("cuda")].flatMap(
+  ({ device }) => device ?? [],
+);
 const devices = [reference, ...opened];
 afterAll(() => {
   for (const d of devices) d.close();

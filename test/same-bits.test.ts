@@ -14,7 +14,9 @@ import { hasF16, tryOpen } from "./support/devices.js";
 
 /** What does not round, or rounds as IEEE says: the same bits on every device. */
 const reference = await openDevice("reference");
-const opened = [await tryOpen("cpu", { threads: 2 }), await tryOpen("webgpu")].flatMap(({ device }) => device ?? []);
+const opened = [await tryOpen("cpu", { threads: 2 }), await tryOpen("webgpu"), await tryOpen("cuda")].flatMap(
+  ({ device }) => device ?? [],
+);
 afterAll(() => {
   for (const d of [reference, ...opened]) d.close();
 });

@@ -17,7 +17,9 @@ import { tryOpen } from "./support/devices.js";
 
 /** What PyTorch makes of NaN and infinity in the ops that reduce: a row that holds one must not look healthy. */
 const reference = await openDevice("reference");
-const opened = [await tryOpen("cpu", { threads: 2 }), await tryOpen("webgpu")].flatMap(({ device }) => device ?? []);
+const opened = [await tryOpen("cpu", { threads: 2 }), await tryOpen("webgpu"), await tryOpen("cuda")].flatMap(
+  ({ device }) => device ?? [],
+);
 const devices = [reference, ...opened].map((device): [string, Device] => [device.name, device]);
 afterAll(() => {
   for (const [, device] of devices) device.close();

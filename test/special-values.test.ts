@@ -21,7 +21,9 @@ import { hasF16, tryOpen } from "./support/devices.js";
 
 /** Infinities, NaN, ends of the range, ties and faults: what tolerances relative to the largest value cannot see. */
 const reference = await openDevice("reference");
-const opened = [await tryOpen("cpu", { threads: 2 }), await tryOpen("webgpu")].flatMap(({ device }) => device ?? []);
+const opened = [await tryOpen("cpu", { threads: 2 }), await tryOpen("webgpu"), await tryOpen("cuda")].flatMap(
+  ({ device }) => device ?? [],
+);
 afterAll(() => {
   for (const d of [reference, ...opened]) d.close();
 });

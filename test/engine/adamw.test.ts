@@ -11,7 +11,7 @@ import { generator } from "../support/random.js";
 
 const N = 37;
 
-describe.each(["reference", "cpu", "webgpu"] as const)("AdamW on %s", async (name) => {
+describe.each(["reference", "cpu", "webgpu", "cuda"] as const)("AdamW on %s", async (name) => {
   const { device, reason } = await tryOpen(name);
   if (!device) return test.skip(`opens: ${reason}`, () => {});
   afterAll(() => device.close());

@@ -48,7 +48,7 @@ const at = (low: FloatDType, op: Op): Op =>
     differentiable: op.differentiable,
   });
 
-describe.each(["reference", "cpu"] as const)("autocast on %s", async (name) => {
+describe.each(["reference", "cpu", "cuda"] as const)("autocast on %s", async (name) => {
   const { device, reason } = await tryOpen(name);
   if (!device) return test.skip(`opens: ${reason}`, () => {});
   afterAll(() => device.close());

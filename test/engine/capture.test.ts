@@ -18,7 +18,7 @@ import { generator } from "../support/random.js";
 const BATCH = 6;
 const WIDTH = 10;
 
-describe.each(["reference", "cpu", "webgpu"] as const)("capture on %s", async (name) => {
+describe.each(["reference", "cpu", "webgpu", "cuda"] as const)("capture on %s", async (name) => {
   const { device, reason } = await tryOpen(name);
   if (!device) return test.skip(`opens: ${reason}`, () => {});
   afterAll(() => device.close());

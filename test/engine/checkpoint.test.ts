@@ -24,7 +24,7 @@ const normal = (device: Device, shape: number[], seed: string, requiresGrad = fa
   );
 };
 
-describe.each(["reference", "cpu"] as const)("checkpoint on %s", async (name) => {
+describe.each(["reference", "cpu", "cuda"] as const)("checkpoint on %s", async (name) => {
   const { device, reason } = await tryOpen(name);
   if (!device) return test.skip(`opens: ${reason}`, () => {});
   afterAll(() => device.close());

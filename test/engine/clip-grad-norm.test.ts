@@ -10,15 +10,11 @@ import { tryOpen } from "../support/devices.js";
 
 /** The factor of PyTorch's clip_grad_norm_: min(1, maxNorm / (norm + 1e-6)), NaN where the norm is. */
 const reference = await openDevice("reference");
-const cpu = await tryOpen("cpu");
+const opened = [await tryOpen("cpu"), await tryOpen("cuda")].flatMap(({ device }) => device ?? []);
+const devices = [reference, ...opened].map((device): [string, Device] => [device.name, device]);
 afterAll(() => {
-  reference.close();
-  cpu.device?.close();
+  for (const [, device] of devices) device.close();
 });
-const devices: [string, Device][] = [
-  ["reference", reference],
-  ...(cpu.device ? [["cpu", cpu.device] as [string, Device]] : []),
-];
 
 describe.each(devices)("%s", (_name, device) => {
   test.each([

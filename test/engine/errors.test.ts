@@ -187,7 +187,7 @@ describe("checks", async () => {
   });
 });
 
-describe.each(["reference", "cpu", "webgpu"] as const)("faults and kernels of %s", async (name) => {
+describe.each(["reference", "cpu", "webgpu", "cuda"] as const)("faults and kernels of %s", async (name) => {
   const { device, reason } = await tryOpen(name);
   if (!device) return test.skip(`opens: ${reason}`, () => {});
   afterAll(() => device.close());

@@ -31,7 +31,7 @@ const OPTIMISERS: Record<string, Make> = {
   SGD: (p) => new SGD(p, { lr: 0.1, momentum: 0.9 }),
 };
 
-describe.each(["reference", "cpu"] as const)("GradScaler on %s", async (name) => {
+describe.each(["reference", "cpu", "cuda"] as const)("GradScaler on %s", async (name) => {
   const { device, reason } = await tryOpen(name);
   if (!device) return test.skip(`opens: ${reason}`, () => {});
   afterAll(() => device.close());

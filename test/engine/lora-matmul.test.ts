@@ -10,15 +10,15 @@ import { tryOpen } from "../support/devices.js";
 
 const [T, K, N, R] = [60, 48, 40, 4];
 const reference = await openDevice("reference");
-const cpu = await tryOpen("cpu", { threads: 2 });
+const opened = [await tryOpen("cpu", { threads: 2 }), await tryOpen("cuda")].flatMap(({ device }) => device ?? []);
+const devices = [reference, ...opened];
 afterAll(() => {
-  reference.close();
-  cpu.device?.close();
+  for (const device of devices) device.close();
 });
 
-test.each([["reference", reference] as const, ...(cpu.device ? [["cpu", cpu.device] as const] : [])])(
-  "an input without a gradient (patches of an image) costs none: %s",
-  async (_name, device) => {
+test.each(devices)(
+  "an input without a gradient (patches of an image) costs none: $name",
+  async (device) => {
     const launch = vi.spyOn(device.binding, "launch");
     /** da and db, with the gradient of x or without. */
     const adapter = async (withX: boolean) => {

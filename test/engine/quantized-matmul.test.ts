@@ -7,8 +7,9 @@ import { tryOpen } from "../support/devices.js";
 const exact = await openDevice("reference");
 const cpu = await tryOpen("cpu", { debug: true, threads: 2 });
 const webgpu = await tryOpen("webgpu", { debug: true });
+const cuda = await tryOpen("cuda", { debug: true });
 afterAll(() => {
-  for (const d of [exact, cpu.device, webgpu.device]) d?.close();
+  for (const d of [exact, cpu.device, webgpu.device, cuda.device]) d?.close();
 });
 
 const random = generator("quantized-matmul");
@@ -18,6 +19,7 @@ const format = { bits: 4, group: 32 } as const;
 describe.each([
   ["cpu", cpu.device],
   ["webgpu", webgpu.device],
+  ["cuda", cuda.device],
 ] as const)("%s", (_, device) => {
   const [E, N, K, T] = [4, 22, 96, 6];
   const x = normals(T * K);

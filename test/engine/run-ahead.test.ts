@@ -87,7 +87,7 @@ test("an error that ready() left is told once by finish(), which waits for the d
   await device.ready();
 });
 
-describe.each(["cpu", "reference", "webgpu"] as const)("counters of %s", async (name) => {
+describe.each(["cpu", "reference", "webgpu", "cuda"] as const)("counters of %s", async (name) => {
   const opened = await tryOpen(name);
   opened.device?.close();
   if (!opened.device) return test.skip(`opens: ${opened.reason}`, () => {});

@@ -28,7 +28,7 @@ async function collect(): Promise<void> {
   }
 }
 
-describe.each(["reference", "cpu", "webgpu"] as const)("scope on %s", async (name) => {
+describe.each(["reference", "cpu", "webgpu", "cuda"] as const)("scope on %s", async (name) => {
   const { device, reason } = await tryOpen(name);
   if (!device) return test.skip(`opens: ${reason}`, () => {});
   afterAll(() => device.close());

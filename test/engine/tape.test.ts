@@ -19,7 +19,7 @@ const leaf = (device: Device, values: number[]) => tensor(values, { device, requ
 /** Small whole numbers: every result below is exact. */
 const list = async (t: Tensor | null) => t && [...(await t.data())];
 
-describe.each(["reference", "cpu", "webgpu"] as const)("tape on %s", async (name) => {
+describe.each(["reference", "cpu", "webgpu", "cuda"] as const)("tape on %s", async (name) => {
   const { device, reason } = await tryOpen(name);
   if (!device) return test.skip(`opens: ${reason}`, () => {});
   afterAll(() => device.close());

@@ -10,7 +10,7 @@ const config: MissConfig = {
   ...{ imageSize: 16, patch: 4, visionWidth: 16, visionDepth: 4, visionHeads: 2, visionMlp: 32, dropPath: 0.3 },
 };
 
-describe.each(["reference", "cpu"] as const)("VisionTransformer.checkpointBlocks on %s", async (name) => {
+describe.each(["reference", "cpu", "cuda"] as const)("VisionTransformer.checkpointBlocks on %s", async (name) => {
   const { device, reason } = await tryOpen(name);
   if (!device) return test.skip(`opens: ${reason}`, () => {});
   afterAll(() => device.close());

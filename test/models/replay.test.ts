@@ -6,7 +6,7 @@ import { loadLlama } from "../../examples/stories260k/checkpoint.js";
 import { KeyValueCache } from "../../examples/stories260k/model.js";
 import { tryOpen } from "../support/devices.js";
 
-describe.each(["cpu", "webgpu"] as const)("replayed on %s", async (name) => {
+describe.each(["cpu", "webgpu", "cuda"] as const)("replayed on %s", async (name) => {
   const { device, reason } = await tryOpen(name);
   if (!device) return test.skip(`opens: ${reason}`, () => {});
   afterAll(() => device.close());

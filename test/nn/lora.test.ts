@@ -10,7 +10,7 @@ import { generator } from "../support/random.js";
 const random = generator("adapters");
 const normal = (n: number) => Float32Array.from({ length: n }, () => random.normal());
 
-describe.each(["reference", "cpu", "webgpu"] as const)("an adapter on %s", async (name) => {
+describe.each(["reference", "cpu", "webgpu", "cuda"] as const)("an adapter on %s", async (name) => {
   const { device, reason } = await tryOpen(name);
   if (!device) return test.skip(`opens: ${reason}`, () => {});
 

@@ -24,6 +24,7 @@ const devices = {
   reference: await tryOpen("reference"),
   cpu: await tryOpen("cpu", { threads: 2 }),
   webgpu: await tryOpen("webgpu"),
+  cuda: await tryOpen("cuda"),
 };
 afterAll(() => {
   for (const { device } of Object.values(devices)) device?.close();

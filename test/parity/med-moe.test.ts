@@ -19,7 +19,7 @@ const scenarios = [
   "files",
 ];
 
-for (const name of ["reference", "cpu", "webgpu"] as const) {
+for (const name of ["reference", "cpu", "webgpu", "cuda"] as const) {
   const { device, reason } = await tryOpen(name, name === "cpu" ? { debug: true } : {});
   afterAll(() => device?.close());
   describe(name, () => {

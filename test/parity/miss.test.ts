@@ -6,7 +6,7 @@ import { tryOpen } from "../support/devices.js";
 /** MISS and its LoRA tuning against golden tensors (see ORIGIN.md beside them). */
 const folder = fileURLToPath(new URL("../fixtures/miss", import.meta.url));
 
-for (const name of ["reference", "cpu", "webgpu"] as const) {
+for (const name of ["reference", "cpu", "webgpu", "cuda"] as const) {
   const { device, reason } = await tryOpen(name, name === "cpu" ? { debug: true } : {});
   afterAll(() => device?.close());
   describe(name, () => {

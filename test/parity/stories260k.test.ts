@@ -21,7 +21,7 @@ const BOS = 1;
 /** Logits reach 10; f32 sums of up to 172 products through 5 layers. */
 const TOLERANCE = 1e-5;
 
-describe.each(["reference", "cpu", "webgpu"] as const)("stories260K on %s", async (name) => {
+describe.each(["reference", "cpu", "webgpu", "cuda"] as const)("stories260K on %s", async (name) => {
   const { device, reason } = await tryOpen(name);
   if (!device) return test.skip(`opens: ${reason}`, () => {});
   afterAll(() => device.close());

@@ -200,12 +200,15 @@ CUDA_API CUresult cuStreamDestroy_v2(CUstream_st *stream) {
   return driver.sticky;
 }
 
-CUDA_API CUresult cuStreamSynchronize(CUstream_st *stream) {
+CUDA_API CUresult cuStreamQuery(CUstream_st *stream) {
   BEGIN_CALL();
   return stream && stream->capture ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_SUCCESS;
 }
 
-CUDA_API CUresult cuStreamQuery(CUstream_st *stream) { return cuStreamSynchronize(stream); }
+CUDA_API CUresult cuStreamSynchronize(CUstream_st *stream) {
+  simt::note_wait("cuStreamSynchronize");
+  return cuStreamQuery(stream);
+}
 
 CUDA_API CUresult cuStreamBeginCapture_v2(CUstream_st *stream, int) {
   BEGIN_CALL();
@@ -265,12 +268,15 @@ CUDA_API CUresult cuEventRecord(CUevent_st *event, CUstream_st *stream) {
   });
 }
 
-CUDA_API CUresult cuEventSynchronize(CUevent_st *event) {
+CUDA_API CUresult cuEventQuery(CUevent_st *event) {
   BEGIN_CALL();
   return event ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
 }
 
-CUDA_API CUresult cuEventQuery(CUevent_st *event) { return cuEventSynchronize(event); }
+CUDA_API CUresult cuEventSynchronize(CUevent_st *event) {
+  simt::note_wait("cuEventSynchronize");
+  return cuEventQuery(event);
+}
 
 CUDA_API CUresult cuEventElapsedTime(float *milliseconds, CUevent_st *start, CUevent_st *end) {
   BEGIN_CALL();

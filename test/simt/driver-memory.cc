@@ -93,6 +93,7 @@ CUDA_API CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t 
 }
 
 CUDA_API CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, CUstream_st *stream) {
+  simt::note_wait("cuMemcpyDtoHAsync");
   BEGIN_CALL();
   if (bytes == 0) return CUDA_SUCCESS;
   if (!inside(from, bytes)) return CUDA_ERROR_INVALID_VALUE;

@@ -1,5 +1,6 @@
 #include "driver.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -15,6 +16,15 @@ CUctx_st *&current_context() {
 uint64_t setting(const char *name, uint64_t otherwise) {
   const char *text = std::getenv((std::string("CONSILIUM_SIMT_") + name).c_str());
   return text && *text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+void note_wait(const char *call) {
+  const char *path = std::getenv("CONSILIUM_SIMT_WAITS");
+  if (!path || !*path) return;
+  std::FILE *file = std::fopen(path, "a");
+  if (!file) return;
+  std::fprintf(file, "%s\n", call);
+  std::fclose(file);
 }
 
 Call::Call(bool needs_context) {
