@@ -11,11 +11,11 @@ export function shapeOf(c: OpCase, name: string): readonly number[] {
 }
 
 /** A prime, so that rows of a matrix do not begin alike. */
-const PERIOD = 16_777_213;
+const PERIOD = 1_048_573;
 
 /**
- * Normal values: zeros and constants run faster on some hardware than what models hold. Those of the largest experts, a
- * billion, would take a minute: they repeat.
+ * Normal values: zeros and constants run faster on some hardware than what models hold. Those of large experts, a
+ * billion, would take a minute: after a million they repeat.
  */
 export function normals(shape: readonly number[], stream: number, scale = 1): HostTensor {
   const random = new HostRandom(1, stream);

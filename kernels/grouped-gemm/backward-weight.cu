@@ -41,10 +41,15 @@ __device__ void backward_weight(const V *dy, const V *x, const int32_t *places, 
   const TilePlace place = tile_place(blockIdx.x % (down * across), down, across);
   const uint32_t first = lists.begin(expert), count = lists.end(expert) - first;
 
-  const auto of_dy = expert_rows<false, WHOLE>(dy, p.N, lists, first, count, p.gatherDy != 0, p.choices, p.D);
-  const auto of_x = expert_rows<false, WHOLE>(x, p.K, lists, first, count, p.gatherX != 0, p.choices, p.S);
+  // What differs is chosen value by value: a choice between two whole operands would put both into local memory.
+  const bool swap = p.transposed == 0, gather_left = (swap ? p.gatherX : p.gatherDy) != 0;
+  const bool gather_right = (swap ? p.gatherDy : p.gatherX) != 0;
+  const auto left =
+      expert_rows<false, WHOLE>(swap ? x : dy, rows, lists, first, count, gather_left, p.choices, swap ? p.S : p.D);
+  const auto right =
+      expert_rows<false, WHOLE>(swap ? dy : x, columns, lists, first, count, gather_right, p.choices, swap ? p.D : p.S);
   Product<T, false, false> product(shared, place.down * T::ROWS, place.across * T::COLUMNS);
-  product.multiply(p.transposed ? of_dy : of_x, p.transposed ? of_x : of_dy, count);
+  product.multiply(left, right, count);
   product.finish(rows, columns, WeightGradient<V>{{dweight + size_t{expert} * p.N * p.K, columns}, p.accumulate != 0});
 }
 

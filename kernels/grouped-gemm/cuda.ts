@@ -13,7 +13,7 @@ const rowTiles = ({ R, E }: Numbers<"R" | "E">, side: number) =>
 /** A product of R rows with the weights of their experts: tiles are chosen as if all experts had as many rows. */
 const routed = <P extends Numbers<"R" | "E">>(
   symbol: string,
-  size: (params: P) => { N: number; K: number; lines: readonly number[] },
+  size: (params: P) => Pick<GemmShape, "N" | "K" | "lines" | "longEpilogue">,
 ): NumbersLaunch<P>[] =>
   gemmLaunches(
     symbol,
@@ -26,7 +26,12 @@ const routed = <P extends Numbers<"R" | "E">>(
 
 export const forward = /* @__PURE__ */ routed(
   "grouped_gemm_forward",
-  ({ N, K, O, transposed }: Product & Numbers<"O" | "gated">) => ({ N, K, lines: [K, transposed ? K : N, O] }),
+  ({ N, K, O, gated, transposed }: Product & Numbers<"O" | "gated">) => ({
+    N,
+    K,
+    lines: [K, transposed ? K : N, O],
+    longEpilogue: gated === 1,
+  }),
 );
 
 export const backwardInput = /* @__PURE__ */ routed("grouped_gemm_backward_input", ({ N, K, transposed }: Product) => ({
@@ -51,6 +56,7 @@ export const backwardActivation = [
     N: O,
     K: C,
     lines: [C, transposed ? O : C],
+    longEpilogue: true,
   })),
   {
     symbol: "grouped_gemm_backward_activation_join",

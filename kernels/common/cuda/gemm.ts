@@ -42,6 +42,9 @@ const TF32: Partial<Record<GemmVariant, GemmTile>> = {
   tf32: { rows: 128, columns: 128, threads: 256, stages: 4, beside: 1, rate: 4 },
 };
 
+/** What is left of the rate of a tile that has a multiprocessor to itself where the epilogue is long. */
+const ALONE = 0.7;
+
 /** A chunk of gemm-tile.cuh in values. */
 const chunk = (dtype: FloatDType) => (dtype === "f32" ? 4 : 8);
 /** Bytes of the stages: a line of 64 bytes for each row and column. */
@@ -55,13 +58,15 @@ export interface GemmShape {
   readonly K: number;
   /** Rows of the operands as they are stored: the small tile alone takes those that are not whole chunks. */
   readonly lines: readonly number[];
+  /** Its epilogue reads and computes about as long as it multiplies: another block should multiply meanwhile. */
+  readonly longEpilogue?: boolean;
   /** Both operands transposed: the small tile alone takes them. */
   readonly crossed?: boolean;
 }
 
 /** The tile that is done first, by rounds of blocks on all multiprocessors: by shape and GPU alone, so that results repeat. */
 export function gemmVariant(shape: GemmShape, limits: CudaLimits, dtype: FloatDType): GemmVariant {
-  const { B, M, N, lines, crossed } = shape;
+  const { B, M, N, lines, longEpilogue, crossed } = shape;
   if (crossed || lines.some((length) => length % chunk(dtype) !== 0)) return "small";
   const tiles = dtype === "f32" ? (limits.tf32 ? { ...FLOATS, ...TF32 } : FLOATS) : HALVES;
   let best: GemmVariant = "small";
@@ -70,7 +75,7 @@ export function gemmVariant(shape: GemmShape, limits: CudaLimits, dtype: FloatDT
     if (sharedBytes(tile) > limits.maxSharedBytes) continue;
     const { rows, columns, beside, rate } = tile;
     const rounds = ceilDiv(B * ceilDiv(M, rows) * ceilDiv(N, columns), beside * limits.multiprocessors);
-    const time = (rounds * beside * rows * columns) / rate;
+    const time = (rounds * beside * rows * columns) / (longEpilogue && beside === 1 ? ALONE * rate : rate);
     if (time < least) {
       least = time;
       best = variant;
