@@ -107,6 +107,10 @@ async function compile(label, { nvcc, version }) {
   writeFileSync(stamp, hash);
 }
 
+/** Whether all are compiled, by whatever nvcc, from the sources that are here. */
+export const areCompiled = () =>
+  existsSync(note) && JSON.parse(readFileSync(note, "utf8")).sources === cudaSourcesHash(root);
+
 /** Files of kernels that are gone. */
 function sweep() {
   const known = new Set(labels());

@@ -9,7 +9,7 @@ import type { FloatDType } from "../kernels/contract.js";
 import { expectClose } from "./support/compare.js";
 import { hasF16, tryOpen, watchGuards } from "./support/devices.js";
 import { elements, ops, tables, toleranceOf } from "./support/ops.js";
-import { repeats, SIMULATED_LIMIT, simulated, useSeed } from "./support/simulated.js";
+import { onlySmall, repeats, SIMULATED_LIMIT, simulated, useSeed } from "./support/simulated.js";
 import { type Slicing, slicingsOf, someOf, take, takeInput, withoutSlices } from "./support/slices.js";
 
 /** Every case of every op on every device that has it, against exact arithmetic on the same inputs. */
@@ -52,7 +52,7 @@ for (const { folder, table } of tables) {
       // A restricted instruction set is run beside the best one, which has the large cases.
       if (restricted && elements(c) > 50_000) continue;
       const flops = table.cost?.(c, "forward").flops ?? 0;
-      if (simulated && (elements(c) > SIMULATED_LIMIT.elements || flops > SIMULATED_LIMIT.flops)) continue;
+      if (onlySmall && (elements(c) > SIMULATED_LIMIT.elements || flops > SIMULATED_LIMIT.flops)) continue;
       if (flops > LIMIT) {
         const slicings = slicingsOf(table.op, c);
         if (slicings.length === 0) test.skip(`${c.name}: ${withoutSlices(c)}`);

@@ -2,28 +2,19 @@
 // Packs what a GPU host without a network needs into one archive: sources, tests, benches, compiled TypeScript, the addon and
 // the CUDA kernels where they are built, the npm packages that tests and benches load, Dawn for this platform, Node itself.
 //
-//   node scripts/gpu/bundle.mjs [--out consilium-gpu.tar.xz]
+//   node scripts/gpu/bundle.mjs [--out consilium-gpu.tar.xz] [--rehearse]
 //
-// There: tar xf consilium-gpu.tar.xz && consilium-gpu/run.sh (run.mjs beside this file says what it does). The host needs an
-// NVIDIA driver, a glibc as new as this machine's, and nvcc only where the kernels are not in the archive.
-import { execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+// --rehearse unpacks it into a folder of its own and runs it there, as far as that goes without a GPU. README.md beside this
+// file says how a host uses it.
+import { execFileSync, spawnSync } from "node:child_process";
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { areCompiled } from "../cuda-kernels.mjs";
 import { packagesOf } from "./closure.mjs";
+import { carryLibraries } from "./libraries.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 /** What an upload form or a mail gateway commonly takes at most, with room. */
@@ -31,7 +22,12 @@ const LIMIT = 60e6;
 /** Tracked files that nothing on the host reads. */
 const LEFT_OUT = /^(data\/(vqa-rad|miss-tiny-organ)|docs|\.ci)\//;
 
-const { values } = parseArgs({ options: { out: { type: "string", default: "consilium-gpu.tar.xz" } } });
+const { values } = parseArgs({
+  options: {
+    out: { type: "string", default: "consilium-gpu.tar.xz" },
+    rehearse: { type: "boolean", default: false },
+  },
+});
 const out = resolve(values.out);
 const say = (text) => console.error(`bundle: ${text}`);
 
@@ -67,6 +63,25 @@ function copyTracked(target) {
   }
 }
 
+/** As a host uses it: no variable of this shell, and nothing of this folder, is needed there. */
+function rehearse() {
+  const host = mkdtempSync(join(tmpdir(), "consilium-host-"));
+  try {
+    execFileSync("tar", ["xf", out, "-C", host]);
+    const { status } = spawnSync(join(host, "consilium-gpu/run.sh"), ["--dry-run", "--minutes", "10"], {
+      cwd: host,
+      env: { PATH: process.env.PATH, HOME: host },
+      stdio: "inherit",
+    });
+    if (status !== 0) {
+      say("the rehearsal failed");
+      process.exitCode = 1;
+    }
+  } finally {
+    rmSync(host, { recursive: true, force: true });
+  }
+}
+
 const stage = mkdtempSync(join(tmpdir(), "consilium-gpu-"));
 try {
   const folder = join(stage, "consilium-gpu");
@@ -75,23 +90,21 @@ try {
   copyPackages(folder);
   copyNode(join(folder, "node"));
   cpSync(join(root, "dist"), join(folder, "dist"), { recursive: true });
-  for (const path of ["build/Release/consilium.node", "build/built-from", "build/cuda"])
+  const compiled = areCompiled();
+  if (!compiled) say("the CUDA kernels of these sources are not compiled here: the host compiles them (nvcc)");
+  for (const path of ["build/Release/consilium.node", "build/built-from", ...(compiled ? ["build/cuda"] : [])])
     if (existsSync(join(root, path))) cpSync(join(root, path), join(folder, path), { recursive: true });
-  const kernels = existsSync(join(folder, "build/cuda")) ? readdirSync(join(folder, "build/cuda")).length : 0;
-  if (kernels === 0) say("the CUDA kernels are not built here: the host compiles them (nvcc)");
-  writeFileSync(
-    join(folder, "run.sh"),
-    '#!/bin/sh\n# What there is: ./run.sh --help\ncd "$(dirname "$0")" && exec ./node scripts/gpu/run.mjs "$@"\n',
-    { mode: 0o755 },
-  );
+  say(`libraries: ${carryLibraries(folder, [process.execPath]).join(", ")}`);
+  cpSync(join(root, "scripts/gpu/run.sh"), join(folder, "run.sh"));
   rmSync(out, { force: true });
   execFileSync("tar", ["-cJf", out, "consilium-gpu"], { cwd: stage, env: { ...process.env, XZ_OPT: "-T0 -6" } });
 } finally {
   rmSync(stage, { recursive: true, force: true });
 }
+if (values.rehearse) rehearse();
 const bytes = statSync(out).size;
 say(`${out}: ${(bytes / 1e6).toFixed(1)} MB`);
 if (bytes > LIMIT) {
   say(`that is more than ${LIMIT / 1e6} MB`);
-  process.exit(1);
+  process.exitCode = 1;
 }

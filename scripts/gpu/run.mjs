@@ -1,11 +1,4 @@
 #!/usr/bin/env node
-// What a GPU host runs (see bundle.mjs): compiles the CUDA kernels where they are missing, runs the CUDA tests, the benchmarks
-// beside their peers, the sanitizers over small cases, and the WebGPU tests through the vendor's Vulkan driver. The most
-// important first, each step within its own limit and all within --minutes; what was done is written after every step.
-//
-//   node scripts/gpu/run.mjs [--minutes 20] [--out gpu-results] [--only tests,bench] [--dry-run]
-//
-// --dry-run says what it would run, step by step, and runs what needs no GPU. CONSILIUM_PYTHON names the Python of the peers.
 import { spawn, spawnSync } from "node:child_process";
 import {
   createWriteStream,
@@ -17,37 +10,55 @@ import {
   writeFileSync,
 } from "node:fs";
 import os from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { areCompiled, findNvcc } from "../cuda-kernels.mjs";
 import { stepsOf } from "./steps.mjs";
 
+const HELP = `What a GPU host runs: compiles the CUDA kernels where the archive has none, runs the CUDA tests, the benchmarks beside
+PyTorch, the sanitizers over small cases, and the WebGPU tests through the vendor's Vulkan driver. The most important first,
+each step within its own limit and all within --minutes; what was done is written after every step.
+
+  run.mjs [--minutes 20] [--out gpu-results] [--only tests,bench] [--dry-run]
+
+--only takes steps whose names begin so. --dry-run runs what needs no GPU, and the rest in small on the cpu or without its
+device. CONSILIUM_PYTHON names the Python that has PyTorch.`;
+
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const { values } = parseArgs({
-  options: {
-    minutes: { type: "string", default: "20" },
-    out: { type: "string", default: "gpu-results" },
-    only: { type: "string" },
-    "dry-run": { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
-const minutes = Number(values.minutes);
-if (values.help || !(minutes > 0)) {
-  console.log(
-    readFileSync(fileURLToPath(import.meta.url), "utf8")
-      .split("\n")
-      .slice(1, 9)
-      .join("\n")
-      .replaceAll("// ", ""),
-  );
-  process.exit(values.help ? 0 : 2);
+/** Ends it, before anything is run. */
+function refuse(text) {
+  console.error(`run.mjs: ${text}\n\n${HELP}`);
+  process.exit(2);
 }
+
+function options() {
+  try {
+    return parseArgs({
+      options: {
+        minutes: { type: "string", default: "20" },
+        out: { type: "string", default: "gpu-results" },
+        only: { type: "string" },
+        "dry-run": { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    }).values;
+  } catch (error) {
+    return refuse(error.message);
+  }
+}
+
+const values = options();
+if (values.help) {
+  console.log(HELP);
+  process.exit(0);
+}
+const minutes = Number(values.minutes);
+if (!(minutes > 0)) refuse(`--minutes ${values.minutes} is no number above 0`);
 const out = resolve(values.out);
-mkdirSync(out, { recursive: true });
 const dry = values["dry-run"];
 
-/** The command's first line of output, or null where it does not run. */
+/** What a command prints, or null where it does not run. */
 function ask(command, ...args) {
   const { status, stdout } = spawnSync(command, args, { encoding: "utf8" });
   return status === 0 ? stdout.trim() : null;
@@ -59,12 +70,16 @@ const gpu = () => ask("nvidia-smi", `--query-gpu=${QUERY}`, "--format=csv,nohead
 const vulkan = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/nvidia/share/vulkan/icd.d"]
   .flatMap((folder) => (existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []))
   .find((path) => path.includes("nvidia"));
+const toolkit = findNvcc();
 const host = {
   gpu: gpu() !== null,
-  nvcc: ask("nvcc", "--version") !== null,
-  sanitizer: ask("compute-sanitizer", "--version") !== null,
+  nvcc: toolkit !== null,
+  // Beside nvcc, which need not be on the PATH.
+  sanitizer: ["compute-sanitizer", ...(toolkit ? [join(dirname(toolkit.nvcc), "compute-sanitizer")] : [])].find(
+    (command) => ask(command, "--version") !== null,
+  ),
   vulkan,
-  kernels: existsSync(join(root, "build/cuda")),
+  kernels: areCompiled(),
 };
 
 const started = Date.now();
@@ -116,38 +131,47 @@ function run({ name, command, args, env }, seconds) {
   });
 }
 
-/** What the step's tests or rows came to, from the file that it wrote. */
+/** What the step's tests or rows came to, from the file that it wrote; null where there is none, or none were found. */
 function harvest({ name, tests, bench }) {
+  if (!tests && !bench) return {};
   const file = join(out, `${name}.json`);
-  if (!existsSync(file)) return {};
+  if (!existsSync(file)) return null;
   const found = JSON.parse(readFileSync(file, "utf8"));
+  if ((tests ? found.numTotalTests : found.rows.length) === 0) return null;
   if (bench) report.benches[name] = found;
   return tests ? { passed: found.numPassedTests, failed: found.numFailedTests, skipped: found.numPendingTests } : {};
 }
 
-const chosen = values.only?.split(",");
+/** In a dry run what can be run of a step without a GPU, which says in `reason` where nothing can. */
+const asRun = (step) =>
+  dry && step.gpu ? { ...step, missing: "it needs the GPU, in a dry run too", ...step.rehearsal } : step;
+
+const steps = stepsOf({ out, host, node: process.execPath });
+const asked = values.only?.split(",");
+const unknown = asked?.find((name) => !steps.some((step) => step.name.startsWith(name)));
+if (unknown !== undefined)
+  refuse(`--only ${unknown}: no step begins so. Steps: ${steps.map((s) => s.name).join(", ")}`);
+mkdirSync(out, { recursive: true });
 let bad = 0;
-for (const step of stepsOf({ out, host, node: process.execPath })) {
-  if (chosen && !chosen.some((name) => step.name.startsWith(name))) continue;
+for (const step of steps.filter(({ name }) => asked?.some((start) => name.startsWith(start)) ?? true).map(asRun)) {
   const seconds = Math.floor(Math.min(step.seconds, left()));
-  const reason =
-    step.missing ?? (dry && step.gpu ? "needs the GPU: rehearsed only" : seconds < 5 ? "no time is left" : null);
+  const reason = step.missing ?? (seconds < 5 ? "no time is left" : null);
   const line = { name: step.name, command: [step.command, ...step.args].join(" ") };
   const before = Date.now();
   if (reason) report.steps.push({ ...line, status: "skipped", reason });
   else {
     const code = await run(step, seconds);
-    const status = code === null ? "out of time" : code === 0 ? "passed" : "failed";
-    if (status === "failed") bad++;
-    report.steps.push({ ...line, status, seconds: (Date.now() - before) / 1000, ...harvest(step) });
+    const found = code === null ? {} : harvest(step);
+    const status = code === null ? "out of time" : code === 0 && found !== null ? "passed" : "failed";
+    if (status === "failed" || (dry && status !== "passed")) bad++;
+    report.steps.push({ ...line, status, seconds: (Date.now() - before) / 1000, ...found });
   }
-  const { status, passed, failed } = report.steps.at(-1);
-  const counts = passed === undefined ? "" : `: ${passed} passed, ${failed} failed`;
+  const { status, passed, failed, skipped } = report.steps.at(-1);
+  const counts = passed === undefined ? "" : `: ${passed} passed, ${failed} failed, ${skipped} skipped`;
   console.log(
     `${((Date.now() - started) / 1000).toFixed(0).padStart(5)} s  ${step.name.padEnd(24)} ${status}${counts}${reason ? ` (${reason})` : ""}`,
   );
-  if (!dry || !step.gpu) save();
+  save();
 }
-save();
 console.log(`Written: ${join(out, "gpu.json")}, and a log for each step.`);
 process.exit(bad === 0 ? 0 : 1);

@@ -1,19 +1,33 @@
-// The steps of run.mjs in the order of their worth. `missing` says why one cannot run here; `gpu`: it needs one.
+// The steps of run.mjs in the order of their worth. `missing` says why one cannot run here; `gpu`: it needs one, and
+// `rehearsal` is what a dry run does instead.
 import { join } from "node:path";
 
-/** Rows that matter most, each a suite with shapes and a share of the time; in bf16, beside PyTorch. */
-const BENCHES = [
-  ["matmul", "8192x8192x8192,4096x4096x4096", "torch", 20],
-  ["moe", "16384x2048x5632x4x2,4096x2048x5632x4x2", "torch,dense", 40],
-  ["attention", "B4H32S4096D64:causal,B4H16S4096D128:causal,B8H16S901D64", "torch", 25],
-  ["lora", "8192x4096x4096x16,8192x2048x5632x64", "torch,frozen", 25],
-  ["moe-large", "8192x4096x14336x8x2", "torch,dense", 60],
+/** Rows that matter most: a suite with shapes, and one in small; in bf16, beside PyTorch. */
+export const BENCHES = [
+  {
+    ...{ name: "matmul", suite: "matmul", peers: "torch", seconds: 20 },
+    ...{ shapes: "8192x8192x8192,4096x4096x4096", small: "64x64x64" },
+  },
+  {
+    ...{ name: "moe", suite: "moe", peers: "torch,dense", seconds: 40 },
+    ...{ shapes: "16384x2048x5632x4x2,4096x2048x5632x4x2", small: "64x32x44x4x2" },
+  },
+  {
+    ...{ name: "attention", suite: "attention", peers: "torch", seconds: 25 },
+    ...{ shapes: "B4H32S4096D64:causal,B4H16S4096D128:causal,B8H16S901D64", small: "B1H2S16D16:causal" },
+  },
+  {
+    ...{ name: "lora", suite: "lora", peers: "torch,frozen", seconds: 25 },
+    ...{ shapes: "8192x4096x4096x16,8192x2048x5632x64", small: "64x32x32x4" },
+  },
+  {
+    ...{ name: "moe-large", suite: "moe", peers: "torch,dense", seconds: 60 },
+    ...{ shapes: "8192x4096x14336x8x2", small: "64x32x44x4x2" },
+  },
 ];
 
-/** Small cases of every op: what a sanitizer slows down a hundredfold. */
-const SMALL = "cuda f32";
-
 export function stepsOf({ out, host, node }) {
+  const noGpu = host.gpu ? undefined : "there is no NVIDIA GPU (nvidia-smi)";
   const vitest = (name, files, filter, seconds, env = {}) => ({
     name,
     command: node,
@@ -25,16 +39,28 @@ export function stepsOf({ out, host, node }) {
     seconds,
     tests: true,
     gpu: true,
-    missing: host.gpu ? undefined : "there is no NVIDIA GPU (nvidia-smi)",
+    missing: noGpu,
+    // Every file of tests is loaded, and its tests are found; those of the missing device are skipped.
+    rehearsal: { env: {}, missing: undefined },
   });
-  const steps = [
+  return [
     {
       name: "compile",
       command: node,
       args: ["scripts/cuda-kernels.mjs"],
       env: { CONSILIUM_CUDA: "on" },
       seconds: 360,
-      missing: host.kernels ? undefined : host.nvcc ? undefined : "neither nvcc nor compiled kernels are here",
+      // By any nvcc: compiling them again costs time of the GPU.
+      missing: host.kernels
+        ? "they are compiled"
+        : host.nvcc
+          ? undefined
+          : "neither nvcc nor compiled kernels are here",
+      gpu: true,
+      rehearsal: {
+        args: ["scripts/cuda-kernels.mjs", "fill/value"],
+        missing: host.nvcc ? undefined : "there is no nvcc",
+      },
     },
     { name: "devices", command: node, args: ["bin/consilium.js", "devices"], seconds: 30 },
     vitest("tests-ops", ["test/ops.test.ts"], "cuda", 240),
@@ -44,25 +70,31 @@ export function stepsOf({ out, host, node }) {
       "cuda",
       120,
     ),
-    ...BENCHES.map(([name, shapes, peers, seconds]) => ({
-      name: `bench-${name}`,
-      command: node,
-      args: [
-        ...["bin/consilium.js", "bench", name.split("-")[0], "--device", "cuda", "--dtype", "bf16"],
-        ...["--shapes", shapes, "--peers", peers, "--budget", `${Math.ceil(seconds / 2)}s`],
-        ...["--json", join(out, `bench-${name}.json`)],
-      ],
-      seconds: 3 * seconds,
-      bench: true,
-      gpu: true,
-      missing: host.gpu ? undefined : "there is no NVIDIA GPU (nvidia-smi)",
-    })),
+    ...BENCHES.map(({ name, suite, shapes, small, peers, seconds }) => {
+      const bench = (...how) => ["bin/consilium.js", "bench", suite, "--json", join(out, `bench-${name}.json`), ...how];
+      const given = ["--device", "cuda", "--dtype", "bf16", "--shapes", shapes, "--peers", peers];
+      return {
+        name: `bench-${name}`,
+        command: node,
+        args: bench(...given, "--budget", `${Math.ceil(seconds / 2)}s`),
+        seconds: 3 * seconds,
+        bench: true,
+        gpu: true,
+        missing: noGpu,
+        rehearsal: {
+          args: bench("--device", "cpu", "--dtype", "bf16", "--shapes", small, "--budget", "1s"),
+          missing: undefined,
+        },
+      };
+    }),
     ...["memcheck", "racecheck", "synccheck", "initcheck"].map((tool) => {
-      const step = vitest(`sanitizer-${tool}`, ["test/ops.test.ts"], SMALL, 150, { CONSILIUM_SMALL: "2000" });
+      const { rehearsal: _, ...step } = vitest(`sanitizer-${tool}`, ["test/ops.test.ts"], "cuda", 150, {
+        CONSILIUM_SMALL: "yes",
+      });
       const tools = ["--tool", tool, "--target-processes", "all", "--error-exitcode", "9", "--print-limit", "20"];
       return {
         ...step,
-        command: "compute-sanitizer",
+        command: host.sanitizer ?? "compute-sanitizer",
         args: [...tools, node, ...step.args],
         missing: step.missing ?? (host.sanitizer ? undefined : "there is no compute-sanitizer"),
       };
@@ -72,8 +104,8 @@ export function stepsOf({ out, host, node }) {
         CONSILIUM_REQUIRE: "webgpu",
         ...(host.vulkan && { VK_DRIVER_FILES: host.vulkan, VK_ICD_FILENAMES: host.vulkan }),
       }),
-      missing: host.gpu && host.vulkan ? undefined : "there is no Vulkan driver of NVIDIA",
+      missing: noGpu ?? (host.vulkan ? undefined : "there is no Vulkan driver of NVIDIA"),
+      rehearsal: undefined,
     },
   ];
-  return steps;
 }

@@ -6,6 +6,9 @@ export const simulated = process.env.CONSILIUM_CUDA_DRIVER !== undefined;
 /** Operations and elements that the simulator computes in a fraction of a second. */
 export const SIMULATED_LIMIT = { flops: 4e6, elements: 70_000 };
 
+/** Whether large cases are left out: by the simulator, and where CONSILIUM_SMALL is set, under a sanitizer (scripts/gpu). */
+export const onlySmall = simulated || Boolean(process.env.CONSILIUM_SMALL);
+
 /** Whether a pass with these arrays is too large for the simulator, where that is the device. */
 export const tooLarge = (arrays: Readonly<Record<string, { readonly length: number } | null>>): boolean =>
   simulated && Object.values(arrays).reduce((sum, a) => sum + (a?.length ?? 0), 0) > SIMULATED_LIMIT.elements;
