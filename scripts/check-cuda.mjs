@@ -122,11 +122,11 @@ function faultsOf({ label, error, resources, instructions }, symbols = new Set()
   for (const { symbol, code, stack, spilled } of resources)
     if (stack + spilled > 0 && !(symbol in ALLOWED))
       faults.push(`${symbol} (${code}): ${stack} bytes of stack, ${spilled} bytes of spilled registers`);
-  for (const [symbol, held] of Object.entries(instructions))
+  for (const symbol of compiled)
     for (const { symbols, type, wanted } of INSTRUCTIONS)
       if (symbols.test(symbol) && symbol.endsWith(`_${type}`))
         for (const instruction of wanted)
-          if (!held.includes(instruction)) faults.push(`${symbol}: its PTX has no ${instruction}`);
+          if (!instructions[symbol]?.includes(instruction)) faults.push(`${symbol}: its PTX has no ${instruction}`);
   return faults;
 }
 

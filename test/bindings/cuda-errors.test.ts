@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { findCudaKernels } from "../../bindings/platform/node-cuda-kernels.js";
-import { type DeviceOptions, openDevice } from "../../engine/index.js";
+import { type DeviceOptions, indexAdd, ones, openDevice, zeros } from "../../engine/index.js";
 import { DRIVER, machine, runNode, setEnvironment } from "./cuda-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "consilium-cuda-"));
@@ -146,6 +146,13 @@ describe("memory of the GPU", () => {
     device.allocate(6 << 18, "f32", "attention/forward");
     await device.finish();
   });
+});
+
+test("indices into a dimension without an element are faults, and nothing is read by them", async () => {
+  using device = await openDevice("cuda", { debug: true });
+  const [base, x] = [zeros([0, 8], { device }), ones([40, 8], { device })];
+  indexAdd(base, 0, zeros([40], { device, dtype: "i32" }), x);
+  await expect(device.finish()).rejects.toThrow(/^copy\/index-add: index 0 at position \d+ is out of range\./);
 });
 
 const GONE = "Its tensors are gone. Open it again with";

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { afterEach } from "vitest";
+import { afterEach, beforeEach } from "vitest";
 import type { Binding, DeviceOptions } from "../../bindings/device.js";
 import { openCuda } from "../../bindings/native/cuda/device.js";
 import { platform } from "../../bindings/platform/node.js";
@@ -63,6 +63,15 @@ export function setEnvironment(values: Readonly<Record<string, string>>): void {
 /** Of a simulated machine: CONSILIUM_SIMT_<name>. */
 export const machine = (settings: Readonly<Record<string, string | number>>) =>
   Object.fromEntries(Object.entries(settings).map(([name, value]) => [`CONSILIUM_SIMT_${name}`, String(value)]));
+
+/** When a GPU may carry out what it is given: before the call returns, or not before somebody waits. */
+export const paces = [
+  ["at once", 0],
+  ["late", 1],
+] as const;
+export const setPace = (LATE: number) => setEnvironment(machine({ LATE }));
+/** For all tests of the block. */
+export const atPace = (late: number) => beforeEach(() => setPace(late));
 
 /**
  * Runs an ES module in a Node of its own, since a fault ends the work of a process. It has `engine`; `launchOf`, which makes the

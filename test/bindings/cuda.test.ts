@@ -2,67 +2,12 @@ import { describe, expect, test } from "vitest";
 import type { Memory } from "../../bindings/device.js";
 import { CudaError, DeviceLost, KernelMissing } from "../../bindings/errors.js";
 import type { CudaLaunch, FloatDType, Params } from "../../kernels/contract.js";
-import { open, rows, rowsOf } from "./cuda-support.js";
+import { atPace, open, paces, rows, rowsOf, setPace } from "./cuda-support.js";
 import { floats, sameBits, wave } from "./native-support.js";
 
-describe("memory", () => {
-  test("what is written is read back, before and after other allocations", async () => {
-    const device = open();
-    const a = device.allocate(1000, "f32");
-    const b = device.allocate(7, "u32");
-    device.write(a, wave(1000, 0.1), "f32");
-    device.write(b, Uint32Array.of(1, 2, 0xffffffff), "u32");
-    device.write(a, Float32Array.of(5, 6), "f32", 3);
-    const expected = wave(1000, 0.1);
-    expected.set([5, 6], 3);
-    expect(await floats(device, a, 1000)).toEqual(expected);
-    expect(new Uint32Array(await device.read(b, 12, "u32"))).toEqual(Uint32Array.of(1, 2, 0xffffffff));
-  });
+describe.each(paces)("launch, %s", (_, late) => {
+  atPace(late);
 
-  test("larger than all of the pinned memory that it goes through, behind pending work; the data is copied at once", async () => {
-    const device = open();
-    const { launch } = rowsOf(device, 8, 64);
-    const length = (40 << 20) / 4 + 3;
-    const data = Float32Array.from({ length }, (_, i) => i % 8191);
-    const memory = device.allocate(length, "f32");
-    for (let i = 0; i < 5; i++) launch();
-    device.write(memory, data, "f32");
-    const early = device.read(memory, 4 * length, "f32");
-    device.write(memory, data.fill(-1), "f32");
-    expect(new Float32Array(await early).every((value, i) => value === i % 8191)).toBe(true);
-    expect((await floats(device, memory, length)).every((value) => value === -1)).toBe(true);
-  });
-
-  test("many reads at once, more than there is pinned memory for", async () => {
-    const device = open();
-    const memories = Array.from({ length: 300 }, (_, i) => {
-      const memory = device.allocate(i < 12 ? 1 << 18 : 16, "f32");
-      device.write(memory, new Float32Array(memory.bytes / 4).fill(i), "f32");
-      return memory;
-    });
-    const all = await Promise.all(memories.map((memory) => floats(device, memory, memory.bytes / 4)));
-    expect(all.every((values, i) => values.every((value) => value === i))).toBe(true);
-  });
-
-  test("empty allocations and empty transfers", async () => {
-    const device = open();
-    const memory = device.allocate(0, "f32");
-    device.write(memory, new Float32Array(0), "f32");
-    expect((await device.read(memory, 0, "f32")).byteLength).toBe(0);
-  });
-
-  test("transfers outside the allocation and uses after release are errors", async () => {
-    const device = open();
-    const memory = device.allocate(16, "f32");
-    expect(() => device.write(memory, new Float32Array(17), "f32")).toThrow("cuda: write of 68 bytes at 0 into 64");
-    await expect(device.read(memory, 68, "f32")).rejects.toThrow("cuda: read of 68 bytes from 64");
-    device.release(memory);
-    expect(() => device.write(memory, new Float32Array(1), "f32")).toThrow(/released/);
-    expect(() => device.release(memory)).toThrow(/released/);
-  });
-});
-
-describe("launch", () => {
   test.each([
     [1, 1],
     [3, 7],
@@ -176,7 +121,9 @@ describe("what a launch cannot have", () => {
   });
 });
 
-describe("replay", () => {
+describe.each(paces)("replay, %s", (_, late) => {
+  atPace(late);
+
   test("a recording is one submission, gives the same bits, and reads what its buffers hold then", async () => {
     const device = open();
     const { buffers, y, launch } = rowsOf(device, 3, 8);
@@ -212,7 +159,8 @@ describe("replay", () => {
   });
 });
 
-test("a profile times each launch, those of a replay too", async () => {
+test.each(paces)("a profile times each launch, those of a replay too, %s", async (_, late) => {
+  setPace(late);
   const device = open();
   const { launch } = rowsOf(device, 3, 8);
   const recording = device.newRecording?.() as never;
@@ -228,6 +176,17 @@ test("a profile times each launch, those of a replay too", async () => {
   expect(timings?.every(({ ms }) => ms > 0 && ms < 60_000)).toBe(true);
   launch();
   device.profiler?.start();
+  expect(await device.profiler?.stop()).toEqual([]);
+});
+
+test("a profile in which a launch was refused ends all the same", async () => {
+  const device = open();
+  const { launch, buffers } = rowsOf(device, 3, 8);
+  device.profiler?.start();
+  launch();
+  device.launch(rows({ block: () => [512, 1, 1] }), "f32", buffers, { T: 3, C: 8 });
+  await expect(device.profiler?.stop()).rejects.toThrow("CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES");
+  launch();
   expect(await device.profiler?.stop()).toEqual([]);
 });
 

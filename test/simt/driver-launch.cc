@@ -1,30 +1,12 @@
-// Modules, launches, streams, graphs and events.
+// Modules, kernels and their launches.
 #include <dlfcn.h>
 #include <link.h>
 #include <unistd.h>
-#include <chrono>
 #include <cstring>
 
 #include "driver.h"
 
 using simt::driver;
-
-struct CUevent_st {
-  std::chrono::steady_clock::time_point time;
-  bool recorded = false;
-};
-
-namespace simt {
-
-CUresult enqueue(CUstream_st *stream, Work work) {
-  if (stream && stream->capture)
-    stream->capture->works.push_back(std::move(work));
-  else
-    work();
-  return CUDA_SUCCESS;
-}
-
-}  // namespace simt
 
 namespace {
 
@@ -174,119 +156,4 @@ CUDA_API CUresult cuLaunchKernel(CUfunc_st *function, unsigned int gridX, unsign
   what.image_begin = module.image_begin, what.image_end = module.image_end;
   CUctx_st *context = simt::current_context();
   return simt::enqueue(stream, [=] { launch(context, *function, what, values); });
-}
-
-CUDA_API CUresult cuLaunchHostFunc(CUstream_st *stream, void (*call_back)(void *), void *data) {
-  {
-    BEGIN_CALL();
-    if (stream && stream->capture) return simt::enqueue(stream, [=] { call_back(data); });
-  }
-  call_back(data);
-  return CUDA_SUCCESS;
-}
-
-// --- Streams ---
-
-CUDA_API CUresult cuStreamCreate(CUstream_st **stream, unsigned int) {
-  BEGIN_CALL();
-  *stream = new CUstream_st{simt::current_context(), nullptr};
-  return CUDA_SUCCESS;
-}
-
-CUDA_API CUresult cuStreamDestroy_v2(CUstream_st *stream) {
-  BEGIN_CALL(false);
-  if (!stream) return CUDA_ERROR_INVALID_HANDLE;
-  delete stream;
-  return driver.sticky;
-}
-
-CUDA_API CUresult cuStreamQuery(CUstream_st *stream) {
-  BEGIN_CALL();
-  return stream && stream->capture ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_SUCCESS;
-}
-
-CUDA_API CUresult cuStreamSynchronize(CUstream_st *stream) {
-  simt::note_wait("cuStreamSynchronize");
-  return cuStreamQuery(stream);
-}
-
-CUDA_API CUresult cuStreamBeginCapture_v2(CUstream_st *stream, int) {
-  BEGIN_CALL();
-  if (!stream) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-  if (stream->capture) return CUDA_ERROR_ILLEGAL_STATE;
-  stream->capture = std::make_unique<CUgraph_st>();
-  return CUDA_SUCCESS;
-}
-
-CUDA_API CUresult cuStreamEndCapture(CUstream_st *stream, CUgraph_st **graph) {
-  BEGIN_CALL();
-  if (!stream || !stream->capture) return CUDA_ERROR_ILLEGAL_STATE;
-  *graph = stream->capture.release();
-  return CUDA_SUCCESS;
-}
-
-CUDA_API CUresult cuGraphInstantiateWithFlags(CUgraphExec_st **executable, CUgraph_st *graph, unsigned long long) {
-  BEGIN_CALL();
-  if (!graph) return CUDA_ERROR_INVALID_VALUE;
-  *executable = new CUgraphExec_st{graph->works};
-  return CUDA_SUCCESS;
-}
-
-CUDA_API CUresult cuGraphLaunch(CUgraphExec_st *executable, CUstream_st *stream) {
-  BEGIN_CALL();
-  if (!executable) return CUDA_ERROR_INVALID_VALUE;
-  for (const Work &work : executable->works) simt::enqueue(stream, work);
-  return CUDA_SUCCESS;
-}
-
-CUDA_API CUresult cuGraphExecDestroy(CUgraphExec_st *executable) {
-  BEGIN_CALL(false);
-  delete executable;
-  return CUDA_SUCCESS;
-}
-
-CUDA_API CUresult cuGraphDestroy(CUgraph_st *graph) {
-  BEGIN_CALL(false);
-  delete graph;
-  return CUDA_SUCCESS;
-}
-
-// --- Events ---
-
-CUDA_API CUresult cuEventCreate(CUevent_st **event, unsigned int) {
-  BEGIN_CALL();
-  *event = new CUevent_st;
-  return CUDA_SUCCESS;
-}
-
-CUDA_API CUresult cuEventRecord(CUevent_st *event, CUstream_st *stream) {
-  BEGIN_CALL();
-  if (!event) return CUDA_ERROR_INVALID_HANDLE;
-  return simt::enqueue(stream, [=] {
-    event->time = std::chrono::steady_clock::now();
-    event->recorded = true;
-  });
-}
-
-CUDA_API CUresult cuEventQuery(CUevent_st *event) {
-  BEGIN_CALL();
-  return event ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
-}
-
-CUDA_API CUresult cuEventSynchronize(CUevent_st *event) {
-  simt::note_wait("cuEventSynchronize");
-  return cuEventQuery(event);
-}
-
-CUDA_API CUresult cuEventElapsedTime(float *milliseconds, CUevent_st *start, CUevent_st *end) {
-  BEGIN_CALL();
-  if (!start || !end || !start->recorded || !end->recorded) return CUDA_ERROR_INVALID_HANDLE;
-  *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
-  return CUDA_SUCCESS;
-}
-
-CUDA_API CUresult cuEventDestroy_v2(CUevent_st *event) {
-  BEGIN_CALL(false);
-  delete event;
-  return CUDA_SUCCESS;
 }

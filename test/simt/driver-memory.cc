@@ -49,7 +49,9 @@ CUDA_API CUresult cuMemAllocAsync(CUdeviceptr *address, size_t bytes, CUstream_s
 CUDA_API CUresult cuMemFreeAsync(CUdeviceptr address, CUstream_st *stream) {
   BEGIN_CALL();
   if (stream && stream->capture) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-  return memory().free(static_cast<uintptr_t>(address)) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+  if (memory().size_of(static_cast<uintptr_t>(address)) == 0) return CUDA_ERROR_INVALID_VALUE;
+  simt::Global *global = &memory();
+  return simt::enqueue(stream, [=] { global->free(static_cast<uintptr_t>(address)); });
 }
 
 CUDA_API CUresult cuDeviceGetDefaultMemPool(CUctx_st **pool, CUdevice device) {

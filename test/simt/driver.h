@@ -1,5 +1,7 @@
-// The simulated driver: one lock, several devices of one kind, each call carried out before it returns.
+// The simulated driver: one lock, several devices of one kind, each call carried out before it returns, or, where work is late,
+// once somebody waits for it.
 #pragma once
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -38,8 +40,9 @@ struct CUgraphExec_st {
   std::vector<Work> works;
 };
 struct CUstream_st {
-  CUctx_st *context;
+  CUctx_st *context = nullptr;
   std::unique_ptr<CUgraph_st> capture;  // while it captures
+  std::deque<Work> waiting;             // where work is late
 };
 
 namespace simt {
@@ -68,7 +71,7 @@ class Call {
   std::lock_guard<std::recursive_mutex> lock_{driver.mutex};
 };
 
-// Carries out work of a stream, or keeps it for the graph that the stream captures. Null is the default stream.
+// Carries out work of a stream, now or late, or keeps it for the graph that the stream captures. Null is the default stream.
 CUresult enqueue(CUstream_st *stream, Work work);
 
 }  // namespace simt

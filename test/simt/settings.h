@@ -18,6 +18,8 @@ inline uint64_t memory_bytes() { return setting("MEMORY", uint64_t{8} << 30); }
 inline uint64_t held_bytes() { return setting("HELD", 0); }
 // Draws the order of blocks and threads.
 inline uint64_t seed() { return setting("SEED", 1); }
+// Whether the work of streams waits until somebody waits for it: what a GPU may do at the latest.
+inline bool late() { return setting("LATE", 0) != 0; }
 // The number, from 1, of the allocation that finds no memory, and of the launch that touches memory it must not; 0: none.
 inline uint64_t failing_allocation() { return setting("FAIL_ALLOCATION", 0); }
 inline uint64_t failing_launch() { return setting("FAIL_LAUNCH", 0); }

@@ -1,31 +1,13 @@
 #include "bindings/native/cuda/device.h"
 
-#include <algorithm>
-#include <cstring>
 #include <stdexcept>
 #include <utility>
 
 #include "bindings/native/arguments.h"
-#include "bindings/native/cuda/allocations.h"
-#include "bindings/native/cuda/graphs.h"
-#include "bindings/native/cuda/waiter.h"
+#include "bindings/native/cuda/state.h"
 
 namespace consilium::cuda {
 namespace {
-
-// A piece of an upload that is as large ends its batch, so that the ring empties while the next one is filled.
-constexpr size_t batch_bytes = copy_piece / 2;
-
-// Moves a piece of a long read on, in the order of the stream: its place in pinned memory is wanted for the next one.
-struct Move {
-  void *to;
-  const void *from;
-  size_t bytes;
-  static void run(void *data) {
-    const std::unique_ptr<Move> move(static_cast<Move *>(data));
-    std::memcpy(move->to, move->from, move->bytes);
-  }
-};
 
 int index_of(const Napi::Value &value) {
   const uint64_t index = whole_number(value);
@@ -34,87 +16,6 @@ int index_of(const Napi::Value &value) {
 }
 
 }  // namespace
-
-// In the order in which they need each other: what is last goes first.
-struct Device::State {
-  State(int index, bool synchronous, std::function<void(uint64_t, Result)> done)
-      : session(index),
-        synchronous(synchronous),
-        events(session.driver),
-        timeline(session.driver, session.stream, events),
-        ring(session.driver, timeline),
-        slots(session.driver),
-        allocations(session),
-        kernels(session.driver),
-        launcher(session.driver, kernels, synchronous),
-        graphs(session, launcher),
-        waiter(session, events, slots, std::move(done)) {}
-  // What is under way finishes: it uses what is freed now.
-  ~State() {
-    session.enter();
-    session.driver.cuStreamSynchronize(session.stream);
-  }
-
-  void write(Address address, Bytes source);
-  Wait read(Address address, uint8_t *host, size_t bytes);
-  // Which launch a fault may be of.
-  std::string suspects() const;
-
-  const Session session;
-  const bool synchronous;
-  Events events;
-  Timeline timeline;
-  UploadRing ring;
-  ReadSlots slots;
-  Allocations allocations;
-  Kernels kernels;
-  Launcher launcher;
-  Graphs graphs;
-  std::unique_ptr<Profile> profile;  // while one is taken
-  Waiter waiter;
-};
-
-void Device::State::write(Address address, Bytes source) {
-  for (size_t at = 0; at < source.size; at += copy_piece) {
-    const size_t size = std::min(copy_piece, source.size - at);
-    uint8_t *staged = ring.take(size);
-    std::memcpy(staged, source.data + at, size);
-    check(session.driver, session.driver.cuMemcpyHtoDAsync_v2(address + at, staged, size, session.stream), "an upload");
-    if (size >= batch_bytes) timeline.end_batch();
-  }
-}
-
-Wait Device::State::read(Address address, uint8_t *host, size_t bytes) {
-  const Driver &driver = session.driver;
-  Wait wait;
-  wait.slot = slots.take(std::min(bytes, copy_piece));
-  try {
-    for (size_t at = 0; at < bytes; at += copy_piece) {
-      wait.host = host + at;
-      wait.bytes = std::min(copy_piece, bytes - at);
-      check(driver, driver.cuMemcpyDtoHAsync_v2(wait.slot->data(), address + at, wait.bytes, session.stream), "a read");
-      if (at + wait.bytes == bytes) break;
-      auto move = std::make_unique<Move>(Move{wait.host, wait.slot->data(), wait.bytes});
-      check(driver, driver.cuLaunchHostFunc(session.stream, &Move::run, move.get()), "a read");
-      move.release();
-    }
-    wait.event = events.record(session.stream);
-    return wait;
-  } catch (...) {
-    driver.cuStreamSynchronize(session.stream);
-    slots.give(wait.slot);
-    throw;
-  }
-}
-
-std::string Device::State::suspects() const {
-  const std::vector<Launched> launches = timeline.unfinished();
-  if (launches.empty()) return "";
-  const std::string last = describe(launches.back(), kernels);
-  if (launches.size() == 1) return " It was met in " + last + ".";
-  return " It was met in one of the last " + std::to_string(launches.size()) + " launches, which ended with " + last +
-         ". A device opened with { debug: true } says in which.";
-}
 
 Napi::Function Device::define(Napi::Env env) {
   return DefineClass(env, "NativeCudaDevice",

@@ -13,6 +13,8 @@
 
 namespace consilium::cuda {
 
+struct State;
+
 class Device : public Napi::ObjectWrap<Device> {
  public:
   // The class object of this environment; each worker thread of Node has its own.
@@ -22,8 +24,6 @@ class Device : public Napi::ObjectWrap<Device> {
   ~Device() override;
 
  private:
-  struct State;
-
   Napi::Value info(const Napi::CallbackInfo &info);
   Napi::Value find_kernel(const Napi::CallbackInfo &info);
   Napi::Value allocate(const Napi::CallbackInfo &info);

@@ -58,8 +58,14 @@ class CudaBinding extends NativeBinding<CudaQueue, Plan, CudaCommandWriter, Cuda
       stop: async () => {
         this.profiling = false;
         this.flush();
-        await this.native.finish();
-        const pairs = this.native.stopProfile();
+        // Also where a launch was refused: who asks for no times must not pay for them.
+        const pairs = await this.native.finish().then(
+          () => this.native.stopProfile(),
+          (error) => {
+            this.native.stopProfile();
+            throw error;
+          },
+        );
         return Array.from({ length: pairs.length / 2 }, (_, i) => ({
           label: this.labels[pairs[2 * i]],
           ms: pairs[2 * i + 1],

@@ -1,5 +1,5 @@
 import type { AnyPass, CudaLaunch, CudaLaunches, FloatDType, Params } from "../../../kernels/contract.js";
-import { KernelMissing } from "../../errors.js";
+import { CudaError, KernelMissing } from "../../errors.js";
 import type { NativePlan } from "../binding.js";
 import type { LaunchRecord } from "../command-writer.js";
 import { pathOf } from "../path.js";
@@ -16,7 +16,10 @@ export interface Plan extends NativePlan {
   readonly scratchBytes: CudaLaunches<Params>["scratchBytes"];
 }
 
-/** Throws KernelMissing where the pass has no cuda kernel for `dtype`, or its file is missing, does not load or lacks a symbol. */
+/**
+ * Throws KernelMissing where the pass has no cuda kernel for `dtype`, or its file is missing, does not load or lacks a symbol;
+ * CudaError where the memory of the GPU has no room for it.
+ */
 export function planOf(pass: AnyPass, dtype: FloatDType, queue: CudaQueue, kernels: CudaKernels): Plan {
   const { cuda } = pass;
   if (!cuda?.dtypes.includes(dtype)) throw new KernelMissing(pass, "cuda", dtype, cuda?.dtypes ?? []);
@@ -52,7 +55,8 @@ function find(pass: AnyPass, dtype: FloatDType, symbol: string, file: string, qu
     const index = queue.findKernel(file, symbol, `${pass.label} ${dtype} (${symbol})`);
     if (index >= 0) return index;
   } catch (error) {
-    reason = (error as Error).message;
+    if (!(error instanceof CudaError) || error.outOfMemory) throw error;
+    reason = error.message;
   }
   throw new KernelMissing(pass, "cuda", dtype, [], reason);
 }

@@ -19,6 +19,8 @@ uint8_t *UploadRing::take(size_t bytes) {
   const size_t size = (bytes + alignment - 1) / alignment * alignment;
   if (at_ + size > ring_bytes) at_ = 0;
   const size_t begin = at_, end = begin + size;
+  // As many stay as there are batches under way: small uploads do not look through a thousand others.
+  while (!regions_.empty() && timeline_.is_past(regions_.front().batch)) regions_.pop_front();
   while (taken(begin, end)) {
     timeline_.wait_for(regions_.front().batch);
     regions_.pop_front();

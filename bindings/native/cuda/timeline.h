@@ -26,6 +26,8 @@ class Timeline {
   void launched(const Launched &launch) { open_.push_back(launch); }
   // The batch that is open: what is enqueued now belongs to it.
   uint64_t batch() const { return first_ + ended_.size(); }
+  // Whether the GPU is known to be done with it.
+  bool is_past(uint64_t batch) const { return batch < first_; }
   // Ends it; waits where that makes too many.
   void end_batch();
   // Returns when the GPU is done with it; ends it where it is open.

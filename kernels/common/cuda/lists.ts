@@ -41,10 +41,11 @@ export const sumLists = /* @__NO_SIDE_EFFECTS__ */ <P>(
   {
     symbol: `${symbol}_long`,
     grid: (params, _, dtype) => {
-      const { O, K, I } = sizes(params);
+      const { O, V, K, I } = sizes(params);
       const vector = 16 / BYTES[dtype];
       const chunks = ceilDiv(I, 32 * (I % vector === 0 ? vector : 1));
-      return [K > LONG ? O * ceilDiv(K, LONG) * chunks : 0, 1, 1];
+      // Without a key there is no list, not even where the first one begins.
+      return [V > 0 && K > LONG ? O * ceilDiv(K, LONG) * chunks : 0, 1, 1];
     },
     block: () => [LONG_THREADS, 1, 1],
   },

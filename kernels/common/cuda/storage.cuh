@@ -10,9 +10,10 @@ struct f16 {
   uint16_t bits;
 };
 
-// N values side by side: one access where N values are 4, 8 or 16 bytes and the address is a multiple of that.
+// N values side by side: one access where N values are 4, 8 or 16 bytes and the address is a multiple of that. More are
+// accesses of 16 bytes each: that is what memory is aligned to, and compilers use whatever alignment a type claims.
 template <class V, unsigned int N>
-struct alignas(sizeof(V) * N) Vector {
+struct alignas(sizeof(V) * N < 16 ? sizeof(V) * N : 16) Vector {
   V values[N];
 };
 
