@@ -1,5 +1,5 @@
 import { loadavg } from "node:os";
-import { type Device, type DeviceName, OptionError, openDevice } from "../engine/index.js";
+import { type Device, type DeviceChoice, OptionError, openDevice } from "../engine/index.js";
 import type { FloatDType } from "../kernels/contract.js";
 import { openPeers } from "./contenders/index.js";
 import type { BenchDocument, BenchRow } from "./document.js";
@@ -19,7 +19,7 @@ export interface BenchOptions {
   readonly peers: readonly string[];
   /** For all rows together; every row gets at least five rounds. */
   readonly budgetSeconds: number;
-  readonly device: DeviceName;
+  readonly device: DeviceChoice;
   /** Storage type of inputs and results. Default f32. */
   readonly dtype?: FloatDType;
   /** Bytes; the device's own default where absent. */
@@ -43,7 +43,7 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
   try {
     device = await openDevice(options.device, { threads, memoryBudget: options.memoryBudget });
     const loadBefore = loadavg();
-    const gpuBefore = options.device === "cuda" ? gpuState() : undefined;
+    const gpuBefore = options.device.startsWith("cuda") ? gpuState() : undefined;
     const deadline = performance.now() + 1000 * options.budgetSeconds;
     const rows: BenchRow[] = [];
     for (const [i, task] of tasks.entries()) {

@@ -6,7 +6,7 @@ import type { FileSource } from "../../bindings/platform/files.js";
 import type { io } from "../../engine/index.js";
 import type { FoundModel } from "../../models/index.js";
 import type { Source } from "./download.js";
-import { fileUrl, type HubFile, request } from "./hub.js";
+import { fileUrl, type HubFile, PATIENCE, request } from "./hub.js";
 import { type Environment, fetchAll, located, type ModelOptions } from "./model.js";
 
 /** A model on this machine, or settings on this machine and weights on a hub. */
@@ -14,6 +14,9 @@ export interface InspectedModel extends FoundModel {
   /** What `io.openCheckpoint` opens it by. */
   readonly files: io.CheckpointFiles;
 }
+
+/** Of what is read at once: a header of safetensors has 100 MB at most, others less. */
+const MOST_BYTES = 128e6;
 
 const isSetting = ({ path }: HubFile) => /(^|\/)config\.json$|\.index\.json$/.test(path);
 
@@ -52,15 +55,58 @@ class RemoteFile implements FileSource {
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
+    if (length > MOST_BYTES)
+      throw new FileError(
+        this.name,
+        `a part of ${length} bytes is no header: the file is damaged, or of another format`,
+      );
     const last = offset + length - 1;
-    const response = await request(this.#source.hub, this.name, { range: `bytes=${offset}-${last}` });
-    const [, from, to] = /^bytes (\d+)-(\d+)/.exec(response.headers.get("content-range") ?? "") ?? [];
-    if (response.status !== 206 || Number(from) !== offset || Number(to) !== last) {
-      await response.body?.cancel();
-      throw new FileError(this.name, "the server gives files whole, not in parts");
-    }
-    return new Uint8Array(await response.arrayBuffer());
+    const { hub } = this.#source;
+    const response = await request(hub, this.name, { range: `bytes=${offset}-${last}` });
+    const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers.get("content-range") ?? "");
+    const [from, to, total] = range?.slice(1) ?? [];
+    const fault =
+      response.status !== 206 || Number(from) !== offset || Number(to) !== last
+        ? "the server gives files whole, not in parts"
+        : total !== "*" && Number(total) !== this.size
+          ? `the server has ${total} bytes of it, the hub lists ${this.size}`
+          : null;
+    if (fault === null) return exactly(response, length, this.name, hub.signal);
+    await response.body?.cancel();
+    throw new FileError(this.name, fault);
   }
 
   async close(): Promise<void> {}
+}
+
+/** The body, which has `length` bytes: what a server gives beyond them is not waited for. */
+async function exactly(response: Response, length: number, name: string, signal?: AbortSignal): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  let cause: unknown;
+  const reader = response.body?.getReader();
+  const cancel = () => void reader?.cancel().catch(() => {});
+  let timer = setTimeout(cancel, PATIENCE);
+  try {
+    while (reader && at < length) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      bytes.set(value.subarray(0, length - at), at);
+      at += value.length;
+      clearTimeout(timer);
+      timer = setTimeout(cancel, PATIENCE);
+    }
+  } catch (error) {
+    cause = error;
+  } finally {
+    clearTimeout(timer);
+    cancel();
+  }
+  signal?.throwIfAborted();
+  if (at === length) return bytes;
+  const what =
+    at < length
+      ? `the transfer broke off after ${at} of ${length} bytes. Try again`
+      : `the server gives more than the ${length} bytes that it was asked for`;
+  throw new FileError(name, what, { cause });
 }

@@ -35,8 +35,8 @@ const known = {
   balanced: (conditions) => openOwn("balanced", conditions),
 } satisfies Record<string, (conditions: Conditions) => Promise<Peer>>;
 
-/** Those whose storage type is not the one that is asked for. */
-const JAVASCRIPT: ReadonlySet<string> = new Set([
+/** Those that are given f32 alone. */
+const IN_F32: ReadonlySet<string> = new Set([
   "ort",
   "ort-const",
   "ort-lists",
@@ -46,7 +46,7 @@ const JAVASCRIPT: ReadonlySet<string> = new Set([
   "jax-lists",
 ]);
 
-const peerNames: readonly string[] = Object.keys(known);
+export const peerNames: readonly string[] = Object.keys(known);
 
 export async function openPeers(names: readonly string[], conditions: Conditions): Promise<OpenedPeer[]> {
   for (const name of names)
@@ -59,7 +59,7 @@ export async function openPeers(names: readonly string[], conditions: Conditions
   const opened: OpenedPeer[] = [];
   for (const name of new Set(names)) {
     try {
-      if ((conditions.dtype ?? "f32") !== "f32" && JAVASCRIPT.has(name)) throw new Error("it computes in f32 here");
+      if ((conditions.dtype ?? "f32") !== "f32" && IN_F32.has(name)) throw new Error("it computes in f32 here");
       opened.push({ name, peer: await known[name as keyof typeof known](conditions), reason: "" });
     } catch (error) {
       opened.push({ name, peer: null, reason: (error as Error).message });

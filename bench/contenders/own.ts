@@ -1,5 +1,5 @@
 import type { Op } from "../../engine/dispatch/define-op.js";
-import { type Device, type DeviceName, openDevice } from "../../engine/index.js";
+import { type Device, type DeviceChoice, openDevice } from "../../engine/index.js";
 import { matmulOp } from "../../engine/ops/matmul.js";
 import type { FloatDType } from "../../kernels/contract.js";
 import { normals } from "../inputs.js";
@@ -68,7 +68,7 @@ export async function openOwn(
   { device: kind, threads, dtype = "f32" }: { device: string; threads: number; dtype?: FloatDType },
 ): Promise<Peer> {
   const { op, note, prepare }: Counterpart = COUNTERPARTS[name];
-  const device = await openDevice(kind as DeviceName, { threads });
+  const device = await openDevice(kind as DeviceChoice, { threads });
   return {
     version: device.description,
     async prepare(task, inputs) {

@@ -12,7 +12,7 @@ export function openTorch(
   { threads, device, dtype = "f32" }: { threads: number; device: string; dtype?: FloatDType },
   how: readonly "loop"[] = [],
 ): Promise<Peer> {
-  if (device !== "cpu" && device !== "cuda")
+  if (device !== "cpu" && !device.startsWith("cuda"))
     return Promise.reject(new Error(`it is compared on cpu and cuda, not on ${device}`));
   const count = String(threads);
   return openProcessPeer({

@@ -120,6 +120,8 @@ class Peer:
             return {"version": f"{torch.__version__} (BLAS: {blas()})"}
         if not torch.cuda.is_available():
             raise RuntimeError("this PyTorch has no CUDA device")
+        if self.device.index is not None:
+            torch.cuda.set_device(self.device)
         return {"version": f"{torch.__version__} (CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()})"}
 
     def idle(self):

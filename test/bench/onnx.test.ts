@@ -32,6 +32,12 @@ describe("onnxruntime-node", () => {
     );
   });
 
+  it("is not compared where ours is a GPU of cuda: it would compute on the processor", async () => {
+    await expect(openOrt("/nowhere", { threads: 1, device: "cuda:1", constants: false })).rejects.toThrow(
+      "it is compared on cpu and webgpu, not on cuda",
+    );
+  });
+
   it.for([
     ["ort", "matmul", "5x7x33,5x7x33:linear,5x7x33:linear:gelu"],
     ["ort-const", "matmul", "5x7x33,5x7x33:linear,5x7x33:linear:gelu"],

@@ -90,7 +90,7 @@ describe("runBench", () => {
 
   it("refuses unknown peers before it measures", async () => {
     await expect(runBench("matmul", { ...settings, peers: ["tensorflow"] })).rejects.toThrow(
-      'bench: unknown peer "tensorflow". Known: ort, ort-const, tfjs, jax, torch, torch-loop, frozen, dense, balanced.',
+      'bench: unknown peer "tensorflow". Known: ort, ort-const, ort-lists, tfjs, tfjs-lists, jax, jax-lists, torch, torch-loop, frozen, dense, balanced.',
     );
   });
 });

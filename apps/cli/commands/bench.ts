@@ -11,7 +11,10 @@ import { say, writeJson } from "../terminal/output.js";
 import { table } from "../terminal/table.js";
 
 /** bench/contenders/index.ts has them; that folder is loaded only to measure. */
-const PEERS = ["ort", "ort-const", "tfjs", "jax", "torch", "torch-loop", "frozen", "dense", "balanced"] as const;
+const PEERS = [
+  ...["ort", "ort-const", "ort-lists", "tfjs", "tfjs-lists", "jax", "jax-lists", "torch", "torch-loop"],
+  ...["frozen", "dense", "balanced"],
+];
 
 interface Options extends CommonOptions {
   shapes?: string;
@@ -52,7 +55,7 @@ async function run(suite: Suite, options: Options): Promise<void> {
   using interruption = new Interruption("the rows so far");
   const { signal } = interruption;
   const settings = { signal, shapes, peers, dtype, budgetSeconds: budget, threads, memoryBudget: memory, onProgress };
-  const document = await runBench(suite, { ...settings, device: device as BenchOptions["device"] }).catch((error) => {
+  const document = await runBench(suite, { ...settings, device }).catch((error) => {
     throw error instanceof OptionError ? new UsageError(error.message) : error;
   });
   say(options, summary(document, peers));

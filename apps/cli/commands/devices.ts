@@ -33,15 +33,15 @@ async function run(options: CommonOptions): Promise<void> {
   await writeJson(options, { version: 1, command: "devices", devices });
 }
 
-/** The GPUs after the first: there are no more at the index that does not open. */
-async function otherGpus({ available }: Found, options: CommonOptions): Promise<Found[]> {
+/** The GPUs after the first, until the driver has no more, or says of the next what it says of the one before: there is none. */
+async function otherGpus(first: Found, options: CommonOptions): Promise<Found[]> {
   const found: Found[] = [];
-  while (available) {
+  for (let last = first; ; last = found[found.length - 1]) {
     const next = await open(`cuda:${found.length + 1}`, options);
-    if (/there is no GPU/.test(next.description)) break;
+    const said = !next.available && next.description === last.description;
+    if (said || /there is no GPU/.test(next.description)) return found;
     found.push(next);
   }
-  return found;
 }
 
 async function open(name: DeviceChoice, { threads, memory }: CommonOptions): Promise<Found> {
