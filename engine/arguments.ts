@@ -15,23 +15,23 @@ function kindOf(value: unknown): string {
   return name === "Object" ? "an object" : `a ${name}`;
 }
 
-/** Throws OptionError where `value` is no object. `what` says what is needed, and how it is had. */
+/** Throws OptionError where `value` is no object. `what` says what is needed, and how it is had. @internal */
 export function requireObject(op: string, value: unknown, what: string): void {
   if (!isObject(value) || Array.isArray(value))
     throw new OptionError(`${op}: ${what} is needed, not ${kindOf(value)}.`);
 }
 
-/** Throws OptionError where `value` is no text. */
+/** Throws OptionError where `value` is no text. @internal */
 export function requireText(op: string, value: unknown, what: string): void {
   if (typeof value !== "string") throw new OptionError(`${op}: ${what} is needed, not ${kindOf(value)}.`);
 }
 
-/** Throws OptionError where `value` is no array. */
+/** Throws OptionError where `value` is no array. @internal */
 export function requireArray(op: string, value: unknown, what: string): void {
   if (!Array.isArray(value)) throw new OptionError(`${op}: ${what} is needed, not ${kindOf(value)}.`);
 }
 
-/** Throws OptionError where `value` is no open device. A promise of one is a common mistake. */
+/** Throws OptionError where `value` is no open device. A promise of one is a common mistake. @internal */
 export function requireDevice(op: string, value: unknown): asserts value is Device {
   if (isObject(value) && "binding" in value && "pool" in value) return;
   const found = value instanceof Promise ? "a promise of one: await it" : kindOf(value);
@@ -46,7 +46,7 @@ export function requireTensor(op: string, value: unknown, name: string): void {
     );
 }
 
-/** Throws OptionError, naming it, for an option that is not known: a misspelt one would be left out without a word. */
+/** Throws OptionError, naming it, for an option that is not known: a misspelt one would be left out without a word. @internal */
 export function refuseUnknown(op: string, options: object, known: Readonly<Record<string, unknown>>, of = ""): void {
   const other = Object.keys(options).find((key) => !Object.hasOwn(known, key));
   if (other === undefined) return;

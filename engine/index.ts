@@ -3,6 +3,7 @@
 // `[Symbol.dispose]` for projects whose `lib` is older.
 /// <reference lib="esnext.disposable" preserve="true" />
 export type { DeviceChoice, DeviceName, DeviceOptions, Timing } from "../bindings/device.js";
+export { refuseUnknown, requireArray, requireDevice, requireObject, requireText } from "./arguments.js";
 export { checkpoint } from "./autograd/checkpoint.js";
 export { noGrad } from "./autograd/recording.js";
 export { gradients } from "./autograd/tape.js";

@@ -1,5 +1,11 @@
-import { refuseUnknown, requireDevice, requireObject, requireText } from "../../engine/arguments.js";
-import { OptionError, type Tensor } from "../../engine/index.js";
+import {
+  OptionError,
+  refuseUnknown,
+  requireDevice,
+  requireObject,
+  requireText,
+  type Tensor,
+} from "../../engine/index.js";
 import type { Message } from "../text/message.js";
 import type { TextTokenizer } from "../text/text-tokenizer.js";
 import { hasTokenizer, loadTokenizer } from "../text/tokenizer-folder.js";

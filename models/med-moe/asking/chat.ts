@@ -1,5 +1,4 @@
-import { refuseUnknown, requireArray, requireObject } from "../../../engine/arguments.js";
-import { OptionError } from "../../../engine/index.js";
+import { OptionError, refuseUnknown, requireArray, requireObject } from "../../../engine/index.js";
 import { newTokens } from "../../generation/generate.js";
 import { checkSampling, type Finish, StopStrings, TextStream, tokens } from "../../generation/index.js";
 import type { SamplingOptions } from "../../generation/sampling.js";
