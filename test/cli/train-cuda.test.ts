@@ -10,7 +10,22 @@ const onCuda = ["--device", "cuda"];
 
 const train = (out: string) => [
   ...["train", "miss", "--out", run(out), "--set", "organ", "--data", data, "--vocabulary", "reduced"],
-  ...["--scaling", "ordinary", "--epochs", "2", "--batch", "6", "--lr", "1e-3", "--answering", "rank", "--rank-k", "2"],
+  ...[
+    "--scaling",
+    "ordinary",
+    "--image-size",
+    "16",
+    "--epochs",
+    "1",
+    "--batch",
+    "3",
+    "--lr",
+    "1e-3",
+    "--answering",
+    "rank",
+    "--rank-k",
+    "2",
+  ],
   ...["--validation", "0", "--checkpoint-seconds", "0", "--json", "-", ...onCuda],
 ];
 

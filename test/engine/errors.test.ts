@@ -259,6 +259,7 @@ describe.each(["reference", "cpu", "webgpu", "cuda"] as const)("faults and kerne
       // The symbol of another op: only its name is looked up.
       cpu: { dtypes: ["bf16"], launches: [{ symbol: "elementwise_unary", cells: () => 0 }] },
       webgpu: { dtypes: ["bf16"], launches: [] },
+      cuda: { dtypes: ["bf16"], launches: [], library: "none" },
     });
     using x = filled(device, [3]);
     expect(() => run(device, half, { x, y: [3] }, { n: 3 })).toThrow(

@@ -16,35 +16,32 @@ afterAll(() => {
   for (const device of devices) device.close();
 });
 
-test.each(devices)(
-  "an input without a gradient (patches of an image) costs none: $name",
-  async (device) => {
-    const launch = vi.spyOn(device.binding, "launch");
-    /** da and db, with the gradient of x or without. */
-    const adapter = async (withX: boolean) => {
-      launch.mockClear();
-      const make = (shape: number[], step: number) =>
-        fromHost(
-          device,
-          Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => Math.sin(i * step)),
-          shape,
-          "f32",
-        );
-      const found = scope(() => {
-        const [x, weight, a, b] = [make([T, K], 0.3), make([N, K], 0.7), make([R, K], 0.5), make([N, R], 0.9)];
-        const leaves = withX ? [x, a, b] : [a, b];
-        for (const t of leaves) t.requiresGrad = true;
-        return gradients(sum(loraMatmul(x, weight, a, b, { scale: 2 })), leaves).slice(-2) as Tensor[];
-      });
-      const values = await Promise.all(found.map(async (t) => Array.from(await t.data())));
-      for (const t of found) t.dispose();
-      return values;
-    };
-    const whole = await adapter(true);
-    const part = await adapter(false);
-    expect(part).toEqual(whole);
-    const call = launch.mock.calls.find(([pass]) => pass === kernels.backwardInput);
-    expect(call?.[2][kernels.backwardInput.bufferNames.indexOf("dx")]).toBeNull();
-    launch.mockRestore();
-  },
-);
+test.each(devices)("an input without a gradient (patches of an image) costs none: $name", async (device) => {
+  const launch = vi.spyOn(device.binding, "launch");
+  /** da and db, with the gradient of x or without. */
+  const adapter = async (withX: boolean) => {
+    launch.mockClear();
+    const make = (shape: number[], step: number) =>
+      fromHost(
+        device,
+        Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => Math.sin(i * step)),
+        shape,
+        "f32",
+      );
+    const found = scope(() => {
+      const [x, weight, a, b] = [make([T, K], 0.3), make([N, K], 0.7), make([R, K], 0.5), make([N, R], 0.9)];
+      const leaves = withX ? [x, a, b] : [a, b];
+      for (const t of leaves) t.requiresGrad = true;
+      return gradients(sum(loraMatmul(x, weight, a, b, { scale: 2 })), leaves).slice(-2) as Tensor[];
+    });
+    const values = await Promise.all(found.map(async (t) => Array.from(await t.data())));
+    for (const t of found) t.dispose();
+    return values;
+  };
+  const whole = await adapter(true);
+  const part = await adapter(false);
+  expect(part).toEqual(whole);
+  const call = launch.mock.calls.find(([pass]) => pass === kernels.backwardInput);
+  expect(call?.[2][kernels.backwardInput.bufferNames.indexOf("dx")]).toBeNull();
+  launch.mockRestore();
+});

@@ -14,7 +14,7 @@ import {
   type Tensor,
   tensor,
 } from "../../engine/index.js";
-import { presets } from "../../models/miss/config.js";
+import { type MissConfig, presets } from "../../models/miss/config.js";
 import { type MissBatch, MissNetwork } from "../../models/miss/network.js";
 import { shiftTargets } from "../../models/miss/targets.js";
 import { machine, setEnvironment } from "../bindings/cuda-support.js";
@@ -22,9 +22,13 @@ import { machine, setEnvironment } from "../bindings/cuda-support.js";
 const folder = mkdtempSync(join(tmpdir(), "consilium-cuda-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** MISS-tiny with few words, which cost a simulated GPU most of a step. */
-const VOCABULARY = 300;
-const config = { ...presets.tiny, vocab: VOCABULARY, visionDepth: 2, enc: 1, dec: 2 };
+/** MISS with all of its parts, each small enough for a simulated GPU to take dozens of steps. */
+const VOCABULARY = 100;
+const config: MissConfig = {
+  ...presets.tiny,
+  ...{ imageSize: 16, visionWidth: 32, visionDepth: 1, visionHeads: 2, visionMlp: 64 },
+  ...{ hidden: 32, layers: 1, heads: 2, intermediate: 64, vocab: VOCABULARY, enc: 1, dec: 2 },
+};
 const [QUESTION, ANSWER] = [6, 4];
 
 /** Training on one batch of random pixels and words: a forward, a backward and AdamW. */
@@ -65,75 +69,90 @@ async function called(step: () => Tensor): Promise<number> {
   return loss.item();
 }
 
-test("twenty steps hold the memory of the second; no step waits for the GPU, called or replayed", async () => {
-  const waits = join(folder, "waits");
-  writeFileSync(waits, "");
-  using device = await openDevice("cuda");
-  const { batchOf, step } = training(device);
-  const batch = batchOf(1);
-  const first = await called(() => step(batch));
-  const held: unknown[] = [];
-  setEnvironment(machine({ WAITS: waits }));
-  for (let i = 1; i < 20; i++) {
-    scope(() => step(batch)).dispose();
-    const { live, allocations, pooled, own } = device.memory();
-    held.push({ live, allocations, pooled, own });
-  }
-  for (const now of held.slice(1)) expect(now).toEqual(held[1]);
-  const replay = capture(device, () => step(batch));
-  for (let i = 0; i < 2; i++) replay.replay();
-  expect(readFileSync(waits, "utf8"), "calls that wait").toBe("");
-  // It learns, and a read of the loss is seen.
-  expect(await replay.result.item()).toBeLessThan(0.5 * first);
-  expect(readFileSync(waits, "utf8")).toContain("cuMemcpyDtoHAsync\ncuEventSynchronize\n");
-  replay.dispose();
-});
+/** A step is a second of the simulator's, of a processor that it has alone. */
+const TIMEOUT = 300_000;
 
-test("replayed steps: the losses and weights of steps that are called", async () => {
-  using device = await openDevice("cuda");
-  const eager = training(device);
-  const eagerBatch = eager.batchOf(2);
-  const losses: number[] = [];
-  for (let i = 0; i < 4; i++) losses.push(await called(() => eager.step(eagerBatch)));
-  expect(new Set(losses).size).toBe(4);
-
-  const captured = training(device);
-  const batch = captured.batchOf(2);
-  const replay = capture(device, () => captured.step(batch));
-  const found = [await replay.result.item()];
-  for (let i = 1; i < 4; i++) found.push(await replay.replay().item());
-  expect(found).toEqual(losses);
-  expect(await captured.weights()).toEqual(await eager.weights());
-  replay.dispose();
-});
-
-test("out of memory in the middle of a step: nothing of it is left, and a smaller one is that of a new device", async () => {
-  const [SMALL, LARGE] = [1, 6];
-  /** Of a device without a limit: what it holds at most in a step, and the loss and weights after it. */
-  const alone = async (B: number) => {
+test(
+  "twenty steps hold the memory of the second; no step waits for the GPU, called or replayed",
+  async () => {
+    const waits = join(folder, "waits");
+    writeFileSync(waits, "");
     using device = await openDevice("cuda");
-    const { batchOf, step, weights } = training(device);
-    const batch = batchOf(B);
-    const loss = await called(() => step(batch));
-    const { peak, own } = device.memory();
-    return { bytes: peak + own, ops: device.counters().ops, loss, weights: await weights() };
-  };
-  const [small, large] = [await alone(SMALL), await alone(LARGE)];
-  expect(large.bytes).toBeGreaterThan(1.5 * small.bytes);
+    const { batchOf, step } = training(device);
+    const batch = batchOf(1);
+    const first = await called(() => step(batch));
+    const held: unknown[] = [];
+    setEnvironment(machine({ WAITS: waits }));
+    for (let i = 1; i < 20; i++) {
+      scope(() => step(batch)).dispose();
+      const { live, allocations, pooled, own } = device.memory();
+      held.push({ live, allocations, pooled, own });
+    }
+    for (const now of held.slice(1)) expect(now).toEqual(held[1]);
+    const replay = capture(device, () => step(batch));
+    for (let i = 0; i < 2; i++) replay.replay();
+    expect(readFileSync(waits, "utf8"), "calls that wait").toBe("");
+    // It learns, and a read of the loss is seen.
+    expect(await replay.result.item()).toBeLessThan(0.5 * first);
+    expect(readFileSync(waits, "utf8")).toContain("cuMemcpyDtoHAsync\ncuEventSynchronize\n");
+    replay.dispose();
+  },
+  TIMEOUT,
+);
 
-  setEnvironment(machine({ MEMORY: Math.ceil(0.3 * small.bytes + 0.7 * large.bytes) }));
-  using device = await openDevice("cuda", { memoryBudget: 2 ** 40 });
-  const { network, batchOf, step, weights } = training(device);
-  const [batch, tooLarge] = [batchOf(SMALL), batchOf(LARGE)];
-  const before = device.memory();
-  const { ops } = device.counters();
-  const error = await called(() => step(tooLarge)).catch((e) => e);
-  expect(error).toBeInstanceOf(OutOfMemoryError);
-  expect(error.message).toMatch(/The device refused it: cuda: \d+ bytes of .* Use a smaller batch/);
-  expect(device.counters().ops - ops, "ops before it").toBeGreaterThan(0.3 * large.ops);
-  network.zeroGrad();
-  expect(device.memory()).toMatchObject({ live: before.live, allocations: before.allocations });
+test(
+  "replayed steps: the losses and weights of steps that are called",
+  async () => {
+    using device = await openDevice("cuda");
+    const eager = training(device);
+    const eagerBatch = eager.batchOf(2);
+    const losses: number[] = [];
+    for (let i = 0; i < 4; i++) losses.push(await called(() => eager.step(eagerBatch)));
+    expect(new Set(losses).size).toBe(4);
 
-  expect(await called(() => step(batch))).toBe(small.loss);
-  expect(await weights()).toEqual(small.weights);
-});
+    const captured = training(device);
+    const batch = captured.batchOf(2);
+    const replay = capture(device, () => captured.step(batch));
+    const found = [await replay.result.item()];
+    for (let i = 1; i < 4; i++) found.push(await replay.replay().item());
+    expect(found).toEqual(losses);
+    expect(await captured.weights()).toEqual(await eager.weights());
+    replay.dispose();
+  },
+  TIMEOUT,
+);
+
+test(
+  "out of memory in the middle of a step: nothing of it is left, and a smaller one is that of a new device",
+  async () => {
+    const [SMALL, LARGE] = [1, 24];
+    /** Of a device without a limit: what it holds at most in a step, and the loss and weights after it. */
+    const alone = async (B: number) => {
+      using device = await openDevice("cuda");
+      const { batchOf, step, weights } = training(device);
+      const batch = batchOf(B);
+      const loss = await called(() => step(batch));
+      const { peak, own } = device.memory();
+      return { bytes: peak + own, ops: device.counters().ops, loss, weights: await weights() };
+    };
+    const [small, large] = [await alone(SMALL), await alone(LARGE)];
+    expect(large.bytes).toBeGreaterThan(1.5 * small.bytes);
+
+    setEnvironment(machine({ MEMORY: Math.ceil(0.3 * small.bytes + 0.7 * large.bytes) }));
+    using device = await openDevice("cuda", { memoryBudget: 2 ** 40 });
+    const { network, batchOf, step, weights } = training(device);
+    const [batch, tooLarge] = [batchOf(SMALL), batchOf(LARGE)];
+    const before = device.memory();
+    const { ops } = device.counters();
+    const error = await called(() => step(tooLarge)).catch((e) => e);
+    expect(error).toBeInstanceOf(OutOfMemoryError);
+    expect(error.message).toMatch(/The device refused it: cuda: \d+ bytes of .* Use a smaller batch/);
+    expect(device.counters().ops - ops, "ops before it").toBeGreaterThan(0.3 * large.ops);
+    network.zeroGrad();
+    expect(device.memory()).toMatchObject({ live: before.live, allocations: before.allocations });
+
+    expect(await called(() => step(batch))).toBe(small.loss);
+    expect(await weights()).toEqual(small.weights);
+  },
+  TIMEOUT,
+);

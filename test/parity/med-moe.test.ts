@@ -19,20 +19,27 @@ const scenarios = [
   "files",
 ];
 
+/** A simulated GPU takes half a minute for a model. */
+const TIMEOUT = 300_000;
+
 for (const name of ["reference", "cpu", "webgpu", "cuda"] as const) {
   const { device, reason } = await tryOpen(name, name === "cpu" ? { debug: true } : {});
   afterAll(() => device?.close());
   describe(name, () => {
-    test.skipIf(!device).each(scenarios)(`%s${reason}`, async (scenario) => {
-      if (!device) throw new Error(reason);
-      const before = device.memory().allocations;
-      const { rows, missed, passed } = await verify(folder, device, { only: [scenario] });
-      expect(missed).toEqual([]);
-      expect(rows.filter((r) => !r.passed)).toEqual([]);
-      expect(passed).toBe(true);
-      expect(device.memory().allocations, "allocations left behind").toBe(before);
-      // A debug device keeps what was freed, and looks at its guards again and again.
-      device.pool.trim();
-    });
+    test.skipIf(!device).each(scenarios)(
+      `%s${reason}`,
+      async (scenario) => {
+        if (!device) throw new Error(reason);
+        const before = device.memory().allocations;
+        const { rows, missed, passed } = await verify(folder, device, { only: [scenario] });
+        expect(missed).toEqual([]);
+        expect(rows.filter((r) => !r.passed)).toEqual([]);
+        expect(passed).toBe(true);
+        expect(device.memory().allocations, "allocations left behind").toBe(before);
+        // A debug device keeps what was freed, and looks at its guards again and again.
+        device.pool.trim();
+      },
+      TIMEOUT,
+    );
   });
 }

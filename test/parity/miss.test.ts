@@ -6,20 +6,27 @@ import { tryOpen } from "../support/devices.js";
 /** MISS and its LoRA tuning against golden tensors (see ORIGIN.md beside them). */
 const folder = fileURLToPath(new URL("../fixtures/miss", import.meta.url));
 
+/** A simulated GPU takes half a minute for a model. */
+const TIMEOUT = 300_000;
+
 for (const name of ["reference", "cpu", "webgpu", "cuda"] as const) {
   const { device, reason } = await tryOpen(name, name === "cpu" ? { debug: true } : {});
   afterAll(() => device?.close());
   describe(name, () => {
-    test.skipIf(!device).each(["full", "lora", "dec_lora_ft"])(`%s${reason}`, async (scenario) => {
-      if (!device) throw new Error(reason);
-      const before = device.memory().allocations;
-      const { rows, missed, passed } = await verify(folder, device, { only: [scenario] });
-      expect(missed).toEqual([]);
-      expect(rows.filter((r) => !r.passed)).toEqual([]);
-      expect(passed).toBe(true);
-      expect(device.memory().allocations, "allocations left behind").toBe(before);
-      // A debug device keeps what was freed, and looks at its guards again and again.
-      device.pool.trim();
-    });
+    test.skipIf(!device).each(["full", "lora", "dec_lora_ft"])(
+      `%s${reason}`,
+      async (scenario) => {
+        if (!device) throw new Error(reason);
+        const before = device.memory().allocations;
+        const { rows, missed, passed } = await verify(folder, device, { only: [scenario] });
+        expect(missed).toEqual([]);
+        expect(rows.filter((r) => !r.passed)).toEqual([]);
+        expect(passed).toBe(true);
+        expect(device.memory().allocations, "allocations left behind").toBe(before);
+        // A debug device keeps what was freed, and looks at its guards again and again.
+        device.pool.trim();
+      },
+      TIMEOUT,
+    );
   });
 }
