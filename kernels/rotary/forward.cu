@@ -8,6 +8,7 @@
 // Launch    grid (cells units / 256, shares of the heads), 256 threads; a cell is an l, or a (b, l) with given positions
 // Numerics  angles in f64, in turns (positions reach 1e5 and more); angle.cuh takes
 //           the fraction of a turn in 64 bits
+// Limits    cells times units below 2^32: their quotient in 64 bits is a subroutine, around which registers are spilled
 #include "../common/cuda/angle.cuh"
 #include "../common/cuda/kernel.cuh"
 
@@ -91,9 +92,8 @@ __device__ void turn_unit(const V *x, V *y, uint32_t u, const Turn (&turns)[W], 
 template <unsigned int W, class V>
 __device__ void forward(const V *x, const int32_t *positions, V *y, const Params &p) {
   const uint32_t units = (p.D + 2 * W - 1) / (2 * W), cells = p.hasPositions ? p.B * p.L : p.L;
-  const size_t i = size_t{blockIdx.x} * THREADS + threadIdx.x;
-  if (i >= size_t{cells} * units) return;
-  const auto cell = static_cast<uint32_t>(i / units), u = static_cast<uint32_t>(i % units);
+  const uint32_t i = blockIdx.x * THREADS + threadIdx.x, cell = i / units, u = i % units;
+  if (cell >= cells) return;
 
   Turn turns[W];
   if (u < p.rotaryDim / 2 / W) {
