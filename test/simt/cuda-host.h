@@ -168,21 +168,49 @@ SIMT_STORE(__stwt)
 
 #define SIMT_MATH1(name)                    \
   extern "C" float name##f(float) noexcept; \
-  extern "C" double name(double) noexcept;
+  extern "C" double name(double) noexcept
 #define SIMT_MATH2(name)                           \
   extern "C" float name##f(float, float) noexcept; \
-  extern "C" double name(double, double) noexcept;
-SIMT_MATH1(exp)
-SIMT_MATH1(exp2)
-SIMT_MATH1(expm1) SIMT_MATH1(log) SIMT_MATH1(log2) SIMT_MATH1(log10) SIMT_MATH1(log1p) SIMT_MATH1(sin) SIMT_MATH1(cos)
-    SIMT_MATH1(tan) SIMT_MATH1(asin) SIMT_MATH1(acos) SIMT_MATH1(atan) SIMT_MATH1(sinh) SIMT_MATH1(cosh)
-        SIMT_MATH1(tanh) SIMT_MATH1(erf) SIMT_MATH1(erfc) SIMT_MATH1(sqrt) SIMT_MATH1(cbrt) SIMT_MATH1(floor)
-            SIMT_MATH1(ceil) SIMT_MATH1(trunc) SIMT_MATH1(round) SIMT_MATH1(rint) SIMT_MATH1(nearbyint) SIMT_MATH1(fabs)
-                SIMT_MATH2(pow) SIMT_MATH2(fmod) SIMT_MATH2(remainder) SIMT_MATH2(fmin) SIMT_MATH2(fmax)
-                    SIMT_MATH2(fdim) SIMT_MATH2(atan2) SIMT_MATH2(hypot) SIMT_MATH2(copysign)
+  extern "C" double name(double, double) noexcept
+SIMT_MATH1(exp);
+SIMT_MATH1(exp2);
+SIMT_MATH1(expm1);
+SIMT_MATH1(log);
+SIMT_MATH1(log2);
+SIMT_MATH1(log10);
+SIMT_MATH1(log1p);
+SIMT_MATH1(sin);
+SIMT_MATH1(cos);
+SIMT_MATH1(tan);
+SIMT_MATH1(asin);
+SIMT_MATH1(acos);
+SIMT_MATH1(atan);
+SIMT_MATH1(sinh);
+SIMT_MATH1(cosh);
+SIMT_MATH1(tanh);
+SIMT_MATH1(erf);
+SIMT_MATH1(erfc);
+SIMT_MATH1(sqrt);
+SIMT_MATH1(cbrt);
+SIMT_MATH1(floor);
+SIMT_MATH1(ceil);
+SIMT_MATH1(trunc);
+SIMT_MATH1(round);
+SIMT_MATH1(rint);
+SIMT_MATH1(nearbyint);
+SIMT_MATH1(fabs);
+SIMT_MATH2(pow);
+SIMT_MATH2(fmod);
+SIMT_MATH2(remainder);
+SIMT_MATH2(fmin);
+SIMT_MATH2(fmax);
+SIMT_MATH2(fdim);
+SIMT_MATH2(atan2);
+SIMT_MATH2(hypot);
+SIMT_MATH2(copysign);
 #undef SIMT_MATH1
 #undef SIMT_MATH2
-                        extern "C" float fmaf(float, float, float) noexcept;
+extern "C" float fmaf(float, float, float) noexcept;
 extern "C" double fma(double, double, double) noexcept;
 extern "C" float ldexpf(float, int) noexcept;
 extern "C" double ldexp(double, int) noexcept;
