@@ -9,6 +9,9 @@ export const SIMULATED_LIMIT = { flops: 4e6, elements: 70_000 };
 /** Whether large cases are left out: by the simulator, and where CONSILIUM_SMALL is set, under a sanitizer (scripts/gpu). */
 export const onlySmall = simulated || Boolean(process.env.CONSILIUM_SMALL);
 
+/** Whether what takes the simulator a quarter of a minute or more is left out: CONSILIUM_SIMT_WHOLE, which CI sets in a step of its own, has it too. */
+export const shortened = simulated && !process.env.CONSILIUM_SIMT_WHOLE;
+
 /** Whether a pass with these arrays is too large for the simulator, where that is the device. */
 export const tooLarge = (arrays: Readonly<Record<string, { readonly length: number } | null>>): boolean =>
   simulated && Object.values(arrays).reduce((sum, a) => sum + (a?.length ?? 0), 0) > SIMULATED_LIMIT.elements;
