@@ -1,15 +1,16 @@
 // lora-matmul/backward-input (cuda)
 // Math      g = scale dy b;  dx = dy weight + mask / (1 - dropout) ∘ (g a)
 // Shapes    dy [T,N] · weight [N,K] · a [R,K] · b [N,R] · random u32[4] · dx [T,K], optional · g [T,R]
-// Method    rank: rank.cuh. Then common/cuda/gemm.cuh, the branch of rank R as R more steps of the same sums; with dropout,
+// Method    rank: rank.cuh, of 16-bit values rank-half.cuh. Then common/cuda/gemm.cuh, the branch of rank R as R more steps of the same sums; with dropout,
 //           and up to 8 rows (gemm-few.cuh), the epilogue computes the branch, masks and adds it.
 // Tiling    common/cuda/gemm-tiles.cuh
-// Launch    rank: rank.cuh · product: a block per tile, where dx is wanted
+// Launch    rank: rank.cuh, rank-half.cuh · product: a block per tile, where dx is wanted
 // Numerics  f32 sums; stores round once, and the branch multiplies g as it is stored; the mask is the forward pass's
 #include "../common/cuda/gemm-few.cuh"
 #include "../common/cuda/gemm-order.cuh"
 #include "../common/cuda/gemm-run.cuh"
 #include "../common/cuda/gemm-tiles.cuh"
+#include "rank-half.cuh"
 #include "rank.cuh"
 
 struct Params {
@@ -79,13 +80,23 @@ __device__ inline void backward_input(const V *dy, const V *weight, const V *a, 
       Value_##V *g,            /* [T,R] */ \
       const Params p
 
-#define RANK(V)                                                                                                     \
-  extern "C" __global__ void __launch_bounds__(RANK_THREADS) lora_matmul_backward_input_rank_##V(BUFFERS(V)) {      \
-    (void)weight, (void)a, (void)random, (void)dx;                                                                  \
-    rank_rows<Value_##V, false>(dy, b, Mask(nullptr, 0, 0.0f), p.scale, g, 1.0f, static_cast<Value_##V *>(nullptr), \
-                                p.T, p.N, p.R);                                                                     \
+extern "C" __global__ void __launch_bounds__(RANK_THREADS) lora_matmul_backward_input_rank_f32(BUFFERS(f32)) {
+  (void)weight, (void)a, (void)random, (void)dx;
+  rank_rows<false>(dy, b, Mask(nullptr, 0, 0.0f), p.scale, g, 1.0f, nullptr, p.T, p.N, p.R);
+}
+#define RANK(TILES, NAME, V)                                                                                         \
+  extern "C" __global__ void __launch_bounds__(HALF_THREADS)                                                         \
+      lora_matmul_backward_input_rank_##NAME##_##V(BUFFERS(V)) {                                                     \
+    (void)weight, (void)a, (void)random, (void)dx;                                                                   \
+    rank_rows_half<TILES, false>(dy, b, Mask(nullptr, 0, 0.0f), p.scale, g, 1.0f, static_cast<Value_##V *>(nullptr), \
+                                 p.T, p.N, p.R);                                                                     \
   }
-FOR_FLOATS(RANK)
+#define RANK_16(V) RANK(2, 16, V)
+#define RANK_32(V) RANK(4, 32, V)
+#define RANK_64(V) RANK(8, 64, V)
+FOR_HALVES(RANK_16)
+FOR_HALVES(RANK_32)
+FOR_HALVES(RANK_64)
 
 #define PRODUCT(TILE, NAME, WHOLE, V)                                                                                  \
   extern "C" __global__ void __launch_bounds__(TILE::THREADS, 1) lora_matmul_backward_input_##NAME##_##V(BUFFERS(V)) { \

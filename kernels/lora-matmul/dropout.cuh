@@ -11,24 +11,34 @@ struct Mask {
   __device__ Mask(const uint32_t *random, uint32_t sequence, float rate)
       : random(rate > 0.0f ? random : nullptr), sequence(sequence), rate(rate) {}
 
-  // N values, at `position` modulo 2^32 and behind it, times 0 or 1 / (1 - rate).
+  // What a value that is kept is multiplied with.
+  __device__ float factor() const { return random ? 1.0f / (1.0f - rate) : 1.0f; }
+
+  // Which of N values, at `position` modulo 2^32 and behind it, are kept: a bit each. `random` is there.
   template <uint32_t N>
-  __device__ void apply(float (&values)[N], uint32_t position) const {
-    if (!random) return;
-    static_assert(N % 4 == 0 && N < 32, "whole quads, whose bits fit into a word");
-    const float keep = 1.0f / (1.0f - rate);
+  __device__ uint32_t kept(uint32_t position) const {
+    static_assert(N % 4 == 0 && N < 29, "whole quads, whose bits and those of another fit into a word");
     const uint32_t phase = position % 4;
-    uint32_t kept = 0;
+    uint32_t bits = 0;
 #pragma unroll 1
     for (uint32_t quad = 0; quad < N / 4 + (phase > 0 ? 1 : 0); ++quad) {
       const uint4 words = philox(make_uint4((position / 4 + quad) % (1u << 30), 0, sequence + random[2], 0),
                                  make_uint2(random[0], random[1]));
-      kept |= (uint32_t{survives(words.x, rate)} | uint32_t{survives(words.y, rate)} << 1 |
+      bits |= (uint32_t{survives(words.x, rate)} | uint32_t{survives(words.y, rate)} << 1 |
                uint32_t{survives(words.z, rate)} << 2 | uint32_t{survives(words.w, rate)} << 3)
               << 4 * quad;
     }
+    return bits >> phase;
+  }
+
+  // N values, at `position` modulo 2^32 and behind it, times 0 or 1 / (1 - rate).
+  template <uint32_t N>
+  __device__ void apply(float (&values)[N], uint32_t position) const {
+    if (!random) return;
+    const uint32_t bits = kept<N>(position);
+    const float keep = factor();
 #pragma unroll
-    for (uint32_t i = 0; i < N; ++i) values[i] = kept >> (phase + i) & 1 ? values[i] * keep : 0.0f;
+    for (uint32_t i = 0; i < N; ++i) values[i] = bits >> i & 1 ? values[i] * keep : 0.0f;
   }
 };
 

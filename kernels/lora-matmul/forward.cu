@@ -2,16 +2,17 @@
 // Math      y = x weightᵀ + bias + scale h bᵀ;  h = drop(x) aᵀ
 // Shapes    x [T,K] · weight [N,K] · a [R,K] · b [N,R] · bias [N] · random u32[4] · y [T,N] · h [T,R] ·
 //           scratch: scale h [T,R]
-// Method    rank: rank.cuh. Then common/cuda/gemm.cuh, the branch of rank R as R more steps of the same sums; up to
+// Method    rank: rank.cuh, of 16-bit values rank-half.cuh. Then common/cuda/gemm.cuh, the branch of rank R as R more steps of the same sums; up to
 //           8 rows: gemm-few.cuh, whose epilogue adds the branch
 // Tiling    common/cuda/gemm-tiles.cuh
-// Launch    rank: rank.cuh · product: a block per tile
+// Launch    rank: rank.cuh, rank-half.cuh · product: a block per tile
 // Numerics  f32 sums; y and h round once, and scale h, which the branch multiplies, too; the mask is that of dropout on x,
 //           element t K + k
 #include "../common/cuda/gemm-few.cuh"
 #include "../common/cuda/gemm-order.cuh"
 #include "../common/cuda/gemm-run.cuh"
 #include "../common/cuda/gemm-tiles.cuh"
+#include "rank-half.cuh"
 #include "rank.cuh"
 
 struct Params {
@@ -81,12 +82,21 @@ __device__ inline void forward(const V *x, const V *weight, const V *b, const V 
       Value_##V *scaled,       /* [T,R] */ \
       const Params p
 
-#define RANK(V)                                                                                                     \
-  extern "C" __global__ void __launch_bounds__(RANK_THREADS) lora_matmul_forward_rank_##V(BUFFERS(V)) {             \
-    (void)weight, (void)b, (void)bias, (void)y;                                                                     \
-    rank_rows<Value_##V, true>(x, a, Mask(random, p.sequence, p.dropout), 1.0f, h, p.scale, scaled, p.T, p.K, p.R); \
+extern "C" __global__ void __launch_bounds__(RANK_THREADS) lora_matmul_forward_rank_f32(BUFFERS(f32)) {
+  (void)weight, (void)b, (void)bias, (void)y;
+  rank_rows<true>(x, a, Mask(random, p.sequence, p.dropout), 1.0f, h, p.scale, scaled, p.T, p.K, p.R);
+}
+#define RANK(TILES, NAME, V)                                                                                         \
+  extern "C" __global__ void __launch_bounds__(HALF_THREADS) lora_matmul_forward_rank_##NAME##_##V(BUFFERS(V)) {     \
+    (void)weight, (void)b, (void)bias, (void)y;                                                                      \
+    rank_rows_half<TILES, true>(x, a, Mask(random, p.sequence, p.dropout), 1.0f, h, p.scale, scaled, p.T, p.K, p.R); \
   }
-FOR_FLOATS(RANK)
+#define RANK_16(V) RANK(2, 16, V)
+#define RANK_32(V) RANK(4, 32, V)
+#define RANK_64(V) RANK(8, 64, V)
+FOR_HALVES(RANK_16)
+FOR_HALVES(RANK_32)
+FOR_HALVES(RANK_64)
 
 #define PRODUCT(TILE, NAME, WHOLE, V)                                                                           \
   extern "C" __global__ void __launch_bounds__(TILE::THREADS, 1) lora_matmul_forward_##NAME##_##V(BUFFERS(V)) { \

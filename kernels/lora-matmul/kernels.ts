@@ -108,13 +108,29 @@ const rankTiles = (_: unknown, { software }: GpuLimits) => ({ WORKGROUP: softwar
 
 /** Bytes of a value. */
 const bytesOf = (dtype: FloatDType) => (dtype === "f32" ? 4 : 2);
-/** On CUDA: rows and ranks of a block of rank.cuh, and columns and rows of the product, whose lines are N and K values. */
+/** On CUDA, rank.cuh for f32 and rank-half.cuh: tokens and ranks of a block. */
 const RANK_TILE = 8;
-const rankLaunch = (symbol: string) => ({
-  symbol,
-  grid: ({ T, R }: { T: number; R: number }) => [ceilDiv(T, RANK_TILE) * ceilDiv(R, RANK_TILE), 1, 1] as const,
-  block: () => [128, 1, 1] as const,
-});
+const HALF_TOKENS = 32;
+const HALF_RANKS = [16, 32, 64];
+const rankLaunches = (symbol: string) => [
+  {
+    symbol: `${symbol}_rank`,
+    dtypes: ["f32"] as const,
+    grid: ({ T, R }: Sizes) => [ceilDiv(T, RANK_TILE) * ceilDiv(R, RANK_TILE), 1, 1] as const,
+    block: () => [128, 1, 1] as const,
+  },
+  ...HALF_RANKS.map((ranks) => ({
+    symbol: `${symbol}_rank_${ranks}`,
+    dtypes: ["bf16", "f16"] as const,
+    grid: ({ T, R }: Sizes) => {
+      const mine = (HALF_RANKS.find((held) => R <= held) ?? HALF_RANKS.at(-1)) === ranks;
+      return [mine ? ceilDiv(T, HALF_TOKENS) * ceilDiv(R, ranks) : 0, 1, 1] as const;
+    },
+    block: () => [256, 1, 1] as const,
+  })),
+];
+
+/** Columns and rows of a product, whose lines are N and K values. */
 const cudaProduct = <P extends Sizes>(
   symbol: string,
   product: (p: P) => Product,
@@ -176,7 +192,7 @@ export const forward = pass({
     dtypes: ALL_FLOATS,
     // The rows of the branch, times scale.
     scratchBytes: ({ T, R }, _, dtype) => T * R * bytesOf(dtype),
-    launches: [rankLaunch("lora_matmul_forward_rank"), ...cudaProduct("lora_matmul_forward", forwardProduct, true)],
+    launches: [...rankLaunches("lora_matmul_forward"), ...cudaProduct("lora_matmul_forward", forwardProduct, true)],
   },
 });
 
@@ -224,7 +240,7 @@ export const backwardInput = pass({
   cuda: {
     dtypes: ALL_FLOATS,
     launches: [
-      rankLaunch("lora_matmul_backward_input_rank"),
+      ...rankLaunches("lora_matmul_backward_input"),
       ...cudaProduct<Sizes & { hasDx: number }>(
         "lora_matmul_backward_input",
         backwardProduct,

@@ -1,4 +1,4 @@
-// The rows that come out of an adapter's first matrix
+// The rows that come out of an adapter's first matrix, of f32
 // Math      rank[t,r] = scale Σ_k (mask ∘ x)[t,k] p[k,r]
 // Shapes    x [T,K] · p as it is stored: [R,K] (ALONG_K) or [K,R] · rank [T,R], and times `again` [T,R]
 // Method    bound by reading x, once for every eight of R: a block has TOKENS rows, a thread 8 of their columns at a time
@@ -13,15 +13,14 @@
 constexpr uint32_t RANK_THREADS = 128, TOKENS = 8, RANKS = 8, EIGHT = 8;
 
 // Eight values from `from` on, of which `count` are there.
-template <class V>
-__device__ inline void load_eight(float (&values)[EIGHT], const V *from, uint32_t count, bool aligned) {
+__device__ inline void load_eight(float (&values)[EIGHT], const float *from, uint32_t count, bool aligned) {
   if (aligned && count >= EIGHT) {
-    const auto all = *reinterpret_cast<const Vector<V, EIGHT> *>(from);
+    const auto all = *reinterpret_cast<const Vector<float, EIGHT> *>(from);
 #pragma unroll
-    for (uint32_t i = 0; i < EIGHT; ++i) values[i] = to_float(all.values[i]);
+    for (uint32_t i = 0; i < EIGHT; ++i) values[i] = all.values[i];
   } else {
 #pragma unroll
-    for (uint32_t i = 0; i < EIGHT; ++i) values[i] = i < count ? to_float(from[i]) : 0.0f;
+    for (uint32_t i = 0; i < EIGHT; ++i) values[i] = i < count ? from[i] : 0.0f;
   }
 }
 
@@ -41,9 +40,9 @@ __device__ inline void share_sums(float (&values)[TOKENS * RANKS]) {
   if constexpr (HALF > 2) share_sums<HALF>(values);
 }
 
-template <class V, bool ALONG_K>
-__device__ inline void rank_rows(const V *x, const V *p, const Mask &mask, float scale, V *rank, float again, V *scaled,
-                                 uint32_t T, uint32_t K, uint32_t R) {
+template <bool ALONG_K>
+__device__ inline void rank_rows(const float *x, const float *p, const Mask &mask, float scale, float *rank,
+                                 float again, float *scaled, uint32_t T, uint32_t K, uint32_t R) {
   __shared__ float partial[RANK_THREADS / WARP][TOKENS * RANKS];
   const uint32_t across = (R + RANKS - 1) / RANKS, t0 = blockIdx.x / across * TOKENS, r0 = blockIdx.x % across * RANKS;
   const bool aligned = K % EIGHT == 0, aligned_p = (ALONG_K ? K : R) % EIGHT == 0;
@@ -84,6 +83,6 @@ __device__ inline void rank_rows(const V *x, const V *p, const Mask &mask, float
   if (threadIdx.x >= TOKENS * RANKS || t >= T || r >= R) return;
   float sum = 0.0f;
   for (uint32_t w = 0; w < RANK_THREADS / WARP; ++w) sum += partial[w][threadIdx.x];
-  rank[size_t{t} * R + r] = from_float<V>(sum * scale);
-  if (scaled) scaled[size_t{t} * R + r] = from_float<V>(sum * scale * again);
+  rank[size_t{t} * R + r] = sum * scale;
+  if (scaled) scaled[size_t{t} * R + r] = sum * scale * again;
 }
