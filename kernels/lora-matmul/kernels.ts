@@ -137,10 +137,10 @@ const cudaProduct = <P extends Sizes>(
   rightAlongK: boolean,
   whole: (p: P) => boolean = () => true,
 ) => [
-  fewLaunch(symbol, (p: P) => ({
+  fewLaunch(`${symbol}_few`, (p: P) => ({
     batches: whole(p) && p.T > 0 && p.T <= FEW_ROWS ? 1 : 0,
-    N: product(p).N,
-    rightAlongK,
+    columns: product(p).N,
+    alongK: rightAlongK,
   })),
   ...gemmLaunches(
     symbol,

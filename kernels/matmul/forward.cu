@@ -1,7 +1,8 @@
 // matmul/forward (cuda)
 // Math      y[b,m,n] = act(sum_k op(a)[b,m,k] op(b)[b,k,n] + bias[n]); with accumulate y += sum + bias
 // Shapes    a [B|1,M,K] or [B|1,K,M] · b [B|1,K,N] or [B|1,N,K] · bias [N] · y, preactivation [B,M,N]
-// Method    common/cuda/gemm.cuh, the layouts of the operands as they come; up to 8 rows: common/cuda/gemm-few.cuh
+// Method    common/cuda/gemm.cuh, the layouts of the operands as they come; up to 8 rows, or 16 columns:
+//           common/cuda/gemm-few.cuh
 // Tiling    common/cuda/gemm-tiles.cuh: common/cuda/gemm.ts chooses by shape and GPU. The small one takes operands that are
 //           not aligned, too
 // Launch    grid (tiles of all batches), threads of the tile; few: gemm-few.cuh
@@ -94,12 +95,15 @@ __device__ void forward(const V *a, const V *b, const V *bias, V *y, V *preactiv
   }
 }
 
-template <class V>
+template <bool NARROW, class V>
 __device__ void few(const V *a, const V *b, const V *bias, V *y, V *preactivation, const Params &p) {
   const uint32_t blocks = gridDim.x / p.B;
   const Batch<V> batch(a, b, bias, y, preactivation, p, blockIdx.x / blocks);
-  multiply_few(FewOperands<V>{batch.a, batch.b, p.M, p.N, p.K, p.transposeA == 0, p.transposeB != 0},
-               blockIdx.x % blocks, batch.epilogue);
+  const FewOperands<V> operands{batch.a, batch.b, p.M, p.N, p.K, p.transposeA == 0, p.transposeB != 0};
+  if constexpr (NARROW)
+    multiply_narrow(operands, blockIdx.x % blocks, batch.epilogue);
+  else
+    multiply_few(operands, blockIdx.x % blocks, batch.epilogue);
 }
 
 #define MATMUL_FORWARD(NAME, V, THREADS, BODY)                                                \
@@ -112,9 +116,11 @@ __device__ void few(const V *a, const V *b, const V *bias, V *y, V *preactivatio
 #define LARGE(V) MATMUL_TILE(matmul_forward_large, V, LargeTile<Value_##V>, true)
 #define MEDIUM(V) MATMUL_TILE(matmul_forward_medium, V, MediumTile<Value_##V>, true)
 #define SMALL(V) MATMUL_TILE(matmul_forward_small, V, SmallTile<Value_##V>, false)
-#define FEW(V) MATMUL_FORWARD(matmul_forward_few, V, FEW_THREADS, few)
+#define FEW(V) MATMUL_FORWARD(matmul_forward_few, V, FEW_THREADS, (few<false>))
+#define NARROW(V) MATMUL_FORWARD(matmul_forward_narrow, V, FEW_THREADS, (few<true>))
 FOR_HALVES(LARGE)
 FOR_FLOATS(MEDIUM)
 FOR_FLOATS(SMALL)
 FOR_FLOATS(FEW)
+FOR_FLOATS(NARROW)
 MATMUL_TILE(matmul_forward_tf32, f32, Tf32Tile, true)

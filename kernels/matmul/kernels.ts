@@ -1,4 +1,4 @@
-import { FEW_ROWS, fewLaunch, gemmLaunches } from "../common/cuda/gemm.js";
+import { FEW_COLUMNS, FEW_ROWS, fewLaunch, gemmLaunches } from "../common/cuda/gemm.js";
 import { foldGrid } from "../common/wgsl/grid.js";
 import { productLaunches } from "../common/wgsl/product.js";
 import {
@@ -57,6 +57,7 @@ const forwardSize = (p: ForwardParams) => ({
 });
 
 const isFew = ({ M }: GemmShape) => M <= FEW_ROWS;
+const isNarrow = (p: ForwardParams) => !isFew(p) && p.N <= (p.transposeA ? FEW_ROWS : FEW_COLUMNS);
 const cudaShape = (p: ForwardParams) => ({
   ...{ B: p.B, M: p.M, N: p.N, K: p.K },
   lines: [p.transposeA ? p.M : p.K, p.transposeB ? p.K : p.N],
@@ -141,13 +142,18 @@ export const forward = pass({
   cuda: {
     dtypes: ALL_FLOATS,
     launches: [
-      fewLaunch("matmul_forward", (p: ForwardParams) => ({
+      fewLaunch("matmul_forward_few", (p: ForwardParams) => ({
         batches: isFew(p) && p.M > 0 ? p.B : 0,
-        N: p.N,
-        rightAlongK: p.transposeB === 1,
+        columns: p.N,
+        alongK: p.transposeB === 1,
+      })),
+      fewLaunch("matmul_forward_narrow", (p: ForwardParams) => ({
+        batches: isNarrow(p) && p.N > 0 ? p.B : 0,
+        columns: p.M,
+        alongK: p.transposeA === 0,
       })),
       ...gemmLaunches("matmul_forward", cudaShape, (p, { rows, columns }) =>
-        isFew(p) ? 0 : p.B * ceilDiv(p.M, rows) * ceilDiv(p.N, columns),
+        isFew(p) || isNarrow(p) ? 0 : p.B * ceilDiv(p.M, rows) * ceilDiv(p.N, columns),
       ),
     ],
   },

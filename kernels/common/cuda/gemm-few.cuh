@@ -1,13 +1,14 @@
 // Products with up to 8 rows, which are bound by reading the right operand: each of its values is read once, from global
 // memory straight into registers. Where it lies along k, a warp owns two columns and its lanes share out k; otherwise a
 // thread owns a chunk of columns, and threads one below the other share out k. Epilogues are those of gemm.cuh.
-// Launch    FEW_THREADS, a block for each 16 columns, or FEW_ACROSS chunks of them: gemm.ts
+// multiply_few also takes products with few columns, as the transpose of those with few rows: multiply_narrow.
+// Launch    a block of ALONG_THREADS for each 16 columns, or of FEW_THREADS for FEW_ACROSS chunks of them: gemm.ts
 // Numerics  f32; the parts of k are joined in a fixed order
 #pragma once
 #include "gemm-run.cuh"
 #include "reduce.cuh"
 
-constexpr uint32_t FEW_ROWS = 8, FEW_THREADS = 256, FEW_WARPS = FEW_THREADS / WARP, FEW_ACROSS = 8;
+constexpr uint32_t FEW_THREADS = 512, FEW_ACROSS = 4, ALONG_THREADS = 256;
 
 template <class V>
 struct FewOperands {
@@ -24,7 +25,7 @@ struct FewOperands {
 template <uint32_t ROWS, class V, class Epilogue>
 __device__ void few_along_k(const FewOperands<V> &p, uint32_t block, const Epilogue &epilogue) {
   constexpr uint32_t COLUMNS = 2;
-  const uint32_t lane = threadIdx.x % WARP, column0 = (block * FEW_WARPS + threadIdx.x / WARP) * COLUMNS;
+  const uint32_t lane = threadIdx.x % WARP, column0 = (block * (ALONG_THREADS / WARP) + threadIdx.x / WARP) * COLUMNS;
   if (column0 >= p.N) return;
   const V *right[COLUMNS];
 #pragma unroll
@@ -48,6 +49,7 @@ __device__ void few_along_k(const FewOperands<V> &p, uint32_t block, const Epilo
       }
     }
   } else {
+#pragma unroll 4
     for (uint32_t k = lane; k < p.K; k += WARP) {
 #pragma unroll
       for (uint32_t m = 0; m < ROWS; ++m) {
@@ -69,8 +71,8 @@ __device__ void few_along_k(const FewOperands<V> &p, uint32_t block, const Epilo
 
 template <uint32_t ROWS, class V, class Epilogue>
 __device__ void few_across(const FewOperands<V> &p, uint32_t block, const Epilogue &epilogue) {
-  constexpr uint32_t DOWN = FEW_THREADS / FEW_ACROSS, WIDTH = FEW_ACROSS * CHUNK<V>;
-  __shared__ float partial[FEW_WARPS][ROWS][WIDTH];
+  constexpr uint32_t DOWN = FEW_THREADS / FEW_ACROSS, WIDTH = FEW_ACROSS * CHUNK<V>, WARPS = FEW_THREADS / WARP;
+  __shared__ float partial[WARPS][ROWS][WIDTH];
   const uint32_t across = threadIdx.x % FEW_ACROSS, down = threadIdx.x / FEW_ACROSS;
   const uint32_t column = (block * FEW_ACROSS + across) * CHUNK<V>;
   const uint32_t count = column >= p.N ? 0 : p.N - column < CHUNK<V> ? p.N - column : CHUNK<V>;
@@ -105,7 +107,7 @@ __device__ void few_across(const FewOperands<V> &p, uint32_t block, const Epilog
   float run[RUN<V>] = {};
 #pragma unroll
   for (uint32_t i = 0; i < CHUNK<V>; ++i) {
-    for (uint32_t warp = 0; warp < FEW_WARPS; ++warp) run[i] += partial[warp][down][across * CHUNK<V> + i];
+    for (uint32_t warp = 0; warp < WARPS; ++warp) run[i] += partial[warp][down][across * CHUNK<V> + i];
   }
   epilogue(down, column, count, run);
 }
@@ -132,4 +134,29 @@ __device__ void multiply_few(const FewOperands<V> &p, uint32_t block, const Epil
     multiply(FewRows<4>());
   else
     multiply(FewRows<8>());
+}
+
+// Of a product with few rows what a product with few columns is: its epilogue, value by value.
+template <class V, class Epilogue>
+struct Turned {
+  const Epilogue &epilogue;
+
+  __device__ void operator()(uint32_t row, uint32_t column, uint32_t count, const float (&sums)[RUN<V>]) const {
+#pragma unroll
+    for (uint32_t i = 0; i < RUN<V>; ++i) {
+      float run[RUN<V>] = {sums[i]};
+      if (i < count) epilogue(column + i, row, 1u, run);
+    }
+  }
+};
+
+// Up to 16 columns where the left operand lies along k, up to 8 otherwise.
+template <class V, class Epilogue>
+__device__ void multiply_narrow(const FewOperands<V> &p, uint32_t block, const Epilogue &epilogue) {
+  const FewOperands<V> turned{p.right, p.left, p.N, p.M, p.K, p.right_along_k, p.left_along_k};
+  const Turned<V, Epilogue> to{epilogue};
+  if (p.N > 8)
+    few_along_k<16>(turned, block, to);
+  else
+    multiply_few(turned, block, to);
 }

@@ -112,24 +112,27 @@ export const gemmLaunches = /* @__NO_SIDE_EFFECTS__ */ <P>(
     sharedBytes: (_, __, dtype) => sharedBytes(tileOf(variant, dtype)),
   }));
 
-/** Rows up to which gemm-few.cuh multiplies. */
+/** Rows, or columns, up to which gemm-few.cuh multiplies; columns where the left operand lies along k. */
 export const FEW_ROWS = 8;
-const FEW_THREADS = 256;
-/** Columns of a block where the right operand lies along k, and chunks of columns otherwise. */
-const FEW_COLUMNS = 16;
-const FEW_CHUNKS = 8;
+export const FEW_COLUMNS = 16;
+/** Columns and threads of a block where the right operand lies along k, and chunks of columns and threads otherwise. */
+const FEW_BLOCK = { columns: 16, threads: 256 };
+const FEW_ACROSS = { chunks: 4, threads: 512 };
 
-/** The launch of gemm-few.cuh: blocks for each of `batches`, which is 0 where another launch is for the call. */
+/**
+ * A launch of gemm-few.cuh: blocks for each of `batches`, which is 0 where another launch is for the call. Of few columns,
+ * `columns` are rows of the left operand, and `alongK` tells how that lies.
+ */
 export const fewLaunch = /* @__NO_SIDE_EFFECTS__ */ <P>(
   symbol: string,
-  size: (params: P) => { batches: number; N: number; rightAlongK: boolean },
+  size: (params: P) => { batches: number; columns: number; alongK: boolean },
 ): NumbersLaunch<P> => ({
-  symbol: `${symbol}_few`,
+  symbol,
   dtypes: ALL_FLOATS,
   grid: (params, _, dtype) => {
-    const { batches, N, rightAlongK } = size(params);
-    return [batches * ceilDiv(N, rightAlongK ? FEW_COLUMNS : FEW_CHUNKS * chunk(dtype)), 1, 1];
+    const { batches, columns, alongK } = size(params);
+    return [batches * ceilDiv(columns, alongK ? FEW_BLOCK.columns : FEW_ACROSS.chunks * chunk(dtype)), 1, 1];
   },
-  block: () => [FEW_THREADS, 1, 1],
+  block: (params) => [(size(params).alongK ? FEW_BLOCK : FEW_ACROSS).threads, 1, 1],
   sharedBytes: () => 0,
 });
