@@ -31,9 +31,11 @@ __device__ void few_along_k(const FewOperands<V> &p, uint32_t block, const Epilo
 #pragma unroll
   for (uint32_t j = 0; j < COLUMNS; ++j) right[j] = p.right + size_t{column0 + j < p.N ? column0 + j : column0} * p.K;
 
+  // Many rows are work enough for one k, or one chunk of 16-bit values, at a time: more would take too many registers.
+  constexpr uint32_t CHUNKS = ROWS > 8 && sizeof(V) == 2 ? 1 : 2, SINGLE = ROWS > 8 ? 1 : 4;
   float sums[ROWS][COLUMNS] = {};
   if (p.K % CHUNK<V> == 0 && p.left_along_k) {
-#pragma unroll 2
+#pragma unroll CHUNKS
     for (uint32_t k = lane * CHUNK<V>; k < p.K; k += WARP * CHUNK<V>) {
       float b[COLUMNS][CHUNK<V>], a[CHUNK<V>];
 #pragma unroll
@@ -49,7 +51,7 @@ __device__ void few_along_k(const FewOperands<V> &p, uint32_t block, const Epilo
       }
     }
   } else {
-#pragma unroll 4
+#pragma unroll SINGLE
     for (uint32_t k = lane; k < p.K; k += WARP) {
 #pragma unroll
       for (uint32_t m = 0; m < ROWS; ++m) {
