@@ -183,7 +183,7 @@ describe("the last checkpoint of a run", () => {
     expect(projector.size).toBe(4);
     for (const [name, tensor] of own) expect(tensor, name).toEqual(projector.get(name) ?? base.get(name));
     const named = exportMedMoe(path("align"), path("no"), { device, base: path("base") });
-    await expect(named).rejects.toThrow("whose settings name its parts: leave base out.");
+    await expect(named).rejects.toThrow("whose settings name its parts: leave `base` out.");
   });
 
   test("a tower that was trained, too, is written beside the model, whatever its name was", {
