@@ -121,6 +121,7 @@ describe.skipIf(!webgpu.device)("bindings of 20 KiB", () => {
           "rmsNorm",
           "rsqrt",
           "scale",
+          "scatterAdd",
           "sigmoid",
           "sign",
           "silu",

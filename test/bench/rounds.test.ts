@@ -65,9 +65,9 @@ describe("interleave", () => {
     await expect(interleave([logged([], "a", 1, 4)], { seconds: 0 })).rejects.toThrow("a broke");
   });
 
-  it("groups short calls into pieces of ten milliseconds, and divides by them", async () => {
+  it("groups short calls into pieces of twenty milliseconds, and divides by them", async () => {
     const [a] = await interleave([logged([], "a", 1e-3)], { seconds: 0 });
-    expect(a.calls).toBe(10);
+    expect(a.calls).toBe(20);
     for (const s of a.seconds) expect(s).toBeCloseTo(1e-3, 10);
   });
 });

@@ -78,7 +78,7 @@ test("the kernel is WGSL that Dawn takes", async () => {
   const device = await adapter.requestDevice({ requiredFeatures });
   for (const is of [0, 1]) {
     const along = { ALIGNED: is, LEFT_ALONG_K: is, RIGHT_ALONG_K: 1 - is };
-    const tiles = { THREADS: 128, TILE_ROWS: 128, TILE_COLUMNS: 128, ...along };
+    const tiles = { THREADS: 128, TILE_ROWS: 128, TILE_COLUMNS: 128, ACTIVATION: 1, ...along };
     const module = device.createShaderModule({
       code: assemble(forward, "f16", tiles, [productMatrix, productStrides]),
     });

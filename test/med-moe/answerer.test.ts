@@ -58,7 +58,7 @@ describe("many questions side by side", () => {
     const signal = AbortSignal.abort(new Error("enough"));
     await expect(answerer.answerAll(QUESTIONS, { signal })).rejects.toThrow("enough");
     await expect(answerer.answerAll(QUESTIONS, { batch: 0 })).rejects.toThrow(
-      "batch is 0; a whole number of 1 or more",
+      "`batch` is 0; a whole number of 1 or more",
     );
   });
 
