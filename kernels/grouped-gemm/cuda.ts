@@ -26,12 +26,7 @@ const routed = <P extends Numbers<"R" | "E">>(
 
 export const forward = /* @__PURE__ */ routed(
   "grouped_gemm_forward",
-  ({ N, K, O, gated, transposed }: Product & Numbers<"O" | "gated">) => ({
-    N,
-    K,
-    lines: [K, transposed ? K : N, O],
-    longEpilogue: gated === 1,
-  }),
+  ({ N, K, O, transposed }: Product & Numbers<"O" | "gated">) => ({ N, K, lines: [K, transposed ? K : N, O] }),
 );
 
 export const backwardInput = /* @__PURE__ */ routed("grouped_gemm_backward_input", ({ N, K, transposed }: Product) => ({

@@ -1,4 +1,3 @@
-import { FEW_ROWS, fewLaunch, gemmLaunches } from "../common/cuda/gemm.js";
 import { foldGrid } from "../common/wgsl/grid.js";
 import { productLaunches } from "../common/wgsl/product.js";
 import {
@@ -13,61 +12,16 @@ import {
   update,
   write,
 } from "../contract.js";
-import { gemmPlan, packBlocks } from "../matmul/plan.js";
 import backwardAdapterWgsl from "./backward-adapter.wgsl.js";
 import backwardAdapterJoinWgsl from "./backward-adapter-join.wgsl.js";
 import backwardInputWgsl from "./backward-input.wgsl.js";
 import backwardInputRankWgsl from "./backward-input-rank.wgsl.js";
+import { bytesOf, cudaProduct, rankLaunches } from "./cuda.js";
 import forwardWgsl from "./forward.wgsl.js";
 import forwardRankWgsl from "./forward-rank.wgsl.js";
 import mergeWgsl from "./merge.wgsl.js";
+import { backwardProduct, forwardProduct, launches, type Sizes, scratchFloats } from "./plan.js";
 import * as reference from "./reference.js";
-
-const roundUp = (n: number, step: number) => ceilDiv(n, step) * step;
-
-/** A product [M,K] [K,N] with a branch of rank R beside it. */
-interface Product {
-  readonly M: number;
-  readonly N: number;
-  readonly K: number;
-  readonly R: number;
-}
-
-const plan = ({ M, N, K }: Product) => gemmPlan({ B: 1, M, N, K });
-
-/** Floats of scratch: packed rows, packed rank rows, both adapters, the weight where several cells use it. See product.h. */
-function scratchFloats(p: Product): number {
-  const { M, N, K, R } = p;
-  const rows = roundUp(roundUp(M, 12) * K, 16) + roundUp(roundUp(M, 12) * R, 16);
-  const adapters = roundUp(R, 32) * K + roundUp(N, 32) * R;
-  return rows + adapters + (plan(p).shareB ? roundUp(N, 32) * K : 0);
-}
-
-/** The launches of product.h: adapters, then rows (and weight), then the product, unless only the rank rows are wanted. */
-const launches = <P>(symbol: string, product: (params: P) => Product, whole: (params: P) => boolean = () => true) => [
-  {
-    symbol: `${symbol}_adapters`,
-    cells: (p: P) => ceilDiv(product(p).R, 32) + (whole(p) ? ceilDiv(product(p).N, 256) : 0),
-  },
-  {
-    symbol: `${symbol}_rows`,
-    cells: (p: P) => {
-      const shared = whole(p) && plan(product(p)).shareB;
-      return ceilDiv(product(p).M, 48) + (shared ? packBlocks(product(p).N, product(p).K) : 0);
-    },
-  },
-  {
-    symbol,
-    cells: (p: P) => {
-      const { rowCells, colCells } = plan(product(p));
-      return whole(p) ? rowCells * colCells : 0;
-    },
-  },
-];
-
-type Sizes = { T: number; N: number; K: number; R: number };
-const forwardProduct = ({ T, N, K, R }: Sizes): Product => ({ M: T, N, K, R });
-const backwardProduct = ({ T, N, K, R }: Sizes): Product => ({ M: T, N: K, K: N, R });
 
 /** How WebGPU cuts the product: a row of x, dy or the weight as it is stored is N or K elements. */
 const forwardSize = (p: Sizes) => ({
@@ -105,49 +59,6 @@ const backwardCut = ({ N, K, R }: Sizes, dtype: FloatDType): readonly Cut<typeof
 
 /** Threads that share a row of x or dy on WebGPU: one vector of them where barriers are dear, eight at least (rank.wgsl). */
 const rankTiles = (_: unknown, { software }: GpuLimits) => ({ WORKGROUP: software ? 8 : 64 });
-
-/** Bytes of a value. */
-const bytesOf = (dtype: FloatDType) => (dtype === "f32" ? 4 : 2);
-/** On CUDA, rank.cuh for f32 and rank-half.cuh: tokens and ranks of a block. */
-const RANK_TILE = 8;
-const HALF_TOKENS = 32;
-const HALF_RANKS = [16, 32, 64];
-const rankLaunches = (symbol: string) => [
-  {
-    symbol: `${symbol}_rank`,
-    dtypes: ["f32"] as const,
-    grid: ({ T, R }: Sizes) => [ceilDiv(T, RANK_TILE) * ceilDiv(R, RANK_TILE), 1, 1] as const,
-    block: () => [128, 1, 1] as const,
-  },
-  ...HALF_RANKS.map((ranks) => ({
-    symbol: `${symbol}_rank_${ranks}`,
-    dtypes: ["bf16", "f16"] as const,
-    grid: ({ T, R }: Sizes) => {
-      const mine = (HALF_RANKS.find((held) => R <= held) ?? HALF_RANKS.at(-1)) === ranks;
-      return [mine ? ceilDiv(T, HALF_TOKENS) * ceilDiv(R, ranks) : 0, 1, 1] as const;
-    },
-    block: () => [256, 1, 1] as const,
-  })),
-];
-
-/** Columns and rows of a product, whose lines are N and K values. */
-const cudaProduct = <P extends Sizes>(
-  symbol: string,
-  product: (p: P) => Product,
-  rightAlongK: boolean,
-  whole: (p: P) => boolean = () => true,
-) => [
-  fewLaunch(`${symbol}_few`, (p: P) => ({
-    batches: whole(p) && p.T > 0 && p.T <= FEW_ROWS ? 1 : 0,
-    columns: product(p).N,
-    alongK: rightAlongK,
-  })),
-  ...gemmLaunches(
-    symbol,
-    (p: P) => ({ B: 1, ...product(p), lines: [p.N, p.K] }),
-    (p, { rows, columns }) => (whole(p) && p.T > FEW_ROWS ? ceilDiv(p.T, rows) * ceilDiv(product(p).N, columns) : 0),
-  ),
-];
 
 /** y = x weightᵀ + bias + scale h bᵀ, h = drop(x) aᵀ: a linear layer with a low-rank adapter, x read once. */
 export const forward = pass({

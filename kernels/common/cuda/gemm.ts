@@ -42,7 +42,7 @@ const TF32: Partial<Record<GemmVariant, GemmTile>> = {
   tf32: { rows: 128, columns: 128, threads: 256, stages: 4, beside: 1, rate: 4 },
 };
 
-/** What is left of the rate of a tile that has a multiprocessor to itself where the epilogue is long. */
+/** What is left of the rate of a tile that has a multiprocessor to itself where the epilogue is long: an estimate. */
 const ALONE = 0.7;
 
 /** A chunk of gemm-tile.cuh in values. */
