@@ -10,15 +10,19 @@ const PROFILED_LAUNCHES = 4096;
 /** What one call of ours is made of. Idle before and after. */
 export async function detailsOf(device: Device, contender: EngineContender, calls: number): Promise<BenchRow["call"]> {
   const seconds: number[] = [];
-  const before = device.counters();
+  const counts = { launches: 0, ops: 0, recorded: 0 };
   for (let piece = 0; piece < PIECES; piece++) {
+    contender.ready?.(calls);
+    await device.finish();
+    const before = device.counters();
     const start = performance.now();
     contender.enqueue(calls);
     seconds.push((performance.now() - start) / 1000 / calls);
     await device.finish();
+    const after = device.counters();
+    for (const name of ["launches", "ops", "recorded"] as const) counts[name] += after[name] - before[name];
   }
-  const after = device.counters();
-  const each = (name: "launches" | "ops" | "recorded") => (after[name] - before[name]) / PIECES / calls;
+  const each = (name: keyof typeof counts) => counts[name] / PIECES / calls;
   const launches = each("launches");
   return {
     enqueueUs: 1e6 * summarize(seconds).median,
@@ -32,6 +36,8 @@ export async function detailsOf(device: Device, contender: EngineContender, call
 async function deviceUs(device: Device, contender: EngineContender, calls: number): Promise<number | null> {
   if (!device.canProfile) return null;
   const count = Math.max(1, calls);
+  contender.ready?.(count);
+  await device.finish();
   const timings = await device.profile(() => contender.enqueue(count));
   await device.finish();
   return (1000 * timings.reduce((sum, { ms }) => sum + ms, 0)) / count;

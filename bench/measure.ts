@@ -30,6 +30,7 @@ export async function measure(
   const tolerance = 2 * Math.max(task.tolerance, ROUNDING[dtype]);
   const { cases, blanks } = await prepared(task, ours, peers, tolerance);
   try {
+    const saved = (await ours.savedBytes?.()) ?? null;
     await device.finish();
     device.pool.resetPeak();
     const contenders = [ours.contender, ...cases.map(({ found }) => found.contender)];
@@ -45,7 +46,9 @@ export async function measure(
     return {
       ...{ suite, op, pass, name, device: device.name, dtype, shape, threads },
       ...timing(own),
-      ...{ flops, bytes, peakBytes: peak, call, peers: found },
+      ...{ set: task.set ?? null, routing: task.routing ?? null },
+      ...{ flops, bytes, peakBytes: peak, savedBytes: saved, roofline: null, phases: null, othersCpu: null, call },
+      peers: found,
     };
   } finally {
     // A peer whose process has ended has nothing to release.

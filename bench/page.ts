@@ -127,7 +127,8 @@ async function main(): Promise<void> {
         ),
       },
     }));
-    const document = BenchDocument.parse({ version: 1, environment: environment(where, 1, loadBefore, peers), rows });
+    const found = environment(where, 1, loadBefore, peers);
+    const document = BenchDocument.parse({ version: 2, environment: found, ceilings: [], rows, skipped: [] });
     const text = `${JSON.stringify(document, null, 2)}\n`;
     if (values.json) await writeFile(values.json, text);
     else process.stdout.write(text);

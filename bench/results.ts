@@ -1,6 +1,6 @@
 import type { BenchRow, MissingPeer } from "./document.js";
 import type { Samples } from "./rounds.js";
-import { compare, summarize } from "./statistics.js";
+import { compare, medianInterval, summarize } from "./statistics.js";
 import type { Peer, PeerCase } from "./task.js";
 
 /** A peer that computes what ours computes, within `difference`; null where it does other work on purpose. */
@@ -15,8 +15,19 @@ export const blank = (reason: string): MissingPeer => ({ medianUs: null, ratio: 
 
 export function timing({ seconds, cpuSeconds, calls }: Samples) {
   const cpu = cpuSeconds.length > 0 ? { cpu: microseconds(cpuSeconds) } : {};
-  return { ...microseconds(seconds), ...cpu, samples: seconds.length, calls };
+  const [low, high] = medianInterval(seconds);
+  return {
+    ...microseconds(seconds),
+    intervalUs: [rounded(1e6 * low), rounded(1e6 * high)] as [number, number],
+    samplesUs: seconds.map((s) => rounded(1e6 * s)),
+    ...cpu,
+    samples: seconds.length,
+    calls,
+  };
 }
+
+/** As many digits as a clock gives. */
+const rounded = (value: number) => Number(value.toPrecision(6));
 
 function microseconds(seconds: readonly number[]) {
   const { median, p10, p90 } = summarize(seconds);

@@ -58,7 +58,13 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
       if (signal?.aborted) break;
     }
     const versions = Object.fromEntries(peers.map(({ name, peer, reason }) => [name, peer?.version ?? reason]));
-    return { version: 1, environment: environment(device, threads, loadBefore, versions, gpuBefore), rows };
+    return {
+      version: 2,
+      environment: environment(device, threads, loadBefore, versions, gpuBefore),
+      ceilings: [],
+      rows,
+      skipped: [],
+    };
   } finally {
     device?.close();
     for (const { peer } of peers) await peer?.close();

@@ -27,6 +27,8 @@ export interface Contender {
 /** Our own: its work can be enqueued alone, to see what the host does. */
 export interface EngineContender extends Contender {
   enqueue(calls: number): void;
+  /** Where a call consumes what ran before it outside the clock, as a backward its forward: runs it. */
+  ready?(calls: number): void;
 }
 
 export interface Prepared {
@@ -35,6 +37,8 @@ export interface Prepared {
   inputs(): Promise<HostTensors>;
   /** What one call computes, without dropout: peers must agree with it. */
   results(): Promise<Readonly<Record<string, Float32Array>>>;
+  /** Bytes that one forward keeps for its backward, besides inputs and result; absent where nothing is trained. */
+  savedBytes?(): Promise<number>;
 }
 
 /** One row to be: what is computed, on which shape. */
@@ -44,6 +48,10 @@ export interface Task {
   readonly pass: BenchRow["pass"];
   readonly name: string;
   readonly shape: string;
+  /** The published shapes it belongs to. */
+  readonly set?: string;
+  /** Of work with experts. */
+  readonly routing?: BenchRow["routing"];
   readonly options: Readonly<Record<string, unknown>>;
   /** Inputs that get a gradient in the backward. */
   readonly trained: readonly string[];

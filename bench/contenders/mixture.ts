@@ -1,7 +1,7 @@
 import { cast, type Device, expertMlp, linear, topKRouting } from "../../engine/index.js";
 import type { FloatDType } from "../../kernels/contract.js";
 import type { HostTensors, Prepared, Task } from "../task.js";
-import { prepared, upload, withGradients } from "./engine.js";
+import { prepared, upload } from "./engine.js";
 
 /** What the layer computes with; whatever else a task tells its peers is no input of ours. */
 const INPUTS = ["x", "router", "routerBias", "up", "down", "dy"];
@@ -12,13 +12,13 @@ const F32 = ["router", "routerBias"];
 /** Our own mixture of experts: a linear router in f32, normalised weights, SwiGLU experts, as Mixtral's. */
 export function prepareMixture(
   device: Device,
-  { options, trained }: Pick<Task, "options" | "trained">,
-  inputs: HostTensors,
+  { options, trained, pass }: Pick<Task, "options" | "trained" | "pass">,
+  host: HostTensors,
   dtype: FloatDType = "f32",
 ): Prepared {
-  const given = Object.entries(inputs).filter(([name]) => INPUTS.includes(name));
+  const given = Object.entries(host).filter(([name]) => INPUTS.includes(name));
   const tensors = Object.fromEntries(
-    given.map(([name, host]) => [name, upload(device, host, F32.includes(name) ? "f32" : dtype)]),
+    given.map(([name, values]) => [name, upload(device, values, F32.includes(name) ? "f32" : dtype)]),
   );
   const { x, router, routerBias, up, down } = tensors;
   const forward = () => {
@@ -28,5 +28,5 @@ export function prepareMixture(
     });
     return expertMlp(x, routed, { up, down }, { activation: "swiglu" });
   };
-  return prepared(device, inputs, tensors, () => withGradients(tensors, trained, forward));
+  return prepared(device, { host, tensors, trained, pass, forward });
 }

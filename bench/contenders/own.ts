@@ -22,9 +22,9 @@ export const COUNTERPARTS = {
   frozen: {
     op: "loraMatmul",
     note: "the same layer without its adapter: less work",
-    prepare(device, { trained }, { x, weight, bias, dy }, dtype) {
+    prepare(device, { trained, pass }, { x, weight, bias, dy }, dtype) {
       const inputs = { a: x, b: weight, ...(bias && { bias }), ...(dy && { dy }) };
-      return prepareOp(device, { ...linearLayer, trained: trained.includes("x") ? ["a"] : [] }, inputs, dtype)
+      return prepareOp(device, { ...linearLayer, pass, trained: trained.includes("x") ? ["a"] : [] }, inputs, dtype)
         .contender;
     },
   },
@@ -32,13 +32,13 @@ export const COUNTERPARTS = {
   dense: {
     op: "mixtureOfExperts",
     note: "two products of as many rows, all with one expert's matrices: as many multiply-adds",
-    prepare(device, { options, trained }, { x, up, down }, dtype) {
+    prepare(device, { options, trained, pass }, { x, up, down }, dtype) {
       const rows = x.shape[0] * (options.topK as number);
       const products = [up, down].map(({ shape, values }) => {
         const [, N, K] = shape;
         const b = { shape: [N, K], values: values.subarray(0, N * K) };
         const inputs = { a: normals([rows, K], 0), b, ...(trained.length > 0 && { dy: normals([rows, N], 1) }) };
-        const call = { ...linearLayer, trained: trained.length > 0 ? ["a", "b"] : [] };
+        const call = { ...linearLayer, pass, trained: trained.length > 0 ? ["a", "b"] : [] };
         return prepareOp(device, call, inputs, dtype).contender;
       });
       const enqueue = (calls: number) => {

@@ -14,10 +14,13 @@ import { stepTasks } from "./step.js";
 
 /** Default shapes of each: the cases marked `bench` in its table. */
 const suites = {
-  matmul: matmulTasks,
-  attention: attentionTasks,
-  lora: loraTasks,
   moe: moeTasks,
+  "grouped-gemm": () => [],
+  routing: () => [],
+  attention: attentionTasks,
+  decode: () => [],
+  lora: loraTasks,
+  matmul: matmulTasks,
   "layer-norm": layerNormTasks,
   "cross-entropy": crossEntropyTasks,
   adamw: adamwTasks,

@@ -1,6 +1,6 @@
 import { topKRouting } from "../../engine/index.js";
 import { ALL_FLOATS } from "../../kernels/contract.js";
-import { prepared, upload, withGradients } from "../contenders/engine.js";
+import { prepared, upload } from "../contenders/engine.js";
 import { prepareMixture } from "../contenders/mixture.js";
 import { normals } from "../inputs.js";
 import { largestExperts } from "../rows-by-expert.js";
@@ -71,7 +71,8 @@ function layerTask(layer: Layer, pass: "forward" | "forward+backward"): Task {
     // Sums of up to 5,632 products through two layers.
     tolerance: 1e-5,
     dtypes: ALL_FLOATS,
-    prepare: async (device, dtype) => prepareMixture(device, { options, trained }, hostInputs(layer, backward), dtype),
+    prepare: async (device, dtype) =>
+      prepareMixture(device, { options, trained, pass }, hostInputs(layer, backward), dtype),
   };
 }
 
@@ -119,8 +120,8 @@ function routingTask(layer: Layer): Task {
     prepare: async (device) => {
       const host = { logits: normals([T, E], 0) };
       const logits = upload(device, host.logits);
-      const call = () => withGradients({}, [], () => topKRouting(logits, { topK: K, normalize: true }).weights);
-      return prepared(device, host, { logits }, call);
+      const forward = () => topKRouting(logits, { topK: K, normalize: true }).weights;
+      return prepared(device, { host, tensors: { logits }, trained: [], pass: "forward", forward });
     },
   };
 }

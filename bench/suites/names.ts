@@ -1,15 +1,18 @@
 /** What `consilium bench` times: the names alone, which load none of it. */
 export const SUITES = [
-  "matmul",
+  "moe",
+  "grouped-gemm",
+  "routing",
   "attention",
+  "decode",
   "lora",
+  "matmul",
   "layer-norm",
   "cross-entropy",
   "adamw",
   "step",
   "launch",
   "replay",
-  "moe",
 ] as const;
 
 export type Suite = (typeof SUITES)[number] | "all";

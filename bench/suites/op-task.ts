@@ -45,7 +45,7 @@ export function opTask(rows: OpRows, c: OpCase, pass: "forward" | "forward+backw
       const inputs = hostInputs(c);
       const stream = Object.keys(c.inputs).length;
       if (backward) inputs.dy = rows.dy?.(c, stream) ?? normals(rows.output(c), stream);
-      return prepareOp(device, { op, options, trained }, inputs, dtype);
+      return prepareOp(device, { op, options, trained, pass }, inputs, dtype);
     },
   };
 }
