@@ -58,7 +58,7 @@ export default defineConfig({
                   "test/kernels/{passes,optimisers,grouped-gemm,mixture,token-permute,top-k-routing,expert-stacks}.test.ts",
                   "test/{special-values,special-values-fused,same-bits,broadcast}.test.ts",
                   "test/engine/{adamw,autocast,capture,checkpoint,clip-grad-norm,errors,grad-scaler}.test.ts",
-                  "test/engine/{lora-matmul,quantized-matmul,run-ahead,scope,tape,vision-checkpoint}.test.ts",
+                  "test/engine/{lora-matmul,profile,quantized-matmul,run-ahead,scope,tape,vision-checkpoint}.test.ts",
                   "test/nn/lora.test.ts",
                   "test/parity/{miss,med-moe,med-moe-gating,med-moe-layer,stories260k}.test.ts",
                   "test/models/replay.test.ts",

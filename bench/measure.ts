@@ -3,6 +3,7 @@ import type { FloatDType } from "../kernels/contract.js";
 import { differenceOf } from "./agreement.js";
 import { detailsOf } from "./details.js";
 import type { BenchRow } from "./document.js";
+import { phasesOf } from "./phases.js";
 import { blank, type CheckedCase, peerResult, timing } from "./results.js";
 import { fastest, interleave } from "./rounds.js";
 import type { OpenedPeer, PeerCase, Prepared, Task } from "./task.js";
@@ -30,6 +31,7 @@ export async function measure(
   const tolerance = 2 * Math.max(task.tolerance, ROUNDING[dtype]);
   const { cases, blanks } = await prepared(task, ours, peers, tolerance);
   try {
+    const phases = await phasesOf(device, ours);
     const saved = (await ours.savedBytes?.()) ?? null;
     await device.finish();
     device.pool.resetPeak();
@@ -47,7 +49,7 @@ export async function measure(
       ...{ suite, op, pass, name, device: device.name, dtype, shape, threads },
       ...timing(own),
       ...{ set: task.set ?? null, routing: task.routing ?? null },
-      ...{ flops, bytes, peakBytes: peak, savedBytes: saved, roofline: null, phases: null, othersCpu: null, call },
+      ...{ flops, bytes, peakBytes: peak, savedBytes: saved, roofline: null, phases, othersCpu: null, call },
       peers: found,
     };
   } finally {

@@ -37,6 +37,12 @@ export interface Prepared {
   inputs(): Promise<HostTensors>;
   /** What one call computes, without dropout: peers must agree with it. */
   results(): Promise<Readonly<Record<string, Float32Array>>>;
+  /** A call in two parts, to time the launches of each: `backward` consumes what `forward` left, `dispose` drops it. */
+  readonly stages?: {
+    forward(): void;
+    backward?(): void;
+    dispose(): void;
+  };
   /** Bytes that one forward keeps for its backward, besides inputs and result; absent where nothing is trained. */
   savedBytes?(): Promise<number>;
 }

@@ -74,7 +74,7 @@ export function prepared(device: Device, { host, tensors, trained, pass, forward
   };
   const waiting: Tensor[] = [];
   const ready = (calls: number) => {
-    for (let i = 0; i < calls; i++) waiting.push(scope(forward));
+    for (let i = 0; i < calls; i++) waiting.push(scope(() => (trained.length > 0 ? forward() : noGrad(forward))));
   };
   const backwards = () => {
     for (const y of waiting.splice(0)) {
@@ -93,6 +93,13 @@ export function prepared(device: Device, { host, tensors, trained, pass, forward
       );
       for (const t of Object.values(found)) t.dispose();
       return Object.fromEntries(values);
+    },
+    stages: {
+      forward: () => ready(1),
+      ...(trained.length > 0 && { backward: backwards }),
+      dispose: () => {
+        for (const y of waiting.splice(0)) y.dispose();
+      },
     },
     ...(trained.length > 0 && { savedBytes: () => savedBytes(device, forward) }),
   };

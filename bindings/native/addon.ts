@@ -43,6 +43,10 @@ export interface NativeDevice extends NativeQueue {
    * path. Throws, saying what to do, where that cannot be loaded or is of another ABI.
    */
   findKernel(symbol: string, library?: string): number;
+  /** Times each launch from here on in the order of the queue, or no more. */
+  profile(on: boolean): void;
+  /** Triples of pass id, kernel index and milliseconds: the launches of a profile that has ended and been waited for. */
+  takeTimes(): Float64Array;
   /**
    * Memory over pages of files: triples of descriptor, offset and bytes, one after the other. 8-byte aligned; private where it is
    * written. 0 where they cannot be laid out so, or mapped.

@@ -32,6 +32,8 @@ Napi::Function Device::define(Napi::Env env) {
                          InstanceMethod<&Device::fill>("fill"),
                          InstanceMethod<&Device::read>("read"),
                          InstanceMethod<&Device::finish>("finish"),
+                         InstanceMethod<&Device::profile>("profile"),
+                         InstanceMethod<&Device::take_times>("takeTimes"),
                          InstanceMethod<&Device::close>("close"),
                      });
 }
@@ -177,6 +179,24 @@ Napi::Value Device::read(const Napi::CallbackInfo &info) {
 }
 
 Napi::Value Device::finish(const Napi::CallbackInfo &info) { return promise(info.Env(), Task(), {}); }
+
+void Device::profile(const Napi::CallbackInfo &info) {
+  Task task;
+  task.kind = Task::Kind::profile;
+  task.pattern = info[0].As<Napi::Boolean>().Value() ? 1 : 0;
+  queue(info.Env()).push(std::move(task));
+}
+
+Napi::Value Device::take_times(const Napi::CallbackInfo &info) {
+  const std::vector<LaunchTime> times = queue(info.Env()).take_times();
+  auto found = Napi::Float64Array::New(info.Env(), 3 * times.size());
+  for (size_t i = 0; i < times.size(); ++i) {
+    found[3 * i] = times[i].pass;
+    found[3 * i + 1] = times[i].kernel;
+    found[3 * i + 2] = times[i].milliseconds;
+  }
+  return found;
+}
 
 Napi::Value Device::promise(Napi::Env env, Task task, Napi::ArrayBuffer data) {
   Queue &queue = this->queue(env);

@@ -27,6 +27,8 @@ class Device : public Napi::ObjectWrap<Device> {
   void fill(const Napi::CallbackInfo &info);
   Napi::Value read(const Napi::CallbackInfo &info);
   Napi::Value finish(const Napi::CallbackInfo &info);
+  void profile(const Napi::CallbackInfo &info);
+  Napi::Value take_times(const Napi::CallbackInfo &info);
   Napi::Value threads(const Napi::CallbackInfo &info);
   void close(const Napi::CallbackInfo &info);
 

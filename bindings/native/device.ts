@@ -1,5 +1,5 @@
 import type { AnyPass, FloatDType } from "../../kernels/contract.js";
-import type { Binding, DeviceOptions, FileRange, Memory } from "../device.js";
+import type { Binding, DeviceOptions, FileRange, Memory, Profiler, Timing } from "../device.js";
 import type { NativeAddon, NativeDevice } from "./addon.js";
 import { checkBuffers, NativeBinding } from "./binding.js";
 import { CpuCommandWriter } from "./command-writer.js";
@@ -24,6 +24,16 @@ class CpuBinding extends NativeBinding<NativeDevice, Plan, CpuCommandWriter> {
   readonly name = "cpu";
   readonly description: string;
   readonly target: string;
+  readonly profiler: Profiler = {
+    start: () => this.profile(true),
+    stop: async () => {
+      this.profile(false);
+      await this.native.finish();
+      return this.timings();
+    },
+  };
+  /** Of each launch that a plan has, by pass and kernel. */
+  private readonly labels = new Map<string, string>();
 
   constructor(addon: NativeAddon, options: DeviceOptions) {
     const native = addon.createDevice(options.threads ?? 0);
@@ -71,6 +81,22 @@ class CpuBinding extends NativeBinding<NativeDevice, Plan, CpuCommandWriter> {
   }
 
   protected makePlan(pass: AnyPass, dtype: FloatDType): Plan {
-    return planOf(pass, dtype, this.native);
+    const plan = planOf(pass, dtype, this.native);
+    for (const { kernel, launch } of plan.steps)
+      this.labels.set(`${pass.id} ${kernel}`, `${pass.label} ${dtype} (${launch.symbol}_${dtype})`);
+    return plan;
+  }
+
+  private profile(on: boolean): void {
+    this.flush();
+    this.native.profile(on);
+  }
+
+  private timings(): Timing[] {
+    const times = this.native.takeTimes();
+    return Array.from({ length: times.length / 3 }, (_, i) => ({
+      label: this.labels.get(`${times[3 * i]} ${times[3 * i + 1]}`) ?? "",
+      ms: times[3 * i + 2],
+    }));
   }
 }

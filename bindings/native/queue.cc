@@ -1,5 +1,6 @@
 #include "bindings/native/queue.h"
 
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -9,6 +10,8 @@
 
 namespace consilium {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 // How far JavaScript may run ahead. A batch holds some hundred launches, so 64 of them hide any pause of either side.
 constexpr size_t max_pending_bytes = size_t{64} << 20;
@@ -98,6 +101,7 @@ void Queue::execute(const Task &task) {
     case Task::Kind::write: std::memcpy(task.device, task.payload.words.get(), task.payload.bytes); return;
     case Task::Kind::fill: fill(static_cast<uint8_t *>(task.device), task.bytes, task.pattern); return;
     case Task::Kind::read: std::memcpy(task.host, task.device, task.bytes); return;
+    case Task::Kind::profile: profiling_ = task.pattern != 0; return;
     case Task::Kind::release:
     case Task::Kind::marker: return;
   }
@@ -114,10 +118,15 @@ void Queue::launch_all(const Payload &commands) {
     const void *params = at;
     at += launch.param_words + launch.param_words % 2;
     const Kernel kernel = kernel_at(launch.kernel);
+    const auto start = profiling_ ? Clock::now() : Clock::time_point();
     if (launch.cells <= launch.grain)
       kernel(buffers, params, 0, launch.cells, launch.scratch);
     else
       pool_.run({kernel, buffers, params, launch.scratch, launch.cells, launch.grain});
+    if (profiling_) {
+      const std::chrono::duration<double, std::milli> taken = Clock::now() - start;
+      times_.push_back({launch.pass, launch.kernel, taken.count()});
+    }
   }
 }
 

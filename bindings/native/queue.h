@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "bindings/native/memory.h"
@@ -25,15 +26,21 @@ struct Payload {
 };
 
 struct Task {
-  enum class Kind { commands, write, fill, read, release, marker };
+  enum class Kind { commands, write, fill, read, release, profile, marker };
   Kind kind = Kind::marker;
   Payload payload;            // commands, write
   void *device = nullptr;     // write, fill, read
   void *host = nullptr;       // read: where to, valid until the ticket is announced
   size_t bytes = 0;           // fill, read
-  uint32_t pattern = 0;       // fill: written over and over
+  uint32_t pattern = 0;       // fill: written over and over; profile: 1 to time launches from here on, 0 to stop
   std::vector<Block> blocks;  // release: freed with the task
   uint64_t ticket = 0;        // read, marker: announced when done
+};
+
+// A launch as the queue thread's clock saw it, from when it was handed to the pool until all threads were done.
+struct LaunchTime {
+  uint32_t pass, kernel;
+  double milliseconds;
 };
 
 class Queue {
@@ -47,6 +54,8 @@ class Queue {
   void push(Task task);
   // Nothing enqueued and nothing running. Everything done so far is visible to the caller.
   bool idle();
+  // Times of the launches between two profile tasks, which have run.
+  std::vector<LaunchTime> take_times() { return std::exchange(times_, {}); }
 
  private:
   void run();
@@ -63,6 +72,8 @@ class Queue {
   size_t pending_bytes_ = 0;              // of payloads, the running task's included
   std::atomic<size_t> pending_tasks_{0};  // the running one included
   std::atomic<bool> stop_{false};
+  bool profiling_ = false;         // the queue thread's
+  std::vector<LaunchTime> times_;  // the queue thread's until a task behind them is announced
   bool asleep_ = false;
   std::thread thread_;
 };

@@ -233,7 +233,7 @@ export class Device {
     await engineErrors(this.binding.prepared(onProgress));
   }
 
-  /** Whether `profile` can be had: cuda, and webgpu where the adapter has timestamps. */
+  /** Whether `profile` can be had: cpu, cuda, and webgpu where the adapter has timestamps. */
   get canProfile(): boolean {
     return this.binding.profiler !== undefined;
   }

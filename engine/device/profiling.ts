@@ -6,16 +6,19 @@ import { engineErrors } from "./binding-error.js";
 export class Profiling {
   readonly #binding: Binding;
   #running = false;
+  /** Of a profile whose launches the device still runs. */
+  #ending: Promise<unknown> | null = null;
 
   constructor(binding: Binding) {
     this.#binding = binding;
   }
 
-  /** What the device's own clock says of each launch that `f` enqueues. */
+  /** What the device's own clock says of each launch that `f` enqueues, once an earlier profile has its times. */
   async time(f: () => void): Promise<Timing[]> {
     if (this.#running) throw new DeviceError("profile: another profile is running. Call one after the other.");
     const { profiler, name } = this.#binding;
     if (!profiler) throw new DeviceError(`profile: the ${name} device has no clock of its own. Time from outside.`);
+    while (this.#ending) await this.#ending;
     profiler.start();
     this.#running = true;
     let timings: Promise<Timing[]> | null = null;
@@ -25,7 +28,13 @@ export class Profiling {
     } finally {
       this.#running = false;
       timings = engineErrors(profiler.stop());
-      timings.catch(() => {});
+      const ending = timings.then(
+        () => {},
+        () => {},
+      );
+      this.#ending = ending.then(() => {
+        this.#ending = null;
+      });
     }
     return timings;
   }

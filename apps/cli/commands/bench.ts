@@ -44,12 +44,8 @@ export function addBench(command: Command): void {
 }
 
 async function run(suite: Suite, options: Options): Promise<void> {
-  // Loaded when it is needed: the rest of the command does without the benchmark package.
-  const { runBench } = await import("../../../bench/run.js").catch((error) => {
-    const missing =
-      (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND" && /'benchmark'/.test(error.message);
-    throw missing ? new UsageError("bench needs one more package: npm install --save-dev benchmark") : error;
-  });
+  // Loaded when it is needed: help does without it.
+  const { runBench } = await import("../../../bench/run.js");
   const { shapes, peers, dtype, budget, memory, device = "cpu", threads = availableParallelism() } = options;
   const onProgress = (text: string) => process.stderr.write(`${text}\n`);
   using interruption = new Interruption("the rows so far");
