@@ -121,6 +121,8 @@ export type Tiles = Readonly<Record<string, number>>;
 
 /** A .wgsl file as `import source from "./forward.wgsl.js"` gives it. */
 export interface WgslSource {
+  /** `<folder>/<file stem>` of a file in kernels/. */
+  readonly name?: string;
   /** WGSL. */
   readonly text: string;
   /** The files of common/wgsl that its first line names. */

@@ -107,6 +107,16 @@ async function compile(label, { nvcc, version }) {
   writeFileSync(stamp, hash);
 }
 
+/**
+ * Compiles a file that takes the place of the pass of that label, whose headers it includes by the same paths. Rejects with
+ * the compiler's words in `output`, and where there is no nvcc.
+ */
+export async function compileInPlaceOf(label, source, fatbin) {
+  const toolkit = findNvcc();
+  if (!toolkit) throw new Error(REMEDY);
+  await quietly(toolkit.nvcc, [...FLAGS, "-I", dirname(paths(label).source), "-o", fatbin, source], root);
+}
+
 /** Whether all are compiled, by whatever nvcc, from the sources that are here. */
 export const areCompiled = () =>
   existsSync(note) && JSON.parse(readFileSync(note, "utf8")).sources === cudaSourcesHash(root);

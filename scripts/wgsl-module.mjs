@@ -4,15 +4,17 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const COMMON = fileURLToPath(new URL("../kernels/common/wgsl", import.meta.url));
+const KERNELS = fileURLToPath(new URL("../kernels/", import.meta.url));
+const COMMON = join(KERNELS, "common", "wgsl");
 const FIRST_LINE = /^\/\/ common: (.+)/;
 
 /** The text that a driver compiles: comments are for readers of the file. Lines keep their numbers. */
 export const wgslText = (file) => file.replace(/[ \t]*\/\/.*$/gm, "");
 
 /**
- * The source of the module of the file at `path`: its default export is a WgslSource (kernels/contract.ts), the text and
- * the sources that its first line (`// common: grid, reduce`) names. Throws where one of them is not there.
+ * The source of the module of the file at `path`: its default export is a WgslSource (kernels/contract.ts), its place in
+ * kernels/, the text and the sources that its first line (`// common: grid, reduce`) names. Throws where one of them is not
+ * there.
  */
 export function wgslModule(path) {
   const file = readFileSync(path, "utf8");
@@ -27,7 +29,11 @@ export function wgslModule(path) {
     return `import common${i} from "${specifier.startsWith(".") ? specifier : `./${specifier}`}.js";\n`;
   });
   const common = names.map((_, i) => `common${i}`).join(", ");
-  return `${imports.join("")}export default { text: ${JSON.stringify(wgslText(file))}, common: [${common}] };\n`;
+  const own = relative(KERNELS, path)
+    .replaceAll("\\", "/")
+    .replace(/\.wgsl$/, "");
+  const name = own.startsWith("../") ? "" : `name: ${JSON.stringify(own)}, `;
+  return `${imports.join("")}export default { ${name}text: ${JSON.stringify(wgslText(file))}, common: [${common}] };\n`;
 }
 
 const PREFIX = "\0wgsl:";

@@ -1,0 +1,130 @@
+import { type Device, type DeviceChoice, OptionError, openDevice } from "../../engine/index.js";
+import type { AnyPass, FloatDType } from "../../kernels/contract.js";
+import { differenceOf } from "../agreement.js";
+import { phasesOf } from "../phases.js";
+import { tasksOf } from "../suites/index.js";
+import { type Peer, type Prepared, type Task, Unsupported } from "../task.js";
+import { compiled, withLibrary } from "./cuda.js";
+import type { Variant } from "./named.js";
+import { withWgsl } from "./wgsl.js";
+
+/** Small enough for the float64 reference, with tails in every dimension. */
+const CHECKS = [
+  ["matmul", "33x40x50"],
+  ["moe", "37x24x20x3x2"],
+  ["attention", "B1H2S37D32,B1H2S37D32:causal"],
+  ["lora", "37x40x33x4"],
+  ["layer-norm", "33x40"],
+  ["cross-entropy", "33x40"],
+] as const;
+
+interface Conditions {
+  readonly device: string;
+  readonly dtype?: FloatDType;
+  readonly threads: number;
+}
+
+/**
+ * Our own engine with a user's kernel in place of one of ours, on a device of its own, as a peer. It is checked against the float64
+ * reference on small shapes first: throws where it differs, does not compile, or no suite runs the kernel.
+ */
+export async function openVariant(
+  variant: Variant,
+  { device: kind, dtype = "f32", threads }: Conditions,
+): Promise<Peer> {
+  const { kernel, file, device: language } = variant;
+  if (!kind.startsWith(language))
+    throw new OptionError(`--kernel ${file}: it is a kernel of ${language}. Add --device ${language}.`);
+  const library = language === "cuda" ? await compiled(kernel, file) : null;
+  const device = await openDevice(kind as DeviceChoice, { threads });
+  const swap = new Swap(device, (pass) =>
+    library ? (pass.label === kernel ? withLibrary(pass, library.library) : null) : withWgsl(pass, kernel, file),
+  );
+  const close = async () => {
+    device.close();
+    await library?.remove();
+  };
+  try {
+    await check(kernel, device, swap);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    version: file,
+    async prepare(task) {
+      const before = swap.launches;
+      const prepared = await task.prepare(device, dtype);
+      const results = await prepared.results();
+      if (swap.launches === before) {
+        await prepared.contender.release();
+        throw new Unsupported(`this row does not run ${kernel}`);
+      }
+      return [{ contender: prepared.contender, results, note: await noteOf(device, prepared, swap) }];
+    },
+    close,
+  };
+}
+
+/** Puts another pass in the place of those that `other` has one for, at every launch of a device. */
+class Swap {
+  launches = 0;
+  on = true;
+
+  constructor(device: Device, other: (pass: AnyPass) => AnyPass | null) {
+    const { binding } = device;
+    const launch = binding.launch.bind(binding);
+    const others = new Map<AnyPass, AnyPass | null>();
+    binding.launch = (pass, ...rest) => {
+      let found = this.on ? others.get(pass) : null;
+      if (found === undefined) {
+        found = other(pass);
+        others.set(pass, found);
+      }
+      if (found) this.launches++;
+      launch(found ?? pass, ...rest);
+    };
+  }
+}
+
+/** Throws where results of small shapes are not the reference's. */
+async function check(kernel: string, device: Device, swap: Swap): Promise<void> {
+  const truth = await openDevice("reference");
+  try {
+    for (const [suite, shapes] of CHECKS) {
+      for (const task of tasksOf(suite, shapes)) {
+        const expected = await resultsOf(task, truth);
+        const got = await resultsOf(task, device);
+        const difference = differenceOf(got, expected);
+        if (swap.launches > 0 && !(difference <= task.tolerance))
+          throw new Error(
+            `${kernel}: ${task.op} ${task.pass} ${task.shape} differs from the reference by ${difference.toExponential(1)} of the largest result, more than ${task.tolerance}`,
+          );
+      }
+    }
+  } finally {
+    truth.close();
+  }
+  if (swap.launches === 0)
+    throw new OptionError(`--kernel: no suite runs a kernel ${kernel}; name it as its folder and file.`);
+}
+
+async function resultsOf(task: Task, device: Device) {
+  const prepared = await task.prepare(device);
+  try {
+    return await prepared.results();
+  } finally {
+    await prepared.contender.release();
+  }
+}
+
+/** What the phases with the variant take on the device's clock, and with ours in their place. */
+async function noteOf(device: Device, prepared: Prepared, swap: Swap): Promise<string> {
+  const mine = await phasesOf(device, prepared);
+  swap.on = false;
+  const ours = await phasesOf(device, prepared);
+  swap.on = true;
+  if (!mine || mine.length !== ours?.length) return "in place of ours";
+  const pairs = mine.map(({ pass, phase, us }, i) => `${pass} ${phase} ${us.toFixed(1)} (${ours[i].us.toFixed(1)})`);
+  return `its phases in us, ours in brackets: ${pairs.join(", ")}`;
+}
