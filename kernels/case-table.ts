@@ -77,3 +77,9 @@ export interface CaseTable {
   /** Useful work of a case: floating-point operations and bytes that must move at least. */
   cost?(c: OpCase, pass: "forward" | "backward"): Cost;
 }
+
+/**
+ * Published problems by name, larger than tests are for: the benchmarks run them when they are asked for. `size` stands for what
+ * a set sweeps (tokens, keys or images, as it says); without it come the sizes that were published.
+ */
+export type CaseSets = Readonly<Record<string, (size?: number) => readonly OpCase[]>>;

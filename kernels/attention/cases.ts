@@ -1,11 +1,13 @@
-import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
+import type { CaseSets, CaseTable, InputSpec, OpCase } from "../case-table.js";
 import type { FloatDType } from "../contract.js";
+import { MIXTURES } from "../published-shapes.js";
 
 type Shape = { B?: number; L: number; S?: number; H?: number; G?: number; D?: number; P?: number };
 
 const ALL: readonly FloatDType[] = ["f32", "bf16", "f16"];
 
-const attention = (name: string, shape: Shape, extra: Partial<OpCase> = {}): OpCase => {
+/** A case by its letters; S is L, G is H, B is 1 where they are absent. */
+export const attention = (name: string, shape: Shape, extra: Partial<OpCase> = {}): OpCase => {
   const { B = 1, L, S = L, H = 2, G = H, D = 16, P = 0 } = shape;
   const prefix = P > 0 && { prefixKeys: [P, G, D], prefixValues: [P, G, D] };
   return {
@@ -134,3 +136,52 @@ export const packedTable: CaseTable = {
 };
 
 export const tables: readonly CaseTable[] = [table, packedTable];
+
+/**
+ * FlashAttention-3's grid (Shah et al., arXiv 2407.08608, section 4): 16k tokens in sequences of 512 to 16k, all heads together
+ * 2,048 wide; `by` divides tokens, keys and widths.
+ */
+const flashAttention = (by: number) => (keys?: number) =>
+  [64, 128, 256].flatMap((width) =>
+    [false, true].flatMap((masked) =>
+      (keys ? [keys] : [512, 1024, 2048, 4096, 8192, 16384].map((S) => S / by)).map((S) => {
+        const shape = { B: Math.max(1, Math.floor(16384 / by / S)), L: S, H: 2048 / width, D: width / by };
+        const name = `FlashAttention-3's grid: ${S} keys, heads of ${shape.D}${masked ? ", causal" : ""}`;
+        return attention(name, shape, masked ? { options: causal } : {});
+      }),
+    ),
+  );
+
+/**
+ * MISS (presets of models/miss/config.ts, base): ViT-B/16 of 480 pixels, question and answer in BERT's modules, and both over the
+ * image. `images` are the batch; `by` divides them, the heads' width and the image's tokens.
+ */
+const miss =
+  (by: number) =>
+  (images = 8 / by) => {
+    const size = { B: images, H: 12, D: 64 / by };
+    const tokens = Math.ceil(901 / by);
+    return [
+      packed("MISS: the image in itself", { ...size, L: tokens }),
+      attention("MISS: the question in itself", { ...size, L: 32 }),
+      attention("MISS: the question over the image", { ...size, L: 32, S: tokens }),
+      attention("MISS: the answer in itself", { ...size, L: 10 }, { options: causal }),
+      attention("MISS: the answer over the image", { ...size, L: 10, S: tokens }),
+    ];
+  };
+
+/** The size is the length of the sequences, but of `miss` the number of images. */
+export const sets: CaseSets = {
+  ...Object.fromEntries(
+    Object.entries(MIXTURES).flatMap(([name, [{ attention: published, T }]]) => {
+      if (!published) return [];
+      const { heads: H, keyValueHeads: G, headWidth: D } = published;
+      const prefill = (L = T) => [attention(`${name}: ${L} tokens, causal`, { L, H, G, D }, { options: causal })];
+      return [[name, prefill]];
+    }),
+  ),
+  fa3: flashAttention(1),
+  "fa3-mini": flashAttention(8),
+  miss: miss(1),
+  "miss-mini": miss(8),
+};

@@ -1,5 +1,7 @@
 import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
 import type { FloatDType } from "../contract.js";
+import type { MixtureLayer } from "../published-shapes.js";
+import { listPlaces } from "../top-k-routing/lists.js";
 import { allOn, inTurn, listsOf, offsetsOf, type Sample, scattered, weightsOf } from "../top-k-routing/sample.js";
 import { EXPERT_ACTIVATIONS, type ExpertActivation } from "./activation.js";
 
@@ -257,3 +259,45 @@ export const tables: CaseTable[] = [
     },
   },
 ];
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Cases by their sizes alone, for benchmarks: who routes fills in the lists
+
+const listsFor = (T: number, E: number, k: number): InputSpec => ({
+  shape: [listPlaces(E, T * k).length],
+  dtype: "i32",
+  low: 0,
+  high: 1,
+});
+
+/** A product over the rows of E experts, k a token: gathered from T tokens, or in groups already. */
+export interface GroupedProduct {
+  readonly T: number;
+  /** Summed over. */
+  readonly K: number;
+  /** Columns. */
+  readonly N: number;
+  readonly E: number;
+  readonly k: number;
+  readonly grouped: boolean;
+}
+
+export const productCase = (name: string, { T, K, N, E, k, grouped }: GroupedProduct): OpCase => ({
+  name,
+  inputs: { x: [grouped ? T * k : T, K], weight: stack(E, N, K), lists: listsFor(T, E, k) },
+  options: { ...(!grouped && { gather: k }), transposed: true },
+});
+
+/** The experts of a mixture, without its router and the expert that is always on. */
+export const expertsCase = (name: string, { T, d, n, E, k, activation, bias }: MixtureLayer): OpCase => {
+  const N = EXPERT_ACTIVATIONS[activation].gated ? 2 * n : n;
+  const biases = bias && { upBias: [E, N], downBias: [E, d] };
+  return {
+    name,
+    inputs: {
+      ...{ x: [T, d], weights: { shape: [T, k], fill: "positive" }, lists: listsFor(T, E, k) },
+      ...{ up: stack(E, N, d), down: stack(E, d, n), ...biases },
+    },
+    options: { activation, transposed: true },
+  };
+};

@@ -1,4 +1,4 @@
-import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
+import type { CaseSets, CaseTable, InputSpec, OpCase } from "../case-table.js";
 import type { FloatDType } from "../contract.js";
 
 const ALL: readonly FloatDType[] = ["f32", "bf16", "f16"];
@@ -73,3 +73,35 @@ export const table: CaseTable = {
       : { flops: base + 2 * branch, bytes: bytes + 4 * T * K };
   },
 };
+
+const adapted = (T: number, K: number, N: number, R: number): OpCase => ({
+  name: `${T} × ${K} × ${N}, rank ${R}`,
+  inputs: layer(T, K, N, R),
+  options: { scale: 2 },
+});
+
+/** K and N of the layers that are adapted: of Llama-2-7B and Mistral-7B, of StableLM-2, of ViT-B and BERT. */
+const LAYERS = [
+  [4096, 4096],
+  [4096, 14336],
+  [14336, 4096],
+  [2048, 5632],
+  [768, 768],
+] as const;
+
+/** From a decoded token to a large batch; `by` divides rows and widths, not the rank, which is small. */
+const grid = (by: number) => (rows?: number) =>
+  LAYERS.flatMap(([K, N]) =>
+    [4, 8, 16, 64].flatMap((R) =>
+      (rows ? [rows] : [8, 256, 4096, 16384].map((T) => T / by)).map((T) => adapted(T, K / by, N / by, R)),
+    ),
+  );
+
+/** Adapters on the attention of MISS, `images` of 901 tokens. */
+const miss =
+  (by: number) =>
+  (images = 8 / by) =>
+    [4, 8, 16].map((R) => adapted(images * Math.ceil(901 / by), 768 / by, 768 / by, R));
+
+/** The size is the number of rows, but of `miss` the number of images. */
+export const sets: CaseSets = { lora: grid(1), "lora-mini": grid(8), miss: miss(1), "miss-mini": miss(8) };

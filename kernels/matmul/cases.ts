@@ -1,4 +1,4 @@
-import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
+import type { CaseSets, CaseTable, InputSpec, OpCase } from "../case-table.js";
 import type { FloatDType } from "../contract.js";
 
 const ALL: readonly FloatDType[] = ["f32", "bf16", "f16"];
@@ -164,3 +164,27 @@ export const table: CaseTable = {
     return pass === "forward" ? { flops, bytes } : { flops: 2 * flops, bytes: 2 * bytes };
   },
 };
+
+/** A layer of a model as a case: T tokens, from K to N. */
+export const linearCase = (name: string, [T, K, N]: readonly [number, number, number], bias = true): OpCase => {
+  const { bias: added, ...products } = linear(T, K, N);
+  return { name, inputs: bias ? { ...products, bias: added } : products, options: layer };
+};
+
+/** The layers of MISS (models/miss/config.ts, base) on `images` of 901 tokens; `by` divides images, tokens and widths. */
+const miss =
+  (by: number) =>
+  (images = 8 / by) => {
+    const T = images * Math.ceil(901 / by);
+    const [C, F] = [768 / by, 3072 / by];
+    const fc1 = linearCase("MISS: fc1", [T, C, F]);
+    return [
+      linearCase("MISS: qkv", [T, C, 3 * C]),
+      linearCase("MISS: proj", [T, C, C]),
+      { ...fc1, options: { ...layer, activation: "gelu" } },
+      linearCase("MISS: fc2", [T, F, C]),
+    ];
+  };
+
+/** The size is the number of images. */
+export const sets: CaseSets = { miss: miss(1), "miss-mini": miss(8) };

@@ -1,4 +1,5 @@
-import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
+import type { CaseSets, CaseTable, InputSpec, OpCase } from "../case-table.js";
+import { MIXTURES, type Scoring } from "../published-shapes.js";
 
 const CHOOSES = "only chooses: steps have no derivative";
 
@@ -31,7 +32,17 @@ const unused = (T: number): InputSpec => ({
 });
 const ties = { notDerivative: { logits: "ties: a central difference sees the other expert, too" } };
 const near = { notDerivative: { logits: "of so many tokens, some are within a difference of a tie" } };
-const deepSeek = { score: "sigmoid", normalize: true, epsilon: 1e-20, scale: 2.5, groups: 8, topGroups: 4, topK: 8 };
+
+/** How published routers score, choose and weigh; all but topK of the options. */
+export const scorings: Readonly<Record<Scoring, Readonly<Record<string, unknown>>>> = {
+  normalized: { normalize: true },
+  raw: {},
+  chosen: { score: "topKSoftmax" },
+  medmoe: { countFirst: true },
+  deepspeed: { normalize: true, countFirst: true, priority: "choice" },
+  deepseek: { score: "sigmoid", normalize: true, epsilon: 1e-20, scale: 2.5, groups: 8, topGroups: 4 },
+};
+const deepSeek = { ...scorings.deepseek, topK: 8 };
 
 const cases: OpCase[] = [
   make("no token", [0, 4], { topK: 2 }),
@@ -175,16 +186,10 @@ const cases: OpCase[] = [
   }),
   make("tokens over several cells and a tail", [1029, 7], { topK: 2, normalize: true, capacity: 250 }),
   make("DeepSeek-V3: 8 of 256 in 4 of 8 groups", [200, 256], deepSeek, { bias: { shape: [256], scale: 0.1 } }),
-  make("Med-MoE, 4,096 tokens", [4096, 4], { topK: 1, countFirst: true }, {}, { bench: true, ...near }),
-  make(
-    "DeepSpeed top-2, 4,096 tokens",
-    [4096, 4],
-    { topK: 2, normalize: true, countFirst: true, priority: "choice" },
-    {},
-    { bench: true, ...near },
-  ),
-  make("OLMoE, 4,096 tokens", [4096, 64], { topK: 8 }, {}, { bench: true }),
-  make("Qwen3, 4,096 tokens", [4096, 128], { topK: 8, normalize: true }, {}, { bench: true }),
+  make("Med-MoE, 4,096 tokens", [4096, 4], { ...scorings.medmoe, topK: 1 }, {}, { bench: true, ...near }),
+  make("DeepSpeed top-2, 4,096 tokens", [4096, 4], { ...scorings.deepspeed, topK: 2 }, {}, { bench: true, ...near }),
+  make("OLMoE, 4,096 tokens", [4096, 64], { ...scorings.raw, topK: 8 }, {}, { bench: true }),
+  make("Qwen3, 4,096 tokens", [4096, 128], { ...scorings.normalized, topK: 8 }, {}, { bench: true }),
 ];
 
 export const table: CaseTable = {
@@ -204,3 +209,23 @@ export const table: CaseTable = {
       : { flops: T * E * 4, bytes: 4 * (2 * T * E + 3 * T * K) };
   },
 };
+
+/** A router by its sizes; one with a correction of its choice (DeepSeek-V3's) has that as a bias. */
+export const routingCase = (name: string, [T, E, K]: readonly [number, number, number], scoring: Scoring): OpCase =>
+  make(
+    name,
+    [T, E],
+    { ...scorings[scoring], topK: K },
+    scoring === "deepseek" ? { bias: { shape: [E], scale: 0.1 } } : {},
+  );
+
+/** The routers of published mixtures; the size is the number of tokens. */
+export const sets: CaseSets = Object.fromEntries(
+  Object.entries(MIXTURES).map(([name, mixtures]) => [
+    name,
+    (tokens?: number) =>
+      mixtures.map(({ T, E, k, scoring, routed = E }) =>
+        routingCase(`${name}: ${k} of ${routed} experts`, [tokens ?? T, routed, k], scoring),
+      ),
+  ]),
+);
