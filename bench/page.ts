@@ -128,7 +128,13 @@ async function main(): Promise<void> {
       },
     }));
     const found = environment(where, 1, loadBefore, peers);
-    const document = BenchDocument.parse({ version: 2, environment: found, ceilings: [], rows, skipped: [] });
+    const document = BenchDocument.parse({
+      version: 2,
+      environment: found,
+      ceilings: [],
+      rows,
+      skipped: reply.skipped,
+    });
     const text = `${JSON.stringify(document, null, 2)}\n`;
     if (values.json) await writeFile(values.json, text);
     else process.stdout.write(text);

@@ -16,8 +16,13 @@ export interface RowsByExpert {
 export function largestExperts({ shape: [T, E], values }: HostTensor, K: number): HostTensor & { values: Int32Array } {
   const chosen = new Int32Array(T * K);
   for (let t = 0; t < T; t++) {
-    const order = Array.from({ length: E }, (_, e) => e).sort((a, b) => values[t * E + b] - values[t * E + a]);
-    chosen.set(order.slice(0, K), t * K);
+    const own = Float32Array.from(values.subarray(t * E, (t + 1) * E));
+    for (let k = 0; k < K; k++) {
+      let best = 0;
+      for (let e = 1; e < E; e++) if (own[e] > own[best]) best = e;
+      chosen[t * K + k] = best;
+      own[best] = Number.NEGATIVE_INFINITY;
+    }
   }
   return { shape: [T, K], values: chosen };
 }

@@ -1,18 +1,24 @@
 import { loadavg } from "node:os";
-import { type Device, type DeviceChoice, OptionError, openDevice } from "../engine/index.js";
+import { type Device, type DeviceChoice, openDevice } from "../engine/index.js";
 import type { FloatDType } from "../kernels/contract.js";
 import { openPeers } from "./contenders/index.js";
 import type { BenchDocument, BenchRow } from "./document.js";
 import { environment, gpuState } from "./environment.js";
 import { measure } from "./measure.js";
-import { tasksOf } from "./suites/index.js";
+import type { Routing } from "./shapes/routing.js";
+import { type TaskOptions, tasksOf } from "./suites/index.js";
 import type { Suite } from "./suites/names.js";
+import type { OpenedPeer } from "./task.js";
 
 export type { BenchDocument, BenchRow } from "./document.js";
 
 export interface BenchOptions {
-  /** Instead of the suite's own, comma-separated: see bench/README.md for the forms. */
+  /** Instead of the suite's own: sets, or shapes in the forms of bench/README.md. */
   readonly shapes?: string;
+  /** How tokens spread over experts. Default: as each row says, balanced but where it is about skew. */
+  readonly routing?: Routing;
+  /** Default: the passes that the suite has by itself. */
+  readonly pass?: TaskOptions["pass"];
   /** Of ours and of every peer. */
   readonly threads: number;
   /** Of those in contenders/index.ts. */
@@ -35,13 +41,15 @@ export interface BenchOptions {
  */
 export async function runBench(suite: Suite, options: BenchOptions): Promise<BenchDocument> {
   const { threads, dtype = "f32", onProgress, signal } = options;
-  const tasks = tasksOf(suite, options.shapes);
-  const fixed = tasks.find(({ dtypes }) => dtype !== "f32" && !dtypes?.includes(dtype));
-  if (fixed) throw new OptionError(`bench ${fixed.suite}: its rows are in f32 alone, not in ${dtype}.`);
-  const peers = await openPeers(options.peers, { threads, device: options.device, dtype });
+  const { shapes, routing, pass } = options;
   let device: Device | null = null;
+  let peers: OpenedPeer[] = [];
   try {
     device = await openDevice(options.device, { threads, memoryBudget: options.memoryBudget });
+    const { budget } = device.memory();
+    const asked = { shapes, routing, pass, dtype, memoryBudget: budget, device: options.device };
+    const { tasks, skipped } = tasksOf(suite, asked);
+    peers = await openPeers(options.peers, { threads, device: options.device, dtype });
     const loadBefore = loadavg();
     const gpuBefore = options.device.startsWith("cuda") ? gpuState() : undefined;
     const deadline = performance.now() + 1000 * options.budgetSeconds;
@@ -63,7 +71,7 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
       environment: environment(device, threads, loadBefore, versions, gpuBefore),
       ceilings: [],
       rows,
-      skipped: [],
+      skipped: [...skipped],
     };
   } finally {
     device?.close();

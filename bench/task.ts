@@ -47,6 +47,15 @@ export interface Prepared {
   savedBytes?(): Promise<number>;
 }
 
+export interface Needs {
+  /** Of the device: inputs, result, gradients, and an estimate of what is between them. */
+  readonly bytes: number;
+  /** Of the host, for the inputs. */
+  readonly hostBytes: number;
+  /** Of the largest tensor. */
+  readonly elements: number;
+}
+
 /** One row to be: what is computed, on which shape. */
 export interface Task {
   readonly suite: BenchRow["suite"];
@@ -67,6 +76,8 @@ export interface Task {
   readonly tolerance: number;
   /** Calls of a piece, where the task says it; otherwise as many as fill some milliseconds. */
   readonly calls?: number;
+  /** What it takes of memory, by its shapes; absent where that is little. */
+  readonly needs?: Needs;
   /** Storage types beside f32 that it can be computed in. */
   readonly dtypes?: readonly FloatDType[];
   prepare(device: Device, dtype?: FloatDType): Promise<Prepared>;

@@ -76,7 +76,7 @@ describe("the steps of a GPU host", () => {
 
   test.each(BENCHES.map((bench) => [bench.name, bench] as const))("bench %s: shapes and peers", async (_, bench) => {
     for (const shapes of [bench.shapes, bench.small])
-      for (const { dtypes } of tasksOf(bench.suite as Suite, shapes)) expect(dtypes).toContain("bf16");
+      for (const { dtypes } of tasksOf(bench.suite as Suite, { shapes }).tasks) expect(dtypes).toContain("bf16");
     // Those that are not known are an error; on the reference device none is opened.
     const others = bench.peers.split(",").filter((name) => name === "torch");
     const opened = await openPeers(others, { threads: 1, device: "reference" });

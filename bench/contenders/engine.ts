@@ -51,6 +51,8 @@ export interface OpCall {
   /** Empty for a forward without tape; otherwise the inputs whose gradients the backward computes from `dy`. */
   readonly trained: readonly string[];
   readonly pass: Task["pass"];
+  /** Inputs that stay f32 whatever the storage type. */
+  readonly f32?: readonly string[];
 }
 
 /** What a function of tensors is, to time it. */
@@ -121,15 +123,16 @@ const bytesOf = (t: Tensor) => t.shape.reduce((n, size) => n * size, t.dtype ===
 /** One op of the engine. */
 export function prepareOp(
   device: Device,
-  { op, options, trained, pass }: OpCall,
+  { op, options, trained, pass, f32 = [] }: OpCall,
   host: HostTensors,
   dtype: FloatDType = "f32",
 ): Prepared {
   const tensors = Object.fromEntries(
-    Object.entries(host).map(([name, values]) => [name, upload(device, values, dtype)]),
+    Object.entries(host).map(([name, values]) => [name, upload(device, values, f32.includes(name) ? "f32" : dtype)]),
   );
   const given = Object.fromEntries(Object.keys(op.inputs).map((name) => [name, tensors[name] ?? null]));
-  const call = (o: OpCall["options"]) => op(given as never, o) as Tensor;
+  // Of an op with several results the first, which has the gradient.
+  const call = (o: OpCall["options"]) => [op(given as never, o) as Tensor | readonly Tensor[]].flat()[0];
   const exact = () => call({ ...options, dropout: 0 });
   return prepared(device, { host, tensors, trained, pass, forward: () => call(options), exact });
 }

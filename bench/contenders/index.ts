@@ -32,7 +32,6 @@ const known = {
   "torch-loop": (conditions) => openTorch(peersFolder, conditions, ["loop"]),
   frozen: (conditions) => openOwn("frozen", conditions),
   dense: (conditions) => openOwn("dense", conditions),
-  balanced: (conditions) => openOwn("balanced", conditions),
 } satisfies Record<string, (conditions: Conditions) => Promise<Peer>>;
 
 /** Those that are given f32 alone. */

@@ -1,32 +1,79 @@
-import { cast, type Device, expertMlp, linear, topKRouting } from "../../engine/index.js";
+import {
+  add,
+  cast,
+  type Device,
+  type ExpertActivation,
+  expertMlp,
+  linear,
+  mul,
+  scope,
+  silu,
+  type Tensor,
+  topKRouting,
+} from "../../engine/index.js";
 import type { FloatDType } from "../../kernels/contract.js";
-import type { HostTensors, Prepared, Task } from "../task.js";
+import { largestExperts } from "../rows-by-expert.js";
+import { biasOf } from "../shapes/routing.js";
+import type { HostTensor, HostTensors, Prepared, Task } from "../task.js";
 import { prepared, upload } from "./engine.js";
-
-/** What the layer computes with; whatever else a task tells its peers is no input of ours. */
-const INPUTS = ["x", "router", "routerBias", "up", "down", "dy"];
 
 /** Of every storage type: a rounded logit would send a token elsewhere. */
 const F32 = ["router", "routerBias"];
 
-/** Our own mixture of experts: a linear router in f32, normalised weights, SwiGLU experts, as Mixtral's. */
+/**
+ * Our own mixture of experts: a linear router in f32, normalised weights, and experts, with biases where the inputs have them. The
+ * expert that is always on, where there are metaUp and metaDown, is an MLP of the same kind, added.
+ */
 export function prepareMixture(
   device: Device,
   { options, trained, pass }: Pick<Task, "options" | "trained" | "pass">,
   host: HostTensors,
   dtype: FloatDType = "f32",
 ): Prepared {
-  const given = Object.entries(host).filter(([name]) => INPUTS.includes(name));
   const tensors = Object.fromEntries(
-    given.map(([name, values]) => [name, upload(device, values, F32.includes(name) ? "f32" : dtype)]),
+    Object.entries(host).map(([name, values]) => [name, upload(device, values, F32.includes(name) ? "f32" : dtype)]),
   );
-  const { x, router, routerBias, up, down } = tensors;
+  const { x, router, routerBias, up, upBias, down, downBias } = tensors;
+  const { topK, activation = "swiglu" } = options as { topK: number; activation?: ExpertActivation };
+  const logits = () => linear(cast(x, "f32"), router, routerBias);
   const forward = () => {
-    const routed = topKRouting(linear(cast(x, "f32"), router, routerBias), {
-      topK: options.topK as number,
-      normalize: true,
-    });
-    return expertMlp(x, routed, { up, down }, { activation: "swiglu" });
+    const routed = topKRouting(logits(), { topK, normalize: true });
+    const y = expertMlp(x, routed, { up, upBias, down, downBias }, { activation });
+    return tensors.metaUp ? add(y, meta(tensors)) : y;
   };
-  return prepared(device, { host, tensors, trained, pass, forward });
+  const layer = prepared(device, { host, tensors, trained, pass, forward });
+  return {
+    ...layer,
+    /** With the choice of each token, as [T, K]: for the forms of peers that are given their lists. */
+    inputs: async () => ({ ...host, chosen: largestExperts(await download(scope(logits)), topK) }),
+  };
+}
+
+/** SwiGLU where there is a gate, GELU with biases otherwise. */
+function meta({ x, metaGate, metaUp, metaUpBias, metaDown, metaDownBias }: Record<string, Tensor>): Tensor {
+  const hidden = metaGate
+    ? mul(silu(linear(x, metaGate)), linear(x, metaUp))
+    : linear(x, metaUp, metaUpBias, { activation: "geluTanh" });
+  return linear(hidden, metaDown, metaDownBias);
+}
+
+/**
+ * The router's bias by which tokens like those of `x` spread over experts by their shares, k a token. By logits of our own, since
+ * a host would take minutes for those of large layers.
+ */
+export async function routerBias(
+  device: Device,
+  { x, router }: { x: HostTensor; router: HostTensor },
+  shares: readonly number[],
+  k: number,
+): Promise<HostTensor> {
+  const logits = scope(() => linear(upload(device, x), upload(device, router)));
+  return { shape: [shares.length], values: biasOf((await download(logits)).values as Float32Array, shares, k) };
+}
+
+async function download(t: Tensor): Promise<HostTensor> {
+  const { shape } = t;
+  const values = (await t.data()) as Float32Array;
+  t.dispose();
+  return { shape, values };
 }

@@ -3,9 +3,8 @@ import { type Device, type DeviceChoice, openDevice } from "../../engine/index.j
 import { matmulOp } from "../../engine/ops/matmul.js";
 import type { FloatDType } from "../../kernels/contract.js";
 import { normals } from "../inputs.js";
-import { type EngineContender, type HostTensors, type Peer, type Task, Unsupported } from "../task.js";
+import { type EngineContender, type HostTensors, type Peer, type Taken, type Task, Unsupported } from "../task.js";
 import { prepareOp, timed } from "./engine.js";
-import { prepareMixture } from "./mixture.js";
 
 /** Our own engine at something else that says what a task should cost. */
 interface Counterpart {
@@ -41,26 +40,28 @@ export const COUNTERPARTS = {
         const call = { ...linearLayer, pass, trained: trained.length > 0 ? ["a", "b"] : [] };
         return prepareOp(device, call, inputs, dtype).contender;
       });
+      const release = () => {
+        for (const product of products) product.release();
+      };
       const enqueue = (calls: number) => {
         for (let i = 0; i < calls; i++) for (const product of products) product.enqueue(1);
       };
-      return timed(device, enqueue, () => {
-        for (const product of products) product.release();
-      });
-    },
-  },
-  /** What load on few experts costs over it. */
-  balanced: {
-    op: "mixtureOfExperts",
-    note: "the same layer without a bias that sends all tokens to the same experts",
-    prepare(device, task, inputs, dtype) {
-      const { shape, values } = inputs.routerBias;
-      if (values.every((bias) => bias === 0)) throw new Unsupported("the layer is balanced itself");
-      const unbiased = { ...inputs, routerBias: { shape, values: new Float32Array(values.length) } };
-      return prepareMixture(device, task, unbiased, dtype).contender;
+      if (pass !== "backward") return timed(device, enqueue, release);
+      return { enqueue, release, time: (calls) => together(products.map((product) => () => product.time(calls))) };
     },
   },
 } satisfies Record<string, Counterpart>;
+
+/** What several take one after the other. */
+async function together(parts: readonly (() => Promise<Taken>)[]): Promise<Taken> {
+  const sum = { seconds: 0, cpuSeconds: 0 as number | null };
+  for (const part of parts) {
+    const { seconds, cpuSeconds } = await part();
+    sum.seconds += seconds;
+    sum.cpuSeconds = sum.cpuSeconds === null || cpuSeconds === null ? null : sum.cpuSeconds + cpuSeconds;
+  }
+  return sum;
+}
 
 /** Other work on purpose, on a device of its own: its results are not compared. */
 export async function openOwn(

@@ -2,7 +2,7 @@ import { openDevice } from "../../engine/index.js";
 import { taking } from "../clock.js";
 import type { Ort } from "../contenders/ort-interface.js";
 import { ortPeer } from "../contenders/ort-session.js";
-import type { BenchRow } from "../document.js";
+import type { BenchRow, SkippedRow } from "../document.js";
 import { measure } from "../measure.js";
 import { checked, firstLine, watchDevices } from "../peers/webgpu/faults.mjs";
 import { tasksOf } from "../suites/index.js";
@@ -20,6 +20,7 @@ export interface PageRequest {
 export interface PageReply {
   readonly device: string;
   readonly rows: readonly BenchRow[];
+  readonly skipped: readonly SkippedRow[];
   /** Version of each peer, or why it does not open. */
   readonly peers: Readonly<Record<string, string>>;
 }
@@ -89,7 +90,7 @@ async function rows({ suite, shapes, peers: installed, budgetSeconds }: PageRequ
     }
   }
   const device = await openDevice("webgpu");
-  const tasks = tasksOf(suite, shapes);
+  const { tasks, skipped } = tasksOf(suite, { shapes, memoryBudget: device.memory().budget, device: "webgpu" });
   const found: BenchRow[] = [];
   for (const task of tasks) {
     console.log(`${task.op} ${task.pass} ${task.shape}`);
@@ -97,7 +98,7 @@ async function rows({ suite, shapes, peers: installed, budgetSeconds }: PageRequ
   }
   device.close();
   const versions = Object.fromEntries(peers.map(({ name, peer, reason }) => [name, peer?.version ?? reason]));
-  return { device: device.description, rows: found, peers: versions };
+  return { device: device.description, rows: found, skipped, peers: versions };
 }
 
 Object.assign(globalThis, { rows });

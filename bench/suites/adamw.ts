@@ -1,8 +1,10 @@
 import { type Device, optim, type Tensor } from "../../engine/index.js";
 import { timed, upload } from "../contenders/engine.js";
 import { normals } from "../inputs.js";
+import type { ShapeForm } from "../shapes/parse.js";
 import type { HostTensors, Prepared, Task } from "../task.js";
-import { parseShapes, type ShapeForm } from "./shapes.js";
+import { needsOf } from "./op-task.js";
+import { type Suite, typed } from "./suite.js";
 
 interface Sizes {
   readonly count: number;
@@ -11,7 +13,6 @@ interface Sizes {
 }
 
 const form: ShapeForm<Sizes> = {
-  suite: "adamw",
   form: "NxRxC, N parameters [R, C] (16x512x512)",
   pattern: /^(?<count>\d+)x(?<rows>\d+)x(?<columns>\d+)$/,
   make: ({ count, rows, columns }) => ({ count: Number(count), rows: Number(rows), columns: Number(columns) }),
@@ -20,25 +21,35 @@ const form: ShapeForm<Sizes> = {
 const OPTIONS = { lr: 1e-3, betas: [0.9, 0.999] as const, eps: 1e-8, weightDecay: 0.01 };
 
 /** A step of AdamW on gradients that are there: what training adds to forward and backward. */
-export function adamwTasks(shapes = "16x512x512"): Task[] {
-  return parseShapes(shapes, form).map(({ count, rows, columns }) => {
-    const n = count * rows * columns;
-    return {
-      suite: "adamw",
-      op: "AdamW",
-      pass: "step",
-      name: `${count} parameters of ${rows} × ${columns}`,
-      shape: `${count}x${rows}x${columns}`,
-      options: OPTIONS,
-      trained: [],
-      flops: 16 * n,
-      // Parameter, gradient and both moments read, all but the gradient written.
-      bytes: 28 * n,
-      // Two steps of some lr beside parameters of 1: their rounding, and that of one division and one root.
-      tolerance: 5e-7,
-      prepare: async (device) => prepareStep(device, hostInputs({ count, rows, columns })),
-    };
-  });
+export const adamw: Suite<Sizes> = {
+  suite: "adamw",
+  forms: [form],
+  sets: {},
+  own: () => typed([{ count: 16, rows: 512, columns: 512 }]),
+  passes: { own: () => ["step"], possible: ["step"] },
+  routed: false,
+  task,
+};
+
+function task({ count, rows, columns }: Sizes): Task {
+  const n = count * rows * columns;
+  return {
+    suite: "adamw",
+    op: "AdamW",
+    pass: "step",
+    name: `${count} parameters of ${rows} × ${columns}`,
+    shape: `${count}x${rows}x${columns}`,
+    options: OPTIONS,
+    trained: [],
+    flops: 16 * n,
+    // Parameter, gradient and both moments read, all but the gradient written.
+    bytes: 28 * n,
+    // Parameters and gradients, then two moments.
+    needs: { ...needsOf([[[2 * n], "f32"]], [[[2 * n], "f32"]]), elements: rows * columns },
+    // Two steps of some lr beside parameters of 1: their rounding, and that of one division and one root.
+    tolerance: 5e-7,
+    prepare: async (device) => prepareStep(device, hostInputs({ count, rows, columns })),
+  };
 }
 
 function hostInputs({ count, rows, columns }: Sizes): HostTensors {

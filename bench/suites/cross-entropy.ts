@@ -3,20 +3,19 @@ import { crossEntropyOp } from "../../engine/ops/cross-entropy.js";
 import type { OpCase } from "../../kernels/case-table.js";
 import { table } from "../../kernels/cross-entropy/cases.js";
 import { normals, shapeOf } from "../inputs.js";
-import type { Task } from "../task.js";
+import { parseShapes, type ShapeForm } from "../shapes/parse.js";
 import { benched, type OpRows, opTask } from "./op-task.js";
-import { parseShapes, type ShapeForm } from "./shapes.js";
+import { GRADIENTS, type Suite } from "./suite.js";
 
 /** The mean loss of T tokens of a vocabulary of V; no target is ignored. */
 const form: ShapeForm<OpCase> = {
-  suite: "cross-entropy",
   form: "TxV (320x30522)",
   pattern: /^(?<T>\d+)x(?<V>\d+)$/,
   make({ T, V }) {
     const [t, v] = [Number(T), Number(V)];
     return {
       name: `${T} tokens of ${V}`,
-      inputs: { logits: [t, v], target: { shape: [t], dtype: "i32", low: 0, high: v } },
+      inputs: { logits: { shape: [t, v] }, target: { shape: [t], dtype: "i32", low: 0, high: v } },
       options: { reduction: "mean", labelSmoothing: 0, ignoreIndex: -100 },
     };
   },
@@ -35,6 +34,13 @@ const rows: OpRows = {
   trained: ["logits"],
 };
 
-export function crossEntropyTasks(shapes = benched(table).map(shapeText).join(",")): Task[] {
-  return parseShapes(shapes, form).map((c) => opTask(rows, c, "forward+backward"));
-}
+export const crossEntropy: Suite<OpCase> = {
+  suite: "cross-entropy",
+  forms: [form],
+  sets: {},
+  // As typed: the table's options vary.
+  own: () => parseShapes(benched(table).map(shapeText).join(), { suite: "cross-entropy", forms: [form], sets: {} }),
+  passes: { own: () => ["forward+backward"], possible: GRADIENTS },
+  routed: false,
+  task: (c, request) => opTask(rows, c, request),
+};

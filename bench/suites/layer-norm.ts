@@ -3,20 +3,19 @@ import { layerNormOp } from "../../engine/ops/layer-norm.js";
 import type { OpCase } from "../../kernels/case-table.js";
 import { table } from "../../kernels/layer-norm/cases.js";
 import { shapeOf } from "../inputs.js";
-import type { Task } from "../task.js";
+import { parseShapes, type ShapeForm } from "../shapes/parse.js";
 import { benched, type OpRows, opTask } from "./op-task.js";
-import { parseShapes, type ShapeForm } from "./shapes.js";
+import { GRADIENTS, type Suite, TRAINED } from "./suite.js";
 
 /** T rows of C. */
 const form: ShapeForm<OpCase> = {
-  suite: "layer-norm",
   form: "TxC (1576x384)",
   pattern: /^(?<T>\d+)x(?<C>\d+)$/,
   make({ T, C }) {
     const c = Number(C);
     return {
       name: `${T} rows of ${C}`,
-      inputs: { x: [Number(T), c], weight: [c], bias: [c] },
+      inputs: { x: { shape: [Number(T), c] }, weight: [c], bias: [c] },
       options: { eps: 1e-5 },
     };
   },
@@ -33,6 +32,13 @@ const rows: OpRows = {
   trained: ["x", "weight", "bias"],
 };
 
-export function layerNormTasks(shapes = benched(table).map(shapeText).join(",")): Task[] {
-  return parseShapes(shapes, form).flatMap((c) => [opTask(rows, c, "forward"), opTask(rows, c, "forward+backward")]);
-}
+export const layerNorm: Suite<OpCase> = {
+  suite: "layer-norm",
+  forms: [form],
+  sets: {},
+  // As typed: the table's options vary.
+  own: () => parseShapes(benched(table).map(shapeText).join(), { suite: "layer-norm", forms: [form], sets: {} }),
+  passes: { own: () => TRAINED, possible: GRADIENTS },
+  routed: false,
+  task: (c, request) => opTask(rows, c, request),
+};

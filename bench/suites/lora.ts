@@ -1,15 +1,14 @@
 import type { Op } from "../../engine/dispatch/define-op.js";
 import { loraMatmulOp } from "../../engine/ops/lora-matmul.js";
 import type { OpCase } from "../../kernels/case-table.js";
-import { table } from "../../kernels/lora-matmul/cases.js";
+import { sets, table } from "../../kernels/lora-matmul/cases.js";
 import { shapeOf } from "../inputs.js";
-import type { Task } from "../task.js";
+import type { ShapeForm } from "../shapes/parse.js";
 import { benched, type OpRows, opTask } from "./op-task.js";
-import { parseShapes, type ShapeForm } from "./shapes.js";
+import { GRADIENTS, type Suite, TRAINED, typed } from "./suite.js";
 
 /** T tokens through an adapted layer [N, K] of rank R, with a bias, scale 2. */
 const form: ShapeForm<OpCase> = {
-  suite: "lora",
   form: "TxKxNxR, with :dropout=0.1 behind it (512x2048x2048x8)",
   pattern: /^(?<T>\d+)x(?<K>\d+)x(?<N>\d+)x(?<R>\d+)(:dropout=(?<dropout>0\.\d*[1-9]\d*))?$/,
   make({ T, K, N, R, dropout }) {
@@ -42,9 +41,16 @@ const rows: OpRows = {
   output: (c) => [shapeOf(c, "x")[0], shapeOf(c, "b")[0]],
   // The base layer is frozen.
   trained: ["x", "a", "b"],
+  // x aᵀ, and its gradient.
+  kept: (c) => 2 * shapeOf(c, "x")[0] * shapeOf(c, "b")[1],
 };
 
-export function loraTasks(shapes?: string): Task[] {
-  const cases = shapes === undefined ? benched(table) : parseShapes(shapes, form);
-  return cases.flatMap((c) => [opTask(rows, c, "forward"), opTask(rows, c, "forward+backward")]);
-}
+export const lora: Suite<OpCase> = {
+  suite: "lora",
+  forms: [form],
+  sets,
+  own: () => typed(benched(table)),
+  passes: { own: () => TRAINED, possible: GRADIENTS },
+  routed: false,
+  task: (c, request) => opTask(rows, c, request),
+};

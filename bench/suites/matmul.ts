@@ -1,15 +1,14 @@
 import type { Op } from "../../engine/dispatch/define-op.js";
 import { matmulOp } from "../../engine/ops/matmul.js";
 import type { OpCase } from "../../kernels/case-table.js";
-import { table } from "../../kernels/matmul/cases.js";
+import { sets, table } from "../../kernels/matmul/cases.js";
 import { shapeOf } from "../inputs.js";
-import type { Task } from "../task.js";
+import type { ShapeForm } from "../shapes/parse.js";
 import { benched, type OpRows, opTask } from "./op-task.js";
-import { parseShapes, type ShapeForm } from "./shapes.js";
+import { GRADIENTS, type Suite, typed } from "./suite.js";
 
 /** `:linear` takes b as a layer's weight [N, K] and adds a bias; `:gelu` is its activation. */
-const form: ShapeForm<OpCase> = {
-  suite: "matmul",
+export const form: ShapeForm<OpCase> = {
   form: "MxNxK, with :linear or :linear:gelu behind it for a layer (1024x1024x1024, 1576x1536x384:linear:gelu)",
   pattern: /^(?<M>\d+)x(?<N>\d+)x(?<K>\d+)(?<linear>:linear(?<gelu>:gelu)?)?$/,
   make({ M, N, K, linear, gelu }) {
@@ -30,7 +29,7 @@ function shapeText(c: OpCase): string {
   return `${M}x${transposeB ? b[0] : b[1]}x${K}${transposeB ? ":linear" : ""}${activation ? `:${activation}` : ""}`;
 }
 
-const rows: OpRows = {
+export const rows: OpRows = {
   suite: "matmul",
   table,
   op: matmulOp as unknown as Op,
@@ -39,7 +38,12 @@ const rows: OpRows = {
   trained: ["a", "b"],
 };
 
-export function matmulTasks(shapes?: string): Task[] {
-  const cases = shapes === undefined ? benched(table) : parseShapes(shapes, form);
-  return cases.map((c) => opTask(rows, c, "forward"));
-}
+export const matmul: Suite<OpCase> = {
+  suite: "matmul",
+  forms: [form],
+  sets,
+  own: () => typed(benched(table)),
+  passes: { own: () => ["forward"], possible: GRADIENTS },
+  routed: false,
+  task: (c, request) => opTask(rows, c, request),
+};

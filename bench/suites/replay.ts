@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { argmax, capture, type Device, noGrad, OptionError, scope, type Tensor, tensor } from "../../engine/index.js";
 import { timed } from "../contenders/engine.js";
 import type { Prepared, Task } from "../task.js";
-import { refuseShapes } from "./shapes.js";
 import { trainingStep } from "./step.js";
+import { fixedSuite } from "./suite.js";
 
 /** A step as the engine runs it, with what it holds. */
 interface Step {
@@ -31,10 +31,9 @@ const steps: readonly Made[] = [
  * What `capture` saves: small steps by calling them and by replaying them. A call is one step; `call.enqueueUs` is what the
  * host does for it, and all that a replay can save.
  */
-export function replayTasks(shapes?: string): Task[] {
-  refuseShapes("replay", shapes);
-  return steps.flatMap((step) => [task(step, false), task(step, true)]);
-}
+export const replay = fixedSuite("replay", "step", () =>
+  steps.flatMap((step) => [task(step, false), task(step, true)]),
+);
 
 function task({ name, shape, make }: Made, replayed: boolean): Task {
   return {

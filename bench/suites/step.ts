@@ -5,17 +5,14 @@ import { shiftTargets } from "../../models/miss/targets.js";
 import { timed, upload } from "../contenders/engine.js";
 import { normals } from "../inputs.js";
 import type { HostTensor, HostTensors, Prepared, Task } from "../task.js";
-import { refuseShapes } from "./shapes.js";
 import { type StepSizes, stepFlops } from "./step-flops.js";
+import { fixedSuite } from "./suite.js";
 
 const LEARNING_RATE = 2e-5;
 const WEIGHT_DECAY = 0.05;
 
 /** A training step of MISS-small as `train` takes it (forward, backward, AdamW, everything trained), on random data. */
-export function stepTasks(shapes?: string): Task[] {
-  refuseShapes("step", shapes);
-  return [stepTask("small", { B: 8, Q: 20, A: 6 })];
-}
+export const step = fixedSuite("step", "step", () => [stepTask("small", { B: 8, Q: 20, A: 6 })]);
 
 export function stepTask(preset: keyof typeof presets, sizes: StepSizes): Task {
   const config: MissConfig = presets[preset];
@@ -93,9 +90,9 @@ function makeStep(device: Device, config: MissConfig, host: HostTensors) {
 
 function prepareStep(device: Device, config: MissConfig, host: HostTensors): Prepared {
   const { network, run, release } = makeStep(device, config, host);
-  const step = () => scope(run);
+  const once = () => scope(run);
   const enqueue = (calls: number) => {
-    for (let i = 0; i < calls; i++) step().dispose();
+    for (let i = 0; i < calls; i++) once().dispose();
   };
   return {
     contender: timed(device, enqueue, release),
@@ -103,7 +100,7 @@ function prepareStep(device: Device, config: MissConfig, host: HostTensors): Pre
     /** Two losses with a step between them: the second tells whether every gradient and AdamW agree. */
     results: async () => {
       network.eval();
-      const losses = [step(), step()];
+      const losses = [once(), once()];
       const values = Float32Array.from(await Promise.all(losses.map((loss) => loss.item())));
       for (const loss of losses) loss.dispose();
       network.train();

@@ -23,7 +23,7 @@ describe.for(["tfjs", "jax"] as const)("%s on WebGPU", (name) => {
     "computes what we compute, forward and backward: %s %s",
     { timeout: 300_000 },
     async ([suite, shapes], { skip }) => {
-      await agrees(name, tasksOf(suite, shapes), skip, "webgpu");
+      await agrees(name, tasksOf(suite, { shapes }).tasks, skip, "webgpu");
     },
   );
 });
@@ -32,7 +32,7 @@ it.for(["tfjs-lists", "jax-lists"] as const)(
   "%s computes what we compute, given each expert's rows",
   { timeout: 300_000 },
   async (name, { skip }) => {
-    await agrees(name, tasksOf("moe", "9x8x12x3x2"), skip, "webgpu");
+    await agrees(name, tasksOf("moe", { shapes: "9x8x12x3x2" }).tasks, skip, "webgpu");
   },
 );
 
@@ -45,7 +45,7 @@ describe("onnxruntime-node on WebGPU", () => {
     }
     const device = await openDevice("webgpu", { threads: 1 });
     try {
-      const [task] = tasksOf("moe", "9x8x12x3x2");
+      const [task] = tasksOf("moe", { shapes: "9x8x12x3x2" }).tasks;
       const ours = await task.prepare(device);
       const forms = await peer.prepare(task, await ours.inputs());
       expect(forms.find(({ form }) => form === "MoE")?.error).toContain(
@@ -62,13 +62,13 @@ describe("onnxruntime-node on WebGPU", () => {
     ["matmul", "5x7x33,5x7x33:linear:gelu"],
     ["attention", "B2H3S17D16"],
     ["layer-norm", "7x33"],
-    ["moe", "9x8x12x3x2,9x8x12x4x2:skew"],
+    ["moe", "9x8x12x3x2"],
+    ["moe", "9x8x12x4x2", "one-hot"],
   ] as const)(
-    "computes what we compute, from and to buffers of the device: %s %s",
+    "computes what we compute, from and to buffers of the device: %s %s %s",
     { timeout: 300_000 },
-    async ([suite, shapes], { skip }) => {
-      const forwards = tasksOf(suite, shapes).filter((task) => task.pass === "forward");
-      await agrees("ort", forwards, skip, "webgpu");
+    async ([suite, shapes, routing], { skip }) => {
+      await agrees("ort", tasksOf(suite, { shapes, routing, pass: "forward" }).tasks, skip, "webgpu");
     },
   );
 
@@ -76,7 +76,7 @@ describe("onnxruntime-node on WebGPU", () => {
     timeout: 300_000,
   }, async ({ skip }) => {
     const device = await openDevice("webgpu", { threads: 1 });
-    const [task] = tasksOf("moe", "9x8x12x4x2:skew");
+    const [task] = tasksOf("moe", { shapes: "9x8x12x4x2", routing: "one-hot" }).tasks;
     const ours = await task.prepare(device);
     const forms: Record<string, (string | undefined)[]> = {};
     for (const { name, peer, reason } of await openPeers(["ort", "ort-lists"], { threads: 1, device: "webgpu" })) {
@@ -105,7 +105,7 @@ describe("onnxruntime-node on WebGPU", () => {
   it("is given no lists where there are none", async ({ skip }) => {
     const [{ peer, reason }] = await openPeers(["ort-lists"], { threads: 1, device: "webgpu" });
     if (!peer) return skip(reason);
-    const [task] = tasksOf("matmul", "5x7x33");
+    const [task] = tasksOf("matmul", { shapes: "5x7x33" }).tasks;
     const input = { shape: [1, 1], values: new Float32Array(1) };
     await expect(peer.prepare(task, { a: input, b: input })).rejects.toThrow(
       "no form of matmul is given what others find out",

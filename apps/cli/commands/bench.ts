@@ -13,7 +13,7 @@ import { table } from "../terminal/table.js";
 /** bench/contenders/index.ts has them; that folder is loaded only to measure. */
 const PEERS = [
   ...["ort", "ort-const", "ort-lists", "tfjs", "tfjs-lists", "jax", "jax-lists", "torch", "torch-loop"],
-  ...["frozen", "dense", "balanced"],
+  ...["frozen", "dense"],
 ];
 
 interface Options extends CommonOptions {
