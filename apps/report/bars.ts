@@ -1,5 +1,6 @@
 import { scaleLinear } from "d3-scale";
 import type { BarGroup } from "./data.js";
+import { figure, numbers } from "./figure.js";
 import { html, type Markup } from "./html.js";
 
 const WIDTH = 720;
@@ -21,15 +22,12 @@ export function bars(id: string, title: string, groups: readonly BarGroup[]): Ma
   const description = groups
     .map((g) => `${g.label}: ${g.bars.map((b) => `${b.label} ${percent(b.share)}`).join(", ")}.`)
     .join(" ");
-  return html`<figure>
-<figcaption>${title}</figcaption>
-<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="${id}-t ${id}-d">
-<title id="${id}-t">${title}</title><desc id="${id}-d">${description}</desc>
-${[0, 0.25, 0.5, 0.75, 1].map((tick) => html`<line class="grid" x1="${x(tick)}" x2="${x(tick)}" y1="6" y2="${height - 18}"/><text class="tick" x="${x(tick)}" y="${height - 4}" text-anchor="middle">${100 * tick} %</text>`)}
-${groups.map((group, i) => drawn(group, tops[i], x))}
-</svg>
-${numbers(title, groups)}
-</figure>`;
+  const grid = html`${[0, 0.25, 0.5, 0.75, 1].map((tick) => html`<line class="grid" x1="${x(tick)}" x2="${x(tick)}" y1="6" y2="${height - 18}"/><text class="tick" x="${x(tick)}" y="${height - 4}" text-anchor="middle">${100 * tick} %</text>`)}`;
+  return figure(
+    { id, title, description, space: { viewBox: `0 0 ${WIDTH} ${height}` } },
+    html`${grid}${groups.map((group, i) => drawn(group, tops[i], x))}`,
+    numbersOf(title, groups),
+  );
 }
 
 function drawn({ label, total, bars: list }: BarGroup, top: number, x: (share: number) => number): Markup {
@@ -46,12 +44,9 @@ ${list.map((bar, i) => {
 </g>`;
 }
 
-function numbers(title: string, groups: readonly BarGroup[]): Markup {
-  const rows = groups.flatMap((group) =>
-    group.bars.map(
-      (bar) =>
-        html`<tr><th scope="row">${group.label}</th><td>${bar.label}</td><td>${percent(bar.share)}</td><td>${percent(bar.low)} to ${percent(bar.high)}</td><td>${group.total}</td></tr>`,
-    ),
+function numbersOf(caption: string, groups: readonly BarGroup[]): Markup {
+  const rows = groups.flatMap(({ label, total, bars: list }) =>
+    list.map((bar) => [label, bar.label, percent(bar.share), `${percent(bar.low)} to ${percent(bar.high)}`, total]),
   );
-  return html`<details><summary>Numbers</summary><table><caption class="hidden">${title}</caption><thead><tr><th scope="col">questions</th><th scope="col">answers by</th><th scope="col">accuracy</th><th scope="col">95 % interval</th><th scope="col">count</th></tr></thead><tbody>${rows}</tbody></table></details>`;
+  return numbers({ caption, head: ["questions", "answers by", "accuracy", "95 % interval", "count"], rows });
 }

@@ -1,5 +1,6 @@
 import { scaleLinear } from "d3-scale";
 import { line } from "d3-shape";
+import { figure, numbers } from "./figure.js";
 import { html, type Markup } from "./html.js";
 
 export interface CurveOptions {
@@ -28,11 +29,7 @@ export function curve({ id, title, values, height, smooth = 1, format }: CurveOp
     (p) => round(y(p[1])),
   );
   const description = `From ${format(values[0])} at step 1 to ${format(smoothed.at(-1) as number)} at step ${values.length}.`;
-  return html`<figure>
-<figcaption>${title}</figcaption>
-<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="${id}-t ${id}-d">
-<title id="${id}-t">${title}</title><desc id="${id}-d">${description}</desc>
-${y.ticks(4).map((tick) => html`<g transform="translate(0 ${round(y(tick))})"><line class="grid" x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}"/><text class="tick" x="${MARGIN.left - 8}" dy="0.32em" text-anchor="end">${format(tick)}</text></g>`)}
+  const drawing = html`${y.ticks(4).map((tick) => html`<g transform="translate(0 ${round(y(tick))})"><line class="grid" x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}"/><text class="tick" x="${MARGIN.left - 8}" dy="0.32em" text-anchor="end">${format(tick)}</text></g>`)}
 ${x
   .ticks(6)
   .filter(Number.isInteger)
@@ -41,16 +38,13 @@ ${x
       html`<text class="tick" x="${round(x(tick))}" y="${height - MARGIN.bottom + 16}" text-anchor="middle">${tick}</text>`,
   )}
 <text class="tick" x="${(MARGIN.left + WIDTH - MARGIN.right) / 2}" y="${height - 3}" text-anchor="middle">step</text>
-${smooth > 1 ? html`<path class="line faint" d="${path(thin(values)) ?? ""}"/>` : ""}<path class="line" d="${path(thin(smoothed)) ?? ""}"/>
-</svg>
-${numbers(title, smoothed, format)}
-</figure>`;
-}
-
-function numbers(title: string, values: readonly number[], format: (value: number) => string): Markup {
+${smooth > 1 ? html`<path class="line faint" d="${path(thin(values)) ?? ""}"/>` : ""}<path class="line" d="${path(thin(smoothed)) ?? ""}"/>`;
   const steps = [...new Set(Array.from({ length: 11 }, (_, i) => Math.round((i * (values.length - 1)) / 10)))];
-  const rows = steps.map((i) => html`<tr><td>${i + 1}</td><td>${format(values[i])}</td></tr>`);
-  return html`<details><summary>Numbers</summary><table><thead><tr><th scope="col">step</th><th scope="col">${title}</th></tr></thead><tbody>${rows}</tbody></table></details>`;
+  return figure(
+    { id, title, description, space: { viewBox: `0 0 ${WIDTH} ${height}` } },
+    drawing,
+    numbers({ caption: title, head: ["step", title], rows: steps.map((i) => [i + 1, format(smoothed[i])]) }),
+  );
 }
 
 function movingMean(values: readonly number[], window: number): number[] {

@@ -11,7 +11,8 @@ export class Markup {
   }
 }
 
-type Part = Markup | string | number | readonly Part[];
+/** What a template may hold: text is escaped. */
+export type Part = Markup | string | number | readonly Part[];
 
 const ENTITIES: Readonly<Record<string, string>> = {
   "&": "&amp;",

@@ -1,51 +1,35 @@
 import { bars } from "./bars.js";
 import { curve } from "./curve.js";
-import type { Fact, GalleryItem, Notice, ReportData, StageData } from "./data.js";
-import { html, Markup } from "./html.js";
+import type { GalleryItem, ReportData, StageData } from "./data.js";
+import { table } from "./figure.js";
+import { html, type Markup } from "./html.js";
+import { facts, notice, page } from "./page.js";
 import { shares } from "./shares.js";
-import { style } from "./style.js";
 
 export type { ReportData } from "./data.js";
 
 const SMOOTH = 20;
 
-/** The report as one HTML page that needs nothing else: no script, no network. */
+/** The report of a training or an evaluation, as one HTML page. */
 export function renderReport(data: ReportData): string {
   const { title, lede, notices, environment, departures, stages, sources } = data;
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
-<style>${new Markup(style)}</style>
-</head>
-<body>
-<header>
-<h1>${title}</h1>
+  const header = html`<h1>${title}</h1>
 <p class="quiet">${lede}</p>
 <p class="notice"><strong>A research demonstration, not for clinical use.</strong> A very small model that answers often wrongly. Its probabilities are not calibrated.</p>
-${notices.map(notice)}
-</header>
-<main>
-${stages.map(section)}
+${notices.map(notice)}`;
+  const main = html`${stages.map(section)}
 ${departures.length > 0 ? differences(departures) : ""}
 <section>
 <h2>Environment</h2>
 ${facts(environment)}
 <p class="quiet">${sources}</p>
-</section>
-</main>
-</body>
-</html>
-`.text;
+</section>`;
+  return page({ title, header, main });
 }
-
-const notice = ({ head, text }: Notice): Markup => html`<p class="notice"><strong>${head}</strong> ${text}</p>`;
 
 const differences = (departures: ReportData["departures"]): Markup => html`<section>
 <h2>How this differs from the published pipeline</h2>
-<table><thead><tr><th scope="col">setting</th><th scope="col">why</th></tr></thead><tbody>${departures.map(([setting, why]) => html`<tr><th scope="row"><code>${setting}</code></th><td>${why}</td></tr>`)}</tbody></table>
+${table({ caption: "Settings that differ from the published pipeline", head: ["setting", "why"], rows: departures.map(([setting, why]) => [html`<code>${setting}</code>`, why]) })}
 </section>`;
 
 function section(stage: StageData): Markup {
@@ -78,9 +62,6 @@ function lossCurve(id: string, name: string, values: readonly number[]): Markup 
   const title = smooth > 1 ? `${name} (mean of ${smooth} steps in front of single steps)` : name;
   return curve({ id, title, values, height: 240, smooth, format: short });
 }
-
-const facts = (list: readonly Fact[]): Markup =>
-  html`<dl>${list.map(({ name, value }) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
 const item = ({ image, question, answer, prediction, probability, correct }: GalleryItem): Markup =>
   html`<li>${image ? html`<img src="${image}" alt="Radiology image of this question">` : ""}<div>${question}<br>

@@ -1,4 +1,5 @@
 import type { ShareGroup } from "./data.js";
+import { figure, numbers } from "./figure.js";
 import { html, type Markup } from "./html.js";
 
 const WIDTH = 720;
@@ -18,14 +19,11 @@ export function shares(id: string, title: string, groups: readonly ShareGroup[])
   const description = groups
     .map((g) => `${g.label}: ${g.rows.map((r) => `${r.label} ${r.shares.map(percent).join(", ")}`).join("; ")}.`)
     .join(" ");
-  return html`<figure>
-<figcaption>${title}</figcaption>
-<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="${id}-t ${id}-d">
-<title id="${id}-t">${title}</title><desc id="${id}-d">${description}</desc>
-${groups.map((group, i) => drawn(group, tops[i]))}
-</svg>
-${numbers(title, groups)}
-</figure>`;
+  return figure(
+    { id, title, description, space: { viewBox: `0 0 ${WIDTH} ${height}` } },
+    html`${groups.map((group, i) => drawn(group, tops[i]))}`,
+    numbersOf(title, groups),
+  );
 }
 
 function drawn({ label, note, rows }: ShareGroup, top: number): Markup {
@@ -52,14 +50,11 @@ ${rows.map((row, i) => {
 </g>`;
 }
 
-function numbers(title: string, groups: readonly ShareGroup[]): Markup {
+function numbersOf(caption: string, groups: readonly ShareGroup[]): Markup {
   const experts = Math.max(...groups.flatMap(({ rows }) => rows.map((row) => row.shares.length)));
-  const head = Array.from({ length: experts }, (_, e) => html`<th scope="col">expert ${e}</th>`);
-  const body = groups.flatMap(({ label, rows }) =>
-    rows.map(
-      (row) =>
-        html`<tr><th scope="row">${label}</th><td>${row.label}</td>${row.shares.map((share) => html`<td>${percent(share)}</td>`)}</tr>`,
-    ),
+  const head = ["mixture", "images", ...Array.from({ length: experts }, (_, e) => `expert ${e}`)];
+  const rows = groups.flatMap(({ label, rows: list }) =>
+    list.map((row) => [label, row.label, ...row.shares.map(percent)]),
   );
-  return html`<details><summary>Numbers</summary><table><caption class="hidden">${title}</caption><thead><tr><th scope="col">mixture</th><th scope="col">images</th>${head}</tr></thead><tbody>${body}</tbody></table></details>`;
+  return numbers({ caption, head, rows });
 }

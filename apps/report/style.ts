@@ -31,6 +31,8 @@ summary { color: var(--quiet); cursor: pointer; font-size: .875rem; }
 table { border-collapse: collapse; font-size: .875rem; margin: .5rem 0; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--rule); vertical-align: top; font-weight: 400; }
 thead th { font-weight: 600; }
+.scroll { overflow-x: auto; }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .75rem; margin: 1rem 0; }
 dl div { background: var(--card); border: 1px solid var(--rule); border-radius: 6px; padding: .5rem .75rem; }
 dt { color: var(--quiet); font-size: .8rem; }
@@ -46,7 +48,8 @@ dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
   :root { color-scheme: light; --ink: #000; --quiet: #444; --page: #fff; --card: #fff; --rule: #bbb; --accent: #0b6e99;
     --baseline: #bbb; --good: #1a7f37; --bad: #b3261e; --warn: #fff; }
   body { max-width: none; padding: 0; font-size: 11pt; }
-  figure, .gallery li, dl div { break-inside: avoid; }
+  figure, .gallery li, dl div, tr { break-inside: avoid; }
+  .scroll { overflow: visible; }
   h2, h3 { break-after: avoid; }
   rect, img { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }`;
