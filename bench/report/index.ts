@@ -1,0 +1,2 @@
+export { csvOf } from "./csv.js";
+export { reportHtml } from "./report.js";
