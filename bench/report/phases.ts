@@ -7,7 +7,7 @@ import { labelOf, type NumberedRow } from "./rows.js";
 
 const BAR = 24;
 /** Percent of the page below which a number does not fit into its piece. */
-const NARROW = 5;
+const NARROW = 4;
 
 /** What the parts of a layer take, as one bar in pieces. Forward and backward differ in colour, neighbours in its density. */
 export function phasePlot(id: string, row: NumberedRow, phases: readonly Phase[]): Markup {

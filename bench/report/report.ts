@@ -3,7 +3,7 @@ import { html, type Markup } from "../../apps/report/html.js";
 import { facts, notice, page } from "../../apps/report/page.js";
 import type { BenchDocument } from "../document.js";
 import { phasePlot } from "./phases.js";
-import { percent } from "./quantities.js";
+import { percent, runs } from "./quantities.js";
 import { ratioPlot } from "./ratios.js";
 import { rooflinePlot } from "./roofline.js";
 import { conditionOf, groupBy, type NumberedRow, numbered, timedPeers } from "./rows.js";
@@ -55,7 +55,7 @@ function noticesOf({ environment: { commit, load, cores }, rows }: BenchDocument
   const busy = numbered({ rows } as BenchDocument).filter(({ othersCpu }) => (othersCpu ?? 0) > BUSY);
   if (busy.length > 0) {
     const most = percent(Math.max(...busy.map(({ othersCpu }) => othersCpu ?? 0)));
-    const text = `Other processes kept up to ${most} of the cores busy in rows ${busy.map(({ n }) => n).join(", ")}: their times are too long, and so may be those of peers. Ratios suffer less, processor time least.`;
+    const text = `Other processes kept up to ${most} of the cores busy in rows ${runs(busy.map(({ n }) => n))}: their times are too long, and so may be those of peers. Ratios suffer less, processor time least.`;
     notices.push({ head: "The machine was not quiet.", text });
   } else if (
     rows.every(({ othersCpu }) => othersCpu === null || othersCpu === undefined) &&
@@ -102,7 +102,7 @@ function ratios(rows: readonly NumberedRow[]): Markup {
   return html`<section>
 <h2>Against peers</h2>
 <p>Bars are ratios with 95 % intervals where they were measured: blue and to the right where ours is faster, orange and to the left where the peer is, grey where the test cannot tell. Hollow bars are other work on purpose, to see what a part costs. Blanks and their reasons are in the table of peers.</p>
-${[...groups].map(([name, group], i) => ratioPlot(`ratios-${i + 1}`, name, group))}
+<div class="measure">${[...groups].map(([name, group], i) => ratioPlot(`ratios-${i + 1}`, name, group))}</div>
 </section>`;
 }
 

@@ -2,7 +2,7 @@ import { figure, numbers } from "../../apps/report/figure.js";
 import { html, type Markup } from "../../apps/report/html.js";
 import type { Ceiling, Roofline } from "../document.js";
 import { legend, logScale, logTicks, type Mark, marked, pc, px, xAxis, yAxis } from "./plot.js";
-import { percent, si, time } from "./quantities.js";
+import { percent, roundSi, runs, si, time } from "./quantities.js";
 import { anchor, conditionOf, flopsPerSecond, labelOf, type NumberedRow } from "./rows.js";
 
 const HEIGHT = 420;
@@ -40,7 +40,7 @@ export function rooflinePlot(id: string, rows: readonly NumberedRow[], ceiling: 
   const left =
     apart.length === 0
       ? ""
-      : html`<p class="quiet">Without a place in the plot, since their FLOP or bytes are not counted: ${apart.map(({ n }) => n).join(", ")}.</p>`;
+      : html`<p class="quiet">Without a place in the plot, since their FLOP or bytes are not counted: ${runs(apart.map(({ n }) => n))}.</p>`;
   if (points.length === 0) return html`<h3>${title}</h3>${ceiling ? html`<p>${reached(ceiling)}</p>` : ""}${left}`;
   const shown = [...new Set(points.map(({ row }) => lookOf(row)))];
   return html`${figure(
@@ -63,11 +63,11 @@ function drawing(points: readonly Point[], ceiling: Ceiling | null): Markup {
   const ridge = ceiling && ceiling.flopsPerSecond / ceiling.copyBytesPerSecond;
   const x = logScale([...points.map((p) => p.intensity), ...(ridge ? [ridge] : [])], [LEFT, RIGHT], 2);
   const rates = points.flatMap(({ rate, limit }) => [rate, ...(limit ? [limit] : [])]);
-  const y = logScale([...rates, ...(ceiling ? [ceiling.flopsPerSecond] : [])], [BOTTOM, TOP + 14], 1.6);
+  const y = logScale([...rates, ...(ceiling ? [ceiling.flopsPerSecond] : [])], [BOTTOM, TOP + 14], 1.4);
   const [from, to] = x.domain();
   const [low, high] = y.domain();
-  const xTicks = logTicks(from, to).map((at) => ({ at: x(at), text: si(at, "").trim() }));
-  const yTicks = logTicks(low, high).map((at) => ({ at: y(at), text: si(at, "FLOP/s") }));
+  const xTicks = logTicks(from, to).map((at) => ({ at: x(at), text: at.toLocaleString("en-US") }));
+  const yTicks = logTicks(low, high).map((at) => ({ at: y(at), text: roundSi(at, "FLOP/s") }));
   return html`${yAxis(yTicks, "FLOP/s")}${xAxis(xTicks, "FLOP per byte moved", BOTTOM)}
 ${ceiling ? roof(ceiling, { x, y }) : ""}
 ${placed(points.map((point) => ({ point, x: x(point.intensity), y: y(point.rate), limit: point.limit && y(point.limit) })))}`;
@@ -85,7 +85,7 @@ function roof({ flopsPerSecond: peak, copyBytesPerSecond: copy }: Ceiling, { x, 
   const slope = html`<line class="roof" x1="${pc(x(start))}" y1="${px(y(start * copy))}" x2="${pc(x(ridge))}" y2="${px(y(peak))}"/>`;
   return html`<g aria-hidden="true">${slope}<line class="roof" x1="${pc(x(ridge))}" y1="${px(y(peak))}" x2="${pc(x(to))}" y2="${px(y(peak))}"/>
 <text class="label" x="${pc(x(to))}" y="${px(y(peak) - 7)}" text-anchor="end">${si(peak, "FLOP/s")}</text>
-<text class="label" x="${pc(x(Math.sqrt(start * ridge)))}" y="${px(y(Math.sqrt(start * ridge) * copy) - 8)}" text-anchor="end">${si(copy, "B/s")}</text></g>`;
+<text class="label" x="${pc(x(start) + 2)}" y="${px(y(start * copy) + 12)}">${si(copy, "B/s")}</text></g>`;
 }
 
 interface Placed {

@@ -2,7 +2,7 @@ import { scalePoint } from "d3-scale";
 import { figure, numbers } from "../../apps/report/figure.js";
 import { html, type Markup } from "../../apps/report/html.js";
 import { legend, logScale, logTicks, lookOf, marked, pc, px, xAxis, yAxis } from "./plot.js";
-import { time } from "./quantities.js";
+import { roundSi, time } from "./quantities.js";
 import { sameWork, timedPeers } from "./rows.js";
 import type { Series } from "./scaling.js";
 
@@ -58,7 +58,7 @@ function drawing(axis: string, values: readonly (number | string)[], lines: read
     1.3,
   );
   const [low, high] = y.domain();
-  const yTicks = logTicks(low, high).map((at) => ({ at: y(at), text: time(at) }));
+  const yTicks = logTicks(low, high).map((at) => ({ at: y(at), text: roundSi(at / 1e6, "s") }));
   const xTicks = values.map((value) => ({ at: x(value), text: String(value) }));
   return html`${yAxis(yTicks, "time of a call")}${xAxis(xTicks, axis, BOTTOM)}${lines.map((line) => drawn(line, x, y))}`;
 }

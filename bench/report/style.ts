@@ -3,6 +3,8 @@ export const style = `
 :root { --ours: #0b6e99; --theirs: #c2570c; --third: #6b4fa0; --fourth: #3f7d20; }
 @media (prefers-color-scheme: dark) { :root { --ours: #4db5e0; --theirs: #f2994a; --third: #b79df0; --fourth: #8fd06a; } }
 body { max-width: 66rem; }
+a { color: var(--ours); }
+.measure { max-width: 46rem; }
 figure svg { overflow: visible; }
 h2 + figure, h3 + figure { margin-top: .5rem; }
 svg .axis, svg .shape { fill: var(--quiet); font-weight: 400; font-size: 12px; }
@@ -37,12 +39,12 @@ figcaption { overflow-wrap: anywhere; }
 th span[id]:target, tr:has(:target) { background: var(--warn); }
 table { font-size: .8125rem; line-height: 1.4; }
 thead th { vertical-align: bottom; }
-td { min-width: 5rem; } tbody th { min-width: 15rem; }
+td { white-space: nowrap; } td:last-child { white-space: normal; min-width: 6rem; } tbody th { min-width: 16rem; }
 pre { background: var(--card); border: 1px solid var(--rule); border-radius: 6px; padding: .75rem; overflow-x: auto; }
 @media (max-width: 40rem) { tbody th { min-width: 11rem; } }
 @media print {
   :root { --ours: #0b6e99; --theirs: #c2570c; --third: #6b4fa0; --fourth: #3f7d20; }
   @page { size: landscape; margin: 12mm; }
-  table { font-size: 7.5pt; } td, tbody th { min-width: 0; padding-right: .5rem; }
+  table { font-size: 7.5pt; } td, td:last-child, tbody th { min-width: 0; padding-right: .5rem; white-space: normal; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 }`;

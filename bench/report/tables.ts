@@ -1,5 +1,5 @@
 import { table } from "../../apps/report/figure.js";
-import { html, type Markup } from "../../apps/report/html.js";
+import { html, type Markup, type Part } from "../../apps/report/html.js";
 import type { BenchDocument, Environment } from "../document.js";
 import { percent, si, time, timeRange, times } from "./quantities.js";
 import {
@@ -18,71 +18,70 @@ const NONE = "-";
 const maybe = <T>(value: T | null | undefined, text: (value: T) => string): string =>
   value === null || value === undefined ? NONE : text(value);
 
+/** A table without the columns in which no row has anything. */
+function filled(caption: string, columns: readonly string[], body: readonly (readonly Part[])[]): Markup {
+  const kept = columns.map((_, i) => i).filter((i) => body.some((cells) => cells[i] !== NONE && cells[i] !== ""));
+  const pick = <T>(cells: readonly T[]) => kept.map((i) => cells[i]);
+  return table({ caption, head: pick(columns), rows: body.map(pick) });
+}
+
 /** What was measured of ours, a line a row. */
 export function rowTable(caption: string, rows: readonly NumberedRow[]): Markup {
   const head = [
-    "row",
-    "median",
-    "10 % to 90 %",
-    "95 % interval",
-    "FLOP/s",
-    "bytes/s",
-    "of the limit",
-    "peak memory",
-    "kept for backward",
-    "processor time",
-    "others' load",
+    ...["row", "median", "10 % to 90 %", "95 % interval", "FLOP/s", "bytes/s", "of the limit"],
+    ...["peak memory", "kept for backward", "processor time", "others' load"],
   ];
+  const several = new Set(rows.map(conditionOf)).size > 1;
   const body = rows.map((row) => [
-    html`<span id="${anchor(row)}">${row.n}. ${labelOf(row)}</span><br><span class="quiet">${aboutRow(row)}</span>`,
+    html`<span id="${anchor(row)}">${row.n}. ${labelOf(row)}</span><br><span class="quiet">${aboutRow(row, several)}</span>`,
     time(row.medianUs),
     timeRange(row.p10Us, row.p90Us),
     maybe(row.intervalUs, ([low, high]) => timeRange(low, high)),
     maybe(flopsPerSecond(row), (rate) => si(rate, "FLOP/s")),
     maybe(bytesPerSecond(row), (rate) => si(rate, "B/s")),
-    maybe(row.roofline, ({ share, limit }) => `${percent(share)} (${limit})`),
+    maybe(row.roofline, ({ share, limit }) => `${percent(share)}, ${limit}`),
     si(row.peakBytes, "B"),
     maybe(row.savedBytes, (bytes) => si(bytes, "B")),
     maybe(row.cpu, ({ medianUs }) => time(medianUs)),
     maybe(row.othersCpu, percent),
   ]);
-  return table({ caption, head, rows: body });
+  return filled(caption, head, body);
 }
 
-const aboutRow = (row: NumberedRow): string =>
-  [
-    row.name,
-    row.set,
-    row.routing && `routing ${row.routing}`,
-    conditionOf(row),
-    `${row.samples} pieces of ${row.calls}`,
-  ]
-    .filter(Boolean)
-    .join(" · ");
+function aboutRow(row: NumberedRow, several: boolean): string {
+  const condition = several && conditionOf(row);
+  const pieces = `${row.samples} pieces of ${row.calls === 1 ? "a call" : `${row.calls} calls`}`;
+  return [row.name, row.set, row.routing && `routing ${row.routing}`, condition, pieces].filter(Boolean).join(" · ");
+}
 
 const VERDICTS = { faster: "ours is faster", slower: "the peer is faster", even: "even" } as const;
 
 /** Every peer of every row: its ratio, and how it was made; or why it is blank. */
 export function peerTable(caption: string, rows: readonly NumberedRow[]): Markup {
-  const head = ["row", "peer", "ratio", "95 % interval", "verdict", "median", "peak memory", "how"];
+  const head = [
+    ...["row", "peer", "ratio", "95 % interval", "verdict", "median"],
+    ...["processor time", "peak memory", "version", "how, or why it is blank"],
+  ];
   const body = rows.flatMap((row) =>
     Object.entries(row.peers).map(([name, peer]) => {
       const label = `${row.n}. ${labelOf(row)}`;
-      if (peer.medianUs === null) return [label, name, NONE, NONE, NONE, NONE, NONE, `not timed: ${peer.reason}`];
+      if (peer.medianUs === null) return [label, name, ...head.slice(3).map(() => NONE), peer.reason];
       const interval = ratioInterval(row, peer);
       return [
         label,
         name,
-        `${times(peer.ratio)}${peer.cpuRatio ? ` (processor time ${times(peer.cpuRatio)})` : ""}`,
+        times(peer.ratio),
         interval ? `${times(interval[0])} to ${times(interval[1])}` : NONE,
         sameWork(peer) ? VERDICTS[peer.ours] : "other work",
         time(peer.medianUs),
+        peer.cpu && peer.cpuRatio ? `${time(peer.cpu.medianUs)}, ${times(peer.cpuRatio)}` : NONE,
         maybe(peer.peakBytes, (bytes) => si(bytes, "B")),
-        [peer.form, peer.note, peer.version].filter(Boolean).join("; "),
+        peer.version,
+        [peer.form, peer.note].filter(Boolean).join("; "),
       ];
     }),
   );
-  return table({ caption, head, rows: body });
+  return filled(caption, head, body);
 }
 
 /** Each peer over all rows that it shares with ours. */
