@@ -18,10 +18,10 @@ export function figure(options: FigureOptions, drawing: Markup, behind: Part): M
   const size = "viewBox" in space ? html`viewBox="${space.viewBox}"` : html`width="100%" height="${space.height}"`;
   return html`<figure>
 <figcaption>${title}</figcaption>
-<svg ${size} role="${links ? "group" : "img"}" aria-labelledby="${id}-t ${id}-d">
+<div class="plot"><svg ${size} role="${links ? "group" : "img"}" aria-labelledby="${id}-t ${id}-d">
 <title id="${id}-t">${title}</title><desc id="${id}-d">${description}</desc>
 ${drawing}
-</svg>
+</svg></div>
 ${behind}
 </figure>`;
 }

@@ -12,7 +12,8 @@ const AXIS = 40;
 /** Names and ratios stand to the left of the bars. */
 const LEFT = 40;
 const RIGHT = 98;
-const TICKS = [0.001, 0.01, 0.1, 0.25, 0.5, 1, 2, 4, 10, 100, 1000];
+/** Those before others are kept where there is no room for all. */
+const TICKS = [1, 10, 0.1, 100, 0.01, 1000, 0.001, 2, 0.5, 4, 0.25, 1.5, 0.75];
 
 interface Bar {
   readonly name: string;
@@ -46,9 +47,9 @@ ${groups.map(({ row, bars }, i) => html`<text class="group" x="0" y="${px(tops[i
   return figure({ id, title, description: `${description}.`, space: { height } }, drawing, numbersOf(title, groups));
 }
 
-/** Whose letters do not meet on a narrow page; 1 stays. */
+/** Whose letters do not meet on a narrow page. */
 function spread(ticks: readonly { tick: number; at: number }[]) {
-  const kept: { tick: number; at: number }[] = ticks.filter(({ tick }) => tick === 1);
+  const kept: { tick: number; at: number }[] = [];
   for (const tick of ticks) if (kept.every((other) => Math.abs(other.at - tick.at) >= 9)) kept.push(tick);
   return kept;
 }

@@ -19,12 +19,14 @@ import { environmentTable, peerTable, rowTable, skippedTable, slowerTable, summa
 export function reportHtml(document: BenchDocument): string {
   const { environment: e } = document;
   const rows = numbered(document);
-  const title = `consilium on ${e.device}`;
+  // A device says its name first, then what it has.
+  const title = `consilium on ${e.device.split(",")[0]}`;
   const header = html`<h1>${title}</h1>
 <p class="quiet">Benchmark of ${e.date.slice(0, 16).replace("T", " ")} UTC, consilium ${e.version}${e.commit ? `, commit ${e.commit.slice(0, 12)}` : ""}.</p>
 ${noticesOf(document).map(notice)}
 ${facts([
-  { name: "chip", value: e.chip },
+  { name: "device", value: e.device },
+  { name: "processor", value: e.chip },
   { name: "measured", value: [...new Set(rows.map(conditionOf))].join("; ") || "nothing" },
   { name: "rows", value: `${rows.length}${document.skipped.length > 0 ? `, ${document.skipped.length} skipped` : ""}` },
   { name: "peers", value: Object.keys(e.peers).join(", ") || "none" },

@@ -60,7 +60,7 @@ const VERDICTS = { faster: "ours is faster", slower: "the peer is faster", even:
 export function peerTable(caption: string, rows: readonly NumberedRow[]): Markup {
   const head = [
     ...["row", "peer", "ratio", "95 % interval", "verdict", "median"],
-    ...["processor time", "peak memory", "version", "how, or why it is blank"],
+    ...["processor time", "peak memory", "how, or why it is blank"],
   ];
   const body = rows.flatMap((row) =>
     Object.entries(row.peers).map(([name, peer]) => {
@@ -76,8 +76,7 @@ export function peerTable(caption: string, rows: readonly NumberedRow[]): Markup
         time(peer.medianUs),
         peer.cpu && peer.cpuRatio ? `${time(peer.cpu.medianUs)}, ${times(peer.cpuRatio)}` : NONE,
         maybe(peer.peakBytes, (bytes) => si(bytes, "B")),
-        peer.version,
-        [peer.form, peer.note].filter(Boolean).join("; "),
+        [peer.form, peer.note, peer.version].filter(Boolean).join("; "),
       ];
     }),
   );
@@ -137,7 +136,7 @@ export function slowerTable(rows: readonly NumberedRow[]): Markup {
     time(row.medianUs),
     maybe(row.roofline, ({ limit, share }) => `${limit}, at ${percent(share)}`),
   ]);
-  return table({ caption: "Rows in which a peer is faster", head, rows: body });
+  return filled("Rows in which a peer is faster", head, body);
 }
 
 export const skippedTable = ({ skipped }: BenchDocument): Markup =>
@@ -153,7 +152,7 @@ export function environmentTable(e: Environment): Markup {
   const lines: (readonly [string, string | null | undefined])[] = [
     ["device", e.device],
     ["instruction set", e.simd],
-    ["chip", `${e.chip}, ${e.cores} ${e.cores === 1 ? "core" : "cores"}`],
+    ["processor", `${e.chip}, ${e.cores} ${e.cores === 1 ? "core" : "cores"}`],
     ["processors allowed", e.affinity],
     ["threads", String(e.threads)],
     ["memory", si(e.memoryBytes, "B")],
