@@ -23,7 +23,7 @@ export function phasePlot(id: string, row: NumberedRow, phases: readonly Phase[]
     const number = html`<text class="piece" x="${pc(x + width / 2)}" y="${BAR / 2}" dy="0.35em" text-anchor="middle">${i}</text>`;
     return html`<rect class="phase ${pass} ${i % 2 ? "odd" : "even"}" x="${pc(x)}" y="0" width="${pc(width)}" height="${BAR}"/>${width < NARROW ? "" : number}`;
   });
-  const key = html`<ol class="key">${named.map(({ name, us }) => html`<li>${name} <span class="quiet">${percent(share(us))}</span></li>`)}</ol>
+  const key = html`<ol class="key">${named.map(({ name, us }) => html`<li>${name} <span class="quiet">${time(us)}, ${percent(share(us))}</span></li>`)}</ol>
 <p class="quiet">Together ${time(sum)}, ${percent(sum / row.medianUs)} of the median of the whole, ${time(row.medianUs)}.</p>`;
   const rows = named.map(({ i, phase, pass, us, launches }) => [
     `${i}. ${phase}`,
