@@ -54,7 +54,7 @@ async function bundle(libraries: readonly string[]): Promise<ReadonlyMap<string,
     // The benchmark package asks for it by its global name in a page.
     ["/lodash.js", await readFile(createRequire(import.meta.url).resolve("lodash"), "utf8")],
   ]);
-  const entries = ["bench/page/main.ts", ...libraries.map((name) => `bench/peers/webgpu/${name}.mjs`)];
+  const entries = ["bench/page/main.ts", ...libraries.map((name) => `bench/peers/js/${name}-webgpu.mjs`)];
   for (const entry of entries) {
     const built = await bundlePage(entry, fromSources);
     for (const [path, body] of built.files) files.set(path, body);

@@ -2,13 +2,15 @@ import { loadavg } from "node:os";
 import { type Device, type DeviceChoice, openDevice } from "../engine/index.js";
 import type { FloatDType } from "../kernels/contract.js";
 import { openPeers } from "./contenders/index.js";
-import type { BenchDocument, BenchRow } from "./document.js";
+import type { BenchDocument } from "./document.js";
 import { environment, gpuState } from "./environment.js";
-import { measure } from "./measure.js";
+import { type Progress, runTasks } from "./run-tasks.js";
 import type { Routing } from "./shapes/routing.js";
 import { type TaskOptions, tasksOf } from "./suites/index.js";
 import type { Suite } from "./suites/names.js";
 import type { OpenedPeer } from "./task.js";
+import { namedVariant } from "./variant/named.js";
+import { openVariant } from "./variant/peer.js";
 
 export type { BenchDocument, BenchRow } from "./document.js";
 
@@ -21,8 +23,15 @@ export interface BenchOptions {
   readonly pass?: TaskOptions["pass"];
   /** Of ours and of every peer. */
   readonly threads: number;
-  /** Of those in contenders/index.ts. */
-  readonly peers: readonly string[];
+  /** Of those in contenders/names.ts. Default none. */
+  readonly peers?: readonly string[];
+  /** A user's kernel in place of one of ours, as `--kernel` takes it: it is a peer named `kernel`. */
+  readonly kernel?: string;
+  /**
+   * Seconds of one piece of a peer, some times as many of its first calls: its process is killed then, the row has a blank, and
+   * the next row starts it anew. Default 60.
+   */
+  readonly peerLimitSeconds?: number;
   /** For all rows together; every row gets at least five rounds. */
   readonly budgetSeconds: number;
   readonly device: DeviceChoice;
@@ -30,45 +39,38 @@ export interface BenchOptions {
   readonly dtype?: FloatDType;
   /** Bytes; the device's own default where absent. */
   readonly memoryBudget?: number;
-  onProgress?(text: string): void;
+  /** What repeats it, for the document. */
+  readonly command?: string;
+  onProgress?(progress: Progress): void;
   /** Once aborted, the document has the rows so far; the one that is measured is not among them. */
   readonly signal?: AbortSignal;
 }
 
 /**
  * Times a suite, row by row, peers in turn with ours in the same rounds. A peer that is missing, lacks an operation or
- * computes something else is a blank with a reason. Throws OptionError for unknown peers and shapes.
+ * computes something else is a blank with a reason. Throws OptionError for unknown suites, shapes, peers and kernels.
  */
 export async function runBench(suite: Suite, options: BenchOptions): Promise<BenchDocument> {
-  const { threads, dtype = "f32", onProgress, signal } = options;
-  const { shapes, routing, pass } = options;
+  const { threads, dtype = "f32", device: choice, budgetSeconds, onProgress, signal } = options;
   let device: Device | null = null;
   let peers: OpenedPeer[] = [];
   try {
-    device = await openDevice(options.device, { threads, memoryBudget: options.memoryBudget });
+    device = await openDevice(choice, { threads, memoryBudget: options.memoryBudget });
+    const { shapes, routing, pass } = options;
     const { budget } = device.memory();
-    const asked = { shapes, routing, pass, dtype, memoryBudget: budget, device: options.device };
+    const asked = { shapes, routing, pass, dtype, memoryBudget: budget, device: choice };
     const { tasks, skipped } = tasksOf(suite, asked);
-    peers = await openPeers(options.peers, { threads, device: options.device, dtype });
+    peers = await opened(options, dtype);
     const loadBefore = loadavg();
-    const gpuBefore = options.device.startsWith("cuda") ? gpuState() : undefined;
-    const deadline = performance.now() + 1000 * options.budgetSeconds;
-    const rows: BenchRow[] = [];
-    for (const [i, task] of tasks.entries()) {
-      onProgress?.(`${i + 1}/${tasks.length} ${task.op} ${task.pass} ${task.shape}`);
-      const share = Math.max(0, deadline - performance.now()) / 1000 / (tasks.length - i);
-      try {
-        rows.push(await measure(task, device, peers, { threads, dtype, seconds: share, signal }));
-      } catch (error) {
-        // Ctrl-C reaches the processes of peers, too, whose failures mean nothing then.
-        if (!signal?.aborted) throw error;
-      }
-      if (signal?.aborted) break;
-    }
+    const gpuBefore = choice.startsWith("cuda") ? gpuState() : undefined;
+    const rows = await runTasks(device, tasks, peers, { threads, dtype, budgetSeconds, onProgress, signal });
     const versions = Object.fromEntries(peers.map(({ name, peer, reason }) => [name, peer?.version ?? reason]));
     return {
       version: 2,
-      environment: environment(device, threads, loadBefore, versions, gpuBefore),
+      environment: {
+        ...environment(device, threads, loadBefore, versions, gpuBefore),
+        ...(options.command !== undefined && { command: options.command }),
+      },
       ceilings: [],
       rows,
       skipped: [...skipped],
@@ -77,4 +79,15 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
     device?.close();
     for (const { peer } of peers) await peer?.close();
   }
+}
+
+async function opened(
+  { peers = [], kernel, threads, device, peerLimitSeconds }: BenchOptions,
+  dtype: FloatDType,
+): Promise<OpenedPeer[]> {
+  const conditions = { threads, device, dtype };
+  // Its file is wrong sooner than other libraries are started.
+  const variant = kernel === undefined ? null : await openVariant(namedVariant(kernel), conditions);
+  const others = await openPeers(peers, { ...conditions, limitSeconds: peerLimitSeconds });
+  return variant ? [{ name: "kernel", peer: variant, reason: "" }, ...others] : others;
 }

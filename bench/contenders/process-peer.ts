@@ -1,73 +1,138 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { HostTensors, Peer, PeerCase, Taken } from "../task.js";
-import { LineProcess } from "./line-process.js";
+import { z } from "zod";
+import type { Peer, PeerCase, Task } from "../task.js";
+import { type Limit, LineProcess } from "./line-process.js";
+import { readFloats, writeRaw } from "./raw-files.js";
 
 /** How a library is started; `hint` is what to do where it is not there. */
 export interface ProcessPeer {
+  /** What an error calls it. */
+  readonly label: string;
   readonly command: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   /** What it is told first: threads, and whatever else it computes by. */
   readonly hello: Readonly<Record<string, unknown>>;
   readonly hint: string;
+  /** Of any request but `prepare`. */
+  readonly limitSeconds: number;
+  /** `prepare` runs every form of a task, and may compile it first: how many times as long it may take. */
+  readonly patience: number;
 }
+
+/** As often as its process may end before its time; then the rest of its rows are blanks. */
+const MOST_ENDS = 3;
 
 /** A way to compute the task, and its results; or why it does not run. */
-interface Form {
-  readonly name?: string;
-  readonly results?: Readonly<Record<string, string>>;
-  readonly note?: string | null;
-  readonly error?: string;
-}
+const Form = z.object({
+  name: z.string().optional(),
+  results: z.record(z.string(), z.string()).default({}),
+  note: z.string().nullable().optional(),
+  error: z.string().optional(),
+});
+const Hello = z.object({ version: z.string() });
+const Forms = z.object({ forms: z.array(Form).nonempty() });
+const Timed = z.object({
+  seconds: z.number().positive(),
+  cpuSeconds: z.number().nonnegative().nullable(),
+  peakBytes: z.number().nullable(),
+});
 
-/** A library in a process of its own, which times its own pieces. Arrays travel as raw files in a temporary folder. */
-export async function openProcessPeer({ command, args, env, hello, hint }: ProcessPeer): Promise<Peer> {
-  const child = new LineProcess(command, args, env);
-  let version: string;
-  try {
-    version = (await child.request({ request: "hello", ...hello })).version as string;
-  } catch (cause) {
-    await child.close();
-    throw new Error(`${command}: ${(cause as Error).message}. ${hint}.`, { cause });
-  }
+/**
+ * A library in a process of its own, which times its own pieces. Arrays travel as raw files in a temporary folder. A process
+ * that crashes, hangs or answers nonsense is a reason for a blank; the next task starts it anew, until that has happened too often.
+ */
+export async function openProcessPeer(how: ProcessPeer): Promise<Peer> {
+  let running = await started(how).catch((cause: Error) => {
+    throw new Error(`${how.label}: ${cause.message}. ${how.hint}.`, { cause });
+  });
+  const { version } = running;
   const exchange = await mkdtemp(join(tmpdir(), "consilium-bench-"));
   let tasks = 0;
+  let ends = 0;
+  const living = async (): Promise<Running> => {
+    const { end } = running.child;
+    if (end === null) return running;
+    ends = Math.min(ends + 1, MOST_ENDS);
+    if (ends === MOST_ENDS) throw new Error(`left out after its process ended ${ends} times, the last: ${end}`);
+    running = await started(how);
+    return running;
+  };
   return {
     version,
     async prepare(task, inputs) {
+      const process = await living();
       const folder = join(exchange, String(tasks++));
       await mkdir(folder);
       try {
         const { op, pass, options, trained } = task;
-        const described = await writeInputs(folder, inputs);
-        const message = { request: "prepare", op, pass, options, trained, inputs: described, folder };
-        const { forms } = (await child.request(message)) as unknown as { forms: readonly Form[] };
-        return await Promise.all(forms.map((form, i) => caseOf(child, form, i)));
+        const described = await writeRaw(folder, inputs);
+        const message = { op, pass, options, trained, inputs: described, folder };
+        const { forms } = await process.ask("prepare", message, Forms, titleOf(task));
+        return await Promise.all(forms.map((form, i) => caseOf(process, task, form, i)));
       } finally {
         await rm(folder, { recursive: true });
       }
     },
     async close() {
-      await child.close();
+      await running.child.close();
       await rm(exchange, { recursive: true });
     },
   };
 }
 
-async function caseOf(child: LineProcess, { name, results = {}, note, error }: Form, form: number): Promise<PeerCase> {
+/** A process that has said hello. */
+interface Running {
+  readonly version: string;
+  readonly child: LineProcess;
+  ask<T>(request: string, message: object, reply: z.ZodType<T>, of?: string): Promise<T>;
+}
+
+async function started({ command, args, env, hello, limitSeconds, patience }: ProcessPeer): Promise<Running> {
+  const child = new LineProcess(command, args, env);
+  const ask: Running["ask"] = async (request, message, reply, of) => {
+    const limit: Limit = {
+      seconds: request === "prepare" ? patience * limitSeconds : limitSeconds,
+      what: of ? `${request} of ${of}` : request,
+    };
+    const got = reply.safeParse(await child.request({ request, ...message }, limit));
+    if (!got.success) throw new Error(`what it answered to ${limit.what} is not understood: ${faults(got.error)}`);
+    return got.data;
+  };
+  try {
+    return { child, ask, ...(await ask("hello", hello, Hello)) };
+  } catch (cause) {
+    await child.close();
+    throw cause;
+  }
+}
+
+const titleOf = ({ op, pass, shape }: Task) => `${op} ${pass} ${shape}`;
+const faults = ({ issues }: z.ZodError) =>
+  issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
+
+async function caseOf(
+  { child, ask }: Running,
+  task: Task,
+  { name, results, note, error }: z.infer<typeof Form>,
+  form: number,
+): Promise<PeerCase> {
   const values: Record<string, Float32Array> = {};
   for (const [key, file] of Object.entries(results)) values[key] = await readFloats(file);
+  const title = name ? `${titleOf(task)} (${name})` : titleOf(task);
   let peakBytes: number | null = null;
   return {
     contender: {
       async time(calls) {
-        const timed = await child.request({ request: "time", form, calls });
-        peakBytes = timed.peakBytes as number | null;
-        return timed as unknown as Taken;
+        const timed = await ask("time", { form, calls }, Timed, `${calls} × ${title}`);
+        peakBytes = timed.peakBytes;
+        // A counter that has not moved tells nothing.
+        return { seconds: timed.seconds, cpuSeconds: timed.cpuSeconds || null };
       },
-      release: async () => void (await child.request({ request: "release", form })),
+      // What has ended holds nothing; one that ends of it is started anew by the next task.
+      release: () => (child.end === null ? ask("release", { form }, z.object({}), title).then(noop, noop) : undefined),
     },
     results: values,
     peakBytes: () => peakBytes,
@@ -77,17 +142,4 @@ async function caseOf(child: LineProcess, { name, results = {}, note, error }: F
   };
 }
 
-async function writeInputs(folder: string, inputs: HostTensors) {
-  const described = [];
-  for (const [i, [name, { shape, values }]] of Object.entries(inputs).entries()) {
-    const file = join(folder, `input-${i}`);
-    await writeFile(file, values);
-    described.push({ name, file, shape, dtype: values instanceof Int32Array ? "i32" : "f32" });
-  }
-  return described;
-}
-
-async function readFloats(file: string): Promise<Float32Array> {
-  const { buffer, byteOffset, byteLength } = await readFile(file);
-  return new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer);
-}
+const noop = () => {};

@@ -3,21 +3,26 @@ import type { FloatDType } from "../../kernels/contract.js";
 import type { Peer } from "../task.js";
 import { openProcessPeer } from "./process-peer.js";
 
+/** What a mixture of experts is written with; the rest is the same of all. */
+export type TorchMixture = "grouped" | "loop" | "transformers";
+
 /**
- * PyTorch (bench/peers/torch_peer.py). CONSILIUM_PYTHON names the interpreter, `python3` where it does not. A mixture of experts is
- * its grouped product, or a `loop` over experts: a process each, so that each has its own peak of memory.
+ * PyTorch (bench/peers/torch_peer.py). CONSILIUM_PYTHON names the interpreter, `python3` where it does not. A mixture of experts
+ * is its grouped product, a loop over experts, or the expert backends of transformers: a process each, so that each has its own
+ * peak of memory.
  */
 export function openTorch(
   folder: string,
-  { threads, device, dtype = "f32" }: { threads: number; device: string; dtype?: FloatDType },
-  how: readonly "loop"[] = [],
+  conditions: { threads: number; device: string; dtype: FloatDType; limitSeconds: number },
+  mixture: TorchMixture,
 ): Promise<Peer> {
-  if (device !== "cpu" && !device.startsWith("cuda"))
-    return Promise.reject(new Error(`it is compared on cpu and cuda, not on ${device}`));
+  const { threads, device, dtype, limitSeconds } = conditions;
+  const command = process.env.CONSILIUM_PYTHON ?? "python3";
   const count = String(threads);
   return openProcessPeer({
-    command: process.env.CONSILIUM_PYTHON ?? "python3",
-    args: [join(folder, "torch_peer.py"), ...how],
+    label: command,
+    command,
+    args: [join(folder, "torch_peer.py"), mixture],
     env: {
       ...process.env,
       OMP_NUM_THREADS: count,
@@ -25,8 +30,13 @@ export function openTorch(
       OPENBLAS_NUM_THREADS: count,
       // No __pycache__ beside the sources.
       PYTHONDONTWRITEBYTECODE: "1",
+      // Nothing here comes from a hub.
+      HF_HUB_OFFLINE: "1",
     },
     hello: { threads, device, dtype },
-    hint: "Install PyTorch for it, or name another with CONSILIUM_PYTHON",
+    hint: `Install ${mixture === "transformers" ? "PyTorch and transformers" : "PyTorch"} for it, or name another with CONSILIUM_PYTHON`,
+    limitSeconds,
+    // All backends of SDPA and of cuBLAS, and on CUDA the first use of each loads its kernels.
+    patience: 3,
   });
 }

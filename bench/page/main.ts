@@ -4,7 +4,7 @@ import type { Ort } from "../contenders/ort-interface.js";
 import { ortPeer } from "../contenders/ort-session.js";
 import type { BenchRow, SkippedRow } from "../document.js";
 import { measure } from "../measure.js";
-import { checked, firstLine, watchDevices } from "../peers/webgpu/faults.mjs";
+import { checked, firstLine, watchDevices } from "../peers/js/faults.mjs";
 import { tasksOf } from "../suites/index.js";
 import type { Suite } from "../suites/names.js";
 import type { HostTensors, OpenedPeer, Peer, PeerCase, Task } from "../task.js";
@@ -25,10 +25,10 @@ export interface PageReply {
   readonly peers: Readonly<Record<string, string>>;
 }
 
-/** A library of bench/peers/webgpu, as its `open` gives it. */
+/** A library of bench/peers/js, as its `open` gives it. */
 type Library = (task: Task, inputs: HostTensors) => Promise<readonly Form[]> | readonly Form[];
 interface Form {
-  readonly name: string;
+  readonly name?: string;
   run(calls: number): Promise<void>;
   results(): Promise<Readonly<Record<string, Float32Array>>>;
   release(): void;
@@ -38,7 +38,7 @@ interface Form {
 const load = (path: string) => import(/* @vite-ignore */ new URL(path, location.href).href);
 
 async function openLibrary(name: string, version: string): Promise<Peer> {
-  const library: Library = await (await load(`${name}.js`)).open();
+  const library: Library = await (await load(`${name}-webgpu.js`)).open();
   return {
     version,
     async prepare(task, inputs) {
@@ -53,9 +53,9 @@ async function openLibrary(name: string, version: string): Promise<Peer> {
 async function caseOf({ name, run, results, release }: Form): Promise<PeerCase> {
   const contender = { time: (calls: number) => checked(() => taking(() => run(calls))), release };
   try {
-    return { contender, results: await checked(results), form: name };
+    return { contender, results: await checked(results), ...(name && { form: name }) };
   } catch (error) {
-    return { contender, results: null, form: name, error: firstLine(error) };
+    return { contender, results: null, ...(name && { form: name }), error: firstLine(error) };
   }
 }
 

@@ -5,25 +5,40 @@ import type { Peer, Task } from "../../bench/task.js";
 import { type Device, openDevice } from "../../engine/index.js";
 import { required } from "../support/devices.js";
 
+type Skip = (reason: string) => void;
+
+/** Of packages that bench/peers does not install: they are required by their own name. */
+const ELSEWHERE = ["torch", "transformers", "tfjs-node"];
+
+/** A peer that runs; the test is skipped where it does not open. */
+export async function running(
+  name: string,
+  skip: Skip,
+  device: "cpu" | "webgpu" = "cpu",
+  threads = 1,
+): Promise<Peer & AsyncDisposable> {
+  const [{ peer, reason }] = await openPeers([name], { threads, device });
+  if (peer) return { ...peer, [Symbol.asyncDispose]: async () => void (await peer.close()) };
+  if (required.has(ELSEWHERE.find((other) => name === other || name === `${other}-loop`) ?? "peers"))
+    throw new Error(reason);
+  skip(reason);
+  throw new Error("unreachable: the test is skipped");
+}
+
 /** Every form of a peer that runs computes what we compute, in every task; skipped where the peer does not open. */
 export async function agrees(
   name: string,
   tasks: readonly Task[],
-  skip: (reason: string) => void,
+  skip: Skip,
   device: "cpu" | "webgpu" = "cpu",
+  threads = 1,
 ): Promise<void> {
-  const [{ peer, reason }] = await openPeers([name], { threads: 1, device });
-  if (!peer) {
-    // PyTorch is no package of bench/peers.
-    if (required.has(name === "torch" ? "torch" : "peers")) throw new Error(reason);
-    return skip(reason);
-  }
+  await using peer = await running(name, skip, device, threads);
   const own = await openDevice(device, { threads: 1 });
   try {
     for (const task of tasks) await compareResults(peer, task, own);
   } finally {
     own.close();
-    await peer.close();
   }
 }
 
@@ -32,7 +47,8 @@ async function compareResults(peer: Peer, task: Task, device: Device): Promise<v
   const inputs = await ours.inputs();
   const results = await ours.results();
   const forms = await peer.prepare(task, inputs);
-  expect(forms.filter(({ error }) => !error).length, "forms that run").toBeGreaterThan(0);
+  const errors = forms.map(({ error }) => error).filter((error) => error);
+  expect(forms.length - errors.length, `forms that run: ${errors.join("; ")}`).toBeGreaterThan(0);
   for (const { form = "", results: theirs, error, contender } of forms) {
     const title = `${task.op} ${task.pass} ${task.shape} ${form}`;
     if (!error) {

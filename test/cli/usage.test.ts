@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { runFlags } from "../../apps/cli/options/run-flags.js";
-import { peerNames } from "../../bench/contenders/index.js";
+import { peerNames } from "../../bench/contenders/names.js";
 import { RunConfig } from "../../models/index.js";
 import { badFiles } from "./bad-files.js";
 import { consilium, goldenFolder, modulesOf, temporaryFolder } from "./support.js";

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { Argument, type Command, Option } from "commander";
+import { peerNames } from "../../../bench/contenders/names.js";
 import type { BenchDocument, BenchOptions, BenchRow } from "../../../bench/run.js";
 import { SUITES, type Suite } from "../../../bench/suites/names.js";
 import { OptionError } from "../../../engine/index.js";
@@ -9,12 +10,6 @@ import { short } from "../terminal/format.js";
 import { Interruption } from "../terminal/interruption.js";
 import { say, writeJson } from "../terminal/output.js";
 import { table } from "../terminal/table.js";
-
-/** bench/contenders/index.ts has them; that folder is loaded only to measure. */
-const PEERS = [
-  ...["ort", "ort-const", "ort-lists", "tfjs", "tfjs-lists", "jax", "jax-lists", "torch", "torch-loop"],
-  ...["frozen", "dense"],
-];
 
 interface Options extends CommonOptions {
   shapes?: string;
@@ -35,7 +30,7 @@ export function addBench(command: Command): void {
   command
     .addArgument(new Argument("[suite]", "what to time").choices([...SUITES, "all"]).default("all"))
     .option("--shapes <list>", "shapes to time instead of the suite's own, with commas between them")
-    .option("--peers <list>", `what to compare with: some of ${PEERS.join(", ")}`, list, [])
+    .option("--peers <list>", `what to compare with: some of ${peerNames.join(", ")}`, list, [])
     .addOption(
       new Option("--dtype <type>", "storage type of inputs and results").choices(["f32", "bf16", "f16"]).default("f32"),
     )

@@ -1,26 +1,34 @@
-// TensorFlow.js on WebGPU as a contender: its operations, composed where it has none, and its own gradients.
-//
-// `prepare` gives the forms of a task; each runs `calls` calls from an idle device to an idle device. With `lists`, those that
-// are given each expert's rows, which are other work.
+// The tasks as users of TensorFlow.js compose them of its operations, with its own gradients, on whichever backend was set.
 
 import * as tf from "@tensorflow/tfjs";
-import "@tensorflow/tfjs-backend-webgpu";
 import { largestExperts, rowsByExpert } from "../../../dist/bench/rows-by-expert.js";
 
-export async function open() {
+/** Products and gathers; a backend that is bad at them has others. */
+let { matMul, gather } = tf;
+
+/**
+ * `prepare` gives the forms of a task; each runs `calls` calls from an idle device to an idle device. With `lists`, those that
+ * are given each expert's rows, which are other work. `note` is said of every form.
+ */
+export function preparing({ lists = false, kit = tf, note = null }) {
   // Without checks of every result for NaN.
   tf.env().set("PROD", true);
-  if (!(await tf.setBackend("webgpu"))) throw new Error("TensorFlow.js found no WebGPU");
-  await tf.ready();
-  return prepare;
+  ({ matMul, gather } = kit);
+  return (task, inputs) => prepare(task, inputs, lists).map((form) => ({ note: lists ? GIVEN : note, ...form }));
 }
 
-function prepare({ op, options, trained, lists = false }, inputs) {
+const GIVEN = "each expert's rows are given for nothing";
+
+function prepare({ op, pass, options, trained }, inputs, lists) {
+  if (pass === "backward") throw new Error("TensorFlow.js runs a backward together with its forward only");
   if (op === "AdamW") return adamwForms(options, inputs);
-  if (!OPS[op]) throw new Error(`tfjs.mjs has no ${op}`);
+  if (!OPS[op]) throw new Error(`nobody has composed ${op} of TensorFlow.js here`);
   const { tensors, forms: all } = OPS[op](options, inputs);
   const forms = all.filter(({ given = false }) => given === lists);
-  if (forms.length === 0) throw new Error(`tfjs.mjs has no form of ${op} that is given lists`);
+  if (forms.length === 0) {
+    tf.dispose(tensors);
+    throw new Error(`no form of ${op} is given what others find out`);
+  }
   const constants = Object.keys(tensors).filter((name) => name !== "dy" && !trained.includes(name));
   return forms.map(({ name, forward, route, flags = {} }) => {
     const compute = (routed) => {
@@ -56,11 +64,12 @@ function prepare({ op, options, trained, lists = false }, inputs) {
 const OPS = {
   matmul({ transposeB = false, activation }, inputs) {
     const tensors = upload(inputs);
-    if (activation) throw new Error(`tfjs.mjs has no matmul with ${activation}`);
+    if (activation) throw new Error(`nobody has composed matmul with ${activation} of TensorFlow.js here`);
     const forward = ({ a, b, bias }) => {
-      const product = tf.matMul(a, b, false, transposeB);
+      const product = matMul(a, b, false, transposeB);
       return bias ? tf.add(product, bias) : product;
     };
+    if (tf.getBackend() !== "webgpu") return { tensors, forms: [{ forward }] };
     // Its own choice, and each of its programs that can compute this.
     const programs = { "its choice": -1, reduce: 0, "split k": 1, "small output": 2, packed: 3 };
     const forms = Object.entries(programs).map(([name, program]) => {
@@ -69,24 +78,89 @@ const OPS = {
     return { tensors, forms };
   },
 
+  loraMatmul({ scale, dropout }, inputs) {
+    if (dropout) throw new Error("TensorFlow.js draws dropout on the host: rows with it are not compared");
+    const tensors = upload(inputs);
+    const linear = (x, weight) => matMul(x, weight, false, true);
+    const base = ({ x, weight, bias }) => (bias ? tf.add(linear(x, weight), bias) : linear(x, weight));
+    const forms = [
+      {
+        name: "adapter scaled after it",
+        forward: (given) => tf.add(base(given), tf.mul(linear(linear(given.x, given.a), given.b), scale)),
+      },
+      {
+        name: "adapter scaled between",
+        forward: (given) => tf.add(base(given), linear(tf.mul(linear(given.x, given.a), scale), given.b)),
+      },
+    ];
+    return { tensors, forms };
+  },
+
+  /** Rows of each expert by its matrix: lists are the task's, [offsets, counts, order, ...] as topKRouting gives them. */
+  groupedGemm({ gather: choices = null, transposed = true }, { lists, ...given }) {
+    const tensors = upload(given);
+    const [E] = given.weight.shape;
+    const rows = groupedRows(lists.values, E, choices);
+    const ids = rows.map((own) => tf.tensor1d(own, "int32"));
+    const forward = ({ x, weight, bias }) => {
+      const biases = bias && tf.split(bias, E);
+      const results = tf.unstack(weight).flatMap((matrix, e) => {
+        if (rows[e].length === 0) return [];
+        const own = matMul(gather(x, ids[e]), matrix, false, transposed);
+        return [bias ? tf.add(own, biases[e]) : own];
+      });
+      return tf.concat(results);
+    };
+    return { tensors: { ...tensors, ...Object.fromEntries(ids.map((t, e) => [`rows${e}`, t])) }, forms: [{ forward }] };
+  },
+
+  /** The choice by its topk, the lists by the host: it has no sort. */
+  topKRouting(options, inputs) {
+    const { topK, normalize = false } = options;
+    const plain = ["topK", "normalize"];
+    if (Object.keys(options).some((key) => !plain.includes(key)) || Object.keys(inputs).some((key) => key !== "logits"))
+      throw new Error("only softmax, normalised or not, is composed of TensorFlow.js here");
+    const tensors = upload(inputs);
+    const [, E] = inputs.logits.shape;
+    const weigh = () => {
+      const { values, indices } = tf.topk(tf.softmax(tensors.logits), topK);
+      return { weights: normalize ? tf.div(values, tf.sum(values, -1, true)) : values, indices };
+    };
+    return {
+      tensors,
+      forms: [
+        {
+          name: "topk, lists by the host",
+          async route() {
+            const { weights, indices } = tf.tidy(weigh);
+            rowsByExpert({ shape: indices.shape, values: await indices.data() }, E);
+            indices.dispose();
+            return { weights };
+          },
+          forward: (_, { weights }) => tf.clone(weights),
+        },
+      ],
+    };
+  },
+
   attention({ scale, causal }, inputs) {
     const tensors = upload(inputs);
     const [, L, , D] = inputs.q.shape;
     const [, S, G] = inputs.k.shape;
-    if (G !== inputs.q.shape[2]) throw new Error("tfjs.mjs has no grouped queries");
+    if (G !== inputs.q.shape[2]) throw new Error("TensorFlow.js multiplies no grouped queries");
     const factor = scale ?? 1 / Math.sqrt(D);
     const hidden = causal ? causalMask(L, S) : null;
     const heads = (t) => tf.transpose(t, [0, 2, 1, 3]);
     const forward = ({ q, k, v }) => {
-      let scores = tf.mul(tf.matMul(heads(q), heads(k), false, true), factor);
+      let scores = tf.mul(matMul(heads(q), heads(k), false, true), factor);
       if (hidden) scores = tf.add(scores, hidden);
-      return heads(tf.matMul(tf.softmax(scores), heads(v)));
+      return heads(matMul(tf.softmax(scores), heads(v)));
     };
     // Heads in front already: what a model written for it would keep.
     const scaled = ({ q, k, v }) => {
-      let scores = tf.matMul(heads(tf.mul(q, factor)), heads(k), false, true);
+      let scores = matMul(heads(tf.mul(q, factor)), heads(k), false, true);
       if (hidden) scores = tf.add(scores, hidden);
-      return heads(tf.matMul(tf.softmax(scores), heads(v)));
+      return heads(matMul(tf.softmax(scores), heads(v)));
     };
     const forms = [
       { name: "composed", forward },
@@ -101,9 +175,9 @@ const OPS = {
     const factor = scale ?? 1 / Math.sqrt(D);
     const hidden = causal ? causalMask(L, L) : null;
     const attend = (q, k, v) => {
-      let scores = tf.matMul(tf.mul(q, factor), k, false, true);
+      let scores = matMul(tf.mul(q, factor), k, false, true);
       if (hidden) scores = tf.add(scores, hidden);
-      return tf.transpose(tf.matMul(tf.softmax(scores), v), [0, 2, 1, 3]);
+      return tf.transpose(matMul(tf.softmax(scores), v), [0, 2, 1, 3]);
     };
     const [B, , , H] = inputs.qkv.shape;
     const split = ({ qkv }) => {
@@ -139,7 +213,7 @@ const OPS = {
 
   crossEntropy({ reduction, labelSmoothing, ignoreIndex }, inputs) {
     if (reduction !== "mean" || labelSmoothing > 0 || inputs.target.values.includes(ignoreIndex))
-      throw new Error("tfjs.mjs has the mean over all targets only");
+      throw new Error("only the mean over all targets is composed of TensorFlow.js here");
     const tensors = upload(inputs);
     const [, V] = inputs.logits.shape;
     const ready = tf.tidy(() => tf.oneHot(tensors.target, V, 1, 0, "float32"));
@@ -180,7 +254,7 @@ const OPS = {
     const fixed = listsOf(chosen);
 
     const probabilities = ({ x, router, routerBias }) => {
-      return tf.softmax(tf.add(tf.matMul(x, router, false, true), routerBias));
+      return tf.softmax(tf.add(matMul(x, router, false, true), routerBias));
     };
     // The largest one by one, each marked where it is: there is no gradient of topk, nor does this need one.
     const marks = tf.customGrad((p) => {
@@ -215,20 +289,20 @@ const OPS = {
       return tf.mul(tf.mul(gate, tf.sigmoid(gate)), up);
     };
     const matrices = (stack, [N, K]) => tf.unstack(stack).map((m) => tf.reshape(m, [N, K]));
-    const expert = (x, up, down) => tf.matMul(swiglu(tf.matMul(x, up, false, true), -1), down, false, true);
+    const expert = (x, up, down) => matMul(swiglu(matMul(x, up, false, true), -1), down, false, true);
 
     const gathered = (given, lists) => {
       const [ups, downs] = [matrices(given.up, [rows, H]), matrices(given.down, [H, F])];
       const results = lists.rows.flatMap((own, e) => {
-        return own.size > 0 ? [expert(tf.gather(given.x, own), ups[e], downs[e])] : [];
+        return own.size > 0 ? [expert(gather(given.x, own), ups[e], downs[e])] : [];
       });
-      const y = tf.reshape(tf.gather(tf.concat(results), lists.back), [T, topK, H]);
+      const y = tf.reshape(gather(tf.concat(results), lists.back), [T, topK, H]);
       return tf.sum(tf.mul(y, tf.expandDims(weights(given, lists), -1)), 1);
     };
     const padded = (given, lists) => {
-      const x = tf.reshape(tf.gather(given.x, lists.padded), [E, lists.most, H]);
-      const y = tf.matMul(swiglu(tf.matMul(x, given.up, false, true), -1), given.down, false, true);
-      const back = tf.gather(tf.reshape(y, [E * lists.most, H]), lists.paddedBack);
+      const x = tf.reshape(gather(given.x, lists.padded), [E, lists.most, H]);
+      const y = matMul(swiglu(matMul(x, given.up, false, true), -1), given.down, false, true);
+      const back = gather(tf.reshape(y, [E * lists.most, H]), lists.paddedBack);
       return tf.sum(tf.mul(tf.reshape(back, [T, topK, H]), tf.expandDims(weights(given, lists), -1)), 1);
     };
 
@@ -236,8 +310,8 @@ const OPS = {
       {
         name: "dense, batched",
         forward(given) {
-          const pre = tf.matMul(tf.tile(tf.expandDims(given.x, 0), [E, 1, 1]), given.up, false, true);
-          const y = tf.matMul(swiglu(pre, -1), given.down, false, true);
+          const pre = matMul(tf.tile(tf.expandDims(given.x, 0), [E, 1, 1]), given.up, false, true);
+          const y = matMul(swiglu(pre, -1), given.down, false, true);
           return tf.sum(tf.mul(y, tf.reshape(tf.transpose(gates(given)), [E, T, 1])), 0);
         },
       },
@@ -327,6 +401,7 @@ function adamwForms({ lr, betas, eps, weightDecay }, inputs) {
 
 async function repeat(calls, call) {
   for (let i = 0; i < calls; i++) await call();
+  if (tf.getBackend() !== "webgpu") return;
   const backend = tf.backend();
   // What `data()` does before it waits; there is no public way.
   if (backend.commandEncoder) {
@@ -334,6 +409,16 @@ async function repeat(calls, call) {
     backend.submitQueue();
   }
   await backend.queue.onSubmittedWorkDone();
+}
+
+/** The rows of x that belong to each expert, of the record that `topKRouting` makes: those of the last expert end where the rows do. */
+function groupedRows(lists, E, choices) {
+  const offsets = lists.subarray(0, E + 1);
+  const order = lists.subarray(2 * E + 1);
+  return Array.from({ length: E }, (_, e) => {
+    const own = Int32Array.from({ length: offsets[e + 1] - offsets[e] }, (_, i) => offsets[e] + i);
+    return choices === null ? own : own.map((row) => Math.floor(order[row] / choices));
+  });
 }
 
 const toTensor = ({ shape, values }) => tf.tensor(values, shape, values instanceof Int32Array ? "int32" : "float32");

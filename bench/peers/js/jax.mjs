@@ -1,27 +1,32 @@
-// jax-js on WebGPU as a contender: its operations, composed where it has none, compiled by its `jit`, gradients by its `vjp`.
-//
-// `prepare` gives the forms of a task; each runs `calls` calls from an idle device to an idle device; with `lists`, those that
-// are given each expert's rows, which are other work. Arrays are counted by
-// their owner: a function consumes its arguments, and `.ref` is one more owner.
+// The tasks as users of jax-js compose them of its operations, compiled by its `jit`, gradients by its `vjp`, on whichever device
+// was set. Arrays are counted by their owner: a function consumes its arguments, and `.ref` is one more owner.
 
 import * as jax from "@jax-js/jax";
 import { largestExperts, rowsByExpert } from "../../../dist/bench/rows-by-expert.js";
 
 const { jit, lax, nn, numpy: np, tree, vjp } = jax;
 
-export async function open() {
-  await jax.init("webgpu");
-  jax.defaultDevice("webgpu");
-  return prepare;
+/** Waits for a device that runs by itself. */
+let idle = async () => {};
+
+/**
+ * `prepare` gives the forms of a task; each runs `calls` calls from an idle device to an idle device; with `lists`, those that
+ * are given each expert's rows, which are other work.
+ */
+export function preparing({ lists = false, idle: wait = idle }) {
+  idle = wait;
+  const note = lists ? "each expert's rows are given for nothing" : null;
+  return async (task, inputs) => (await prepare(task, inputs, lists)).map((form) => ({ note, ...form }));
 }
 
-async function prepare({ op, options, trained, lists = false }, inputs) {
+async function prepare({ op, pass, options, trained }, inputs, lists) {
+  if (pass === "backward") throw new Error("jax-js is timed with a backward and its forward together only");
   if (op === "AdamW") return adamwForms(options, inputs);
-  if (!OPS[op]) throw new Error(`jax.mjs has no ${op}`);
+  if (!OPS[op]) throw new Error(`nobody has composed ${op} of jax-js here`);
   const arrays = Object.fromEntries(Object.entries(inputs).map(([name, host]) => [name, toArray(host)]));
   await jax.blockUntilReady(arrays);
   const forms = Object.entries(OPS[op](options, inputs)).filter(([, { given = false }]) => given === lists);
-  if (forms.length === 0) throw new Error(`jax.mjs has no form of ${op} that is given lists`);
+  if (forms.length === 0) throw new Error(`no form of ${op} is given what others find out`);
   let left = forms.length;
   return forms.map(([name, { forward, listsOf, route, eager = false }]) => {
     const compiled = eager ? calling(forward, trained) : jit(calling(forward, trained));
@@ -63,7 +68,7 @@ function calling(forward, trained) {
 
 const OPS = {
   matmul({ transposeB = false, activation }) {
-    if (activation) throw new Error(`jax.mjs has no matmul with ${activation}`);
+    if (activation) throw new Error(`nobody has composed matmul with ${activation} of jax-js here`);
     const forward = ({ a, b, bias }) => {
       const product = np.matmul(a, transposeB ? np.matrixTranspose(b) : b);
       return bias ? product.add(bias) : product;
@@ -71,10 +76,21 @@ const OPS = {
     return { jit: { forward }, eager: { forward, eager: true } };
   },
 
+  loraMatmul({ scale, dropout }) {
+    if (dropout) throw new Error("nobody has composed dropout of jax-js here");
+    const linear = (x, weight) => np.matmul(x, np.matrixTranspose(weight));
+    const forward = ({ x, weight, a, b, bias }) => {
+      const base = linear(x.ref, weight);
+      const adapted = linear(linear(x, a), b).mul(scale);
+      return (bias ? base.add(bias) : base).add(adapted);
+    };
+    return { jit: { forward }, eager: { forward, eager: true } };
+  },
+
   attention({ scale, causal }, inputs) {
     const [, L, H, D] = inputs.q.shape;
     const [, S, G] = inputs.k.shape;
-    if (G !== H) throw new Error("jax.mjs has no grouped queries");
+    if (G !== H) throw new Error("dotProductAttention has no grouped queries");
     if (causal && L !== S) throw new Error("dotProductAttention has no causal mask for queries that are the last");
     const factor = scale ?? 1 / Math.sqrt(D);
     const fused = ({ q, k, v }) => nn.dotProductAttention(q, k, v, { scale: factor, isCausal: causal ?? false });
@@ -110,7 +126,7 @@ const OPS = {
 
   crossEntropy({ reduction, labelSmoothing, ignoreIndex }, inputs) {
     if (reduction !== "mean" || labelSmoothing > 0 || inputs.target.values.includes(ignoreIndex))
-      throw new Error("jax.mjs has the mean over all targets only");
+      throw new Error("only the mean over all targets is composed of jax-js here");
     const [T, V] = inputs.logits.shape;
     // Not nn.oneHot: that takes rows of a [V, V] identity, which no buffer holds.
     const oneHot = (target) => {
@@ -302,7 +318,7 @@ async function repeat(calls, call) {
   const found = [];
   for (let i = 0; i < calls; i++) found.push(await call());
   await jax.blockUntilReady(found);
-  await jax.getWebGPUDevice().queue.onSubmittedWorkDone();
+  await idle();
   tree.dispose(found);
 }
 

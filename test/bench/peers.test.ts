@@ -1,0 +1,114 @@
+import { describe, expect, it } from "vitest";
+import { openPeers } from "../../bench/contenders/index.js";
+import { PEERS, peerNames, peersOn } from "../../bench/contenders/names.js";
+import { tasksOf } from "../../bench/suites/index.js";
+import { agrees, running } from "./support.js";
+
+describe("names of peers", () => {
+  const refused = (name: string, device = "cpu") => openPeers([name], { threads: 1, device });
+
+  it("that are unknown list those that are, and those of the device, and suggest the nearest", async () => {
+    const known = `Known: ${peerNames.join(", ")}; on webgpu: ${peersOn("webgpu").join(", ")}.`;
+    await expect(refused("numpy", "webgpu")).rejects.toThrow(`bench: unknown peer "numpy". ${known}`);
+    await expect(refused("trch")).rejects.toThrow('bench: unknown peer "trch". Did you mean "torch"? Known: ');
+    await expect(refused("toString")).rejects.toThrow('unknown peer "toString"');
+  });
+
+  it.for([
+    ["cublas", "torch"],
+    ["TensorFlow", "tfjs"],
+    ["onnxruntime", "ort"],
+  ])("%s is known as %s", async ([name, meant]) => {
+    await expect(refused(name)).rejects.toThrow(`unknown peer "${name}". Did you mean "${meant}"? `);
+  });
+
+  it("are blanks with the reason on devices and in types that they are not compared on", async () => {
+    const of = async (name: string, device: string, dtype: "f32" | "bf16" = "f32") =>
+      (await openPeers([name], { threads: 1, device, dtype }))[0].reason;
+    // They would compute on the processor without a word.
+    expect(await of("ort", "cuda:1")).toBe("it is compared on cpu and webgpu, not on cuda");
+    expect(await of("torch", "webgpu")).toBe("it is compared on cpu and cuda, not on webgpu");
+    expect(await of("loops", "webgpu")).toBe("it is compared on reference and cpu, not on webgpu");
+    expect(await of("tfjs", "cpu", "bf16")).toBe("it computes in f32 here");
+  });
+
+  it("have words about each, and a device", () => {
+    for (const { what, devices } of Object.values(PEERS)) {
+      expect(what).not.toBe("");
+      expect(devices.length).toBeGreaterThan(0);
+    }
+  });
+
+  it.for(["ort", "tfjs", "tfjs-node", "jax"] as const)("%s that is not installed says how", async (name) => {
+    const [{ reason }] = await openPeers([name], { threads: 1, device: "cpu", folder: "/" });
+    expect(reason).toMatch(/^[@\w/-]+: it is not installed\. Install it with: npm i --prefix bench\/peers /);
+  });
+});
+
+const forwards = (suite: Parameters<typeof tasksOf>[0], shapes: string) =>
+  tasksOf(suite, shapes).filter(({ pass }) => pass === "forward");
+
+describe("loops", () => {
+  it.for([
+    ["matmul", "5x7x33,5x7x33:linear,5x7x33:linear:gelu,9x130x300"],
+    ["attention", "B2H3S17D16,B2H4G2L5S17D16:causal,B1H3L1S17D16:causal,B2H3S17D16:packed"],
+    ["moe", "9x8x12x3x2,9x8x12x4x2:skew,9x8x12x4x2:routing"],
+  ] as const)("compute what we compute: %s %s", async ([suite, shapes], { skip }) => {
+    await agrees("loops", forwards(suite, shapes), skip);
+  });
+
+  it("compute the backward of LoRA, and say of others that they have none", async ({ skip }) => {
+    await agrees("loops", tasksOf("lora", "6x33x17x4"), skip);
+    await using peer = await running("loops", skip);
+    const [, both] = tasksOf("moe", "9x8x12x3x2");
+    await expect(peer.prepare(both, { x: { shape: [1, 1], values: new Float32Array(1) } })).rejects.toThrow();
+    const input = { shape: [2, 2], values: new Float32Array(4) };
+    const [, attention] = tasksOf("attention", "B1H1S2D2");
+    await expect(peer.prepare(attention, { q: input, k: input, v: input, dy: input })).rejects.toThrow(
+      "plain loops have no backward of attention",
+    );
+    await expect(peer.prepare({ ...attention, op: "adamw" }, { x: input })).rejects.toThrow(
+      "there are no plain loops of adamw",
+    );
+    await expect(peer.prepare({ ...attention, op: "matmul", pass: "backward" }, { x: input })).rejects.toThrow(
+      "plain loops run a backward together with its forward only",
+    );
+  });
+});
+
+describe.for(["tfjs", "jax"] as const)("%s in WebAssembly", (name) => {
+  it.for([
+    ["matmul", "5x7x33,5x7x33:linear"],
+    ["lora", "6x33x17x4"],
+    ["attention", "B2H3S17D16,B2H3S17D16:packed"],
+    ["layer-norm", "7x33"],
+    ["moe", "9x8x12x3x2"],
+  ] as const)(
+    "computes what we compute, forward and backward: %s %s",
+    { timeout: 120_000 },
+    async ([suite, shapes], { skip }) => {
+      await agrees(name, tasksOf(suite, shapes), skip);
+    },
+  );
+
+  it("says what it does not run", async ({ skip }) => {
+    await using peer = await running(name, skip);
+    const [task] = tasksOf("matmul", "2x2x2");
+    const input = { shape: [2, 2], values: new Float32Array(4) };
+    await expect(peer.prepare({ ...task, op: "gradNorm" }, { x: input })).rejects.toThrow(
+      /nobody has composed gradNorm of (TensorFlow\.js|jax-js) here/,
+    );
+    await expect(peer.prepare({ ...task, pass: "backward" }, { a: input, b: input })).rejects.toThrow(/a backward/);
+  });
+});
+
+it("tfjs routes by its topk", async ({ skip }) => {
+  await agrees("tfjs", tasksOf("moe", "9x8x12x4x2:routing"), skip);
+});
+
+it.for(["tfjs-lists", "jax-lists"] as const)(
+  "%s computes what we compute on the cpu, given each expert's rows",
+  async (name, { skip }) => {
+    await agrees(name, forwards("moe", "9x8x12x3x2"), skip);
+  },
+);
