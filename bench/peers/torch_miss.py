@@ -231,3 +231,6 @@ class MissStep:
     def run(self, calls):
         for _ in range(calls):
             self.step()
+
+    def pieces(self, calls):
+        yield lambda: self.run(calls)

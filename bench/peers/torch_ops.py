@@ -46,10 +46,15 @@ SDPA_NOTE = (
 )
 
 
+# Forwards of a piece whose backwards are timed: each holds what it saved until then.
+FORWARDS = 8
+
+
 class OpCase:
-    """Forward under no_grad, or forward and backward from dy where inputs are trained."""
+    """Forward under no_grad, or forward and backward from dy where inputs are trained; or the backward alone."""
 
     note = None
+    backward_alone = False
 
     def __init__(self, tensors, options, trained):
         self.inputs, self.options, self.trained = tensors, options, trained
@@ -59,14 +64,21 @@ class OpCase:
     def forward(self, dropout):
         raise NotImplementedError
 
+    def parameters(self):
+        """Tensors whose gradients a backward finds."""
+        return [self.inputs[name] for name in self.trained]
+
+    def backward(self, y):
+        for parameter in self.parameters():
+            parameter.grad = None
+        y.backward(self.inputs["dy"])
+
     def once(self, dropout):
         if not self.trained:
             with torch.no_grad():
                 return self.forward(dropout)
-        for name in self.trained:
-            self.inputs[name].grad = None
         y = self.forward(dropout)
-        y.backward(self.inputs["dy"])
+        self.backward(y)
         return y
 
     def results(self):
@@ -79,6 +91,20 @@ class OpCase:
         dropout = self.options.get("dropout", 0.0)
         for _ in range(calls):
             self.once(dropout)
+
+    def pieces(self, calls):
+        """What is timed, some calls at a time, each from an idle device; what is between runs outside the clock."""
+        if not self.backward_alone:
+            yield lambda: self.run(calls)
+            return
+        dropout = self.options.get("dropout", 0.0)
+        for done in range(0, calls, FORWARDS):
+            waiting = [self.forward(dropout) for _ in range(min(FORWARDS, calls - done))]
+            yield lambda waiting=waiting: self.backwards(waiting)
+
+    def backwards(self, waiting):
+        while waiting:
+            self.backward(waiting.pop(0))
 
 
 class Matmul(OpCase):
@@ -107,18 +133,32 @@ class AttentionPacked(OpCase):
         return sdpa(q, k, v, causal=self.options.get("causal", False), dropout=dropout).transpose(1, 2)
 
 
-def by_backend(case):
+def by_backend(case, backend):
     """The class with its attention held to one backend of scaled_dot_product_attention."""
 
-    def of(backend):
-        class Held(case):
-            def once(self, dropout):
-                with sdpa_kernel(backend):
-                    return super().once(dropout)
+    class Held(case):
+        def forward(self, dropout):
+            with sdpa_kernel(backend):
+                return super().forward(dropout)
 
-        return Held
+    return Held
 
-    return of
+
+def by_blas(case, library):
+    """The class with its dense products by one library of CUDA."""
+
+    class By(case):
+        note = f"dense products by {BLAS[library]}"
+
+        def forward(self, dropout):
+            # Chosen for the process: other forms run between.
+            torch.backends.cuda.preferred_blas_library(library)
+            return super().forward(dropout)
+
+    return By
+
+
+BLAS = {"cublas": "cuBLAS", "cublaslt": "cuBLASLt"}
 
 
 class LoraMatmul(OpCase):
@@ -149,14 +189,5 @@ class AddChain:
         for _ in range(calls):
             y = y + self.b
 
-
-OPS = {
-    "matmul": Matmul,
-    "attention": Attention,
-    "attentionPacked": AttentionPacked,
-    "loraMatmul": LoraMatmul,
-    "add": AddChain,
-}
-
-# Where a backend can be chosen.
-BACKENDS = {"attention": by_backend(Attention), "attentionPacked": by_backend(AttentionPacked)} if SDPA_BACKENDS else {}
+    def pieces(self, calls):
+        yield lambda: self.run(calls)

@@ -1,4 +1,4 @@
-"""PyTorch as a contender of the benchmarks.
+"""PyTorch as a contender of the benchmarks: torch_peer.py grouped|loop|transformers, which is how a mixture of experts is written.
 
 One JSON request a line on stdin, one JSON reply a line on descriptor 3:
 
@@ -8,12 +8,14 @@ One JSON request a line on stdin, one JSON reply a line on descriptor 3:
     time     {form, calls}                           -> {seconds, cpuSeconds, peakBytes}
     release  {form}                                  -> {}
 
-Forms are ways to compute the same, numbered from 0: of attention on CUDA the backends of SDPA, of the rest one.
+Forms are ways to compute the same, numbered from 0: of attention on CUDA the backends of SDPA, of products those of BLAS, of
+a mixture the expert backends of transformers.
 
 An input is {name, file, shape, dtype}, the file raw little-endian f32 or i32; results are raw f32. They are computed
 without dropout, to be compared; timed calls have it. Written for PyTorch 2; runs on 1.13 where it says so in its note.
 """
 
+import ctypes
 import gc
 import json
 import os
@@ -23,9 +25,7 @@ import time
 
 import torch
 
-from torch_miss import MissStep
-from torch_moe import GroupedMixture, LoopMixture
-from torch_ops import BACKENDS, OPS, SDPA_BACKENDS
+from torch_forms import forms_of
 
 # Not stdout: libraries print there.
 replies = os.fdopen(3, "w", buffering=1)
@@ -47,6 +47,19 @@ def blas():
         mapped = []
     # OpenBLAS stands in for libblas under its own name as well.
     return ", ".join(sorted(set(mapped) - {"libblas"}) or mapped[:1] or built) or "unknown"
+
+
+def cublas():
+    """cuBLAS, which multiplies dense matrices on CUDA, by the version that its library tells."""
+    try:
+        version = ctypes.c_int()
+        library = ctypes.CDLL(f"libcublas.so.{torch.version.cuda.split('.')[0]}")
+        library.cublasGetProperty(0, ctypes.byref(version))
+        major = version.value
+        library.cublasGetProperty(1, ctypes.byref(version))
+        return f"cuBLAS {major}.{version.value}"
+    except (OSError, AttributeError):
+        return "cuBLAS"
 
 
 def resident(field):
@@ -89,23 +102,16 @@ def save(folder, results):
     return files
 
 
-# The argument: how what PyTorch has no operation for is written.
-LOOP = sys.argv[1:] == ["loop"]
+MIXTURE = sys.argv[1]
 
 
-def build(op, device):
-    """The ways to compute it, as (name, class) pairs; the name is None where there is one."""
-    if op == "mixtureOfExperts":
-        return [(None, LoopMixture if LOOP else GroupedMixture)]
-    if LOOP:
-        raise ValueError(f"{op} has no loop")
-    if op == "MissNetwork":
-        return [(None, MissStep)]
-    if op not in OPS:
-        raise ValueError(f"torch_peer.py has no {op}")
-    if device.type == "cuda" and op in BACKENDS:
-        return [(name, BACKENDS[op](backend)) for name, backend in SDPA_BACKENDS.items()]
-    return [(None, OPS[op])]
+def named():
+    """The version of what computes. Fails where that is not installed."""
+    if MIXTURE != "transformers":
+        return torch.__version__
+    import transformers
+
+    return f"{transformers.__version__} on PyTorch {torch.__version__}"
 
 
 class Peer:
@@ -117,12 +123,13 @@ class Peer:
         torch.manual_seed(0)
         self.device, self.dtype = torch.device(request["device"]), DTYPES[request["dtype"]]
         if self.device.type == "cpu":
-            return {"version": f"{torch.__version__} (BLAS: {blas()})"}
+            return {"version": f"{named()} (BLAS: {blas()})"}
         if not torch.cuda.is_available():
             raise RuntimeError("this PyTorch has no CUDA device")
         if self.device.index is not None:
             torch.cuda.set_device(self.device)
-        return {"version": f"{torch.__version__} (CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()})"}
+        libraries = f"CUDA {torch.version.cuda}, {cublas()}, cuDNN {torch.backends.cudnn.version()}"
+        return {"version": f"{named()} ({libraries})"}
 
     def idle(self):
         if self.device.type == "cuda":
@@ -141,13 +148,14 @@ class Peer:
         self.start_memory()
         self.before = resident("VmRSS")
         forms = []
-        for name, case in build(request["op"], self.device):
+        for name, case in forms_of(request, MIXTURE, self.device):
             folder = os.path.join(request["folder"], str(len(forms)))
             os.mkdir(folder)
             form = {"name": name} if name else {}
             try:
                 tensors = load(request["inputs"], self.device, self.dtype)
                 made = case(tensors, request["options"], request["trained"])
+                made.backward_alone = request["pass"] == "backward"
                 form |= {"results": save(folder, made.results()), "note": made.note}
                 self.cases[len(forms)] = made
             except Exception as error:
@@ -165,10 +173,14 @@ class Peer:
             reset_peak()
 
     def time(self, request):
-        before, start = time.process_time(), time.perf_counter()
-        self.cases[request["form"]].run(request["calls"])
-        self.idle()
-        seconds, processor = time.perf_counter() - start, time.process_time() - before
+        seconds = processor = 0.0
+        for piece in self.cases[request["form"]].pieces(request["calls"]):
+            self.idle()
+            before, start = time.process_time(), time.perf_counter()
+            piece()
+            self.idle()
+            seconds += time.perf_counter() - start
+            processor += time.process_time() - before
         return {"seconds": seconds, "cpuSeconds": processor, "peakBytes": self.peak()}
 
     def release(self, request):

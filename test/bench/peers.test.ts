@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { openPeers } from "../../bench/contenders/index.js";
 import { PEERS, peerNames, peersOn } from "../../bench/contenders/names.js";
 import { tasksOf } from "../../bench/suites/index.js";
+import { groupedTask, routingTask } from "./expert-tasks.js";
 import { agrees, running } from "./support.js";
 
 describe("names of peers", () => {
@@ -52,7 +53,7 @@ describe("loops", () => {
   it.for([
     ["matmul", "5x7x33,5x7x33:linear,5x7x33:linear:gelu,9x130x300"],
     ["attention", "B2H3S17D16,B2H4G2L5S17D16:causal,B1H3L1S17D16:causal,B2H3S17D16:packed"],
-    ["moe", "9x8x12x3x2,9x8x12x4x2:skew,9x8x12x4x2:routing"],
+    ["moe", "9x8x12x3x2,9x8x12x4x2:skew"],
   ] as const)("compute what we compute: %s %s", async ([suite, shapes], { skip }) => {
     await agrees("loops", forwards(suite, shapes), skip);
   });
@@ -102,8 +103,23 @@ describe.for(["tfjs", "jax"] as const)("%s in WebAssembly", (name) => {
   });
 });
 
-it("tfjs routes by its topk", async ({ skip }) => {
-  await agrees("tfjs", tasksOf("moe", "9x8x12x4x2:routing"), skip);
+describe.for(["loops", "tfjs"] as const)("%s", (name) => {
+  it("multiplies rows by expert", async ({ skip }) => {
+    const both = [groupedTask("gather", "forward"), groupedTask("grouped", "forward", false)];
+    await agrees(name, name === "tfjs" ? [...both, groupedTask("gather", "forward+backward")] : both, skip);
+  });
+
+  it("routes by softmax, normalised or not, of all or of those chosen", async ({ skip }) => {
+    const tasks = [
+      routingTask({ topK: 2 }),
+      routingTask({ topK: 2, normalize: true, scale: 2.5 }),
+      routingTask({ topK: 3, score: "topKSoftmax", countFirst: true }),
+    ];
+    await agrees(name, tasks, skip);
+    await using peer = await running(name, skip);
+    const logits = { shape: [2, 4], values: new Float32Array(8) };
+    await expect(peer.prepare(routingTask({ topK: 2, groups: 2 }), { logits })).rejects.toThrow(/softmax routing/);
+  });
 });
 
 it.for(["tfjs-lists", "jax-lists"] as const)(

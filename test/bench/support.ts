@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { differenceOf } from "../../bench/agreement.js";
 import { openPeers } from "../../bench/contenders/index.js";
-import type { Peer, Task } from "../../bench/task.js";
+import type { HostTensors, Peer, Task } from "../../bench/task.js";
 import { type Device, openDevice } from "../../engine/index.js";
 import { required } from "../support/devices.js";
 
@@ -58,4 +58,14 @@ async function compareResults(peer: Peer, task: Task, device: Device): Promise<v
     await contender.release();
   }
   await ours.contender.release();
+}
+
+/** What peers are given. */
+export async function inputsOf(task: Task): Promise<HostTensors> {
+  const device = await openDevice("cpu", { threads: 1 });
+  const prepared = await task.prepare(device);
+  const inputs = await prepared.inputs();
+  await prepared.contender.release();
+  device.close();
+  return inputs;
 }

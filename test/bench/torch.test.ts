@@ -1,7 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { tasksOf } from "../../bench/suites/index.js";
 import { stepTask } from "../../bench/suites/step.js";
-import { agrees } from "./support.js";
+import type { Task } from "../../bench/task.js";
+import { groupedTask, routingTask } from "./expert-tasks.js";
+import { agrees, inputsOf, running } from "./support.js";
+
+/** The same with a backward alone, its forward outside the clock. */
+const backwards = (tasks: readonly Task[]): Task[] =>
+  tasks.filter(({ trained }) => trained.length > 0).map((task) => ({ ...task, pass: "backward" }));
 
 describe("PyTorch", () => {
   it.for([
@@ -13,7 +19,78 @@ describe("PyTorch", () => {
     await agrees("torch", tasksOf(suite, { shapes }).tasks, skip);
   });
 
+  it("runs a backward alone, forwards outside the clock", async ({ skip }) => {
+    const tasks = [
+      ...tasksOf("attention", "B2H3S17D16"),
+      ...tasksOf("lora", "6x33x17x4"),
+      ...tasksOf("moe", "9x8x12x4x2"),
+    ];
+    await agrees("torch", backwards(tasks), skip);
+    await using peer = await running("torch", skip);
+    const [step] = backwards([stepTask("tiny", { B: 3, Q: 9, A: 5 })].map((task) => ({ ...task, trained: ["x"] })));
+    await expect(peer.prepare(step, { x: { shape: [1], values: new Float32Array(1) } })).rejects.toThrow(
+      "nobody has written a backward alone of MissNetwork in PyTorch here",
+    );
+  });
+
+  it("multiplies rows by expert, grouped and in a loop", async ({ skip }) => {
+    const tasks = [
+      groupedTask("gather", "forward"),
+      groupedTask("grouped", "forward+backward", false),
+      groupedTask("gather", "backward"),
+    ];
+    await agrees("torch", tasks, skip);
+    await using peer = await running("torch", skip);
+    const forms = await peer.prepare(tasks[0], await inputsOf(tasks[0]));
+    expect(forms.map(({ form }) => form)).toEqual(["grouped_mm", "loop over experts"]);
+  });
+
+  it("routes by softmax, by sigmoid with a bias, and in groups; with a gradient", async ({ skip }) => {
+    const deepSeek = { topK: 3, score: "sigmoid", normalize: true, epsilon: 1e-20, scale: 2.5 } as const;
+    const tasks = [
+      routingTask({ topK: 2, normalize: true }),
+      routingTask({ topK: 2, score: "topKSoftmax" }, "forward+backward"),
+      routingTask({ ...deepSeek, groups: 4, topGroups: 2 }, "forward", true),
+      routingTask({ topK: 2 }, "backward"),
+    ];
+    await agrees("torch", tasks, skip);
+  });
+
   it("takes the same training step", async ({ skip }) => {
     await agrees("torch", [stepTask("tiny", { B: 3, Q: 9, A: 5 })], skip);
+  });
+
+  it.for(["torch", "torch-loop", "transformers"] as const)(
+    "mixes experts as we do, forward and backward: %s",
+    { timeout: 120_000 },
+    async (name, { skip }) => {
+      const tasks = tasksOf("moe", "9x8x12x4x2,9x8x12x4x2:skew");
+      await agrees(name, [...tasks, ...backwards(tasks)], skip);
+    },
+  );
+
+  it("has its other ways for mixtures only", async ({ skip }) => {
+    await using peer = await running("torch-loop", skip);
+    const [task] = tasksOf("matmul", "2x2x2");
+    const input = { shape: [2, 2], values: new Float32Array(4) };
+    await expect(peer.prepare(task, { a: input, b: input })).rejects.toThrow(
+      "it is a way to run a mixture of experts, not matmul",
+    );
+    await using grouped = await running("torch", skip);
+    await expect(grouped.prepare({ ...task, op: "gradNorm" }, { a: input })).rejects.toThrow(
+      "nobody has written gradNorm in PyTorch here",
+    );
+  });
+
+  it("runs every expert backend of transformers that is for the processor", { timeout: 120_000 }, async ({ skip }) => {
+    await using peer = await running("transformers", skip);
+    const [task] = tasksOf("moe", "9x8x12x4x2");
+    const forms = await peer.prepare(task, await inputsOf(task));
+    expect(forms.map(({ form, error }) => [form, error])).toEqual([
+      ["eager", undefined],
+      ["batched_mm", undefined],
+      ["grouped_mm", undefined],
+    ]);
+    expect(peer.version).toMatch(/^\d+\.\d+\.\d+ on PyTorch /);
   });
 });

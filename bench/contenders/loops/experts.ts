@@ -84,18 +84,40 @@ export const groupedGemm: Loop = ({ options, trained }, { x, weight, bias, lists
   };
 };
 
-export const topKRouting: Loop = ({ options, trained }, inputs) => {
+export const topKRouting: Loop = ({ options, trained }, { logits, bias }) => {
   if (trained.length > 0) return "plain loops have no backward of routing";
-  const { topK, normalize = false, ...others } = options as { topK: number; normalize?: boolean };
-  const { logits, ...more } = inputs;
-  if (Object.keys(others).length > 0 || Object.keys(more).length > 0)
-    return "plain loops have softmax routing only, normalised or not";
+  const {
+    topK,
+    normalize = false,
+    score = "softmax",
+    scale = 1,
+    groups,
+    capacity,
+    noise,
+  } = options as unknown as Routing;
+  if (groups || capacity || noise || bias || (score !== "softmax" && score !== "topKSoftmax"))
+    return "plain loops have softmax routing without groups only";
   const [T, E] = logits.shape;
   return () => {
     const p = { shape: [T, E], values: softmax(logits.values.slice(), E) };
     const chosen = largestExperts(p, topK);
     rowsByExpert(chosen, E);
-    if (normalize) return { y: weightsOf(p, chosen) };
-    return { y: Float32Array.from(chosen.values, (e, i) => p.values[Math.floor(i / topK) * E + e]) };
+    // Over those chosen, a softmax is the share of what they have of all.
+    const shared = normalize || score === "topKSoftmax";
+    const weights = shared
+      ? weightsOf(p, chosen)
+      : Float32Array.from(chosen.values, (e, i) => p.values[Math.floor(i / topK) * E + e]);
+    return { y: weights.map((weight) => scale * weight) };
   };
 };
+
+/** The options of `topKRouting` that decide what these loops can do. */
+interface Routing {
+  readonly topK: number;
+  readonly normalize?: boolean;
+  readonly score?: string;
+  readonly scale?: number;
+  readonly groups?: number;
+  readonly capacity?: number | null;
+  readonly noise?: string;
+}

@@ -1,5 +1,6 @@
 // TensorFlow.js on its WebAssembly backend, which has threads in pages only. Its products of transposed matrices are ten times
-// slower than those of others, its gathers have no gradient: both are composed here.
+// slower than those of others, its gathers have no gradient, and its one-hot floats are integers:
+// they are composed here.
 
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
@@ -16,7 +17,7 @@ export async function open({ threads, flags }) {
   if (!(await tf.setBackend("wasm"))) throw new Error("TensorFlow.js did not start its WebAssembly backend");
   await tf.ready();
   const note = threads > 1 ? "TensorFlow.js has one thread outside pages" : null;
-  return preparing({ lists: flags.includes("lists"), kit: { matMul, gather }, note });
+  return preparing({ lists: flags.includes("lists"), kit: { matMul, gather, oneHot }, note });
 }
 
 /** The last two dimensions in turn. */
@@ -43,6 +44,8 @@ const product = tf.customGrad((a, b, save) => {
 
 const matMul = (a, b, transposeA = false, transposeB = false) =>
   product(transposeA ? turned(a) : a, transposeB ? turned(b) : b);
+
+const oneHot = (indices, depth) => tf.cast(tf.oneHot(indices, depth), "float32");
 
 /** Rows of x, whose gradients are added up where a row is taken twice. */
 function gather(x, indices) {

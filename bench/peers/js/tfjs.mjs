@@ -3,17 +3,23 @@
 import * as tf from "@tensorflow/tfjs";
 import { largestExperts, rowsByExpert } from "../../../dist/bench/rows-by-expert.js";
 
-/** Products and gathers; a backend that is bad at them has others. */
-let { matMul, gather } = tf;
+const TF = {
+  matMul: tf.matMul,
+  gather: tf.gather,
+  /** In floats. */
+  oneHot: (indices, depth) => tf.oneHot(indices, depth, 1, 0, "float32"),
+};
+/** What a backend is bad at, it has others for. */
+let { matMul, gather, oneHot } = TF;
 
 /**
  * `prepare` gives the forms of a task; each runs `calls` calls from an idle device to an idle device. With `lists`, those that
  * are given each expert's rows, which are other work. `note` is said of every form.
  */
-export function preparing({ lists = false, kit = tf, note = null }) {
+export function preparing({ lists = false, kit = TF, note = null }) {
   // Without checks of every result for NaN.
   tf.env().set("PROD", true);
-  ({ matMul, gather } = kit);
+  ({ matMul, gather, oneHot } = kit);
   return (task, inputs) => prepare(task, inputs, lists).map((form) => ({ note: lists ? GIVEN : note, ...form }));
 }
 
@@ -116,31 +122,32 @@ const OPS = {
 
   /** The choice by its topk, the lists by the host: it has no sort. */
   topKRouting(options, inputs) {
-    const { topK, normalize = false } = options;
-    const plain = ["topK", "normalize"];
-    if (Object.keys(options).some((key) => !plain.includes(key)) || Object.keys(inputs).some((key) => key !== "logits"))
-      throw new Error("only softmax, normalised or not, is composed of TensorFlow.js here");
+    const { topK, normalize = false, score = "softmax", scale = 1 } = options;
+    if (
+      options.groups ||
+      options.capacity ||
+      options.noise ||
+      !["softmax", "topKSoftmax"].includes(score) ||
+      inputs.bias
+    )
+      throw new Error("only softmax routing without groups is composed of TensorFlow.js here");
+    if (inputs.dy) throw new Error("TensorFlow.js has no gradient of topk");
     const tensors = upload(inputs);
     const [, E] = inputs.logits.shape;
     const weigh = () => {
-      const { values, indices } = tf.topk(tf.softmax(tensors.logits), topK);
-      return { weights: normalize ? tf.div(values, tf.sum(values, -1, true)) : values, indices };
+      const among = score === "softmax" ? tf.softmax(tensors.logits) : tensors.logits;
+      const { values, indices } = tf.topk(among, topK);
+      const raw = score === "softmax" ? values : tf.softmax(values);
+      return { weights: tf.mul(normalize ? tf.div(raw, tf.sum(raw, -1, true)) : raw, scale), indices };
     };
-    return {
-      tensors,
-      forms: [
-        {
-          name: "topk, lists by the host",
-          async route() {
-            const { weights, indices } = tf.tidy(weigh);
-            rowsByExpert({ shape: indices.shape, values: await indices.data() }, E);
-            indices.dispose();
-            return { weights };
-          },
-          forward: (_, { weights }) => tf.clone(weights),
-        },
-      ],
+    const name = "topk, lists by the host";
+    const route = async () => {
+      const { weights, indices } = tf.tidy(weigh);
+      rowsByExpert({ shape: indices.shape, values: await indices.data() }, E);
+      indices.dispose();
+      return { weights };
     };
+    return { tensors, forms: [{ name, route, forward: (_, { weights }) => tf.clone(weights) }] };
   },
 
   attention({ scale, causal }, inputs) {
@@ -216,8 +223,8 @@ const OPS = {
       throw new Error("only the mean over all targets is composed of TensorFlow.js here");
     const tensors = upload(inputs);
     const [, V] = inputs.logits.shape;
-    const ready = tf.tidy(() => tf.oneHot(tensors.target, V, 1, 0, "float32"));
-    const oneHot = (target) => tf.oneHot(target, V, 1, 0, "float32");
+    const ready = tf.tidy(() => oneHot(tensors.target, V));
+    const classes = (target) => oneHot(target, V);
     const composed = (labels) => (given) => {
       return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(given.logits), labels(given.target)), -1)));
     };
@@ -229,7 +236,7 @@ const OPS = {
       return tf.mean(tf.sub(tf.logSumExp(given.logits, -1), picked));
     };
     const forms = [
-      { name: "logSoftmax × one-hot", forward: composed(oneHot) },
+      { name: "logSoftmax × one-hot", forward: composed(classes) },
       { name: "logSoftmax × one-hot made before", forward: composed(() => ready) },
       { name: "softmaxCrossEntropy, one-hot made before", forward: loss(() => ready) },
       { name: "logSumExp - logit, one-hot made before", forward: sum },
@@ -281,7 +288,7 @@ const OPS = {
     };
     /** [T, K], of the choice in the lists. */
     const weights = (given, { chosen }) => {
-      const p = tf.sum(tf.mul(tf.expandDims(probabilities(given), 1), tf.oneHot(chosen, E, 1, 0, "float32")), -1);
+      const p = tf.sum(tf.mul(tf.expandDims(probabilities(given), 1), oneHot(chosen, E)), -1);
       return tf.div(p, tf.sum(p, -1, true));
     };
     const swiglu = (pre, axis) => {

@@ -1,0 +1,49 @@
+"""Which ways PyTorch has to compute a task of the benchmarks."""
+
+import torch
+
+from torch_miss import MissStep
+from torch_moe import (
+    GroupedGemmByGroups,
+    GroupedGemmByLoop,
+    GroupedMixture,
+    LoopMixture,
+    TopKRouting,
+    by_transformers,
+    transformers_backends,
+)
+from torch_ops import BLAS, SDPA_BACKENDS, AddChain, Attention, AttentionPacked, LoraMatmul, Matmul, by_backend, by_blas
+
+ONE = {"add": AddChain, "topKRouting": TopKRouting, "MissNetwork": MissStep}
+ATTENTION = {"attention": Attention, "attentionPacked": AttentionPacked}
+PRODUCTS = {"matmul": Matmul, "loraMatmul": LoraMatmul}
+
+
+def mixtures(how, device):
+    if how == "transformers":
+        return [(name, by_transformers(name)) for name in transformers_backends(device)]
+    return [(None, LoopMixture if how == "loop" else GroupedMixture)]
+
+
+def forms_of(task, mixture, device):
+    """Pairs of a name, None where there is one, and a class that computes the task. Throws ValueError where nothing does."""
+    op = task["op"]
+    if op == "mixtureOfExperts":
+        return mixtures(mixture, device)
+    if mixture != "grouped":
+        raise ValueError(f"it is a way to run a mixture of experts, not {op}")
+    if task["pass"] == "backward" and op in ("add", "MissNetwork"):
+        raise ValueError(f"nobody has written a backward alone of {op} in PyTorch here")
+    if op == "groupedGemm":
+        return [("grouped_mm", GroupedGemmByGroups), ("loop over experts", GroupedGemmByLoop)]
+    if op in ATTENTION:
+        if device.type == "cuda" and SDPA_BACKENDS:
+            return [(name, by_backend(ATTENTION[op], backend)) for name, backend in SDPA_BACKENDS.items()]
+        return [(None, ATTENTION[op])]
+    if op in PRODUCTS:
+        if device.type == "cuda" and hasattr(torch.backends.cuda, "preferred_blas_library"):
+            return [(name, by_blas(PRODUCTS[op], name)) for name in BLAS]
+        return [(None, PRODUCTS[op])]
+    if op in ONE:
+        return [(None, ONE[op])]
+    raise ValueError(f"nobody has written {op} in PyTorch here")
