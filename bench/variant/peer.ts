@@ -92,7 +92,7 @@ async function check(kernel: string, device: Device, swap: Swap): Promise<void> 
   const truth = await openDevice("reference");
   try {
     for (const [suite, shapes] of CHECKS) {
-      for (const task of tasksOf(suite, shapes)) {
+      for (const task of tasksOf(suite, { shapes }).tasks) {
         const expected = await resultsOf(task, truth);
         const got = await resultsOf(task, device);
         const difference = differenceOf(got, expected);

@@ -5,7 +5,7 @@ import { openDevice } from "../../engine/index.js";
 
 it("names what a mixture's layer is made of, forward and backward, in the order it runs", async () => {
   using device = await openDevice("cpu", { threads: 1 });
-  const [forward, whole] = tasksOf("moe", "12x8x12x3x2");
+  const [forward, whole] = tasksOf("moe", { shapes: "12x8x12x3x2" }).tasks;
   const names = async (task: typeof forward) => {
     const ours = await task.prepare(device);
     const phases = (await phasesOf(device, ours)) ?? [];
@@ -42,7 +42,7 @@ it("leaves them out where launches are not timed, and where there is one", async
     ["cpu", "matmul", "8x9x10"],
   ] as const) {
     using device = await openDevice(name);
-    const [task] = tasksOf(suite, shape);
+    const [task] = tasksOf(suite, { shapes: shape }).tasks;
     const ours = await task.prepare(device);
     expect(await phasesOf(device, ours)).toBeNull();
     await ours.contender.release();

@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { BenchDocument } from "../../bench/document.js";
 import { runBench } from "../../bench/run.js";
+import { tasksOf } from "../../bench/suites/index.js";
+import type { HostTensor, HostTensors } from "../../bench/task.js";
+import { openDevice } from "../../engine/index.js";
 
 const settings = { threads: 1, peers: [], budgetSeconds: 0.2, device: "cpu" } as const;
 
@@ -51,26 +54,60 @@ describe("runBench", () => {
     );
   });
 
-  it("times our own counterparts of a mixture: as many multiply-adds without routing, and a balanced load", async () => {
-    const shapes = "12x8x12x3x2,12x8x12x3x2:skew,12x8x12x3x2:routing";
-    const { rows } = await runBench("moe", { ...settings, peers: ["dense", "balanced"], shapes });
-    const found = rows.map(({ pass, shape, peers: { dense, balanced } }) => [
-      `${pass} ${shape}`,
-      ...[dense, balanced].map((peer) => ("reason" in peer ? peer.reason : peer.note)),
+  it("times our own counterpart of a mixture: as many multiply-adds without routing", async () => {
+    const asked = { shapes: "12x8x12x3x2,12x8x12x3x2:bias", peers: ["dense"] };
+    const { rows } = await runBench("moe", { ...settings, ...asked, routing: "one-hot" });
+    const backward = await runBench("moe", { ...settings, ...asked, pass: "backward" });
+    const found = [...rows, ...backward.rows].map(({ op, pass, shape, routing, peers: { dense } }) => [
+      `${op} ${pass} ${shape} ${routing}`,
+      "reason" in dense ? dense.reason : dense.note,
     ]);
-    const dense = "two products of as many rows, all with one expert's matrices: as many multiply-adds";
-    const balanced = "the same layer without a bias that sends all tokens to the same experts";
+    const note = "two products of as many rows, all with one expert's matrices: as many multiply-adds";
+    const other = "dense is a counterpart of mixtureOfExperts";
     expect(found).toEqual([
-      ["forward 12x8x12x3x2", dense, "the layer is balanced itself"],
-      ["forward+backward 12x8x12x3x2", dense, "the layer is balanced itself"],
-      ["forward 12x8x12x3x2:skew", dense, balanced],
-      ["forward+backward 12x8x12x3x2:skew", dense, balanced],
-      [
-        "forward 12x8x12x3x2:routing",
-        "dense is a counterpart of mixtureOfExperts",
-        "balanced is a counterpart of mixtureOfExperts",
-      ],
+      ["mixtureOfExperts forward 12x8x12x3x2 one-hot", note],
+      ["mixtureOfExperts forward+backward 12x8x12x3x2 one-hot", note],
+      ["mixtureOfExperts+bias forward 12x8x12x3x2:bias one-hot", other],
+      ["mixtureOfExperts+bias forward+backward 12x8x12x3x2:bias one-hot", other],
+      ["mixtureOfExperts backward 12x8x12x3x2 balanced", note],
+      ["mixtureOfExperts+bias backward 12x8x12x3x2:bias balanced", other],
     ]);
+    expect(backward.rows[0].savedBytes).toBeGreaterThan(0);
+  });
+
+  it.each(["cpu", "webgpu"] as const)("times every kind of row with experts, and decoding, on %s", async (device) => {
+    const asked = [
+      ["moe", "9x8x12x3x2:gelu:bias:meta 9x8x12x3x1:meta", "both"],
+      ["grouped-gemm", "9x8x12x3x2,9x12x8x3x2:grouped", undefined],
+      ["routing", "9x8x2,9x8x2:deepseek", undefined],
+      ["decode", "B2H4G2L1S9D8,2x8x12:linear,2x8x12x3x2", undefined],
+    ] as const;
+    for (const [suite, shapes, pass] of asked) {
+      const document = await runBench(suite, {
+        ...settings,
+        device,
+        shapes,
+        pass,
+        routing: "zipf",
+        budgetSeconds: 0.1,
+      });
+      expect(BenchDocument.parse(JSON.parse(JSON.stringify(document)))).toEqual(document);
+      const own = tasksOf(suite, { shapes, pass, routing: "zipf" }).tasks;
+      const facts = (rows: readonly { op: string; pass: string; shape: string; routing?: string | null }[]) =>
+        rows.map(({ op, pass, shape, routing }) => ({ op, pass, shape, routing: routing ?? null }));
+      expect(facts(document.rows)).toEqual(facts(own));
+      for (const row of document.rows) expect(row.medianUs).toBeGreaterThan(0);
+    }
+  });
+
+  it("skips what does not fit the device, and measures the rest", async () => {
+    const shapes = "9x8x12x3x2 4096x256x704x4x2";
+    const document = await runBench("moe", { ...settings, shapes, pass: "forward", memoryBudget: 2 ** 23 });
+    expect(document.rows.map(({ shape }) => shape)).toEqual(["9x8x12x3x2"]);
+    expect(document.skipped.map(({ shape, reason }) => `${shape}: ${reason}`)).toEqual([
+      expect.stringMatching(/^4096x256x704x4x2: it needs some \d+ MiB of memory; 8 MiB are there$/),
+    ]);
+    expect(BenchDocument.parse(JSON.parse(JSON.stringify(document)))).toEqual(document);
   });
 
   it("leaves a blank with the reason where a peer is missing", async () => {
@@ -82,7 +119,7 @@ describe("runBench", () => {
 
   it("has the rows so far when it is stopped", async () => {
     const controller = new AbortController();
-    const onProgress = (text: string) => void (text.startsWith("2/") && controller.abort());
+    const onProgress = ({ row }: { row: number }) => void (row === 1 && controller.abort());
     const stopped = { ...settings, shapes: "8x9x10,5x7x6,4x4x4", onProgress, signal: controller.signal };
     const { rows } = await runBench("matmul", stopped);
     expect(rows.map(({ shape }) => shape)).toEqual(["8x9x10"]);
@@ -90,7 +127,72 @@ describe("runBench", () => {
 
   it("refuses unknown peers before it measures", async () => {
     await expect(runBench("matmul", { ...settings, peers: ["tensorflow"] })).rejects.toThrow(
-      'bench: unknown peer "tensorflow". Known: ort, ort-const, ort-lists, tfjs, tfjs-lists, jax, jax-lists, torch, torch-loop, frozen, dense, balanced.',
+      /^bench: unknown peer "tensorflow"\. Did you mean "tfjs"\? Known: ort, .*; on cpu: ort, /,
     );
   });
+});
+
+describe("the layer that is timed", () => {
+  const close = (a: ArrayLike<number>, b: readonly number[]) => {
+    expect(a.length).toBe(b.length);
+    for (let i = 0; i < b.length; i++) expect(Math.abs(a[i] - b[i])).toBeLessThan(2e-5 * Math.max(1, Math.abs(b[i])));
+  };
+  const sigmoid = (v: number) => 1 / (1 + Math.exp(-v));
+  const gelu = (v: number) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)));
+
+  it.each(["9x8x12x3x2", "9x8x12x3x1:meta", "9x8x12x3x2:bias", "9x8x12x3x2:gelu:bias:meta"])(
+    "is a mixture in plain loops: %s",
+    async (shapes) => {
+      const device = await openDevice("cpu", { threads: 1 });
+      try {
+        const [task] = tasksOf("moe", { shapes, routing: "zipf" }).tasks;
+        const made = await task.prepare(device);
+        const inputs = await made.inputs();
+        const { y } = await made.results();
+        close(y, plain(inputs, task.options.topK as number, shapes.includes(":gelu")));
+        await made.contender.release();
+      } finally {
+        device.close();
+      }
+    },
+  );
+
+  /** y = x Wᵀ + b of row t by the matrix at `e` of a stack, or by the only one. */
+  function product(x: readonly number[], w: HostTensor, bias: HostTensor | undefined, e = 0): number[] {
+    const [N, K] = w.shape.slice(-2);
+    return Array.from({ length: N }, (_, i) =>
+      x.reduce((sum, v, j) => sum + v * w.values[(e * N + i) * K + j], bias?.values[e * N + i] ?? 0),
+    );
+  }
+
+  function plain(inputs: HostTensors, k: number, isGelu: boolean): number[] {
+    const { x, router, routerBias, up, upBias, down, downBias } = inputs;
+    const { metaGate, metaUp, metaUpBias, metaDown, metaDownBias } = inputs;
+    const [T, d] = x.shape;
+    const out: number[] = [];
+    for (let t = 0; t < T; t++) {
+      const row = Array.from(x.values.subarray(t * d, (t + 1) * d));
+      const logits = product(row, router, routerBias);
+      const order = logits
+        .map((_, e) => e)
+        .sort((a, b) => logits[b] - logits[a])
+        .slice(0, k);
+      const weights = order.map((e) => Math.exp(logits[e] - logits[order[0]]));
+      const total = weights.reduce((a, b) => a + b, 0);
+      const y = new Array<number>(d).fill(0);
+      for (const [i, e] of order.entries()) {
+        const h = product(row, up, upBias, e);
+        const half = h.length / 2;
+        const hidden = isGelu ? h.map(gelu) : h.slice(0, half).map((g, j) => g * sigmoid(g) * h[half + j]);
+        for (const [c, v] of product(hidden, down, downBias, e).entries()) y[c] += (weights[i] / total) * v;
+      }
+      if (metaUp) {
+        const h = product(row, metaUp, metaUpBias);
+        const hidden = metaGate ? product(row, metaGate, undefined).map((g, j) => g * sigmoid(g) * h[j]) : h.map(gelu);
+        for (const [c, v] of product(hidden, metaDown, metaDownBias).entries()) y[c] += v;
+      }
+      out.push(...y);
+    }
+    return out;
+  }
 });

@@ -21,9 +21,9 @@ describe("PyTorch", () => {
 
   it("runs a backward alone, forwards outside the clock", async ({ skip }) => {
     const tasks = [
-      ...tasksOf("attention", "B2H3S17D16"),
-      ...tasksOf("lora", "6x33x17x4"),
-      ...tasksOf("moe", "9x8x12x4x2"),
+      ...tasksOf("attention", { shapes: "B2H3S17D16" }).tasks,
+      ...tasksOf("lora", { shapes: "6x33x17x4" }).tasks,
+      ...tasksOf("moe", { shapes: "9x8x12x4x2" }).tasks,
     ];
     await agrees("torch", backwards(tasks), skip);
     await using peer = await running("torch", skip);
@@ -64,14 +64,17 @@ describe("PyTorch", () => {
     "mixes experts as we do, forward and backward: %s",
     { timeout: 120_000 },
     async (name, { skip }) => {
-      const tasks = tasksOf("moe", "9x8x12x4x2,9x8x12x4x2:skew");
+      const shapes = "9x8x12x4x2";
+      const tasks = [tasksOf("moe", { shapes }), tasksOf("moe", { shapes, routing: "one-hot" })].flatMap(
+        (t) => t.tasks,
+      );
       await agrees(name, [...tasks, ...backwards(tasks)], skip);
     },
   );
 
   it("has its other ways for mixtures only", async ({ skip }) => {
     await using peer = await running("torch-loop", skip);
-    const [task] = tasksOf("matmul", "2x2x2");
+    const [task] = tasksOf("matmul", { shapes: "2x2x2" }).tasks;
     const input = { shape: [2, 2], values: new Float32Array(4) };
     await expect(peer.prepare(task, { a: input, b: input })).rejects.toThrow(
       "it is a way to run a mixture of experts, not matmul",
@@ -84,7 +87,7 @@ describe("PyTorch", () => {
 
   it("runs every expert backend of transformers that is for the processor", { timeout: 120_000 }, async ({ skip }) => {
     await using peer = await running("transformers", skip);
-    const [task] = tasksOf("moe", "9x8x12x4x2");
+    const [task] = tasksOf("moe", { shapes: "9x8x12x4x2" }).tasks;
     const forms = await peer.prepare(task, await inputsOf(task));
     expect(forms.map(({ form, error }) => [form, error])).toEqual([
       ["eager", undefined],

@@ -59,12 +59,12 @@ describe.skipIf(!probe)(`a variant as a peer ${reason}`, () => {
   it("computes what ours does, in rows that run its kernel", async () => {
     const peer = await open(file("same.wgsl", ours));
     try {
-      const [task] = tasksOf("matmul", "16x24x32");
+      const [task] = tasksOf("matmul", { shapes: "16x24x32" }).tasks;
       const [{ contender, results, note }] = await peer.prepare(task, {});
       expect(results?.y).toHaveLength(16 * 24);
       expect(note).toBe("in place of ours");
       await contender.release();
-      const [other] = tasksOf("layer-norm", "4x8");
+      const [other] = tasksOf("layer-norm", { shapes: "4x8" }).tasks;
       await expect(peer.prepare(other, {})).rejects.toThrow("this row does not run matmul/forward");
     } finally {
       await peer.close();

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { Argument, type Command, Option } from "commander";
 import { peerNames } from "../../../bench/contenders/names.js";
 import type { BenchDocument, BenchOptions, BenchRow } from "../../../bench/run.js";
+import type { Progress } from "../../../bench/run-tasks.js";
 import { SUITES, type Suite } from "../../../bench/suites/names.js";
 import { OptionError } from "../../../engine/index.js";
 import { addCommonOptions, type CommonOptions, duration, list } from "../options/common-options.js";
@@ -42,7 +43,8 @@ async function run(suite: Suite, options: Options): Promise<void> {
   // Loaded when it is needed: help does without it.
   const { runBench } = await import("../../../bench/run.js");
   const { shapes, peers, dtype, budget, memory, device = "cpu", threads = availableParallelism() } = options;
-  const onProgress = (text: string) => process.stderr.write(`${text}\n`);
+  const onProgress = ({ row, rows, text, secondsLeft }: Progress) =>
+    void process.stderr.write(`${row + 1}/${rows} ${text}, ${Math.ceil(secondsLeft)} s left\n`);
   using interruption = new Interruption("the rows so far");
   const { signal } = interruption;
   const settings = { signal, shapes, peers, dtype, budgetSeconds: budget, threads, memoryBudget: memory, onProgress };
