@@ -1,6 +1,6 @@
 import type { BenchDocument, BenchRow } from "../document.js";
 import { si, time, times } from "./quantities.js";
-import { bytesPerSecond, conditionOf, flopsPerSecond, labelOf } from "./rows.js";
+import { bytesPerSecond, flopsPerSecond, labelOf, sameWork } from "./rows.js";
 
 /** What a table reads of a document; documents of version 1 have it, too. */
 export type Measured = Pick<BenchDocument, "environment" | "rows">;
@@ -62,18 +62,29 @@ function table(documents: readonly Named[], columns: readonly string[], chosen: 
         `results: no row "${selector}" in ${documents.map(({ name }) => name).join(", ")}. There: ${[...new Set(all.map(labelOf))].join(", ")}.`,
       );
   const rows = all.filter((row) => chosen.length === 0 || chosen.some((selector) => isChosen(row, selector)));
-  const several = new Set(rows.map(conditionOf)).size > 1;
+  const condition = differing(rows);
   const cells = columns.map((column) => cellsOf(column, all));
   const lines = [
     ["row", ...columns],
     ["---", ...columns.map(() => "---")],
     ...rows.map((row) => [
-      `${row.op} ${row.pass} \`${row.shape}\`${several ? `, ${conditionOf(row)}` : ""}`,
+      [`${row.op} ${row.pass} \`${row.shape}\``, ...condition(row)].join(", "),
       ...cells.map((cell) => cell(row)),
     ]),
   ];
   const table = lines.map((line) => `| ${line.map(escaped).join(" | ")} |\n`).join("");
   return `${table}\n${origin(documents)}\n`;
+}
+
+/** What a row is measured under, as far as the rows differ in it. */
+function differing(rows: readonly BenchRow[]): (row: BenchRow) => string[] {
+  const parts: readonly ((row: BenchRow) => string)[] = [
+    ({ device }) => device,
+    ({ dtype }) => dtype,
+    ({ threads }) => `${threads} ${threads === 1 ? "thread" : "threads"}`,
+  ];
+  const kept = parts.filter((part) => new Set(rows.map(part)).size > 1);
+  return (row) => kept.map((part) => part(row));
 }
 
 /** All its words are words of the row's label. */
@@ -83,7 +94,7 @@ function isChosen(row: BenchRow, selector: string): boolean {
 }
 
 function cellsOf(column: string, rows: readonly BenchRow[]): (row: BenchRow) => string {
-  if (column in COLUMNS) return COLUMNS[column];
+  if (Object.hasOwn(COLUMNS, column)) return COLUMNS[column];
   const name = column.endsWith(BY_CPU) ? column.slice(0, -BY_CPU.length) : column;
   const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))];
   if (!peers.includes(name)) {
@@ -93,18 +104,20 @@ function cellsOf(column: string, rows: readonly BenchRow[]): (row: BenchRow) => 
   return ({ peers: { [name]: peer } }) => {
     if (!peer || peer.medianUs === null) return NONE;
     if (column !== name) return maybe(peer.cpuRatio, times);
-    return `${times(peer.ratio)}${peer.form ? ` (${peer.form})` : ""}`;
+    const unclear = sameWork(peer) && peer.ours === "even" ? "≈ " : "";
+    return `${unclear}${times(peer.ratio)}${peer.form ? ` (${peer.form})` : ""}`;
   };
 }
 
-/** Where and when; each document's commit, since they may differ. */
+/** Where it was measured, in which files, at which commits. */
 function origin(documents: readonly Named[]): string {
-  const devices = [...new Set(documents.map(({ document }) => document.environment.device))].join("; ");
-  const files = documents.map(
-    ({ name, document: { environment: e } }) =>
-      `\`results/${name}.json\` (${e.commit?.replace(/^(.{7}).{33}/, "$1") ?? "no commit"})`,
+  const distinct = (values: readonly string[]) => [...new Set(values)];
+  const devices = distinct(documents.map(({ document }) => document.environment.device)).join("; ");
+  const files = documents.map(({ name }) => `\`results/${name}.json\``).join(", ");
+  const commits = distinct(
+    documents.map(({ document }) => document.environment.commit?.replace(/^(.{7})[^-]*/, "$1") ?? "none"),
   );
-  return `${devices}: ${files.join(", ")}.`;
+  return `${devices}: ${files}; ${commits.length === 1 ? "commit" : "commits"} ${commits.join(", ")}.`;
 }
 
 const escaped = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");

@@ -20,7 +20,7 @@ const digits = (value: number): string => {
 /** With a prefix, 1,000-based: 12.3 ms, 399 TFLOP/s, 9.70 MB. */
 export function si(value: number, unit: string): string {
   const power = powerOf(value, unit);
-  const scaled = value / 1000 ** power;
+  const scaled = Number(value.toPrecision(3)) / 1000 ** power;
   return `${unit === "B" && power === 0 ? scaled : digits(scaled)} ${PREFIXES[ONE + power]}${unit}`;
 }
 
