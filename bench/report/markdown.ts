@@ -79,12 +79,13 @@ function table(documents: readonly Named[], columns: readonly string[], chosen: 
 /** What a row is measured under, as far as the rows differ in it. */
 function differing(rows: readonly BenchRow[]): (row: BenchRow) => string[] {
   const parts: readonly ((row: BenchRow) => string)[] = [
+    ({ routing }) => routing ?? "",
     ({ device }) => device,
     ({ dtype }) => dtype,
     ({ threads }) => `${threads} ${threads === 1 ? "thread" : "threads"}`,
   ];
   const kept = parts.filter((part) => new Set(rows.map(part)).size > 1);
-  return (row) => kept.map((part) => part(row));
+  return (row) => kept.map((part) => part(row)).filter(Boolean);
 }
 
 /** All its words are words of the row's label. */

@@ -3,7 +3,7 @@ import { html, type Markup } from "../../apps/report/html.js";
 import type { TimedPeer } from "../document.js";
 import { logScale, pc, px } from "./plot.js";
 import { time, times } from "./quantities.js";
-import { type NumberedRow, ratioInterval, sameWork, timedPeers } from "./rows.js";
+import { type NumberedRow, ratioInterval, sameWork, shapeOf, timedPeers } from "./rows.js";
 
 const HEAD = 28;
 const BAR = 12;
@@ -37,11 +37,11 @@ export function ratioPlot(id: string, title: string, all: readonly NumberedRow[]
   const ticks = spread(TICKS.filter((tick) => tick >= from && tick <= to).map((tick) => ({ tick, at: x(tick) })));
   const drawing = html`<text class="axis" x="${pc(x(1) - 1.5)}" y="12" text-anchor="end">◂ peer is faster</text><text class="axis" x="${pc(x(1) + 1.5)}" y="12">ours is faster ▸</text>
 ${ticks.map(({ tick, at }) => html`<line class="${tick === 1 ? "even" : "grid"}" x1="${pc(at)}" x2="${pc(at)}" y1="34" y2="${height}"/><text class="tick" x="${pc(at)}" y="29" text-anchor="middle">${tick}×</text>`)}
-${groups.map(({ row, bars }, i) => html`<text class="group" x="0" y="${px(tops[i] + 17)}">${row.n}. ${row.pass} <tspan class="shape">${row.shape}</tspan></text>${bars.map((bar, j) => drawn(bar, tops[i] + HEAD + j * STEP, x))}`)}`;
+${groups.map(({ row, bars }, i) => html`<text class="group" x="0" y="${px(tops[i] + 17)}">${row.n}. ${row.pass} <tspan class="shape">${shapeOf(row)}</tspan></text>${bars.map((bar, j) => drawn(bar, tops[i] + HEAD + j * STEP, x))}`)}`;
   const description = groups
     .map(
       ({ row, bars }) =>
-        `${row.n}, ${row.pass} ${row.shape}: ${bars.map(({ name, peer }) => `${name} ${times(peer.ratio)}`).join(", ")}`,
+        `${row.n}, ${row.pass} ${shapeOf(row)}: ${bars.map(({ name, peer }) => `${name} ${times(peer.ratio)}`).join(", ")}`,
     )
     .join(". ");
   return figure({ id, title, description: `${description}.`, space: { height } }, drawing, numbersOf(title, groups));
@@ -68,7 +68,7 @@ function drawn({ name, peer, interval }: Bar, y: number, x: (ratio: number) => n
 function numbersOf(caption: string, groups: readonly { row: NumberedRow; bars: readonly Bar[] }[]): Markup {
   const rows = groups.flatMap(({ row, bars }) =>
     bars.map(({ name, peer, interval }) => [
-      `${row.n}. ${row.pass} ${row.shape}`,
+      `${row.n}. ${row.pass} ${shapeOf(row)}`,
       name,
       time(row.medianUs),
       time(peer.medianUs),

@@ -10,9 +10,13 @@ export const numbered = ({ rows }: BenchDocument): NumberedRow[] => rows.map((ro
 /** Its place in the table of rows. */
 export const anchor = (row: NumberedRow): string => `row-${row.n}`;
 
+/** Its shape, and how tokens are spread where that is not even. */
+export const shapeOf = ({ shape, routing }: Pick<BenchRow, "shape" | "routing">): string =>
+  routing && routing !== "balanced" ? `${shape} ${routing}` : shape;
+
 /** What is measured, in the words that ask for it. */
-export const labelOf = ({ op, pass, shape }: Pick<BenchRow, "op" | "pass" | "shape">): string =>
-  `${op} ${pass} ${shape}`;
+export const labelOf = (row: Pick<BenchRow, "op" | "pass" | "shape" | "routing">): string =>
+  `${row.op} ${row.pass} ${shapeOf(row)}`;
 
 /** What a row is measured under. */
 export const conditionOf = ({ device, dtype, threads }: Pick<BenchRow, "device" | "dtype" | "threads">): string =>

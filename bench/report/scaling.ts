@@ -14,12 +14,13 @@ export interface Series {
 /** Letters of the numbers of a shape that has none of its own. */
 const LETTERS: Partial<Record<Suite, readonly string[]>> = {
   moe: ["T", "d", "n", "E", "k"],
-  "grouped-gemm": ["T", "d", "n", "E", "k"],
-  routing: ["T", "d", "n", "E", "k"],
+  "grouped-gemm": ["T", "K", "N", "E", "k"],
+  routing: ["T", "E", "k"],
   matmul: ["M", "N", "K"],
   lora: ["T", "K", "N", "R"],
   "layer-norm": ["T", "C"],
   "cross-entropy": ["T", "V"],
+  adamw: ["N", "R", "C"],
 };
 
 const NUMBER = /\d+(\.\d+)?/g;
@@ -61,12 +62,11 @@ function byThreads(rows: readonly NumberedRow[]): Series[] {
 /** From even to all on the first experts. */
 function byRouting(rows: readonly NumberedRow[]): Series[] {
   const routed = rows.filter(({ routing }) => routing);
-  const bare = (shape: string) => shape.replace(/:(skew|balanced|zipf|one-hot|file)(?=:|=|$)(=[^:]*)?/, "");
-  const others = (row: NumberedRow) => `${work(row)} ${bare(row.shape)} ${conditionOf(row)}`;
+  const others = (row: NumberedRow) => `${work(row)} ${row.shape} ${conditionOf(row)}`;
   return [...groupBy(routed, others).values()].flatMap((group) =>
     series(group, {
       axis: "routing",
-      same: `${group[0].op} ${group[0].pass} ${bare(group[0].shape)}; ${conditionOf(group[0])}`,
+      same: `${group[0].op} ${group[0].pass} ${group[0].shape}; ${conditionOf(group[0])}`,
       value: ({ routing }) => routing as string,
     }),
   );
@@ -90,6 +90,6 @@ function without(shape: string, i: number): string {
 
 /** B2H12S577D64 names its numbers itself; 512x256x704x4x2 does not. */
 function letterOf({ suite, shape }: NumberedRow, i: number): string {
-  const own = /([A-Za-z]*)·/.exec(without(shape, i))?.[1] ?? "";
+  const own = /([A-Za-z]+)=?·/.exec(without(shape, i))?.[1] ?? "";
   return (own === "x" || own === "" ? LETTERS[suite]?.[i] : own) ?? `number ${i + 1} of the shape`;
 }
