@@ -3,10 +3,12 @@ import type { FloatDType } from "../kernels/contract.js";
 import { differenceOf } from "./agreement.js";
 import { detailsOf } from "./details.js";
 import type { BenchRow } from "./document.js";
+import { watchOthers } from "./load.js";
 import { phasesOf } from "./phases.js";
 import { blank, type CheckedCase, peerResult, timing } from "./results.js";
 import { fastest, interleave } from "./rounds.js";
 import type { OpenedPeer, PeerCase, Prepared, Task } from "./task.js";
+import { checkUnchanged } from "./unchanged.js";
 
 /** How all rows of a document are measured; `seconds` are for this one. */
 interface Conditions {
@@ -29,14 +31,16 @@ export async function measure(
 ): Promise<BenchRow> {
   const ours = await task.prepare(device, dtype);
   const tolerance = 2 * Math.max(task.tolerance, ROUNDING[dtype]);
-  const { cases, blanks } = await prepared(task, ours, peers, tolerance);
+  const { cases, blanks, results } = await prepared(task, ours, peers, tolerance);
   try {
     const phases = await phasesOf(device, ours);
     const saved = (await ours.savedBytes?.()) ?? null;
     await device.finish();
     device.pool.resetPeak();
     const contenders = [ours.contender, ...cases.map(({ found }) => found.contender)];
+    const othersCpu = watchOthers();
     const [own, ...others] = await interleave(contenders, { seconds, calls: task.calls, signal });
+    const load = { othersCpu: othersCpu() };
     const found: BenchRow["peers"] = {};
     for (const { name } of peers) {
       const i = cases.findIndex((c) => c.name === name);
@@ -45,11 +49,12 @@ export async function measure(
     const { suite, op, pass, name, shape, flops, bytes } = task;
     const { peak } = device.memory();
     const call = await detailsOf(device, ours.contender, own.calls);
+    checkUnchanged(task, results, await ours.results(), tolerance);
     return {
       ...{ suite, op, pass, name, device: device.name, dtype, shape, threads },
       ...timing(own),
       ...{ set: task.set ?? null, routing: task.routing ?? null },
-      ...{ flops, bytes, peakBytes: peak, savedBytes: saved, roofline: null, phases, othersCpu: null, call },
+      ...{ flops, bytes, peakBytes: peak, savedBytes: saved, roofline: null, phases, ...load, call },
       peers: found,
     };
   } finally {
@@ -88,11 +93,7 @@ async function chosen(
 async function prepared(task: Task, ours: Prepared, peers: readonly OpenedPeer[], tolerance: number) {
   const cases: CheckedCase[] = [];
   const blanks = new Map<string, string>();
-  if (peers.every(({ peer }) => peer === null)) {
-    for (const { name, reason } of peers) blanks.set(name, reason);
-    return { cases, blanks };
-  }
-  const inputs = await ours.inputs();
+  const inputs = peers.some(({ peer }) => peer !== null) ? await ours.inputs() : {};
   const results = await ours.results();
   for (const { name, peer, reason } of peers) {
     if (!peer) {
@@ -106,5 +107,5 @@ async function prepared(task: Task, ours: Prepared, peers: readonly OpenedPeer[]
       blanks.set(name, (error as Error).message);
     }
   }
-  return { cases, blanks };
+  return { cases, blanks, results };
 }

@@ -1,4 +1,5 @@
 import type { Contender } from "./task.js";
+import { warmUp } from "./warm-up.js";
 
 /** Pieces shorter than this are mostly clock and wake-up; on a GPU, the first launches besides, which it waits for. */
 const PIECE_SECONDS = 0.02;
@@ -11,6 +12,9 @@ const SETTLE_MS = 60;
 const LONG_CALL_SECONDS = 0.1;
 /** Fewer tell nothing: five is the least for the test in statistics.ts. */
 const MIN_ROUNDS = 5;
+/** And no contender has fewer calls than this in all, unless they take this long. */
+const MIN_CALLS = 50;
+const MIN_SECONDS = 0.2;
 const MAX_ROUNDS = 100;
 
 const sleep = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms));
@@ -26,29 +30,29 @@ export interface Samples {
 }
 
 /**
- * Times contenders in turn, a piece each, round after round until `seconds` are over (at least five rounds), so that
- * what the machine does meanwhile hits all of them alike. Every second round runs in reverse order. The first contender
- * must not fail; another that does is left out from then on. Throws the signal's reason between rounds.
+ * Times contenders in turn, a piece each, round after round until `seconds` are over, warm-up included, so that what the machine
+ * does meanwhile hits all of them alike. At least five rounds, and until each has 50 calls or 0.2 seconds in all. Every second
+ * round runs in reverse order. The first contender must not fail; another that does is left out from then on. Throws the
+ * signal's reason between rounds.
  */
 export async function interleave(
   contenders: readonly Contender[],
   { seconds, calls, signal }: { seconds: number; calls?: number; signal?: AbortSignal },
 ): Promise<Samples[]> {
+  const deadline = performance.now() + 1000 * seconds;
+  const callsOf = (length: number) => calls ?? Math.max(1, Math.ceil(PIECE_SECONDS / Math.max(length, 1e-6)));
   const samples: Samples[] = [];
   const lengths: number[] = [];
   for (const [i, contender] of contenders.entries()) {
-    const length = await guarded(i, () => warmUp(contender, calls ?? 1));
-    lengths.push(typeof length === "number" ? length : 0);
-    samples.push({
-      seconds: [],
-      cpuSeconds: [],
-      calls: calls ?? Math.max(1, Math.ceil(PIECE_SECONDS / Math.max(lengths[i], 1e-6))),
-      failure: typeof length === "number" ? null : length.reason,
-    });
+    signal?.throwIfAborted();
+    const length = await guarded(i, () => warmUp(contender, callsOf, seconds / contenders.length));
+    const failure = typeof length === "number" ? null : length.reason;
+    lengths.push(typeof length === "number" ? length : Number.POSITIVE_INFINITY);
+    samples.push({ seconds: [], cpuSeconds: [], calls: callsOf(lengths[i]), failure });
   }
   const order = contenders.map((_, i) => i);
-  const deadline = performance.now() + 1000 * seconds;
-  for (let round = 0; round < MAX_ROUNDS && (round < MIN_ROUNDS || performance.now() < deadline); round++) {
+  const over = (round: number) => round >= MIN_ROUNDS && performance.now() >= deadline && samples.every(suffices);
+  for (let round = 0; round < MAX_ROUNDS && !over(round); round++) {
     signal?.throwIfAborted();
     for (const i of round % 2 ? [...order].reverse() : order) {
       const found = samples[i];
@@ -69,10 +73,10 @@ export async function interleave(
   return samples;
 }
 
-/** First-touch memory, thread pools, code: seconds of a call after it. */
-async function warmUp(contender: Contender, calls: number): Promise<number> {
-  await contender.time(calls);
-  return (await contender.time(calls)).seconds / calls;
+/** Enough was timed of it, or it is timed no more. */
+function suffices({ seconds, calls, failure }: Samples): boolean {
+  const timed = calls * seconds.reduce((sum, s) => sum + s, 0);
+  return failure !== null || calls * seconds.length >= MIN_CALLS || timed >= MIN_SECONDS;
 }
 
 /**

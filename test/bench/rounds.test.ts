@@ -4,6 +4,7 @@ import { peerResult } from "../../bench/results.js";
 import { fastest, interleave, type Samples } from "../../bench/rounds.js";
 import { quantile } from "../../bench/statistics.js";
 import type { Contender } from "../../bench/task.js";
+import { warmUp } from "../../bench/warm-up.js";
 
 const samples = (...seconds: number[]): Samples => ({
   seconds,
@@ -53,7 +54,7 @@ describe("interleave", () => {
     const log: string[] = [];
     const contenders = [logged(log, "a", 1), logged(log, "b", 2), logged(log, "c", 1, 3)];
     const [a, b, c] = await interleave(contenders, { seconds: 0 });
-    // Two pieces each to warm up, then five rounds.
+    // Two pieces each to warm up, a second being longer than that may take, then five rounds.
     expect(log.join("")).toBe("aabbccabcbaabbaab");
     expect([a.seconds, b.seconds]).toEqual([Array(5).fill(1), Array(5).fill(2)]);
     // Nobody told the processor's time.
@@ -69,6 +70,55 @@ describe("interleave", () => {
     const [a] = await interleave([logged([], "a", 1e-3)], { seconds: 0 });
     expect(a.calls).toBe(20);
     for (const s of a.seconds) expect(s).toBeCloseTo(1e-3, 10);
+  });
+});
+
+describe("how much is timed", () => {
+  /** Calls of given lengths, as told; the last for ever. */
+  const telling = (...lengths: number[]) => {
+    const asked: number[] = [];
+    const contender: Contender = {
+      async time(calls) {
+        const length = lengths[Math.min(asked.length, lengths.length - 1)];
+        asked.push(calls);
+        return { seconds: calls * length, cpuSeconds: null };
+      },
+      release() {},
+    };
+    return { asked, contender };
+  };
+
+  it("is at least 50 calls or 0.2 seconds, however short the budget", async () => {
+    for (const length of [1e-6, 1e-3, 4e-3, 0.015, 0.03, 0.05, 3]) {
+      const [{ seconds, calls }] = await interleave([telling(length).contender], { seconds: 0 });
+      const timed = calls * seconds.reduce((sum, s) => sum + s, 0);
+      expect(calls * seconds.length >= 50 || timed >= 0.2 - 1e-9, `calls of ${length} s`).toBe(true);
+      expect(seconds.length).toBeGreaterThanOrEqual(5);
+    }
+    // As few calls in a piece as the task says: 50 pieces then.
+    const [{ seconds }] = await interleave([telling(1e-3).contender], { seconds: 0, calls: 1 });
+    expect(seconds.length).toBe(50);
+  });
+
+  it("waits for a contender that has had too few calls, not for one that failed", async () => {
+    const broken: Contender = { time: () => Promise.reject(new Error("broke")), release() {} };
+    const [a, b, c] = await interleave([telling(0.011).contender, telling(0.003).contender, broken], { seconds: 0 });
+    expect(a.seconds.length).toBe(10);
+    expect(b.seconds.length).toBe(10);
+    expect(c.failure).toBe("broke");
+  });
+
+  it("begins once three pieces agree, or once a warm-up has had its time", async () => {
+    const settling = telling(0.09, 0.01, 0.005, 0.0031, 0.003, 0.003);
+    await warmUp(settling.contender, () => 1, 100);
+    expect(settling.asked.length).toBe(6);
+    // No two pieces agree: until a tenth of four seconds is over, the first piece aside.
+    const restless = telling(60, 0.1, 0.05, 0.1, 0.05, 0.1, 0.05);
+    await warmUp(restless.contender, () => 1, 4);
+    expect(restless.asked.length).toBe(6);
+    const slow = telling(10);
+    expect(await warmUp(slow.contender, () => 1, 4)).toBe(10);
+    expect(slow.asked.length).toBe(2);
   });
 });
 
