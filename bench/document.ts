@@ -1,19 +1,21 @@
 import { z } from "zod";
 import { SUITES } from "./suites/names.js";
 
-const Timing = {
+const Distribution = {
   /** Microseconds of one call. */
   medianUs: z.number().positive(),
   p10Us: z.number().positive(),
   p90Us: z.number().positive(),
-  /** 95 % bootstrap interval of the median; absent in documents of version 1. */
+  /** 95 % interval of the median, which holds between runs (median/interval.ts); absent in documents of version 1. */
   intervalUs: z.tuple([z.number().positive(), z.number().positive()]).optional(),
   /** One call of each piece, in the order they were timed; absent in documents of version 1. */
   samplesUs: z.array(z.number().positive()).optional(),
-  /** Microseconds of the processor: the driver's threads (driver-time.ts), or a browser's; absent where nobody could tell. */
-  cpu: z
-    .strictObject({ medianUs: z.number().positive(), p10Us: z.number().positive(), p90Us: z.number().positive() })
-    .optional(),
+};
+
+const Timing = {
+  ...Distribution,
+  /** Of the processor: the driver's threads (driver-time.ts), or a browser's; absent where nobody could tell. */
+  cpu: z.strictObject(Distribution).optional(),
   /** Pieces timed; each is the mean of `calls` calls. */
   samples: z.int().positive(),
   calls: z.int().positive(),

@@ -1,6 +1,7 @@
 import type { BenchRow, MissingPeer } from "./document.js";
+import { medianInterval } from "./median/interval.js";
 import type { Samples } from "./rounds.js";
-import { compare, medianInterval, summarize } from "./statistics.js";
+import { compare, summarize } from "./statistics.js";
 import type { Peer, PeerCase } from "./task.js";
 
 /** A peer that computes what ours computes, within `difference`; null where it does other work on purpose. */
@@ -15,24 +16,21 @@ export const blank = (reason: string): MissingPeer => ({ medianUs: null, ratio: 
 
 export function timing({ seconds, cpuSeconds, calls }: Samples) {
   const cpu = cpuSeconds.length > 0 ? { cpu: microseconds(cpuSeconds) } : {};
+  return { ...microseconds(seconds), ...cpu, samples: seconds.length, calls };
+}
+
+function microseconds(seconds: readonly number[]) {
+  const { median, p10, p90 } = summarize(seconds);
   const [low, high] = medianInterval(seconds);
   return {
-    ...microseconds(seconds),
+    ...{ medianUs: 1e6 * median, p10Us: 1e6 * p10, p90Us: 1e6 * p90 },
     intervalUs: [rounded(1e6 * low), rounded(1e6 * high)] as [number, number],
     samplesUs: seconds.map((s) => rounded(1e6 * s)),
-    ...cpu,
-    samples: seconds.length,
-    calls,
   };
 }
 
 /** As many digits as a clock gives. */
 const rounded = (value: number) => Number(value.toPrecision(6));
-
-function microseconds(seconds: readonly number[]) {
-  const { median, p10, p90 } = summarize(seconds);
-  return { medianUs: 1e6 * median, p10Us: 1e6 * p10, p90Us: 1e6 * p90 };
-}
 
 /** What a row says about a peer; a blank where it failed while timed. */
 export function peerResult(

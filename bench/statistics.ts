@@ -1,5 +1,4 @@
 import Benchmark from "benchmark";
-import { HostRandom } from "../engine/index.js";
 
 export interface Summary {
   readonly median: number;
@@ -8,7 +7,7 @@ export interface Summary {
 }
 
 /** Linear interpolation between the closest ranks. */
-export function quantile(sorted: readonly number[], q: number): number {
+export function quantile(sorted: ArrayLike<number>, q: number): number {
   const at = (sorted.length - 1) * q;
   const low = Math.floor(at);
   return sorted[low] + (at - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - sorted[low]);
@@ -17,20 +16,6 @@ export function quantile(sorted: readonly number[], q: number): number {
 export function summarize(samples: readonly number[]): Summary {
   const sorted = [...samples].sort((a, b) => a - b);
   return { median: quantile(sorted, 0.5), p10: quantile(sorted, 0.1), p90: quantile(sorted, 0.9) };
-}
-
-const RESAMPLES = 1000;
-
-/** 95 % interval of the median by bootstrap: what it would have been, had other pieces been drawn. The same for the same samples. */
-export function medianInterval(samples: readonly number[]): [low: number, high: number] {
-  const random = new HostRandom(samples.length, 0);
-  const medians = Array.from({ length: RESAMPLES }, () =>
-    quantile(
-      samples.map(() => samples[random.below(samples.length)]).sort((a, b) => a - b),
-      0.5,
-    ),
-  ).sort((a, b) => a - b);
-  return [quantile(medians, 0.025), quantile(medians, 0.975)];
 }
 
 /**
