@@ -13,7 +13,7 @@ import { compareDocuments, type RowComparison } from "./compare/index.js";
 import type { BenchDocument, BenchRow } from "./document.js";
 import { environment } from "./environment.js";
 import { isLoaded } from "./load.js";
-import { measure } from "./measure.js";
+import { runTasks } from "./run-tasks.js";
 import { tasksOf } from "./suites/index.js";
 import type { Suite } from "./suites/names.js";
 import type { EngineContender, Taken, Task } from "./task.js";
@@ -44,8 +44,8 @@ function delayed(task: Task, share: number): Task {
 async function measureAll(suite: Suite, seconds: number, threads: number, share: number): Promise<BenchDocument> {
   const loadBefore = loadavg();
   const device = await openDevice("cpu", { threads });
-  const rows: BenchRow[] = [];
-  for (const task of tasksOf(suite)) rows.push(await measure(delayed(task, share), device, [], { threads, seconds }));
+  const tasks = tasksOf(suite).tasks.map((task) => delayed(task, share));
+  const rows = await runTasks(device, tasks, [], { threads, dtype: "f32", budgetSeconds: seconds * tasks.length });
   const found = environment(device, threads, loadBefore, {});
   device.close();
   return { version: 2, environment: found, ceilings: [], rows, skipped: [] };
