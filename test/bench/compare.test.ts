@@ -5,7 +5,6 @@ import { timed, upload } from "../../bench/contenders/engine.js";
 import type { BenchDocument, BenchRow } from "../../bench/document.js";
 import { normals } from "../../bench/inputs.js";
 import { interleave } from "../../bench/rounds.js";
-import type { Contender } from "../../bench/task.js";
 import { matmul, OptionError, openDevice, scope } from "../../engine/index.js";
 import { documentOf, rowOf, samplesOf } from "./documents.js";
 import { type Noise, simulated, simulatedContender, take } from "./series.js";
@@ -77,8 +76,17 @@ describe("a comparison of runs", () => {
       for (let i = 0; i < calls; i++) scope(() => void matmul(a, a));
     };
     const contender = timed(device, products, () => a.dispose());
-    const slowed: Contender = { time: (calls) => contender.time(4 * calls), release() {} };
-    const [plain, slow] = await interleave([contender, slowed], { seconds: 2 });
+    const [plain, slow] = [samplesOf([]), samplesOf([])];
+    await contender.time(500);
+    for (let round = 0; round < 40; round++)
+      for (const [samples, times] of [
+        [plain, 1],
+        [slow, 4],
+      ] as const) {
+        const { seconds, cpuSeconds } = await contender.time(100 * times);
+        samples.seconds.push(seconds / 100);
+        samples.cpuSeconds.push((cpuSeconds ?? seconds) / 100);
+      }
     const loaded = (samples: typeof plain) => rowOf(samples, { othersCpu: 0.5 });
     const found = one(loaded(plain), loaded(slow));
     expect(found).toMatchObject({ basis: "CPU", verdict: "slower" });
