@@ -148,7 +148,10 @@ export function biasOf(logits: Float32Array, shares: readonly number[], k: numbe
       }
     }
     const step = 0.5 / (1 + round / 8);
-    for (let e = 0; e < E; e++) if (!fixed[e]) bias[e] += step * Math.log((shares[e] * S + 0.5) / (counts[e] + 0.5));
+    for (let e = 0; e < E; e++) if (!fixed[e]) bias[e] += step * (odds(shares[e] * S, S) - odds(counts[e], S));
   }
   return bias;
 }
+
+/** Of n among S tokens, as a logarithm; half a token keeps it finite. */
+const odds = (n: number, S: number) => Math.log((n + 0.5) / (S - n + 0.5));
