@@ -135,22 +135,37 @@ export function biasOf(logits: Float32Array, shares: readonly number[], k: numbe
   const bias = Float32Array.from(shares, (share) => (share >= 1 ? FAR : share === 0 ? -FAR : 0));
   const fixed = Uint8Array.from(bias, (b) => (b === 0 ? 0 : 1));
   if (fixed.every((is) => is === 1)) return bias.map((b) => Math.max(0, b));
-  const scores = new Float32Array(E);
   for (let round = 0; round < ROUNDS; round++) {
-    const counts = new Float64Array(E);
-    for (let s = 0; s < S; s++) {
-      for (let e = 0; e < E; e++) scores[e] = logits[s * E + e] + bias[e];
-      for (let choice = 0; choice < k; choice++) {
-        let best = 0;
-        for (let e = 1; e < E; e++) if (scores[e] > scores[best]) best = e;
-        counts[best]++;
-        scores[best] = Number.NEGATIVE_INFINITY;
-      }
-    }
+    const counts = countsOf(logits, bias, k);
     const step = 0.5 / (1 + round / 8);
     for (let e = 0; e < E; e++) if (!fixed[e]) bias[e] += step * (odds(shares[e] * S, S) - odds(counts[e], S));
   }
   return bias;
+}
+
+/** How many tokens have each expert among the k whose logits and bias are largest. */
+function countsOf(logits: Float32Array, bias: Float32Array, k: number): Float64Array {
+  const E = bias.length;
+  const counts = new Float64Array(E);
+  // The largest first; what is not among them is seen by the last alone.
+  const scores = new Float64Array(k);
+  const experts = new Int32Array(k);
+  for (let at = 0; at < logits.length; at += E) {
+    scores.fill(Number.NEGATIVE_INFINITY);
+    for (let e = 0; e < E; e++) {
+      const score = logits[at + e] + bias[e];
+      let place = k - 1;
+      if (score <= scores[place]) continue;
+      for (; place > 0 && score > scores[place - 1]; place--) {
+        scores[place] = scores[place - 1];
+        experts[place] = experts[place - 1];
+      }
+      scores[place] = score;
+      experts[place] = e;
+    }
+    for (const e of experts) counts[e]++;
+  }
+  return counts;
 }
 
 /** Of n among S tokens, as a logarithm; half a token keeps it finite. */
