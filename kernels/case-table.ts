@@ -56,7 +56,22 @@ export interface OpCase {
   readonly bench?: true;
 }
 
-/** The least work that a problem takes. */
+/**
+ * The least work that a problem takes, of one pass. The conventions, the same for ours and for peers:
+ *
+ * - A multiply-add is two operations. Where an op is made of matrix products, nothing else counts: no bias, activation, softmax of
+ *   attention, dropout. M × N × K: 2MNK forward, twice that backward. Attention: 4 B H D for each pair of query and key, of
+ *   which a causal mask leaves out those to come, but no other mask any; backward 2.5 times that (the scores again, then four
+ *   products). Experts: of the rows they are given, 6 R C F for a gated layer. Adapters on a frozen layer: no gradient of its
+ *   weight.
+ * - Elsewhere, per element: addition, multiplication, division, comparison and any function of one number (exp, tanh, gelu)
+ *   count one each, and so does its derivative. What is done once a row, or once a position (its mean, its angle), counts
+ *   nothing, nor does choosing the largest of a router's scores.
+ * - The backward is that of all inputs with a gradient.
+ * - Bytes: what is read of the inputs, each once, and the results, each once, in the storage type of the call; indices and what
+ *   is f32 by definition, 4 bytes. A backward reads inputs, or results instead, and dy, and writes gradients, whole: what else a
+ *   forward keeps for it, and statistics of rows, do not count. Indices that are drawn are taken to be different ones.
+ */
 export interface Cost {
   /** Floating-point operations. */
   readonly flops: number;
@@ -74,8 +89,8 @@ export interface CaseTable {
   readonly reason: string;
   /** Edges first, then the layers of real models. */
   readonly cases: readonly OpCase[];
-  /** Useful work of a case: floating-point operations and bytes that must move at least. */
-  cost?(c: OpCase, pass: "forward" | "backward"): Cost;
+  /** Useful work of a case; `dtype` is the storage type of the call, f32 where absent. */
+  cost?(c: OpCase, pass: "forward" | "backward", dtype?: FloatDType): Cost;
 }
 
 /**

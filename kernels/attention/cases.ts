@@ -1,5 +1,6 @@
 import type { CaseSets, CaseTable, InputSpec, OpCase } from "../case-table.js";
 import type { FloatDType } from "../contract.js";
+import { bytesOf, shapeOf } from "../cost.js";
 import { MIXTURES } from "../published-shapes.js";
 
 type Shape = { B?: number; L: number; S?: number; H?: number; G?: number; D?: number; P?: number };
@@ -38,16 +39,13 @@ const reason =
   "the exponential turns into a relative error of the weight; half types: inputs are exact, y is rounded once (2^-9, " +
   "2^-12), and the gradients read that y in delta = sum(dy y), so its rounding is multiplied by the size of q and k";
 
-const dims = (spec: InputSpec = []) => ("shape" in spec ? spec.shape : spec) as readonly number[];
-
-/** 4 L S D operations forward, 10 backward (the scores again, then four products), halved by a causal mask. */
-function work(c: OpCase, pass: "forward" | "backward", [B, L, H, D]: readonly number[], S: number, G: number) {
+/** 4 D for each pair of query and key that a causal mask leaves, 10 D backward. */
+function work(c: OpCase, pass: "forward" | "backward", [B, L, H, D]: readonly number[], S: number, P: number) {
   const isCausal = (c.options as { causal?: boolean } | undefined)?.causal === true;
-  const pairs = isCausal ? (L * (2 * S - L + 1)) / 2 : L * S;
-  const [queries, keys] = [B * L * H * D, B * S * G * D];
-  return pass === "forward"
-    ? { flops: 4 * B * H * D * pairs, bytes: 4 * (2 * queries + 2 * keys) }
-    : { flops: 10 * B * H * D * pairs, bytes: 4 * (4 * queries + 4 * keys) };
+  // Query L - 1 sees all S keys, the one before it one less; everybody sees the prefix.
+  const seeing = Math.min(L, S);
+  const pairs = L * P + (isCausal ? seeing * S - (seeing * (seeing - 1)) / 2 : L * S);
+  return (pass === "forward" ? 4 : 10) * B * H * D * pairs;
 }
 
 export const table: CaseTable = {
@@ -108,9 +106,12 @@ export const table: CaseTable = {
     attention("stories260k decode", { L: 1, S: 256, H: 8, G: 4, D: 8 }, { options: causal, bench: true }),
     attention("language model decode", { L: 1, S: 1024, H: 32, D: 64 }, { options: causal, bench: true }),
   ],
-  cost: (c, pass) => {
-    const [, S = 0, G = 0] = dims(c.inputs.k);
-    return work(c, pass, dims(c.inputs.q), S + (dims(c.inputs.prefixKeys)[0] ?? 0), G);
+  cost: (c, pass, dtype = "f32") => {
+    const { q, k, mask, prefixKeys } = c.inputs;
+    const flops = work(c, pass, shapeOf(q), shapeOf(k)[1], shapeOf(prefixKeys)[0]);
+    // q and y, k and v, keys and values of the prefix; backward the gradients of all.
+    const once = 2 * (bytesOf(q, dtype) + bytesOf(k, dtype) + bytesOf(prefixKeys, dtype));
+    return { flops, bytes: (pass === "forward" ? 1 : 2) * once + bytesOf(mask, dtype) };
   },
 };
 
@@ -129,9 +130,14 @@ export const packedTable: CaseTable = {
     packed("MISS-small ViT, batch 8", { B: 8, L: 197, H: 6, D: 64 }, { bench: true }),
     packed("MISS-base ViT at 480 px", { L: 901, H: 12, D: 64 }, { bench: true }),
   ],
-  cost: (c, pass) => {
-    const [B, L, , H, D] = dims(c.inputs.qkv);
-    return work(c, pass, [B, L, H, D], L, H);
+  cost: (c, pass, dtype = "f32") => {
+    const { qkv, mask } = c.inputs;
+    const [B, L, , H, D] = shapeOf(qkv);
+    const once = (4 / 3) * bytesOf(qkv, dtype);
+    return {
+      flops: work(c, pass, [B, L, H, D], L, 0),
+      bytes: (pass === "forward" ? 1 : 2) * once + bytesOf(mask, dtype),
+    };
   },
 };
 

@@ -1,5 +1,6 @@
 import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
-import type { FloatDType } from "../contract.js";
+import type { DType, FloatDType } from "../contract.js";
+import { BYTES, bytesOf, sizeOf } from "../cost.js";
 
 const FLOATS: readonly FloatDType[] = ["f32", "bf16", "f16"];
 
@@ -35,13 +36,10 @@ export const tables: CaseTable[] = [
       to("f32", "u32 above 2^31", { shape: [3], dtype: "u32", values: [2 ** 31, 2 ** 32 - 256, 7] }),
       to("bf16", "weights of a BERT layer", [768, 3072], { bench: true, tolerance: rounding }),
     ],
-    cost: (c) => {
-      const n = ((c.inputs.x as { shape?: readonly number[] }).shape ?? (c.inputs.x as readonly number[])).reduce(
-        (a, b) => a * b,
-        1,
-      );
-      return { flops: 0, bytes: 6 * n };
-    },
+    cost: ({ inputs: { x }, options }, _, dtype = "f32") => ({
+      flops: 0,
+      bytes: bytesOf(x, dtype) + sizeOf(x) * BYTES[options?.dtype as DType],
+    }),
   },
   {
     op: "castToInt",

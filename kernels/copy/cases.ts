@@ -1,5 +1,6 @@
 import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
 import type { FloatDType } from "../contract.js";
+import { bytesOf, bytesOfOne, product, shapeOf, sizeOf } from "../cost.js";
 
 const FLOATS: readonly FloatDType[] = ["f32", "bf16", "f16"];
 const EXACT = { tolerance: { f32: 0, bf16: 0, f16: 0 }, reason: "bits are copied" };
@@ -16,15 +17,27 @@ const of = (name: string, x: InputSpec, options: OpCase["options"], extra: Parti
 });
 const ints = (...shape: number[]): InputSpec => ({ shape, dtype: "i32", low: -1000, high: 1000 });
 
-const size = (spec: InputSpec) => {
-  const shape = Array.isArray(spec) ? spec : (spec as { shape: readonly number[] }).shape;
-  return shape.reduce((n: number, d: number) => n * d, 1);
-};
-/** Every element is read once and written once. */
-const moves: CaseTable["cost"] = (c) => ({
+/** Every element is read once and written once, either way. */
+const moves: CaseTable["cost"] = ({ inputs }, _, dtype = "f32") => ({
   flops: 0,
-  bytes: 8 * Object.entries(c.inputs).reduce((n, [name, spec]) => n + (name === "index" ? 0 : size(spec)), 0),
+  bytes: 2 * Object.values(inputs).reduce((sum, spec) => sum + bytesOf(spec, dtype), 0),
 });
+
+/** Of x of one size and y of another: y copies parts of x, some several times; their gradients are added. */
+const repeats =
+  (size: (c: OpCase) => number): CaseTable["cost"] =>
+  (c, pass, dtype = "f32") => {
+    const { x } = c.inputs;
+    const n = size(c);
+    const bytes = bytesOf(x, dtype) + n * bytesOfOne(x, dtype);
+    return { flops: pass === "backward" && n !== sizeOf(x) ? n : 0, bytes };
+  };
+
+/** Elements of a case's `name` for one place along the dimension of its options. */
+function along(c: OpCase, name: string): number {
+  const shape = shapeOf(c.inputs[name]);
+  return product(shape.toSpliced(c.options?.dim as number, 1));
+}
 
 const permute: CaseTable = {
   op: "permute",
@@ -82,7 +95,11 @@ const slice: CaseTable = {
     of("nothing", [5, 11], { dim: 0, start: 5, length: 0 }),
     of("integers", ints(6, 4), { dim: 0, start: 2, length: 3 }),
   ],
-  cost: moves,
+  cost: (c, pass, dtype = "f32") => {
+    const { x } = c.inputs;
+    const taken = along(c, "x") * (c.options?.length as number) * bytesOfOne(x, dtype);
+    return { flops: 0, bytes: taken + (pass === "forward" ? taken : bytesOf(x, dtype)) };
+  },
 };
 
 const pad: CaseTable = {
@@ -96,7 +113,12 @@ const pad: CaseTable = {
     of("an empty tensor becomes zeros", [2, 0, 3], { dim: 1, before: 1, after: 1 }),
     of("integers", ints(3, 4), { dim: 0, before: 1, after: 1 }),
   ],
-  cost: moves,
+  cost: (c, pass, dtype = "f32") => {
+    const { x } = c.inputs;
+    const { before, after } = c.options as { before: number; after: number };
+    const zeros = pass === "forward" ? along(c, "x") * (before + after) * bytesOfOne(x, dtype) : 0;
+    return { flops: 0, bytes: 2 * bytesOf(x, dtype) + zeros };
+  },
 };
 
 const repeated = (K: number, V: number): InputSpec => ({
@@ -138,7 +160,14 @@ const indexSelect: CaseTable = {
       bench: true,
     },
   ],
-  cost: (c) => ({ flops: 0, bytes: 8 * size(c.inputs.index) * 768 }),
+  cost: (c, pass, dtype = "f32") => {
+    const { x, index } = c.inputs;
+    const n = along(c, "x") * sizeOf(index);
+    const [each, all] = [n * bytesOfOne(x, dtype), bytesOf(x, dtype)];
+    return pass === "forward"
+      ? { flops: 0, bytes: Math.min(each, all) + bytesOf(index, dtype) + each }
+      : { flops: n, bytes: each + bytesOf(index, dtype) + all };
+  },
 };
 
 const indexAdd: CaseTable = {
@@ -158,7 +187,13 @@ const indexAdd: CaseTable = {
       options: { dim: 0 },
     },
   ],
-  cost: moves,
+  cost: ({ inputs: { base, index, x } }, pass, dtype = "f32") => {
+    const moved = bytesOf(x, dtype) + bytesOf(index, dtype);
+    // The gradient of base is dy itself.
+    return pass === "forward"
+      ? { flops: sizeOf(x), bytes: 2 * bytesOf(base, dtype) + moved }
+      : { flops: 0, bytes: Math.min(bytesOf(x, dtype), bytesOf(base, dtype)) + moved };
+  },
 };
 
 const expand: CaseTable = {
@@ -173,7 +208,7 @@ const expand: CaseTable = {
     of("to no element", [1, 3], { shape: [0, 3] }),
     of("integers", ints(3, 1), { shape: [3, 4] }),
   ],
-  cost: moves,
+  cost: repeats((c) => product(c.options?.shape as readonly number[])),
 };
 
 const repeatInterleave: CaseTable = {
@@ -185,7 +220,7 @@ const repeatInterleave: CaseTable = {
     of("once", [3, 5], { dim: 0, repeats: 1 }),
     of("integers", ints(2, 3), { dim: 1, repeats: 2 }),
   ],
-  cost: moves,
+  cost: repeats((c) => sizeOf(c.inputs.x) * (c.options?.repeats as number)),
 };
 
 export const tables: CaseTable[] = [permute, concat, slice, pad, indexSelect, indexAdd, expand, repeatInterleave];

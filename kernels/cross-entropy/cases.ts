@@ -1,4 +1,5 @@
 import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
+import { bytesOf, sizeOf } from "../cost.js";
 
 type Options = { reduction?: "mean" | "sum" | "none"; labelSmoothing?: number; ignoreIndex?: number };
 
@@ -85,9 +86,14 @@ export const table: CaseTable = {
     make("MISS-small answers, batch 32", 320, 30522, {}, { bench: true }),
     make("one token of a large vocabulary", 1, 152064, { reduction: "none" }, { bench: true }),
   ],
-  cost: (c, pass) => {
-    const [T, V] = (c.inputs.logits as { shape: readonly number[] }).shape ?? [0, 0];
-    const n = T * V;
-    return pass === "forward" ? { flops: 4 * n, bytes: 4 * n } : { flops: 4 * n, bytes: 8 * n };
+  cost: ({ inputs: { logits, target }, options }, pass, dtype = "f32") => {
+    const { reduction, labelSmoothing } = options as Options;
+    const n = sizeOf(logits);
+    // Maximum, difference, exponential, sum; with smoothing the sum of the logits, too. Backward: difference, exponential,
+    // quotient, times dy; with smoothing less the share of each.
+    const flops = (labelSmoothing ? 5 : 4) * n;
+    const losses = 4 * (reduction === "none" ? sizeOf(target) : 1);
+    const bytes = bytesOf(logits, dtype) + bytesOf(target, dtype) + losses;
+    return { flops, bytes: pass === "forward" ? bytes : bytes + bytesOf(logits, dtype) };
   },
 };

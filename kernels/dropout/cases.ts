@@ -1,4 +1,5 @@
 import type { CaseTable } from "../case-table.js";
+import { bytesOf, sizeOf } from "../cost.js";
 
 const reason = "one product; the mask is bit-identical everywhere";
 const tolerance = { f32: 3e-7, bf16: 4e-3, f16: 5e-4 };
@@ -21,10 +22,7 @@ export const tables: CaseTable[] = [
       { name: "almost everything", inputs: { x: [3, 300] }, options: { rate: 0.99 } },
       { name: "BERT states, batch 8", inputs: { x: [8, 35, 384] }, options: { rate: 0.1 }, bench: true },
     ],
-    cost: (c) => {
-      const n = (c.inputs.x as readonly number[]).reduce((a, b) => a * b, 1);
-      return { flops: n, bytes: 8 * n };
-    },
+    cost: ({ inputs: { x } }, _, dtype = "f32") => ({ flops: sizeOf(x), bytes: 2 * bytesOf(x, dtype) }),
   },
   {
     op: "dropPath",

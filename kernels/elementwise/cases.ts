@@ -1,14 +1,11 @@
 import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
 import type { FloatDType } from "../contract.js";
-import type { UnaryName } from "./functions.js";
+import { BYTES, bytesOf, product, shapeOf, sizeOf } from "../cost.js";
+import { DERIVATIVE_OF, type UnaryName } from "./functions.js";
 
 const FLOATS: readonly FloatDType[] = ["f32", "bf16", "f16"];
 /** Half a unit in the last place, relative, as often as a value is rounded on its way into a gradient. */
 const half = (roundings: number) => ({ bf16: roundings * 2 ** -8, f16: roundings * 2 ** -11 });
-
-const shapeOf = (spec: InputSpec) => (Array.isArray(spec) ? spec : (spec as { shape: readonly number[] }).shape);
-const size = (shape: readonly number[]) => shape.reduce((n, d) => n * d, 1);
-const largest = (c: OpCase) => Math.max(...Object.values(c.inputs).map((spec) => size(shapeOf(spec))));
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Unary
@@ -18,7 +15,8 @@ type Domain = Omit<Extract<InputSpec, { readonly fill?: string }>, "shape">;
 interface UnaryTraits {
   readonly domain?: Domain;
   readonly options?: Readonly<Record<string, number>>;
-  readonly flops: number;
+  /** Operations of an element. Default: 1. */
+  readonly flops?: number;
   /** Of a half type: the stored result counts as often as the derivative multiplies it, then the gradient. Default: 2. */
   readonly roundings?: number;
 }
@@ -27,26 +25,26 @@ const POSITIVE: Domain = { fill: "positive" };
 
 const UNARY_TRAITS: Readonly<Record<UnaryName, UnaryTraits>> = {
   affine: { options: { alpha: -1.5, beta: 0.25 }, flops: 2 },
-  exp: { flops: 20 },
-  log: { domain: POSITIVE, flops: 20 },
-  sqrt: { domain: POSITIVE, flops: 1 },
-  rsqrt: { domain: POSITIVE, flops: 2, roundings: 4 },
-  abs: { flops: 1 },
-  square: { flops: 1 },
-  reciprocal: { domain: POSITIVE, flops: 1, roundings: 3 },
-  sin: { flops: 20 },
-  cos: { flops: 20 },
-  tanh: { flops: 20, roundings: 3 },
-  sigmoid: { flops: 20 },
-  relu: { flops: 1 },
-  gelu: { flops: 30 },
-  geluTanh: { flops: 30 },
-  quickGelu: { flops: 25 },
-  silu: { flops: 25 },
-  sign: { flops: 1 },
-  floor: { flops: 1 },
-  clamp: { options: { alpha: -0.5, beta: 0.75 }, flops: 2 },
-  pow: { domain: POSITIVE, options: { alpha: 2.5 }, flops: 40 },
+  exp: {},
+  log: { domain: POSITIVE },
+  sqrt: { domain: POSITIVE },
+  rsqrt: { domain: POSITIVE, roundings: 4 },
+  abs: {},
+  square: {},
+  reciprocal: { domain: POSITIVE, roundings: 3 },
+  sin: {},
+  cos: {},
+  tanh: { roundings: 3 },
+  sigmoid: {},
+  relu: {},
+  gelu: {},
+  geluTanh: {},
+  quickGelu: {},
+  silu: {},
+  sign: {},
+  floor: {},
+  clamp: { options: { alpha: -0.5, beta: 0.75 } },
+  pow: { domain: POSITIVE, options: { alpha: 2.5 } },
 };
 
 // Infinities, NaN and the ends of the range are in test/special-values.test.ts.
@@ -54,7 +52,7 @@ const UNARY_TRAITS: Readonly<Record<UnaryName, UnaryTraits>> = {
 /** Op names are the functions' but for the affine one, which users call scale. */
 const opName = (f: UnaryName) => (f === "affine" ? "scale" : f);
 
-function unaryTable(f: UnaryName, { domain = {}, options, flops, roundings = 2 }: UnaryTraits): CaseTable {
+function unaryTable(f: UnaryName, { domain = {}, options, flops = 1, roundings = 2 }: UnaryTraits): CaseTable {
   const shape = (...dims: number[]) => ({ x: { shape: dims, ...domain } });
   return {
     op: opName(f),
@@ -68,10 +66,12 @@ function unaryTable(f: UnaryName, { domain = {}, options, flops, roundings = 2 }
       { name: "tail after whole vectors, two chunks", inputs: shape(31, 271), options, dtypes: FLOATS },
       { name: "feed-forward of a ViT-B, 197 tokens", inputs: shape(197, 3072), options, bench: true },
     ],
-    cost: (c, pass) =>
-      pass === "forward"
-        ? { flops: flops * largest(c), bytes: 8 * largest(c) }
-        : { flops: (flops + 1) * largest(c), bytes: 12 * largest(c) },
+    cost: ({ inputs: { x } }, pass, dtype = "f32") => {
+      const [n, bytes] = [sizeOf(x), bytesOf(x, dtype)];
+      if (pass === "forward") return { flops: flops * n, bytes: 2 * bytes };
+      // A slope that is the same everywhere is only multiplied by; any other is a function of x or y.
+      return DERIVATIVE_OF[f] === "none" ? { flops: n, bytes: 2 * bytes } : { flops: 2 * n, bytes: 3 * bytes };
+    },
   };
 }
 
@@ -106,10 +106,23 @@ const broadcasts = (b: (...shape: number[]) => InputSpec): OpCase[] => [
 const normal = (...shape: number[]): InputSpec => ({ shape });
 const positive = (...shape: number[]): InputSpec => ({ shape, fill: "positive" });
 
+function broadcastSize(a: readonly number[], b: readonly number[]): number {
+  const rank = Math.max(a.length, b.length);
+  const size = (shape: readonly number[], i: number) => shape[i - rank + shape.length] ?? 1;
+  return product(Array.from({ length: rank }, (_, i) => (size(a, i) === 1 ? size(b, i) : size(a, i))));
+}
+
+/** Operations of an element of y in the gradients of a and b, and whether those read a and b. */
+interface BinaryGradient {
+  readonly flops: number;
+  readonly reads: boolean;
+}
+
 function binaryTable(
   op: string,
   b: (...shape: number[]) => InputSpec,
   roundings: number,
+  gradient: BinaryGradient,
   extra: readonly OpCase[] = [],
 ): CaseTable {
   return {
@@ -119,10 +132,14 @@ function binaryTable(
       "one operation, then sums of up to 16,500 terms in blocks for stretched inputs; half types by their roundings: the " +
       "stored quotient, products before the sum, the sum",
     cases: [...broadcasts(b), ...extra],
-    cost: (c, pass) =>
-      pass === "forward"
-        ? { flops: largest(c), bytes: 12 * largest(c) }
-        : { flops: 2 * largest(c), bytes: 24 * largest(c) },
+    cost: ({ inputs: { a, b } }, pass, dtype = "f32") => {
+      const n = broadcastSize(shapeOf(a), shapeOf(b));
+      const [operands, y] = [bytesOf(a, dtype) + bytesOf(b, dtype), n * BYTES[dtype]];
+      if (pass === "forward") return { flops: n, bytes: operands + y };
+      // The gradient of a stretched operand is a sum.
+      const sums = [a, b].filter((operand) => sizeOf(operand) !== n).length;
+      return { flops: (gradient.flops + sums) * n, bytes: y + (gradient.reads ? 2 : 1) * operands };
+    },
   };
 }
 
@@ -175,12 +192,14 @@ const whereTable: CaseTable = {
 
 export const tables: CaseTable[] = [
   ...(Object.keys(UNARY_TRAITS) as UnaryName[]).map((f) => unaryTable(f, UNARY_TRAITS[f])),
-  binaryTable("add", normal, 1),
-  binaryTable("sub", normal, 1),
-  binaryTable("mul", normal, 2),
-  binaryTable("div", positive, 4),
-  binaryTable("maximum", normal, 2, [ties]),
-  binaryTable("minimum", normal, 2, [ties]),
+  binaryTable("add", normal, 1, { flops: 0, reads: false }),
+  binaryTable("sub", normal, 1, { flops: 1, reads: false }),
+  binaryTable("mul", normal, 2, { flops: 2, reads: true }),
+  // dy / b, and times y, which is a / b.
+  binaryTable("div", positive, 4, { flops: 3, reads: true }),
+  // One comparison shares dy out, one product each.
+  binaryTable("maximum", normal, 2, { flops: 3, reads: true }, [ties]),
+  binaryTable("minimum", normal, 2, { flops: 3, reads: true }, [ties]),
   ...["equal", "notEqual", "less", "lessEqual", "greater", "greaterEqual"].map(compareTable),
   whereTable,
 ];

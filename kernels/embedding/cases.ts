@@ -1,4 +1,5 @@
 import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
+import { BYTES, bytesOf, shapeOf, sizeOf } from "../cost.js";
 
 const make = (name: string, V: number, C: number, ids: InputSpec, extra: Partial<OpCase> = {}): OpCase => ({
   name,
@@ -40,11 +41,12 @@ export const table: CaseTable = {
     make("MISS-small question, batch 8", 30522, 384, random(30522, 8, 32), { bench: true }),
     make("2,000 look-ups", 30522, 384, random(30522, 2000), { bench: true }),
   ],
-  cost: (c, pass) => {
-    const [V, C] = c.inputs.weight as readonly number[];
-    const T = (c.inputs.ids as { shape: readonly number[] }).shape.reduce((a, b) => a * b, 1);
+  cost: ({ inputs: { weight, ids } }, pass, dtype = "f32") => {
+    const [V, C] = shapeOf(weight);
+    const T = sizeOf(ids);
+    const looked = T * C * BYTES[dtype];
     return pass === "forward"
-      ? { flops: 0, bytes: 4 * (2 * T * C + T) }
-      : { flops: T * C, bytes: 4 * (T * C + T + V * C) };
+      ? { flops: 0, bytes: Math.min(T, V) * C * BYTES[dtype] + bytesOf(ids, dtype) + looked }
+      : { flops: T * C, bytes: looked + bytesOf(ids, dtype) + bytesOf(weight, dtype) };
   },
 };

@@ -1,8 +1,8 @@
 import type { CaseTable, InputSpec } from "../case-table.js";
+import { bytesOf, bytesOfOne, sizeOf } from "../cost.js";
 
 const FLOATS = ["f32", "bf16", "f16"] as const;
 const index = (shape: readonly number[], high: number): InputSpec => ({ shape, dtype: "i32", low: 0, high });
-const size = (spec: InputSpec): number => ("shape" in spec ? spec.shape : spec).reduce((a, b) => a * b, 1);
 
 const tolerances = {
   tolerance: { f32: 2e-6, bf16: 8e-3, f16: 1e-3 },
@@ -34,7 +34,13 @@ const gather: CaseTable = {
       bench: true,
     },
   ],
-  cost: (c) => ({ flops: 0, bytes: 12 * size(c.inputs.index) }),
+  cost: ({ inputs: { x, index } }, pass, dtype = "f32") => {
+    const n = sizeOf(index);
+    const [each, all] = [n * bytesOfOne(x, dtype), bytesOf(x, dtype)];
+    return pass === "forward"
+      ? { flops: 0, bytes: Math.min(each, all) + bytesOf(index, dtype) + each }
+      : { flops: n, bytes: each + bytesOf(index, dtype) + all };
+  },
 };
 
 const scatterAdd: CaseTable = {
@@ -74,7 +80,13 @@ const scatterAdd: CaseTable = {
       options: { dim: 1 },
     },
   ],
-  cost: (c) => ({ flops: size(c.inputs.x), bytes: 8 * size(c.inputs.base) + 8 * size(c.inputs.x) }),
+  cost: ({ inputs: { base, index, x } }, pass, dtype = "f32") => {
+    const moved = bytesOf(x, dtype) + bytesOf(index, dtype);
+    // The gradient of base is dy itself.
+    return pass === "forward"
+      ? { flops: sizeOf(x), bytes: 2 * bytesOf(base, dtype) + moved }
+      : { flops: 0, bytes: Math.min(bytesOf(x, dtype), bytesOf(base, dtype)) + moved };
+  },
 };
 
 export const tables: CaseTable[] = [gather, scatterAdd];

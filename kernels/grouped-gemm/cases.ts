@@ -1,5 +1,6 @@
 import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
 import type { FloatDType } from "../contract.js";
+import { BYTES, bytesOf, shapeOf, sizeOf } from "../cost.js";
 import type { MixtureLayer } from "../published-shapes.js";
 import { listPlaces } from "../top-k-routing/lists.js";
 import { allOn, inTurn, listsOf, offsetsOf, type Sample, scattered, weightsOf } from "../top-k-routing/sample.js";
@@ -211,11 +212,14 @@ const adapters: OpCase[] = [
   adapted("rank over a strip", scattered(4, 70, 2), 40, 48, 36, { dtypes: ALL }),
 ];
 
-const shapeOf = (input: InputSpec | undefined): readonly number[] => {
-  if (!input) throw new Error("a case of a grouped product lacks an input");
-  return "shape" in input ? input.shape : input;
-};
-const sizeOf = (input: InputSpec | undefined) => (input ? shapeOf(input).reduce((a, b) => a * b, 1) : 0);
+/** Rows that the experts are given, and how many experts have one: the weights of the others are not read. */
+function loadOf(lists: InputSpec, E: number, R: number): { rows: number; busy: number } {
+  if (!("shape" in lists && "values" in lists)) return { rows: R, busy: E };
+  const { values } = lists;
+  let busy = 0;
+  for (let e = 0; e < E; e++) if (values[e + 1] > values[e]) busy++;
+  return { rows: values[E], busy };
+}
 
 export const tables: CaseTable[] = [
   {
@@ -225,13 +229,20 @@ export const tables: CaseTable[] = [
       "f32 sums of at most 704 terms of size 1/√K; half types round each result once, a token's gradient once for each row " +
       "(2^-9, 2^-12)",
     cases: products,
-    cost: (c, pass) => {
-      const [T, K] = shapeOf(c.inputs.x);
-      const R = T * ((c.options?.gather as number | undefined) ?? 1);
-      const weight = sizeOf(c.inputs.weight);
-      const N = weight / Math.max(1, shapeOf(c.inputs.weight)[0] * K);
-      const bytes = 4 * (T * K + weight + R * N);
-      return pass === "forward" ? { flops: 2 * R * N * K, bytes } : { flops: 4 * R * N * K, bytes: 2 * bytes };
+    cost: (c, pass, dtype = "f32") => {
+      const { x, weight, bias, lists } = c.inputs;
+      const { gather = 1, transposed } = c.options as { gather?: number; transposed: boolean };
+      const [T, K] = shapeOf(x);
+      const shape = shapeOf(weight);
+      const [E, N] = [shape[0], shape[transposed ? 1 : 2]];
+      const { rows, busy } = loadOf(lists, E, T * gather);
+      const weights = bytesOf(weight, dtype);
+      const biases = bytesOf(bias, dtype);
+      const read = bytesOf(x, dtype) + (busy / E) * weights + bytesOf(lists, dtype);
+      const y = T * gather * N * BYTES[dtype];
+      return pass === "forward"
+        ? { flops: 2 * rows * N * K, bytes: read + (busy / E) * biases + y }
+        : { flops: 4 * rows * N * K, bytes: read + y + bytesOf(x, dtype) + weights + biases };
     },
   },
   {
@@ -247,15 +258,18 @@ export const tables: CaseTable[] = [
       "two f32 products in a row of at most 1,280 terms of size 1/√K, activations of at most 2 ulp between them; half types round " +
       "the hidden values, their gradients and each row before rows are added (2^-9, 2^-12)",
     cases: mlps,
-    cost: (c, pass) => {
-      const R = sizeOf(c.inputs.weights);
-      const [E, A, B] = shapeOf(c.inputs.up);
-      const each = A * B + sizeOf(c.inputs.down) / E;
-      const tokens = 2 * sizeOf(c.inputs.x);
-      const weights = sizeOf(c.inputs.up) + sizeOf(c.inputs.down);
+    cost: ({ inputs: { x, weights, lists, up, upBias, down, downBias } }, pass, dtype = "f32") => {
+      const E = shapeOf(up)[0];
+      const { rows, busy } = loadOf(lists, E, sizeOf(weights));
+      const flops = 2 * rows * ((sizeOf(up) + sizeOf(down)) / E);
+      const matrices = bytesOf(up, dtype) + bytesOf(down, dtype);
+      const biases = bytesOf(upBias, dtype) + bytesOf(downBias, dtype);
+      const tokens = bytesOf(x, dtype) + bytesOf(weights, dtype);
+      const read = tokens + (busy / E) * matrices + bytesOf(lists, dtype);
+      const y = bytesOf(x, dtype);
       return pass === "forward"
-        ? { flops: 2 * R * each, bytes: 4 * (tokens + weights) }
-        : { flops: 4 * R * each, bytes: 4 * (2 * tokens + 2 * weights) };
+        ? { flops, bytes: read + (busy / E) * biases + y }
+        : { flops: 2 * flops, bytes: read + y + tokens + matrices + biases };
     },
   },
 ];

@@ -1,4 +1,5 @@
 import type { CaseTable, OpCase } from "../case-table.js";
+import { bytesOf, sizeOf } from "../cost.js";
 
 const shape = (name: string, T: number, C: number, extra: Partial<OpCase> = {}): OpCase => ({
   name,
@@ -28,9 +29,9 @@ export const table: CaseTable = {
     { ...shape("three dimensions", 2, 16), inputs: { x: [2, 5, 16] } },
     shape("CLIP embeddings, batch 256", 256, 512, { bench: true }),
   ],
-  cost: (c, pass) => {
-    const [T, C] = (c.inputs.x as { shape: readonly number[] }).shape ?? [0, 0];
-    const n = T * C;
-    return pass === "forward" ? { flops: 3 * n, bytes: 8 * n } : { flops: 6 * n, bytes: 12 * n };
-  },
+  // Square and sum, quotient. Backward: y again, dot product with dy, dy less its share, quotient.
+  cost: ({ inputs: { x } }, pass, dtype = "f32") =>
+    pass === "forward"
+      ? { flops: 3 * sizeOf(x), bytes: 2 * bytesOf(x, dtype) }
+      : { flops: 6 * sizeOf(x), bytes: 3 * bytesOf(x, dtype) },
 };

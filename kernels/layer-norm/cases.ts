@@ -1,4 +1,5 @@
 import type { CaseTable, OpCase } from "../case-table.js";
+import { bytesOf, sizeOf } from "../cost.js";
 
 const shape = (T: number, C: number, extra: Partial<OpCase> = {}): OpCase => ({
   name: "",
@@ -23,9 +24,10 @@ export const table: CaseTable = {
     shape(1576, 384, { name: "MISS-small ViT, batch 8", bench: true }),
     shape(901, 768, { name: "MISS-base ViT at 480 px", options: { eps: 1e-6 }, bench: true }),
   ],
-  cost: (c, pass) => {
-    const [T, C] = (c.inputs.x as { shape: readonly number[] }).shape ?? [0, 0];
-    const n = T * C;
-    return pass === "forward" ? { flops: 8 * n, bytes: 8 * n } : { flops: 14 * n, bytes: 16 * n };
-  },
+  // Sum; difference, square, sum; scale, weight, bias. Backward: x̂ again (2), dy times weight, its sum and dot product with x̂
+  // (3), dx of them (4), the gradients of weight and bias (3).
+  cost: ({ inputs: { x, weight, bias } }, pass, dtype = "f32") =>
+    pass === "forward"
+      ? { flops: 7 * sizeOf(x), bytes: 2 * bytesOf(x, dtype) + bytesOf(weight, dtype) + bytesOf(bias, dtype) }
+      : { flops: 13 * sizeOf(x), bytes: 3 * bytesOf(x, dtype) + 2 * bytesOf(weight, dtype) + bytesOf(bias, dtype) },
 };

@@ -1,5 +1,6 @@
 import type { CaseSets, CaseTable, InputSpec, OpCase } from "../case-table.js";
 import type { FloatDType } from "../contract.js";
+import { BYTES, bytesOf, shapeOf } from "../cost.js";
 
 const ALL: readonly FloatDType[] = ["f32", "bf16", "f16"];
 
@@ -50,11 +51,6 @@ const cases: OpCase[] = [
   },
 ];
 
-const shapeOf = (input: InputSpec | undefined): readonly number[] => {
-  if (!input) throw new Error("a case of loraMatmul has inputs x, weight, a, b");
-  return "shape" in input ? input.shape : input;
-};
-
 export const table: CaseTable = {
   op: "loraMatmul",
   tolerance: { f32: 5e-6, bf16: 1.6e-2, f16: 2e-3 },
@@ -62,15 +58,17 @@ export const table: CaseTable = {
     "f32 sums of at most 2,048 terms of size 1/sqrt(K); half types round y once and h or g once (2^-9, 2^-12 relative), " +
     "which the adapter's gradients sum again",
   cases,
-  cost: (c, pass) => {
-    const [T = 0, K = 0] = shapeOf(c.inputs.x);
-    const [N = 0, R = 0] = shapeOf(c.inputs.b);
+  cost: ({ inputs: { x, weight, a, b, bias } }, pass, dtype = "f32") => {
+    const [T, K] = shapeOf(x);
+    const [N, R] = shapeOf(b);
     const base = 2 * T * N * K;
     const branch = 2 * T * R * (N + K);
-    const bytes = 4 * (T * K + N * K + T * N);
+    const y = T * N * BYTES[dtype];
+    const trained = bytesOf(x, dtype) + bytesOf(a, dtype) + bytesOf(b, dtype);
+    const read = trained + bytesOf(weight, dtype);
     return pass === "forward"
-      ? { flops: base + branch, bytes }
-      : { flops: base + 2 * branch, bytes: bytes + 4 * T * K };
+      ? { flops: base + branch, bytes: read + bytesOf(bias, dtype) + y }
+      : { flops: base + 2 * branch, bytes: read + y + trained };
   },
 };
 

@@ -1,5 +1,6 @@
 import type { CaseSets, CaseTable, InputSpec, OpCase } from "../case-table.js";
 import type { FloatDType } from "../contract.js";
+import { BYTES, bytesOf, shapeOf } from "../cost.js";
 
 const ALL: readonly FloatDType[] = ["f32", "bf16", "f16"];
 
@@ -140,12 +141,6 @@ const squares: OpCase[] = [
   { name: "256 × 2048 × 5632", inputs: operands(256, 2048, 5632), bench: true },
 ];
 
-const shapeOf = (input: InputSpec | undefined): readonly number[] => {
-  if (!input) throw new Error("a case of matmul has inputs a and b");
-  return "shape" in input ? input.shape : input;
-};
-const product = (shape: readonly number[]) => shape.reduce((n, size) => n * size, 1);
-
 export const table: CaseTable = {
   op: "matmul",
   tolerance: { f32: 5e-6, bf16: 8e-3, f16: 1e-3 },
@@ -153,15 +148,19 @@ export const table: CaseTable = {
     "f32 sums of K terms of size 1/sqrt(K): rounding grows as sqrt(K) 2^-24, at most 55 of them for K = 3,072, less where " +
     "lanes sum apart; half types round once per stored value (2^-9, 2^-12 relative), gradients a second time in between",
   cases: [...empty, ...edges, ...batched, ...activations, ...layers, ...squares],
-  cost: (c, pass) => {
-    const a = shapeOf(c.inputs.a);
-    const b = shapeOf(c.inputs.b);
-    const [M, K] = c.options?.transposeA ? [a.at(-1) ?? 1, a.at(-2) ?? 1] : [a.at(-2) ?? 1, a.at(-1) ?? 1];
-    const N = (c.options?.transposeB ? b.at(-2) : b.at(-1)) ?? 1;
-    const B = Math.max(a.length > 2 ? (a[0] ?? 1) : 1, b.length > 2 ? (b[0] ?? 1) : 1);
+  cost: (c, pass, dtype = "f32") => {
+    const { a, b, bias } = c.inputs;
+    const [left, right] = [shapeOf(a), shapeOf(b)];
+    const [M, K] = [
+      left.at(c.options?.transposeA ? -1 : -2) as number,
+      left.at(c.options?.transposeA ? -2 : -1) as number,
+    ];
+    const N = right.at(c.options?.transposeB ? -2 : -1) as number;
+    const B = left.length > 2 ? left[0] : right.length > 2 ? right[0] : 1;
     const flops = 2 * B * M * N * K;
-    const bytes = 4 * (product(a) + product(b) + B * M * N);
-    return pass === "forward" ? { flops, bytes } : { flops: 2 * flops, bytes: 2 * bytes };
+    const operands = bytesOf(a, dtype) + bytesOf(b, dtype);
+    const bytes = operands + bytesOf(bias, dtype) + B * M * N * BYTES[dtype];
+    return pass === "forward" ? { flops, bytes } : { flops: 2 * flops, bytes: bytes + operands };
   },
 };
 

@@ -1,5 +1,6 @@
 import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
 import type { FloatDType } from "../contract.js";
+import { BYTES, bytesOf, shapeOf } from "../cost.js";
 import { rowWords } from "./format.js";
 
 const ALL: readonly FloatDType[] = ["f32", "bf16", "f16"];
@@ -104,12 +105,12 @@ const quantized: CaseTable = {
     ...both("StableLM fc1, decode", [1, 2048, 5632], { bench: true }),
     ...both("StableLM fc1, 256 rows", [256, 2048, 5632], { bench: true }),
   ],
-  cost: (c, pass) => {
-    const [T, K] = c.inputs.x as readonly number[];
-    const { shape } = c.inputs.weight as { shape: readonly number[] };
-    const N = shape.at(-2) as number;
-    const flops = 2 * T * K * N;
-    return { flops, bytes: 4 * (T * K + shape.reduce((a, b) => a * b, 1) + (pass === "forward" ? T * N : T * K)) };
+  // The words get no gradient: dx alone, a product as large.
+  cost: ({ inputs: { x, weight, bias, lists } }, pass, dtype = "f32") => {
+    const [T, K] = shapeOf(x);
+    const N = shapeOf(weight).at(-2) as number;
+    const moved = bytesOf(x, dtype) + bytesOf(weight, dtype) + bytesOf(lists, dtype) + T * N * BYTES[dtype];
+    return { flops: 2 * T * K * N, bytes: pass === "forward" ? moved + bytesOf(bias, dtype) : moved };
   },
 };
 

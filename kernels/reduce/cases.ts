@@ -1,5 +1,6 @@
 import type { CaseTable, OpCase } from "../case-table.js";
 import type { FloatDType } from "../contract.js";
+import { BYTES, bytesOf, product, shapeOf, sizeOf } from "../cost.js";
 
 const FLOATS: readonly FloatDType[] = ["f32", "bf16", "f16"];
 
@@ -36,8 +37,23 @@ const apart: OpCase[] = [
   of("every second dimension", [3, 4, 5, 6, 7], { dim: [0, 2, 4], keepDim: true }),
 ];
 
-const sizeOf = (c: OpCase) => (c.inputs.x as { shape: readonly number[] }).shape.reduce((n, d) => n * d, 1);
-const cost: CaseTable["cost"] = (c) => ({ flops: sizeOf(c), bytes: 4 * sizeOf(c) });
+/** Elements of the result. */
+function left({ inputs: { x }, options }: OpCase): number {
+  const shape = shapeOf(x);
+  const dim = options?.dim as number | readonly number[] | undefined;
+  const gone = dim === undefined ? shape.map((_, i) => i) : [dim].flat().map((d) => (d + shape.length) % shape.length);
+  return product(shape.filter((_, i) => !gone.includes(i)));
+}
+
+/** An addition or comparison of each element; its gradient is that of the result, or that where it is the largest. */
+const cost =
+  (compares: boolean): CaseTable["cost"] =>
+  (c, pass, dtype = "f32") => {
+    const { x } = c.inputs;
+    const bytes = bytesOf(x, dtype) + left(c) * BYTES[dtype];
+    if (pass === "forward") return { flops: sizeOf(x), bytes };
+    return compares ? { flops: sizeOf(x), bytes: 2 * bytes } : { flops: 0, bytes };
+  };
 
 const sums = (op: string, empty: OpCase): CaseTable => ({
   op,
@@ -45,7 +61,7 @@ const sums = (op: string, empty: OpCase): CaseTable => ({
   reason:
     "sums of up to 40,000 terms in blocks of 8,192 and 128, relative to the largest sum; half types round once or twice",
   cases: [...cases, ...apart, empty],
-  cost,
+  cost: cost(false),
 });
 
 /** Ties, infinities and NaN are in test/special-values.test.ts. */
@@ -54,7 +70,7 @@ const extrema = (op: string): CaseTable => ({
   tolerance: { f32: 0, bf16: 0, f16: 0 },
   reason: "an element of x and one of dy, unchanged",
   cases,
-  cost,
+  cost: cost(true),
 });
 
 export const tables: CaseTable[] = [

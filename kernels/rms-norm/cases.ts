@@ -1,4 +1,5 @@
 import type { CaseTable, OpCase } from "../case-table.js";
+import { bytesOf, sizeOf } from "../cost.js";
 
 const shape = (name: string, T: number, C: number, extra: Partial<OpCase> = {}): OpCase => ({
   name,
@@ -31,9 +32,9 @@ export const table: CaseTable = {
     shape("language model prefill", 512, 2048, { bench: true }),
     shape("language model decode", 1, 4096, { options: { eps: 1e-6 }, bench: true }),
   ],
-  cost: (c, pass) => {
-    const [T, C] = (c.inputs.x as { shape: readonly number[] }).shape ?? [0, 0];
-    const n = T * C;
-    return pass === "forward" ? { flops: 4 * n, bytes: 8 * n } : { flops: 10 * n, bytes: 12 * n };
-  },
+  // Square, sum; scale, weight. Backward: x̂ again, dy times weight, dot product (2), dx of them (3), the gradient of weight (2).
+  cost: ({ inputs: { x, weight } }, pass, dtype = "f32") =>
+    pass === "forward"
+      ? { flops: 4 * sizeOf(x), bytes: 2 * bytesOf(x, dtype) + bytesOf(weight, dtype) }
+      : { flops: 9 * sizeOf(x), bytes: 3 * bytesOf(x, dtype) + 2 * bytesOf(weight, dtype) },
 };

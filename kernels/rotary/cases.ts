@@ -1,4 +1,5 @@
 import type { CaseTable, OpCase } from "../case-table.js";
+import { bytesOf, shapeOf, sizeOf } from "../cost.js";
 
 type Options = { start?: number; theta?: number; rotaryDim?: number; interleaved?: boolean };
 
@@ -56,8 +57,13 @@ export const table: CaseTable = {
     make("language model prefill", [1, 512, 32, 64], {}, { bench: true }),
     make("language model decode", [1, 1, 32, 80], { rotaryDim: 32, start: 1000 }, { bench: true }),
   ],
-  cost: (c) => {
-    const n = (c.inputs.x as readonly number[]).reduce((a, b) => a * b, 1);
-    return { flops: 3 * n, bytes: 8 * n };
+  // Two products and a sum for each element that turns.
+  cost: ({ inputs: { x, positions }, options }, _, dtype = "f32") => {
+    const D = shapeOf(x).at(-1) as number;
+    const { rotaryDim = D } = options as Options;
+    return {
+      flops: D === 0 ? 0 : 3 * (sizeOf(x) / D) * rotaryDim,
+      bytes: 2 * bytesOf(x, dtype) + bytesOf(positions, dtype),
+    };
   },
 };

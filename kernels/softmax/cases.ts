@@ -1,4 +1,5 @@
 import type { CaseTable, OpCase } from "../case-table.js";
+import { bytesOf, sizeOf } from "../cost.js";
 
 const shape = (name: string, T: number, C: number, extra: Partial<OpCase> = {}): OpCase => ({
   name,
@@ -30,11 +31,12 @@ const cases: readonly OpCase[] = [
   shape("one row of a large vocabulary", 1, 152064, { bench: true }),
 ];
 
-const cost: CaseTable["cost"] = (c, pass) => {
-  const [T, C] = (c.inputs.x as { shape: readonly number[] }).shape ?? [0, 0];
-  const n = T * C;
-  return pass === "forward" ? { flops: 5 * n, bytes: 8 * n } : { flops: 4 * n, bytes: 12 * n };
-};
+// Maximum, difference, exponential, sum, quotient (of the logarithm a difference). Backward: product with dy, sum, difference,
+// product (of the logarithm: sum of dy, exponential, product, difference).
+const cost: CaseTable["cost"] = ({ inputs: { x } }, pass, dtype = "f32") =>
+  pass === "forward"
+    ? { flops: 5 * sizeOf(x), bytes: 2 * bytesOf(x, dtype) }
+    : { flops: 4 * sizeOf(x), bytes: 3 * bytesOf(x, dtype) };
 
 export const tables: CaseTable[] = [
   {

@@ -1,5 +1,6 @@
-import type { CaseTable, OpCase } from "../case-table.js";
+import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
 import type { FloatDType } from "../contract.js";
+import { BYTES, bytesOf, shapeOf } from "../cost.js";
 import { allOn, inTurn, listsOf, type Sample, scattered, weightsOf } from "../top-k-routing/sample.js";
 
 const ALL: readonly FloatDType[] = ["f32", "bf16", "f16"];
@@ -18,11 +19,8 @@ const settings: readonly (readonly [string, Sample, number, Partial<OpCase>?])[]
   ["OLMoE's rows, 8 of 64 experts", scattered(64, 256, 8), 512, { bench: true }],
 ];
 
-const widthOf = (c: OpCase) => (c.inputs.x as readonly number[])[1];
-const sizes = (c: OpCase) => {
-  const L = (c.inputs.lists as { shape: readonly number[] }).shape[0];
-  return { C: widthOf(c), L };
-};
+/** Rows that are kept: the last of the offsets. */
+const kept = (lists: InputSpec, E: number) => (lists as { values: readonly number[] }).values[E];
 
 export const tables: CaseTable[] = [
   {
@@ -35,11 +33,14 @@ export const tables: CaseTable[] = [
       options: { topK: sample.K, experts: sample.E },
       ...extra,
     })),
-    cost: (c) => {
-      const { C, L } = sizes(c);
-      const T = (c.inputs.x as readonly number[])[0];
-      const R = T * (c.options?.topK as number);
-      return { flops: 0, bytes: 4 * ((T + R) * C + L) };
+    // Rows of dropped choices are zeros; backward nobody reads their gradients.
+    cost: ({ inputs: { x, lists }, options }, pass, dtype = "f32") => {
+      const { topK, experts } = options as { topK: number; experts: number };
+      const once = bytesOf(x, dtype) + bytesOf(lists, dtype);
+      const rows = kept(lists, experts) * shapeOf(x)[1];
+      return pass === "forward"
+        ? { flops: 0, bytes: once + topK * bytesOf(x, dtype) }
+        : { flops: rows, bytes: once + rows * BYTES[dtype] };
     },
   },
   {
@@ -53,14 +54,15 @@ export const tables: CaseTable[] = [
       options: { experts: sample.E },
       ...extra,
     })),
-    cost: (c, pass) => {
-      const { C, L } = sizes(c);
-      const R = (c.inputs.x as readonly number[])[0];
-      const [T] = (c.inputs.weights as { shape: readonly number[] }).shape;
-      const once = 4 * ((T + R) * C + L + R);
+    // y, or dy; the rows that are kept, and all of their gradients.
+    cost: ({ inputs: { x, weights, lists }, options }, pass, dtype = "f32") => {
+      const [T] = shapeOf(weights);
+      const C = shapeOf(x)[1];
+      const rows = kept(lists, options?.experts as number) * C;
+      const once = (T * C + rows) * BYTES[dtype] + bytesOf(weights, dtype) + bytesOf(lists, dtype);
       return pass === "forward"
-        ? { flops: 2 * R * C, bytes: once }
-        : { flops: 3 * R * C, bytes: once + 4 * (R * C + R) };
+        ? { flops: 2 * rows, bytes: once }
+        : { flops: 3 * rows, bytes: once + bytesOf(x, dtype) + bytesOf(weights, dtype) };
     },
   },
 ];

@@ -1,5 +1,7 @@
 import type { CaseSets, CaseTable, InputSpec, OpCase } from "../case-table.js";
+import { shapeOf, sizeOf } from "../cost.js";
 import { MIXTURES, type Scoring } from "../published-shapes.js";
+import { listPlaces } from "./lists.js";
 
 const CHOOSES = "only chooses: steps have no derivative";
 
@@ -199,14 +201,17 @@ export const table: CaseTable = {
     "always f32; lists are exact, weights and gradients a softmax over at most 512 and a quotient of it, sums f32 over at most " +
     "4,096 tokens in blocks, relative to the largest",
   cases,
-  cost: (c, pass) => {
-    const { logits } = c.inputs;
-    const [T, E] = "shape" in logits ? logits.shape : logits;
-    const K = c.options?.topK as number;
-    // An exponential is counted as one.
+  // Of each score, as softmax: 5 forward, 4 backward; a sigmoid: exponential, sum, quotient, and y (1 - y) dy.
+  cost: ({ inputs: { logits, bias, noise, used }, options }, pass) => {
+    const { topK, score = "softmax" } = options as { topK: number; score?: string };
+    const [T, E] = shapeOf(logits);
+    const scores = T * (score === "topKSoftmax" ? topK : E);
+    const lists = 4 * listPlaces(E, T * topK).length;
+    const weights = 4 * T * topK;
+    const others = [bias, noise, used].reduce((sum, spec) => sum + 4 * sizeOf(spec), 0);
     return pass === "forward"
-      ? { flops: T * E * 3, bytes: 4 * (T * E + 4 * T * K) }
-      : { flops: T * E * 4, bytes: 4 * (2 * T * E + 3 * T * K) };
+      ? { flops: (score === "sigmoid" ? 3 : 5) * scores, bytes: 4 * T * E + others + weights + lists }
+      : { flops: (score === "sigmoid" ? 3 : 4) * scores, bytes: 2 * 4 * T * E + weights + lists };
   },
 };
 
