@@ -4,6 +4,7 @@ import { softmax } from "../../engine/ops/softmax.js";
 import { topK } from "../../engine/ops/top-k.js";
 import { tensor } from "../../engine/tensor.js";
 import * as adamw from "../../kernels/adamw/kernels.js";
+import * as ceiling from "../../kernels/ceiling/kernels.js";
 import type { AnyPass, FloatDType, NumberArray } from "../../kernels/contract.js";
 import * as entropy from "../../kernels/cross-entropy/kernels.js";
 import * as gradNorm from "../../kernels/grad-norm/kernels.js";
@@ -76,6 +77,38 @@ function sgdStep(name: string, n: number, velocity: boolean, clip: number | null
     tolerance: STEP,
   };
 }
+
+const ceilings: PassCase[] = [
+  {
+    pass: ceiling.multiplyAdd,
+    name: "sums of no whole cell, thread or vector",
+    params: { n: 1027, steps: 16, factor: -0.75, term: 1.5 },
+    arrays: { y: room(1027) },
+    tolerance: { f32: 1e-6 },
+  },
+  {
+    pass: ceiling.matrixMultiplyAdd,
+    name: "a block and two warps, five steps",
+    params: { B: 10, steps: 5 },
+    arrays: { left: values(64 * 16, "left"), right: values(16 * 32, "right"), y: room(10 * 64 * 32) },
+    // Sums of 80 products in f32; operands are rounded before.
+    tolerance: { bf16: 3e-6, f16: 3e-6 },
+  },
+  {
+    pass: ceiling.copy,
+    name: "a tail after whole vectors",
+    params: { n: 1003 },
+    arrays: { x: values(1003, "copied"), y: room(1003) },
+    tolerance: { f32: 0 },
+  },
+  {
+    pass: ceiling.launch,
+    name: "one word",
+    params: { value: 0xfeedbeef },
+    arrays: { y: new Uint32Array(1) },
+    tolerance: { f32: 0 },
+  },
+];
 
 function clipFactor(name: string, maxNorm: number): PassCase {
   const arrays = { partials: positive(700, "partials"), clip: room(2) };
@@ -178,6 +211,7 @@ const everywhere: PassCase[] = [
   },
   noRows(layerNorm.backwardWeight),
   noRows(rmsNorm.backwardWeight),
+  ...ceilings,
 ];
 
 /** Every pass whose threads for a row depend on the adapter. */
