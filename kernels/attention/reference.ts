@@ -92,10 +92,11 @@ export function forward(b: Inputs & { y: NumberArray; lse: NumberArray }, p: Siz
     // A score of -∞ hides its key; where all do, the query sees none.
     const seesNone = max === -Infinity;
     const sum = seesNone ? Infinity : scores.reduce((a, s) => a + Math.exp(s - max), 0);
+    const weights = row.keys.map((key, n) => (seesNone ? 0 : (Math.exp(scores[n] - max) / sum) * key.survives));
     for (let d = 0; d < p.D; d++) {
       let y = 0;
       row.keys.forEach((key, n) => {
-        if (!seesNone) y += (Math.exp(scores[n] - max) / sum) * key.survives * key.values[key.v + d];
+        if (!seesNone) y += weights[n] * key.values[key.v + d];
       });
       b.y[row.y + d] = y;
     }
