@@ -92,14 +92,13 @@ export function forward(b: Inputs & { y: NumberArray; lse: NumberArray }, p: Siz
     // A score of -∞ hides its key; where all do, the query sees none.
     const seesNone = max === -Infinity;
     const sum = seesNone ? Infinity : scores.reduce((a, s) => a + Math.exp(s - max), 0);
-    const weights = row.keys.map((key, n) => (seesNone ? 0 : (Math.exp(scores[n] - max) / sum) * key.survives));
-    for (let d = 0; d < p.D; d++) {
-      let y = 0;
-      row.keys.forEach((key, n) => {
-        if (!seesNone) y += weights[n] * key.values[key.v + d];
+    const y = new Float64Array(p.D);
+    if (!seesNone)
+      row.keys.forEach(({ values, v, survives }, n) => {
+        const weight = (Math.exp(scores[n] - max) / sum) * survives;
+        for (let d = 0; d < p.D; d++) y[d] += weight * values[v + d];
       });
-      b.y[row.y + d] = y;
-    }
+    for (let d = 0; d < p.D; d++) b.y[row.y + d] = y[d];
     b.lse[row.lse] = seesNone ? NO_KEYS : max + Math.log(sum);
   }
 }
@@ -126,14 +125,16 @@ export function backward(
 
   for (const row of queries(b, p)) {
     const delta = dot(b.dy, row.y, b.y, row.y, p.D);
-    for (const key of row.keys) {
-      const weight = Math.exp(p.scale * dot(b.q, row.q, key.keys, key.k, p.D) - b.lse[row.lse]);
-      const dweight = key.survives * dot(b.dy, row.y, key.values, key.v, p.D);
+    for (const { keys, values, k, v, own, survives } of row.keys) {
+      const weight = Math.exp(p.scale * dot(b.q, row.q, keys, k, p.D) - b.lse[row.lse]);
+      const dweight = survives * dot(b.dy, row.y, values, v, p.D);
       const dscore = p.scale * weight * (dweight - delta);
+      const dkeys = own ? dk : dprefixKeys;
+      const dvalues = own ? dv : dprefixValues;
       for (let d = 0; d < p.D; d++) {
-        dq[row.q + d] += dscore * key.keys[key.k + d];
-        (key.own ? dk : dprefixKeys)[key.k + d] += dscore * b.q[row.q + d];
-        (key.own ? dv : dprefixValues)[key.v + d] += weight * key.survives * b.dy[row.y + d];
+        dq[row.q + d] += dscore * keys[k + d];
+        dkeys[k + d] += dscore * b.q[row.q + d];
+        dvalues[v + d] += weight * survives * b.dy[row.y + d];
       }
     }
   }
