@@ -39,12 +39,12 @@ figcaption { overflow-wrap: anywhere; }
 th span[id]:target, tr:has(:target) { background: var(--warn); }
 table { font-size: .8125rem; line-height: 1.4; }
 thead th { vertical-align: bottom; }
-td { white-space: nowrap; } td:last-child { white-space: normal; min-width: 14rem; } tbody th { min-width: 16rem; }
+td { white-space: nowrap; } .long { display: block; min-width: 14rem; white-space: normal; } tbody th { min-width: 16rem; }
 pre { background: var(--card); border: 1px solid var(--rule); border-radius: 6px; padding: .75rem; overflow-x: auto; }
 @media (max-width: 40rem) { tbody th { min-width: 11rem; } .plot:has(a) { overflow-x: auto; } .plot:has(a) svg[role] { min-width: 38rem; } }
 @media print {
   :root { --ours: #0b6e99; --theirs: #c2570c; --third: #6b4fa0; --fourth: #3f7d20; }
   @page { size: landscape; margin: 12mm; }
-  table { font-size: 7.5pt; } td, td:last-child, tbody th { min-width: 0; padding-right: .5rem; white-space: normal; }
+  table { font-size: 7.5pt; } td, tbody th, .long { min-width: 0; padding-right: .5rem; white-space: normal; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 }`;

@@ -15,6 +15,9 @@ import {
 } from "./rows.js";
 
 const NONE = "-";
+/** Text that may take several lines, where numbers take one. */
+const long = (text: string): Part => (text === "" || text === NONE ? text : html`<span class="long">${text}</span>`);
+
 const maybe = <T>(value: T | null | undefined, text: (value: T) => string): string =>
   value === null || value === undefined ? NONE : text(value);
 
@@ -65,7 +68,7 @@ export function peerTable(caption: string, rows: readonly NumberedRow[]): Markup
   const body = rows.flatMap((row) =>
     Object.entries(row.peers).map(([name, peer]) => {
       const label = `${row.n}. ${labelOf(row)}`;
-      if (peer.medianUs === null) return [label, name, ...head.slice(3).map(() => NONE), peer.reason];
+      if (peer.medianUs === null) return [label, name, ...head.slice(3).map(() => NONE), long(peer.reason)];
       const interval = ratioInterval(row, peer);
       return [
         label,
@@ -76,7 +79,7 @@ export function peerTable(caption: string, rows: readonly NumberedRow[]): Markup
         time(peer.medianUs),
         peer.cpu && peer.cpuRatio ? `${time(peer.cpu.medianUs)}, ${times(peer.cpuRatio)}` : NONE,
         maybe(peer.peakBytes, (bytes) => si(bytes, "B")),
-        [peer.form, peer.note, peer.version].filter(Boolean).join("; "),
+        long([peer.form, peer.note, peer.version].filter(Boolean).join("; ")),
       ];
     }),
   );
@@ -102,7 +105,7 @@ export function summaryTable(rows: readonly NumberedRow[], { peers }: Environmen
       sorted.length === 0
         ? NONE
         : [...new Set([sorted[0], sorted[sorted.length >> 1], sorted[sorted.length - 1]].map(times))].join(" · ");
-    return [name, `${timed.length} of ${rows.length}`, ...counts, range, peers[name] ?? NONE];
+    return [name, `${timed.length} of ${rows.length}`, ...counts, range, long(peers[name] ?? NONE)];
   });
   const head = [
     "peer",
@@ -143,7 +146,7 @@ export const skippedTable = ({ skipped }: BenchDocument): Markup =>
   table({
     caption: "Rows that were not measured",
     head: ["row", "why"],
-    rows: skipped.map((row) => [labelOf(row), row.reason]),
+    rows: skipped.map((row) => [labelOf(row), long(row.reason)]),
   });
 
 /** The machine and the state it was in. */
@@ -175,6 +178,6 @@ export function environmentTable(e: Environment): Markup {
   return table({
     caption: "Environment",
     head: ["what", "is"],
-    rows: lines.filter((line): line is [string, string] => Boolean(line[1])),
+    rows: lines.flatMap(([name, value]) => (value ? [[name, long(value)]] : [])),
   });
 }
