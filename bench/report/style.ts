@@ -2,7 +2,7 @@
 export const style = `
 :root { --ours: #0b6e99; --theirs: #c2570c; --third: #6b4fa0; --fourth: #3f7d20; }
 @media (prefers-color-scheme: dark) { :root { --ours: #4db5e0; --theirs: #f2994a; --third: #b79df0; --fourth: #8fd06a; } }
-body { max-width: 66rem; }
+body { max-width: 76rem; }
 a { color: var(--ours); }
 .measure { max-width: 46rem; }
 figure svg { overflow: visible; }
