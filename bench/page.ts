@@ -131,7 +131,7 @@ async function main(): Promise<void> {
     const document = BenchDocument.parse({
       version: 2,
       environment: found,
-      ceilings: [],
+      ceilings: reply.ceilings,
       rows,
       skipped: reply.skipped,
     });

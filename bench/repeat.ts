@@ -45,10 +45,14 @@ async function measureAll(suite: Suite, seconds: number, threads: number, share:
   const loadBefore = loadavg();
   const device = await openDevice("cpu", { threads });
   const tasks = tasksOf(suite).tasks.map((task) => delayed(task, share));
-  const rows = await runTasks(device, tasks, [], { threads, dtype: "f32", budgetSeconds: seconds * tasks.length });
+  const { ceilings, rows } = await runTasks(device, tasks, [], {
+    threads,
+    dtype: "f32",
+    budgetSeconds: seconds * tasks.length,
+  });
   const found = environment(device, threads, loadBefore, {});
   device.close();
-  return { version: 2, environment: found, ceilings: [], rows, skipped: [] };
+  return { version: 2, environment: found, ceilings, rows, skipped: [] };
 }
 
 /** In a process of its own: memory, code and clocks are where they are in a run. */

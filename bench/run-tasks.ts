@@ -1,13 +1,15 @@
 import type { Device } from "../engine/index.js";
 import type { FloatDType } from "../kernels/contract.js";
-import type { BenchRow } from "./document.js";
+import { measureCeilings } from "./ceilings/index.js";
+import type { BenchDocument, BenchRow, Ceiling } from "./document.js";
 import { measure } from "./measure.js";
+import { rooflineOf } from "./roofline.js";
 import type { OpenedPeer, Task } from "./task.js";
 
 export interface RunConditions {
   readonly threads: number;
   readonly dtype: FloatDType;
-  /** For all rows together; every row gets at least five rounds. */
+  /** For the ceilings and all rows together; every row gets at least five rounds. */
   readonly budgetSeconds: number;
   /** Before each row: which, of how many, and how long they may still take. */
   onProgress?(progress: Progress): void;
@@ -16,33 +18,46 @@ export interface RunConditions {
 }
 
 export interface Progress {
-  /** From 0. */
+  /** From 0; -1 is before them. */
   readonly row: number;
   readonly rows: number;
   readonly text: string;
   readonly secondsLeft: number;
 }
 
-/** Rows, one after the other, each with its share of what is left of the time. Runs in Node and in a page. */
+/** Of the time, for what the device can do at most. */
+const CEILING_SHARE = 0.1;
+const CEILING_SECONDS = 9;
+
+/** What the device can do, then the rows, one after the other, each with its share of what is left of the time. Runs in Node and in a page. */
 export async function runTasks(
   device: Device,
   tasks: readonly Task[],
   peers: readonly OpenedPeer[],
   { threads, dtype, budgetSeconds, onProgress, signal }: RunConditions,
-): Promise<BenchRow[]> {
+): Promise<Pick<BenchDocument, "ceilings" | "rows">> {
   const deadline = performance.now() + 1000 * budgetSeconds;
   const rows: BenchRow[] = [];
+  let ceiling: Ceiling | null = null;
+  try {
+    const seconds = Math.min(CEILING_SECONDS, CEILING_SHARE * budgetSeconds);
+    onProgress?.({ row: -1, rows: tasks.length, text: "ceilings of the device", secondsLeft: budgetSeconds });
+    ceiling = await measureCeilings(device, { dtype, threads, seconds, signal });
+  } catch (error) {
+    if (!signal?.aborted) throw error;
+  }
   for (const [row, task] of tasks.entries()) {
+    if (signal?.aborted) break;
     const secondsLeft = Math.max(0, deadline - performance.now()) / 1000;
     onProgress?.({ row, rows: tasks.length, text: `${task.op} ${task.pass} ${task.shape}`, secondsLeft });
     const seconds = secondsLeft / (tasks.length - row);
     try {
-      rows.push(await measure(task, device, peers, { threads, dtype, seconds, signal }));
+      const found = await measure(task, device, peers, { threads, dtype, seconds, signal });
+      rows.push({ ...found, roofline: rooflineOf(found, ceiling) });
     } catch (error) {
       // Ctrl-C reaches the processes of peers, too, whose failures mean nothing then.
       if (!signal?.aborted) throw error;
     }
-    if (signal?.aborted) break;
   }
-  return rows;
+  return { ceilings: ceiling ? [ceiling] : [], rows };
 }

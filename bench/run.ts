@@ -63,7 +63,13 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
     peers = await opened(options, dtype);
     const loadBefore = loadavg();
     const gpuBefore = choice.startsWith("cuda") ? gpuState() : undefined;
-    const rows = await runTasks(device, tasks, peers, { threads, dtype, budgetSeconds, onProgress, signal });
+    const { ceilings, rows } = await runTasks(device, tasks, peers, {
+      threads,
+      dtype,
+      budgetSeconds,
+      onProgress,
+      signal,
+    });
     const versions = Object.fromEntries(peers.map(({ name, peer, reason }) => [name, peer?.version ?? reason]));
     return {
       version: 2,
@@ -71,7 +77,7 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
         ...environment(device, threads, loadBefore, versions, gpuBefore),
         ...(options.command !== undefined && { command: options.command }),
       },
-      ceilings: [],
+      ceilings,
       rows,
       skipped: [...skipped],
     };

@@ -168,7 +168,8 @@ async function typescript() {
     "tsconfig.build.json",
     "tsconfig.json",
     "scripts/wgsl-module.mjs",
-    ...folders.flatMap((f) => filesIn(f, /\.(ts|wgsl)$/)),
+    "scripts/bench-site.mjs",
+    ...folders.flatMap((f) => filesIn(f, /\.(ts|wgsl|html|css)$/)),
   ]);
   if (upToDate("typescript", hash, "dist/engine/index.js")) return;
   say("compiling TypeScript");
@@ -180,6 +181,8 @@ async function typescript() {
     mkdirSync(join(target, ".."), { recursive: true });
     writeFileSync(target, wgslModule(join(root, path)));
   }
+  const { buildBenchSite } = await import("./bench-site.mjs");
+  await run(buildBenchSite(), "benchmark page");
   stamp("typescript", hash);
 }
 

@@ -2,9 +2,9 @@ import { openDevice } from "../../engine/index.js";
 import { taking } from "../clock.js";
 import type { Ort } from "../contenders/ort-interface.js";
 import { ortPeer } from "../contenders/ort-session.js";
-import type { BenchRow, SkippedRow } from "../document.js";
-import { measure } from "../measure.js";
+import type { BenchDocument } from "../document.js";
 import { checked, firstLine, watchDevices } from "../peers/js/faults.mjs";
+import { runTasks } from "../run-tasks.js";
 import { tasksOf } from "../suites/index.js";
 import type { Suite } from "../suites/names.js";
 import type { HostTensors, OpenedPeer, Peer, PeerCase, Task } from "../task.js";
@@ -17,10 +17,8 @@ export interface PageRequest {
   readonly budgetSeconds: number;
 }
 
-export interface PageReply {
+export interface PageReply extends Pick<BenchDocument, "ceilings" | "rows" | "skipped"> {
   readonly device: string;
-  readonly rows: readonly BenchRow[];
-  readonly skipped: readonly SkippedRow[];
   /** Version of each peer, or why it does not open. */
   readonly peers: Readonly<Record<string, string>>;
 }
@@ -91,14 +89,13 @@ async function rows({ suite, shapes, peers: installed, budgetSeconds }: PageRequ
   }
   const device = await openDevice("webgpu");
   const { tasks, skipped } = tasksOf(suite, { shapes, memoryBudget: device.memory().budget, device: "webgpu" });
-  const found: BenchRow[] = [];
-  for (const task of tasks) {
-    console.log(`${task.op} ${task.pass} ${task.shape}`);
-    found.push(await measure(task, device, peers, { threads: 1, seconds: budgetSeconds / tasks.length }));
-  }
+  const found = await runTasks(device, tasks, peers, {
+    ...{ threads: 1, dtype: "f32", budgetSeconds },
+    onProgress: ({ text }) => console.log(text),
+  });
   device.close();
   const versions = Object.fromEntries(peers.map(({ name, peer, reason }) => [name, peer?.version ?? reason]));
-  return { device: device.description, rows: found, skipped, peers: versions };
+  return { device: device.description, ...found, skipped: [...skipped], peers: versions };
 }
 
 Object.assign(globalThis, { rows });

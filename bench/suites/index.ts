@@ -15,7 +15,7 @@ import { layerNorm } from "./layer-norm.js";
 import { lora } from "./lora.js";
 import { matmul } from "./matmul.js";
 import { moe } from "./moe.js";
-import { SUITES, type Suite as SuiteName } from "./names.js";
+import { SELECTIONS, SUITES, type Suite as SuiteName } from "./names.js";
 import { replay } from "./replay.js";
 import { routing } from "./routing.js";
 import { step } from "./step.js";
@@ -67,7 +67,7 @@ export interface Tasks {
 }
 
 /** The sets that --shapes takes, of one suite or of all. */
-export function setNames(suite: SuiteName): readonly string[] {
+export function setNames(suite: Task["suite"] | "all"): readonly string[] {
   const of = (name: Task["suite"]) => Object.keys(suites[name].sets);
   return suite === "all" ? [...new Set(SUITES.flatMap(of))] : of(suite);
 }
@@ -78,15 +78,34 @@ export function setNames(suite: SuiteName): readonly string[] {
  * skipped.
  */
 export function tasksOf(suite: SuiteName, options: TaskOptions = {}): Tasks {
+  if (suite === "quick") return quick(options);
   if (suite === "all") return join(allSuites(options).map((each) => rowsOf(each, options, true)));
   const found = Object.hasOwn(suites, suite) ? suites[suite] : null;
   if (!found) {
-    const names = [...SUITES, "all"];
+    const names = [...SELECTIONS, ...SUITES];
     throw new OptionError(
       `bench: there is no suite "${suite}". ${didYouMean(suite, names)}Suites: ${names.join(", ")}.`,
     );
   }
   return rowsOf({ suite: found, shapes: options.shapes }, options, false);
+}
+
+/** Rows of more take too long for a look at everything. */
+const QUICK_FLOPS = 5e9;
+
+/** Of each suite the largest of its own shapes that is quick, where it has one; in the passes that are asked for. */
+function quick(options: TaskOptions): Tasks {
+  if (options.shapes !== undefined) throw new OptionError("bench quick: it takes no --shapes. Name a suite.");
+  return join(
+    Object.values(suites).map((suite) => {
+      const { tasks, skipped } = rowsOf({ suite, shapes: undefined }, options, true);
+      const size = ({ flops, bytes }: Task) => flops || (bytes ?? 0);
+      const fits = tasks.filter((task) => size(task) <= QUICK_FLOPS);
+      const [largest] = fits.toSorted((a, b) => size(b) - size(a));
+      const { name, routing } = largest ?? {};
+      return { tasks: tasks.filter((task) => task.name === name && task.routing === routing), skipped };
+    }),
+  );
 }
 
 const join = (parts: readonly Tasks[]): Tasks => ({

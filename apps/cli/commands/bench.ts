@@ -1,96 +1,186 @@
+import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { Argument, type Command, Option } from "commander";
-import { peerNames } from "../../../bench/contenders/names.js";
-import type { BenchDocument, BenchOptions, BenchRow } from "../../../bench/run.js";
+import { PEERS, peerNames } from "../../../bench/contenders/names.js";
+import type { BenchDocument, BenchOptions } from "../../../bench/run.js";
 import type { Progress } from "../../../bench/run-tasks.js";
-import { SUITES, type Suite } from "../../../bench/suites/names.js";
+import { namedRouting, parseCounts, type Routing, unknownRouting } from "../../../bench/shapes/routing.js";
+import { SELECTIONS, SUITES, type Suite } from "../../../bench/suites/names.js";
 import { OptionError } from "../../../engine/index.js";
-import { addCommonOptions, type CommonOptions, duration, list } from "../options/common-options.js";
-import { Interrupted, UsageError } from "../terminal/exit.js";
-import { short } from "../terminal/format.js";
+import {
+  addCommonOptions,
+  type CommonOptions,
+  duration,
+  finiteNumber,
+  list,
+  wholeNumber,
+} from "../options/common-options.js";
+import { Failed, Interrupted, UsageError } from "../terminal/exit.js";
 import { Interruption } from "../terminal/interruption.js";
-import { say, writeJson } from "../terminal/output.js";
-import { table } from "../terminal/table.js";
+import { prepareFile, say, writeFileIn, writeJson } from "../terminal/output.js";
 
 interface Options extends CommonOptions {
   shapes?: string;
+  routing?: string;
+  pass?: BenchOptions["pass"];
   peers: string[];
+  /** Seconds. */
+  peerLimit: number;
   dtype: BenchOptions["dtype"];
+  kernel?: string;
   /** Seconds. */
   budget: number;
+  csv?: string;
+  html?: string;
+  compare?: string;
+  failBelow?: number;
+  page?: boolean;
+  port: number;
 }
 
 const EXAMPLES = `
 Examples:
-  consilium bench matmul --threads 1 --json matmul.json
-  consilium bench matmul --shapes 512x768x768 --peers ort,torch
-  consilium bench attention --device webgpu --peers tfjs,jax,ort
-  consilium bench all --budget 60s`;
+  consilium bench --html report.html
+  consilium bench moe --shapes mixtral-8x7b-mini,512x256x704x4x2 --routing zipf --peers torch,ort
+  consilium bench attention --device webgpu --peers tfjs,jax,ort --json attention.json
+  consilium bench matmul --compare before.json --fail-below 0.95
+  consilium bench grouped-gemm --device webgpu --kernel grouped-gemm/forward=mine.wgsl
+  consilium bench --page`;
 
 export function addBench(command: Command): void {
   command
-    .addArgument(new Argument("[suite]", "what to time").choices([...SUITES, "all"]).default("all"))
-    .option("--shapes <list>", "shapes to time instead of the suite's own, with commas between them")
-    .option("--peers <list>", `what to compare with: some of ${peerNames.join(", ")}`, list, [])
+    .addArgument(
+      new Argument("[suite]", "what to time; quick is a few rows of each")
+        .choices([...SELECTIONS, ...SUITES])
+        .default("quick"),
+    )
+    .option("--shapes <list>", "published sets by name, or shapes, instead of the suite's own: see bench/README.md")
+    .option(
+      "--routing <how>",
+      "how tokens spread over experts: balanced, zipf, one-hot, or a JSON file of each expert's rows",
+    )
+    .addOption(
+      new Option("--pass <pass>", "forward alone, backward alone, or both in one").choices([
+        "forward",
+        "backward",
+        "both",
+      ]),
+    )
     .addOption(
       new Option("--dtype <type>", "storage type of inputs and results").choices(["f32", "bf16", "f16"]).default("f32"),
     )
-    .addOption(new Option("--budget <time>", "for all rows together: 60s, 10m").argParser(duration).default(120, "2m"));
-  addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
+    .addOption(new Option("--budget <time>", "for all rows together: 60s, 10m").argParser(duration).default(120, "2m"))
+    .option("--peers <list>", `what to compare with: some of ${peerNames.join(", ")}`, list, [])
+    .addOption(
+      new Option("--peer-limit <time>", "a peer that takes longer for a piece is stopped")
+        .argParser(duration)
+        .default(60, "60s"),
+    )
+    .option(
+      "--kernel <file>",
+      "a .wgsl or .cu file of yours in place of one of ours, as another peer: matmul/forward=mine.wgsl",
+    )
+    .optionsGroup("Results:")
+    .option("--csv <file>", "also write the rows as a table")
+    .option("--html <file>", "also write a report: one page, with plots")
+    .option("--compare <file>", "what moved beyond noise since an earlier --json")
+    .option(
+      "--fail-below <ratio>",
+      "with --compare: exit with 1 where a row has less than this share of its earlier speed",
+      share,
+    )
+    .optionsGroup("In a browser:")
+    .option("--page", "serve a page that measures in the visitor's browser, on WebGPU")
+    .option("--port <number>", "of the page; 0 takes a free one", wholeNumber, 8080);
+  addCommonOptions(command)
+    .addHelpText(
+      "after",
+      `\nPeers:\n${peerNames.map((name) => `  ${name.padEnd(13)}${PEERS[name].what}`).join("\n")}\n${EXAMPLES}`,
+    )
+    .action((suite: Suite, options: Options) => run(suite, options).catch(usage));
+}
+
+const usage = (error: unknown): never => {
+  throw error instanceof OptionError ? new UsageError(error.message) : error;
+};
+
+function share(text: string): number {
+  const value = finiteNumber(text);
+  if (value <= 0) throw new UsageError(`--fail-below ${text}: it is a ratio above 0, as 0.95.`);
+  return value;
 }
 
 async function run(suite: Suite, options: Options): Promise<void> {
+  const { page, port, compare, failBelow, csv, html } = options;
+  if (page) return serve(port);
+  if (failBelow !== undefined && compare === undefined) throw new UsageError("--fail-below needs --compare FILE.");
+  for (const file of [csv, html]) if (file !== undefined) await prepareFile(file);
   // Loaded when it is needed: help does without it.
-  const { runBench } = await import("../../../bench/run.js");
-  const { shapes, peers, dtype, budget, memory, device = "cpu", threads = availableParallelism() } = options;
-  const onProgress = ({ row, rows, text, secondsLeft }: Progress) =>
-    void process.stderr.write(`${row + 1}/${rows} ${text}, ${Math.ceil(secondsLeft)} s left\n`);
+  const [{ runBench }, { compareDocuments, comparisonText, failing }, { readDocument }] = await Promise.all([
+    import("../../../bench/run.js"),
+    import("../../../bench/compare/index.js"),
+    import("../../../bench/read-document.js"),
+  ]);
+  // An earlier run that does not read must not cost a new one.
+  const before = compare === undefined ? null : readDocument(compare);
   using interruption = new Interruption("the rows so far");
   const { signal } = interruption;
-  const settings = { signal, shapes, peers, dtype, budgetSeconds: budget, threads, memoryBudget: memory, onProgress };
-  const document = await runBench(suite, { ...settings, device }).catch((error) => {
-    throw error instanceof OptionError ? new UsageError(error.message) : error;
-  });
-  say(options, summary(document, peers));
-  await writeJson(options, document);
+  const document = await runBench(suite, { ...(await settings(options)), signal });
+  await write(document, options);
+  if (before) {
+    const comparison = compareDocuments(before, document);
+    say(options, comparisonText(comparison));
+    const slower = failBelow === undefined ? [] : failing(comparison, failBelow);
+    if (slower.length > 0) throw new Failed();
+  }
   if (signal.aborted) throw new Interrupted(`stopped; rows that were done: ${document.rows.length}.`);
 }
 
-function summary({ rows, environment }: BenchDocument, peers: readonly string[]): string {
-  const head = [
-    "operation",
-    "pass",
-    "shape",
-    "median us",
-    "10 % to 90 %",
-    "CPU us",
-    "enqueue us",
-    "device us",
-    "launches",
-    "ops",
-    "GFLOP/s",
-    ...peers.map((p) => `${p} us (ratio)`),
-  ];
-  const body = rows.map((row) => [
-    row.op,
-    row.pass,
-    row.shape,
-    short(row.medianUs),
-    `${short(row.p10Us)} to ${short(row.p90Us)}`,
-    row.cpu ? short(row.cpu.medianUs) : "",
-    row.call ? short(row.call.enqueueUs) : "",
-    row.call?.deviceUs ? short(row.call.deviceUs) : "",
-    row.call ? short(row.call.launches) : "",
-    row.call?.ops ? `${short(row.call.ops)}${row.call.recorded ? ` (${short(row.call.recorded)} taped)` : ""}` : "",
-    row.flops === null ? "" : short(row.flops / row.medianUs / 1000),
-    ...peers.map((name) => peerCell(row.peers[name])),
-  ]);
-  const load = environment.load.before[0].toFixed(1);
-  return `${table([head, ...body])}${environment.device}; load before: ${load}. A ratio above 1: the other library is slower.\n`;
+async function settings(options: Options): Promise<BenchOptions> {
+  const { shapes, pass, dtype, peers, peerLimit, kernel, budget, memory } = options;
+  const { device = "cpu", threads = availableParallelism(), routing } = options;
+  return {
+    ...{ shapes, pass, dtype, peers, kernel, device, threads },
+    ...(routing !== undefined && { routing: await routingOf(routing) }),
+    peerLimitSeconds: peerLimit,
+    budgetSeconds: budget,
+    memoryBudget: memory,
+    command: ["consilium", ...process.argv.slice(2)].map(quoted).join(" "),
+    onProgress,
+  };
 }
 
-function peerCell(peer: BenchRow["peers"][string]): string {
-  if (peer.medianUs === null) return `- (${peer.reason})`;
-  const cpu = peer.cpu && peer.cpuRatio ? `, CPU ${short(peer.cpu.medianUs)} (${peer.cpuRatio.toFixed(2)})` : "";
-  return `${short(peer.medianUs)} (${peer.ratio.toFixed(2)}, ours ${peer.ours}${cpu})`;
+const onProgress = ({ row, rows, text, secondsLeft }: Progress) =>
+  void process.stderr.write(`${row < 0 ? "" : `${row + 1}/${rows} `}${text}, ${Math.ceil(secondsLeft)} s left\n`);
+
+/** As a shell takes it. */
+const quoted = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
+async function routingOf(text: string): Promise<Routing> {
+  const named = namedRouting(text);
+  if (named) return named;
+  const counts = await readFile(text, "utf8").catch((error) => {
+    throw unknownRouting(text, error.code === "ENOENT" ? "there is no such file" : error.message);
+  });
+  return parseCounts(text, counts);
+}
+
+async function write(document: BenchDocument, options: Options): Promise<void> {
+  const { summary } = await import("../bench/summary.js");
+  say(options, summary(document));
+  await writeJson(options, document);
+  const { csv, html } = options;
+  if (csv === undefined && html === undefined) return;
+  const { csvOf, reportHtml } = await import("../../../bench/report/index.js");
+  if (csv !== undefined) await writeFileIn(csv, csvOf(document));
+  if (html !== undefined) await writeFileIn(html, reportHtml(document));
+}
+
+async function serve(port: number): Promise<void> {
+  const { servePage } = await import("../../../bench/page/serve.js");
+  const { url, close } = await servePage(port);
+  process.stderr.write(`The page is at ${url} until Ctrl-C.\n`);
+  using interruption = new Interruption("anything");
+  await new Promise<void>((stopped) => interruption.signal.addEventListener("abort", () => stopped()));
+  close();
 }

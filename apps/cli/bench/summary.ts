@@ -1,0 +1,89 @@
+import type { BenchDocument, BenchRow, Ceiling } from "../../../bench/document.js";
+import { isLoaded } from "../../../bench/load.js";
+import { bytes, percent, short } from "../terminal/format.js";
+import { table } from "../terminal/table.js";
+
+/** Rows, ceilings and what was left out, for a terminal. */
+export function summary({ rows, skipped, ceilings, environment }: BenchDocument): string {
+  const peers = Object.keys(environment.peers);
+  const parts = [
+    rows.length > 0 ? table([head(rows, peers), ...rows.map((row) => cells(row, rows, peers))]) : "",
+    ...rows.map(phasesText).filter((text) => text !== ""),
+    ...blanks(rows, peers),
+    ...skipped.map(({ op, pass, shape, reason }) => `skipped: ${op} ${pass} ${shape}: ${reason}`),
+    ...ceilings.map(ceilingText),
+    `${environment.device}. ${loadText(rows, environment)}A ratio above 1: the other library is slower; ~ where the test says even.`,
+  ];
+  return `${parts.filter((part) => part !== "").join("\n")}\n`;
+}
+
+function head(rows: readonly BenchRow[], peers: readonly string[]): string[] {
+  return [
+    ...["operation", "pass", "shape", "us", "10 % to 90 %", "GFLOP/s", "GB/s", "of limit", "peak", "saved"],
+    ...(rows.some(isLoaded) ? ["CPU us"] : []),
+    ...peers.map((name) => `${name} us (ratio)`),
+  ];
+}
+
+function cells(row: BenchRow, rows: readonly BenchRow[], peers: readonly string[]): string[] {
+  const { flops, bytes: moved, medianUs, roofline, routing, savedBytes } = row;
+  return [
+    row.op,
+    row.pass,
+    routing && routing !== "balanced" ? `${row.shape} ${routing}` : row.shape,
+    short(medianUs),
+    `${short(row.p10Us)} to ${short(row.p90Us)}`,
+    flops === null ? "" : short(flops / medianUs / 1000),
+    moved === null ? "" : short(moved / medianUs / 1000),
+    roofline ? `${percent(roofline.share)} ${roofline.limit}` : "",
+    bytes(row.peakBytes),
+    savedBytes === null || savedBytes === undefined ? "" : bytes(savedBytes),
+    ...(rows.some(isLoaded) ? [row.cpu ? short(row.cpu.medianUs) : ""] : []),
+    ...peers.map((name) => peerCell(row, name)),
+  ];
+}
+
+/** A blank's reason stands below the table. */
+function peerCell(row: BenchRow, name: string): string {
+  const peer = row.peers[name];
+  if (!peer || peer.medianUs === null) return "-";
+  const cpu = isLoaded(row) && peer.cpuRatio ? `, CPU ${peer.cpuRatio.toFixed(2)}` : "";
+  return `${short(peer.medianUs)} (${peer.ours === "even" ? "~" : ""}${peer.ratio.toFixed(2)}${cpu})`;
+}
+
+/** Reasons of blanks, each once, with the rows where there are some without it. */
+function blanks(rows: readonly BenchRow[], peers: readonly string[]): string[] {
+  const where = new Map<string, string[]>();
+  for (const name of peers) {
+    for (const row of rows) {
+      const peer = row.peers[name];
+      if (!peer || peer.medianUs !== null) continue;
+      const text = `${name}: ${peer.reason}`;
+      where.set(text, [...(where.get(text) ?? []), `${row.op} ${row.pass} ${row.shape}`]);
+    }
+  }
+  return [...where].map(([text, of]) => (of.length === rows.length ? text : `${text} (${of.join(", ")})`));
+}
+
+/** Shares of a layer's parts, the largest first. */
+function phasesText({ op, pass, shape, phases }: BenchRow): string {
+  if (!phases) return "";
+  const total = phases.reduce((sum, { us }) => sum + us, 0);
+  const parts = [...phases]
+    .sort((a, b) => b.us - a.us)
+    .map((phase) => `${phase.pass === "backward" ? "d " : ""}${phase.phase} ${percent(phase.us / total)}`);
+  return `${op} ${pass} ${shape}: ${short(total)} us in parts: ${parts.join(", ")}`;
+}
+
+function ceilingText({ device, dtype, threads, flopsPerSecond, copyBytesPerSecond, launchSeconds }: Ceiling): string {
+  const workers = device === "cpu" ? `, ${threads} ${threads === 1 ? "thread" : "threads"}` : "";
+  return `ceilings of ${device} in ${dtype}${workers}: ${short(flopsPerSecond / 1e9)} GFLOP/s, copies ${short(copyBytesPerSecond / 1e9)} GB/s, a launch ${short(1e6 * launchSeconds)} us`;
+}
+
+function loadText(rows: readonly BenchRow[], { load }: BenchDocument["environment"]): string {
+  if (rows.some(isLoaded)) {
+    const most = Math.max(...rows.map(({ othersCpu }) => othersCpu ?? 0));
+    return `Other work took up to ${percent(most)} of the cores: trust the CPU's time and ratios. `;
+  }
+  return load.before.length > 0 ? `Load before: ${load.before[0].toFixed(1)}. ` : "";
+}
