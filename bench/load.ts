@@ -29,14 +29,19 @@ export function othersShare(before: Ticks, after: Ticks | null): number | null {
   return Number(Math.max(0, others / (after.total - before.total)).toFixed(3));
 }
 
-/** Other processes were busy enough for the clock to be wrong: the processor's time counts beside it. */
+/** Other processes were busy enough for the clock to be wrong. */
 export const isLoaded = ({ othersCpu }: Pick<BenchRow, "othersCpu">): boolean => (othersCpu ?? 0) > LOADED;
 
+/** The processor's time counts beside the clock's: on a loaded machine, where the processor does the work. */
+export const cpuTimeCounts = (row: Pick<BenchRow, "othersCpu" | "cpu" | "device">): boolean =>
+  isLoaded(row) && row.cpu !== undefined && row.device !== "cuda";
+
 /** For a table: what others did while the row was measured, and what counts then. Empty of a row on a quiet machine. */
-export function loadText(row: Pick<BenchRow, "othersCpu" | "cpu">): string {
+export function loadText(row: Pick<BenchRow, "othersCpu" | "cpu" | "device">): string {
   if (!isLoaded(row)) return "";
   const share = `others kept ${Math.round(100 * (row.othersCpu as number))} % of the cores busy`;
-  return row.cpu ? `${share}: CPU time counts` : `${share}, and nobody knows the CPU time`;
+  if (row.device === "cuda") return `${share}: what the host does takes longer`;
+  return cpuTimeCounts(row) ? `${share}: CPU time counts` : `${share}, and nobody knows the CPU time`;
 }
 
 /** Of /proc; null where it tells nothing. */

@@ -1,5 +1,5 @@
 import type { BenchRow } from "../document.js";
-import { isLoaded } from "../load.js";
+import { cpuTimeCounts, isLoaded } from "../load.js";
 import { BETWEEN_RUNS } from "../median/interval.js";
 import { ratioOf } from "./ratio.js";
 import { type Verdict, verdictOf } from "./verdict.js";
@@ -38,11 +38,11 @@ const FLOOR = { quiet: 2 * BETWEEN_RUNS, loaded: 0.25 };
 
 /**
  * One row in two documents of which `rows` are compared. By the clock, unless other processes were busy beside one of the two:
- * then by the processor's time, which they disturb less, where both have it.
+ * then by the processor's time, which they disturb less, where both have it and the processor does the work.
  */
 export function compareRows(old: BenchRow, now: BenchRow, rows: number): RowComparison {
   const loaded = isLoaded(old) || isLoaded(now);
-  const basis: Basis = loaded && old.cpu && now.cpu ? "CPU" : "clock";
+  const basis: Basis = old.cpu && now.cpu && (cpuTimeCounts(old) || cpuTimeCounts(now)) ? "CPU" : "clock";
   const [before, after] = [old, now].map((row) => (basis === "CPU" && row.cpu ? row.cpu : row));
   const both = {
     old,

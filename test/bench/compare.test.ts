@@ -137,6 +137,9 @@ describe("compareRows", () => {
     expect(one(cpu(1, 1, 0), cpu(2, 1.05, 0.5))).toMatchObject({ basis: "CPU", verdict: "unclear" });
     expect(one(cpu(1, 1, 0), cpu(2, 2, 0.5))).toMatchObject({ basis: "CPU", verdict: "slower" });
     expect(one(cpu(1, 1, 0), cpu(2, 1, 0.1))).toMatchObject({ basis: "clock", verdict: "slower" });
+    // A GPU computes, the processor waits.
+    const [cuda, later] = [cpu(1, 1, 0.5), cpu(2, 1, 0.5)].map((found) => ({ ...found, device: "cuda" }));
+    expect(one(cuda, later)).toMatchObject({ basis: "clock", verdict: "slower" });
     // Nobody told the processor's time.
     expect(one(row(1), row(1.2, { othersCpu: 0.5 }))).toMatchObject({ basis: "clock", verdict: "unclear" });
   });

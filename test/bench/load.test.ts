@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { isLoaded, loadText, machineTicks, othersShare, watchOthers } from "../../bench/load.js";
 import { processTree } from "../../bench/processes.js";
 
-const microseconds = { medianUs: 1, p10Us: 1, p90Us: 1 };
+const cpu = { medianUs: 1, p10Us: 1, p90Us: 1 };
+const device = "cpu";
 
 describe("the load beside a row", () => {
   it("is what was busy less our own processes, of all cores", () => {
@@ -42,12 +43,13 @@ describe("the load beside a row", () => {
   it("shows beside a row when it is more than a tenth of the cores", () => {
     for (const othersCpu of [undefined, null, 0, 0.1]) {
       expect(isLoaded({ othersCpu })).toBe(false);
-      expect(loadText({ othersCpu, cpu: microseconds })).toBe("");
+      expect(loadText({ othersCpu, cpu, device })).toBe("");
     }
     expect(isLoaded({ othersCpu: 0.11 })).toBe(true);
-    expect(loadText({ othersCpu: 0.348, cpu: microseconds })).toBe(
-      "others kept 35 % of the cores busy: CPU time counts",
-    );
-    expect(loadText({ othersCpu: 0.5 })).toBe("others kept 50 % of the cores busy, and nobody knows the CPU time");
+    const text = (row: Omit<Parameters<typeof loadText>[0], "othersCpu">) => loadText({ othersCpu: 0.348, ...row });
+    expect(text({ cpu, device })).toBe("others kept 35 % of the cores busy: CPU time counts");
+    expect(text({ device })).toBe("others kept 35 % of the cores busy, and nobody knows the CPU time");
+    // The processor waits there.
+    expect(text({ cpu, device: "cuda" })).toBe("others kept 35 % of the cores busy: what the host does takes longer");
   });
 });
