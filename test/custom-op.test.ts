@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { buildDriver, buildKernels, out } from "../scripts/simt-kernels.mjs";
 import { tryOpen } from "./support/devices.js";
 
 /** examples/custom-op as its reader has it: in a folder elsewhere, with the built package by its name. */
@@ -49,5 +50,28 @@ describe("an op outside the package", () => {
     expect(stdout).toContain("tail after whole vectors: derivative");
     expect(stdout).toContain(`several chunks for the threads: ${name} f32`);
     if (name === "cpu") expect(stdout).toContain("tail after whole vectors: cpu bf16");
+  });
+
+  test.runIf(process.platform === "linux")(
+    "forward and gradient on cuda, simulated",
+    { timeout: 120_000 },
+    async () => {
+      await buildDriver();
+      await buildKernels([example]);
+      cpSync(join(out, "custom-op", "squared-relu.so"), join(folder, "squared-relu.fatbin"));
+      const { status, stdout, stderr } = spawnSync(process.execPath, ["check.js", "cuda"], {
+        cwd: folder,
+        encoding: "utf8",
+        env: { ...process.env, CONSILIUM_CUDA_DRIVER: join(out, "libcuda-simt.so"), CONSILIUM_CUDA_KERNELS: out },
+      });
+      expect(status, stderr).toBe(0);
+      expect(stdout).toContain("both signs, zero, a value beyond f16's square: cuda f32");
+      expect(stdout).toContain("several chunks for the threads: cuda f32");
+    },
+  );
+
+  test.runIf(spawnSync("nvcc", ["--version"]).status === 0)("its CUDA kernels compile", { timeout: 120_000 }, () => {
+    const { status, stderr } = npm("build:cuda");
+    expect(status, stderr).toBe(0);
   });
 });

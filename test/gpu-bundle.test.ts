@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,9 @@ import { tasksOf } from "../bench/suites/index.js";
 import type { Suite } from "../bench/suites/names.js";
 import { packagesOf } from "../scripts/gpu/closure.mjs";
 import { carryLibraries, librariesOf } from "../scripts/gpu/libraries.mjs";
+import { problemsOf } from "../scripts/gpu/report.mjs";
 import { BENCHES, stepsOf } from "../scripts/gpu/steps.mjs";
+import { summaryOf } from "../scripts/gpu/trace.mjs";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const addon = join(root, "build/Release/consilium.node");
@@ -24,6 +26,7 @@ function run(...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, "scripts/gpu/run.mjs"), ...args], {
     cwd: folder,
     encoding: "utf8",
+    env: { ...process.env, PATH: `${folder}:${process.env.PATH}` },
   });
   return { status, stdout, stderr };
 }
@@ -59,7 +62,10 @@ describe("what the archive for a GPU host carries", () => {
 });
 
 describe("the steps of a GPU host", () => {
-  const host = { gpu: true, nvcc: true, sanitizer: "compute-sanitizer", vulkan: "icd.json", kernels: false };
+  const host = {
+    ...{ gpu: true, nvcc: true, sanitizer: "compute-sanitizer", nsys: "nsys", vulkan: "icd.json" },
+    ...{ kernels: false, simulated: false },
+  };
   const steps = stepsOf({ out: "out", host, node: "node" });
 
   test("files that they name are there", () => {
@@ -68,13 +74,36 @@ describe("the steps of a GPU host", () => {
     expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
   });
 
+  test("what is missing is said, of each step that needs it", () => {
+    const bare = stepsOf({
+      out: "out",
+      host: { gpu: true, nvcc: false, kernels: false, simulated: false },
+      node: "node",
+    });
+    const missing = bare.flatMap(({ name, missing }) => (missing ? [`${name}: ${missing}`] : []));
+    expect(missing).toEqual([
+      "compile: neither nvcc nor compiled kernels are here",
+      "trace: there is no nsys (Nsight Systems)",
+      ...["memcheck", "racecheck", "synccheck", "initcheck"].map(
+        (t) => `sanitizer-${t}: there is no compute-sanitizer`,
+      ),
+      "webgpu-ops: there is no Vulkan driver of NVIDIA",
+    ]);
+  });
+
   test("all run where all is there", () => {
     expect(steps.filter(({ missing }) => missing)).toEqual([]);
     const names = steps.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
   });
 
-  test.each(BENCHES.map((bench) => [bench.name, bench] as const))("bench %s: shapes and peers", async (_, bench) => {
+  test("benchmarks of what each step claims: products, mixtures, attention, adapters, captured steps", () => {
+    const suites = BENCHES.map(({ suite }) => suite);
+    expect(suites).toEqual(expect.arrayContaining(["matmul", "moe", "attention", "lora", "replay"]));
+  });
+
+  const given = BENCHES.filter(({ shapes }) => shapes);
+  test.each(given.map((bench) => [bench.name, bench] as const))("bench %s: shapes and peers", async (_, bench) => {
     for (const shapes of [bench.shapes, bench.small])
       for (const { dtypes } of tasksOf(bench.suite as Suite, { shapes }).tasks) expect(dtypes).toContain("bf16");
     // Those that are not known are an error; on the reference device none is opened.
@@ -126,9 +155,78 @@ describe("run.mjs", () => {
         "bench-matmul passed",
         "sanitizer-memcheck skipped",
       ]);
+      expect(problemsOf(report)).toEqual([]);
       expect(report.benches["bench-matmul"].rows[0]).toMatchObject({ device: "cpu", dtype: "bf16", shape: "64x64x64" });
       expect(report.steps[2].reason).toBe("it needs the GPU, in a dry run too");
       expect(status).toBe(0);
     },
   );
+
+  test.skipIf(!linux || !existsSync(join(root, "dist")))("driver, clocks and power of each GPU are written", () => {
+    const values = "NVIDIA H100, 570.1, 81559 MiB, 1980 MHz, 2619 MHz, 1980 MHz, 2619 MHz, 119.80 W, 700.00 W, 31";
+    writeFileSync(join(folder, "nvidia-smi"), `#!/bin/sh\necho '${values}'\n`, { mode: 0o755 });
+    const { status, stdout } = run("--only", "devices", "--out", "found");
+    expect(status, stdout).toBe(0);
+    const report = JSON.parse(readFileSync(join(folder, "found/gpu.json"), "utf8"));
+    expect(problemsOf(report)).toEqual([]);
+    expect(report.gpus.before).toEqual(report.gpus.after);
+    expect(report.gpus.before[0]).toMatchObject({
+      ...{ name: "NVIDIA H100", driver_version: "570.1", "clocks.sm": "1980 MHz", "power.limit": "700.00 W" },
+    });
+  });
+});
+
+describe("gpu.json", () => {
+  const step = { name: "devices", status: "passed", seconds: 1 };
+  const whole = { date: "2026-11-26T00:00:00Z", host: { chip: "some" }, gpus: { before: null }, steps: [step] };
+
+  test.each([
+    ["all is there", {}, []],
+    ["no date", { date: "soon" }, ["no date"]],
+    ["a GPU alone by its name", { gpus: { before: [{ name: "H100" }] } }, ["a GPU without driver, clocks or power"]],
+    ["nothing was run", { steps: [] }, ["no steps"]],
+    ["no reason", { steps: [{ name: "a", status: "skipped" }] }, ["a: skipped without a reason"]],
+    ["an unknown end", { steps: [{ ...step, status: "run" }] }, ["devices: status run"]],
+    ["no rows", { benches: { matmul: { rows: [] } } }, ["matmul: no rows"]],
+  ])("%s", (_, change, problems) => {
+    expect(problemsOf({ ...whole, ...change })).toEqual(problems);
+  });
+});
+
+describe("a trace", () => {
+  const api = (...calls: (readonly [string, number, number, number])[]) =>
+    [
+      "Start (ns),Duration (ns),Name,Result,CorrID,Pid,Tid,T-Pri,Thread Name",
+      ...calls.map(([name, start, duration, thread], i) => `${start},${duration},${name},0,${i},7,${thread},20,node`),
+    ].join("\n");
+  const gpu = (...kernels: (readonly [number, number])[]) =>
+    [
+      "Start (ns),Duration (ns),CorrId,Strm,Name",
+      ...kernels.map(([start, duration], i) => `${start},${duration},${i},13,"f(float*, Params)"`),
+    ].join("\n");
+  const AFTER = 300e6;
+
+  test("gaps and waits of what comes after the pause, on the thread that launches", () => {
+    const calls = api(
+      ...([
+        ["cuLaunchKernel", 0, 5, 1],
+        ["cuStreamSynchronize", 10, 90, 1],
+        ["cuGraphLaunch", AFTER, 10, 1],
+        ["cuEventSynchronize", AFTER + 5, 500, 2],
+        ["cuMemcpyHtoDAsync_v2", AFTER + 15, 5, 1],
+        ["cuStreamSynchronize", AFTER + 20, 5, 1],
+        ["cuGraphLaunch", AFTER + 40, 10, 1],
+        ["cuEventSynchronize", AFTER + 60, 500, 1],
+      ] as const),
+    );
+    const found = summaryOf(calls, gpu([5, 1000], [AFTER + 100, 60], [AFTER + 150, 30], [AFTER + 190, 10]));
+    expect(found).toEqual({
+      ...{ launches: 2, kernels: 3, spanUs: 0.1, hostWaits: ["cuStreamSynchronize"] },
+      gapsShare: expect.closeTo(0.1),
+    });
+  });
+
+  test("of nothing is an error", () => {
+    expect(() => summaryOf(api(), gpu())).toThrow("the trace holds no launch, or no kernel");
+  });
 });

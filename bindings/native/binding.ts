@@ -188,12 +188,17 @@ export abstract class NativeBinding<
       this.scratches.push(fresh);
       return fresh;
     }
-    const before = this.scratch?.bytes ?? 0;
-    if (this.scratch !== null && before >= bytes) return this.scratch;
-    const larger = this.allocateScratch(Math.max(bytes, Math.min(2 * before, before + MAX_SPARE_SCRATCH), 1 << 16));
-    if (this.scratch !== null && this.scratch.recordings === 0) this.releaseScratch(this.scratch);
-    this.scratch = larger;
-    return larger;
+    const smaller = this.scratch;
+    if (smaller !== null && smaller.bytes >= bytes) return smaller;
+    const before = smaller?.bytes ?? 0;
+    if (smaller !== null && smaller.recordings === 0) {
+      this.scratch = null;
+      this.releaseScratch(smaller);
+      // The larger one may lie where it was: both at once would be the peak.
+      this.flush();
+    }
+    this.scratch = this.allocateScratch(Math.max(bytes, Math.min(2 * before, before + MAX_SPARE_SCRATCH), 1 << 16));
+    return this.scratch;
   }
 
   protected submit(words: Uint32Array, length: number, launches: number): void {

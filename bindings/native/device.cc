@@ -52,23 +52,11 @@ Device::Device(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Device>(info) 
     promises_->stop();
     throw Napi::Error::New(env, std::string("consilium: cannot start threads: ") + error.what());
   }
-  // Runs before the environment goes (a terminated worker, the end of the process): no thread of ours outlives it.
-  napi_add_env_cleanup_hook(env, &Device::environment_ends, this);
-}
-
-Device::~Device() {
-  if (!queue_) return;
-  napi_remove_env_cleanup_hook(Env(), &Device::environment_ends, this);
-  stop();
-}
-
-void Device::environment_ends(void *device) { static_cast<Device *>(device)->stop(); }
-
-void Device::stop() {
-  if (!queue_) return;
-  queue_.reset();
-  promises_->stop();
-  memory_.clear();
+  lifetime_.emplace(env, [this] {
+    queue_.reset();
+    promises_->stop();
+    memory_.clear();
+  });
 }
 
 Queue &Device::queue(Napi::Env env) {
@@ -207,11 +195,8 @@ Napi::Value Device::promise(Napi::Env env, Task task, Napi::ArrayBuffer data) {
 }
 
 void Device::close(const Napi::CallbackInfo &info) {
-  if (!queue_) return;
-  const Napi::Env env = info.Env();
-  napi_remove_env_cleanup_hook(env, &Device::environment_ends, this);
-  stop();
-  promises_->reject_all(env, "consilium: the device was closed");
+  lifetime_->end();
+  promises_->reject_all(info.Env(), "consilium: the device was closed");
 }
 
 }  // namespace consilium

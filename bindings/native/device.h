@@ -3,7 +3,9 @@
 #include <napi.h>
 
 #include <memory>
+#include <optional>
 
+#include "bindings/native/lifetime.h"
 #include "bindings/native/memory.h"
 #include "bindings/native/promises.h"
 #include "bindings/native/queue.h"
@@ -15,7 +17,6 @@ class Device : public Napi::ObjectWrap<Device> {
   // The class object of this environment; each worker thread of Node has its own.
   static Napi::Function define(Napi::Env env);
   explicit Device(const Napi::CallbackInfo &info);
-  ~Device() override;
 
  private:
   Napi::Value find_kernel(const Napi::CallbackInfo &info);
@@ -35,13 +36,12 @@ class Device : public Napi::ObjectWrap<Device> {
   Queue &queue(Napi::Env env);
   void *checked(Napi::Env env, uintptr_t address, size_t bytes) const;
   Napi::Value promise(Napi::Env env, Task task, Napi::ArrayBuffer data);
-  void stop();
-  static void environment_ends(void *device);
 
   unsigned threads_;
   Memory memory_;
   std::unique_ptr<Queue> queue_;  // null once closed
   std::unique_ptr<Promises> promises_;
+  std::optional<Lifetime> lifetime_;  // goes first: it ends the others
 };
 
 }  // namespace consilium

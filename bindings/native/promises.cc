@@ -9,6 +9,11 @@ Promises::Promises(Napi::Env env, std::function<void(bool)> hold, std::function<
 }
 
 Promises::Made Promises::make(Napi::Env env, Napi::ArrayBuffer data) {
+  {
+    // Room for all of them: threads that report have nobody to tell that there is none.
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (done_.capacity() <= pending_.size()) done_.reserve(2 * pending_.size() + 16);
+  }
   auto deferred = Napi::Promise::Deferred::New(env);
   if (pending_.empty()) {
     announcer_.Ref(env);
@@ -35,7 +40,8 @@ void Promises::announce(Napi::Env env, Napi::Function, Promises *promises, void 
   std::vector<std::pair<uint64_t, int>> done;
   {
     std::lock_guard<std::mutex> lock(promises->mutex_);
-    done.swap(promises->done_);
+    done = promises->done_;
+    promises->done_.clear();
   }
   try {
     for (const auto &[ticket, outcome] : done) {

@@ -1,15 +1,14 @@
 /**
- * One hash of what the native addon and the TypeScript beside it are made from. The two hold halves of the same
- * arithmetic (plan.ts and gemm-plan.h, command-writer.ts and command_stream.h): an addon of other sources would read and
- * write wrong memory. The build puts the hash into the addon (`node bindings/native/sources.cjs HEADER`), loading compares.
+ * One hash of what the native addon is compiled from. It and TypeScript hold halves of the same arithmetic (plan.ts and
+ * gemm-plan.h, command-writer.ts and command_stream.h): an addon of other sources would read and write wrong memory. The build
+ * puts the hash into the addon (`node bindings/native/sources.cjs HEADER`), loading compares. TypeScript is no part of it: the
+ * same C++ gives the same addon.
  */
 const { createHash } = require("node:crypto");
 const { existsSync, readdirSync, readFileSync, writeFileSync } = require("node:fs");
 const { join, resolve } = require("node:path");
 
-const CODE = /\.(cc|cpp|h|ts)$/;
-/** The truth and the cases are the tests' own. */
-const OF_TESTS = /^(reference|cases)\.ts$/;
+const CODE = /\.(cc|cpp|h)$/;
 
 /** Files below `folder`, as paths from `root`. */
 function filesIn(root, folder, wanted) {
@@ -22,9 +21,8 @@ function filesIn(root, folder, wanted) {
 
 /** Paths from `root`, in one order on all systems. */
 function nativeSources(root) {
-  const isSource = (name) => CODE.test(name) && !OF_TESTS.test(name);
   const folders = ["bindings/native", "kernels"];
-  return ["CMakeLists.txt", ...folders.flatMap((folder) => filesIn(root, folder, isSource))].sort();
+  return ["CMakeLists.txt", ...folders.flatMap((folder) => filesIn(root, folder, (name) => CODE.test(name)))].sort();
 }
 
 /** The CUDA kernels, which are compiled by themselves: scripts/cuda-kernels.mjs. */

@@ -3,11 +3,15 @@ import type { Tensor } from "consilium";
 import { ALL_FLOATS, defineOp, float, pass, read, threads, wgsl, write } from "consilium/extend";
 
 const library = new URL("squared-relu.so", import.meta.url);
+const fatbin = new URL("squared-relu.fatbin", import.meta.url);
 const source = (name: string) => wgsl(readFileSync(new URL(name, import.meta.url), "utf8"));
 const cells = ({ n }: { n: number }) => n;
+const grid = ({ n }: { n: number }) => [Math.ceil(n / 256), 1, 1] as const;
+const block = () => [256, 1, 1] as const;
 const launches = (stem: string) => ({
   cpu: { library, dtypes: ALL_FLOATS, launches: [{ symbol: `squared_relu_${stem}`, cells, grain: () => 16384 }] },
   webgpu: { dtypes: ["f32", "f16"] as const, launches: [threads(source(`${stem}.wgsl`), cells)] },
+  cuda: { library: fatbin, dtypes: ["f32"] as const, launches: [{ symbol: `squared_relu_${stem}`, grid, block }] },
 });
 
 const forward = pass({

@@ -7,7 +7,8 @@
 //           not aligned, too
 // Launch    grid (tiles of all batches), threads of the tile; few: gemm-few.cuh
 // Numerics  f32 sums; y and preactivation round once. f32 operands are rounded to tf32 by matmul_forward_tf32 alone
-// Limits    each dimension below 2^32
+// Limits    each dimension below 2^32. Rows that are no multiple of 16 bytes (8 halves, 4 f32) are read value by value,
+//           and by the small tile alone: right, and slower
 #include "../common/cuda/gemm-few.cuh"
 #include "../common/cuda/gemm-order.cuh"
 #include "../common/cuda/gemm-run.cuh"

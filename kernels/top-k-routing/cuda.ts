@@ -23,7 +23,7 @@ const warps = ({ E }: Sizes) => Math.max(1, Math.min(8, Math.floor(4096 / E)));
 function fits(label: string, bytes: number, { E }: Sizes, { maxSharedBytes }: CudaLimits): number {
   if (bytes > maxSharedBytes)
     throw new RangeError(
-      `${label}: the scores of ${E} experts take ${bytes} bytes of shared memory, and the GPU has ${maxSharedBytes}`,
+      `${label}: the scores of ${E} experts take ${bytes} bytes of shared memory, and a block of this GPU has ${maxSharedBytes}. Use fewer experts, or route on the cpu device.`,
     );
   return bytes;
 }

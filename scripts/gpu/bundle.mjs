@@ -2,10 +2,12 @@
 // Packs what a GPU host without a network needs into one archive: sources, tests, benches, compiled TypeScript, the addon and
 // the CUDA kernels where they are built, the npm packages that tests and benches load, Dawn for this platform, Node itself.
 //
-//   node scripts/gpu/bundle.mjs [--out consilium-gpu.tar.xz] [--rehearse]
+//   node scripts/gpu/bundle.mjs [--out consilium-gpu.tar.xz]
+//   node scripts/gpu/bundle.mjs --rehearse
 //
-// --rehearse unpacks it into a folder of its own and runs it there, as far as that goes without a GPU. README.md beside this
-// file says how a host uses it.
+// --rehearse packs in a hurry, unpacks that into a folder of its own and runs it there, as far as that goes without a GPU, or,
+// where CONSILIUM_CUDA_DRIVER and CONSILIUM_CUDA_KERNELS name a simulated one, on that. README.md beside this file says how a
+// host uses it.
 import { execFileSync, spawnSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,8 +17,11 @@ import { parseArgs } from "node:util";
 import { areCompiled } from "../cuda-kernels.mjs";
 import { packagesOf } from "./closure.mjs";
 import { carryLibraries } from "./libraries.mjs";
+import { problemsOf } from "./report.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
+/** The folder that the archive unpacks into. */
+const NAME = "consilium-gpu";
 /** What an upload form or a mail gateway commonly takes at most, with room. */
 const LIMIT = 60e6;
 /** Tracked files that nothing on the host reads. */
@@ -63,28 +68,8 @@ function copyTracked(target) {
   }
 }
 
-/** As a host uses it: no variable of this shell, and nothing of this folder, is needed there. */
-function rehearse() {
-  const host = mkdtempSync(join(tmpdir(), "consilium-host-"));
-  try {
-    execFileSync("tar", ["xf", out, "-C", host]);
-    const { status } = spawnSync(join(host, "consilium-gpu/run.sh"), ["--dry-run", "--minutes", "10"], {
-      cwd: host,
-      env: { PATH: process.env.PATH, HOME: host },
-      stdio: "inherit",
-    });
-    if (status !== 0) {
-      say("the rehearsal failed");
-      process.exitCode = 1;
-    }
-  } finally {
-    rmSync(host, { recursive: true, force: true });
-  }
-}
-
-const stage = mkdtempSync(join(tmpdir(), "consilium-gpu-"));
-try {
-  const folder = join(stage, "consilium-gpu");
+/** Fills `folder` with what a host gets. */
+function fill(folder) {
   mkdirSync(folder);
   copyTracked(folder);
   copyPackages(folder);
@@ -96,15 +81,53 @@ try {
     if (existsSync(join(root, path))) cpSync(join(root, path), join(folder, path), { recursive: true });
   say(`libraries: ${carryLibraries(folder, [process.execPath]).join(", ")}`);
   cpSync(join(root, "scripts/gpu/run.sh"), join(folder, "run.sh"));
-  rmSync(out, { force: true });
-  execFileSync("tar", ["-cJf", out, "consilium-gpu"], { cwd: stage, env: { ...process.env, XZ_OPT: "-T0 -6" } });
+}
+
+/** `compressor`: a command that reads the archive. */
+function pack(stage, file, compressor) {
+  execFileSync("tar", ["-c", "-I", compressor, "-f", file, NAME], { cwd: stage });
+}
+
+/** As a host uses it: no variable of this shell but those of a simulated driver, and nothing of this folder, is needed there. */
+function rehearse(file) {
+  const host = mkdtempSync(join(tmpdir(), "consilium-host-"));
+  const { PATH, CONSILIUM_CUDA_DRIVER, CONSILIUM_CUDA_KERNELS } = process.env;
+  try {
+    execFileSync("tar", ["xf", file, "-C", host]);
+    const { status } = spawnSync(join(host, NAME, "run.sh"), ["--dry-run", "--minutes", "10"], {
+      cwd: host,
+      env: { PATH, HOME: host, ...(CONSILIUM_CUDA_DRIVER && { CONSILIUM_CUDA_DRIVER, CONSILIUM_CUDA_KERNELS }) },
+      stdio: "inherit",
+    });
+    const report = JSON.parse(readFileSync(join(host, NAME, "gpu-results/gpu.json"), "utf8"));
+    const wrong = problemsOf(report);
+    for (const problem of wrong) say(`gpu.json: ${problem}`);
+    if (status !== 0 || wrong.length > 0) {
+      say("the rehearsal failed");
+      process.exitCode = 1;
+    }
+  } finally {
+    rmSync(host, { recursive: true, force: true });
+  }
+}
+
+const stage = mkdtempSync(join(tmpdir(), "consilium-gpu-"));
+try {
+  fill(join(stage, NAME));
+  if (values.rehearse) {
+    const file = join(stage, `${NAME}.tar.gz`);
+    pack(stage, file, "gzip -1");
+    rehearse(file);
+  } else {
+    rmSync(out, { force: true });
+    pack(stage, out, "xz -T0 -6");
+    const bytes = statSync(out).size;
+    say(`${out}: ${(bytes / 1e6).toFixed(1)} MB`);
+    if (bytes > LIMIT) {
+      say(`that is more than ${LIMIT / 1e6} MB`);
+      process.exitCode = 1;
+    }
+  }
 } finally {
   rmSync(stage, { recursive: true, force: true });
-}
-if (values.rehearse) rehearse();
-const bytes = statSync(out).size;
-say(`${out}: ${(bytes / 1e6).toFixed(1)} MB`);
-if (bytes > LIMIT) {
-  say(`that is more than ${LIMIT / 1e6} MB`);
-  process.exitCode = 1;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import {
   createWriteStream,
   existsSync,
@@ -9,11 +9,11 @@ import {
   renameSync,
   writeFileSync,
 } from "node:fs";
-import os from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { areCompiled, findNvcc } from "../cuda-kernels.mjs";
+import { ask, gpus, newReport } from "./report.mjs";
 import { stepsOf } from "./steps.mjs";
 
 const HELP = `What a GPU host runs: compiles the CUDA kernels where the archive has none, runs the CUDA tests, the benchmarks beside
@@ -58,49 +58,31 @@ if (!(minutes > 0)) refuse(`--minutes ${values.minutes} is no number above 0`);
 const out = resolve(values.out);
 const dry = values["dry-run"];
 
-/** What a command prints, or null where it does not run. */
-function ask(command, ...args) {
-  const { status, stdout } = spawnSync(command, args, { encoding: "utf8" });
-  return status === 0 ? stdout.trim() : null;
-}
-
-const QUERY =
-  "name,driver_version,clocks.sm,clocks.mem,clocks.max.sm,power.draw,power.limit,temperature.gpu,memory.total";
-const gpu = () => ask("nvidia-smi", `--query-gpu=${QUERY}`, "--format=csv,noheader");
 const vulkan = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/nvidia/share/vulkan/icd.d"]
   .flatMap((folder) => (existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : []))
   .find((path) => path.includes("nvidia"));
 const toolkit = findNvcc();
+/** A tool of the toolkit: on the PATH, or beside nvcc, which need not be there. */
+const tool = (name) =>
+  [name, ...(toolkit ? [join(dirname(toolkit.nvcc), name)] : [])].find((command) => ask(command, "--version") !== null);
+const report = newReport();
 const host = {
-  gpu: gpu() !== null,
+  gpu: report.gpus.before !== null,
   nvcc: toolkit !== null,
-  // Beside nvcc, which need not be on the PATH.
-  sanitizer: ["compute-sanitizer", ...(toolkit ? [join(dirname(toolkit.nvcc), "compute-sanitizer")] : [])].find(
-    (command) => ask(command, "--version") !== null,
-  ),
+  sanitizer: tool("compute-sanitizer"),
+  nsys: tool("nsys"),
   vulkan,
   kernels: areCompiled(),
+  // What a dry run has in place of a GPU.
+  simulated: Boolean(process.env.CONSILIUM_CUDA_DRIVER),
 };
 
 const started = Date.now();
 const left = () => minutes * 60 - (Date.now() - started) / 1000;
-const report = {
-  version: 1,
-  date: new Date().toISOString(),
-  host: {
-    os: `${os.type()} ${os.release()}`,
-    chip: os.cpus()[0]?.model.trim(),
-    cores: os.cpus().length,
-    node: process.version,
-  },
-  gpu: { query: QUERY, before: gpu(), after: null },
-  steps: [],
-  benches: {},
-};
 
 /** All or nothing: a run that is cut off leaves the last whole file. */
 function save() {
-  report.gpu.after = gpu();
+  report.gpus.after = gpus();
   const file = join(out, "gpu.json");
   writeFileSync(`${file}.part`, `${JSON.stringify(report, null, 2)}\n`);
   renameSync(`${file}.part`, file);
@@ -132,11 +114,12 @@ function run({ name, command, args, env }, seconds) {
 }
 
 /** What the step's tests or rows came to, from the file that it wrote; null where there is none, or none were found. */
-function harvest({ name, tests, bench }) {
-  if (!tests && !bench) return {};
+function harvest({ name, tests, bench, trace }) {
+  if (!tests && !bench && !trace) return {};
   const file = join(out, `${name}.json`);
   if (!existsSync(file)) return null;
   const found = JSON.parse(readFileSync(file, "utf8"));
+  if (trace) return { trace: found };
   if ((tests ? found.numTotalTests : found.rows.length) === 0) return null;
   if (bench) report.benches[name] = found;
   return tests ? { passed: found.numPassedTests, failed: found.numFailedTests, skipped: found.numPendingTests } : {};

@@ -13,6 +13,14 @@ export const BENCHES: readonly {
 }[];
 export function stepsOf(options: {
   out: string;
-  host: { gpu: boolean; nvcc: boolean; sanitizer?: string; vulkan?: string; kernels: boolean };
+  host: {
+    gpu: boolean;
+    nvcc: boolean;
+    sanitizer?: string;
+    nsys?: string;
+    vulkan?: string;
+    kernels: boolean;
+    simulated: boolean;
+  };
   node: string;
 }): Step[];

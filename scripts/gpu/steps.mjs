@@ -24,6 +24,8 @@ export const BENCHES = [
     ...{ name: "moe-large", suite: "moe", peers: "torch,dense", seconds: 60 },
     ...{ shapes: "8192x4096x14336x8x2", small: "64x32x44x4x2" },
   },
+  // Called steps beside captured ones, in f32, as they are trained: the suite has its own shapes.
+  { name: "replay", suite: "replay", peers: "", seconds: 30, shapes: "", small: "" },
 ];
 
 export function stepsOf({ out, host, node }) {
@@ -71,22 +73,34 @@ export function stepsOf({ out, host, node }) {
       120,
     ),
     ...BENCHES.map(({ name, suite, shapes, small, peers, seconds }) => {
-      const bench = (...how) => ["bin/consilium.js", "bench", suite, "--json", join(out, `bench-${name}.json`), ...how];
-      const given = ["--device", "cuda", "--dtype", "bf16", "--shapes", shapes, "--peers", peers];
+      const bench = (device, sizes, budget, ...how) => [
+        ...["bin/consilium.js", "bench", suite, "--json", join(out, `bench-${name}.json`), "--device", device],
+        ...(sizes ? ["--dtype", "bf16", "--shapes", sizes] : []),
+        ...["--budget", `${budget}s`, ...how],
+      ];
       return {
         name: `bench-${name}`,
         command: node,
-        args: bench(...given, "--budget", `${Math.ceil(seconds / 2)}s`),
+        args: bench("cuda", shapes, Math.ceil(seconds / 2), ...(peers ? ["--peers", peers] : [])),
         seconds: 3 * seconds,
         bench: true,
         gpu: true,
         missing: noGpu,
-        rehearsal: {
-          args: bench("--device", "cpu", "--dtype", "bf16", "--shapes", small, "--budget", "1s"),
-          missing: undefined,
-        },
+        // A simulated GPU takes minutes for a whole step.
+        rehearsal: { args: bench(host.simulated && small ? "cuda" : "cpu", small, 1), missing: undefined },
       };
     }),
+    {
+      name: "trace",
+      command: node,
+      args: ["scripts/gpu/trace.mjs", join(out, "trace.json"), ...(host.nsys ? [host.nsys] : [])],
+      seconds: 90,
+      trace: true,
+      gpu: true,
+      missing: noGpu ?? (host.nsys ? undefined : "there is no nsys (Nsight Systems)"),
+      // The steps that are traced, without the tool.
+      rehearsal: { args: ["scripts/gpu/traced.mjs", "cpu"], trace: false, missing: undefined },
+    },
     ...["memcheck", "racecheck", "synccheck", "initcheck"].map((tool) => {
       const { rehearsal: _, ...step } = vitest(`sanitizer-${tool}`, ["test/ops.test.ts"], "cuda", 150, {
         CONSILIUM_SMALL: "yes",

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { findCudaKernels } from "../../bindings/platform/node-cuda-kernels.js";
-import { type DeviceOptions, indexAdd, ones, openDevice, zeros } from "../../engine/index.js";
+import { add, type DeviceOptions, indexAdd, ones, openDevice, scope, zeros } from "../../engine/index.js";
 import { DRIVER, machine, runNode, setEnvironment } from "./cuda-support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "consilium-cuda-"));
@@ -146,6 +146,19 @@ describe("memory of the GPU", () => {
     device.allocate(6 << 18, "f32", "attention/forward");
     await device.finish();
   });
+});
+
+test("where the host has no memory for what a launch needs, that is the error, and the device goes on", async () => {
+  using device = await openDevice("cuda");
+  const x = ones([4], { device });
+  await device.finish();
+  setEnvironment(machine({ HOST_FULL: 1 }));
+  scope(() => add(x, x).dispose());
+  const error = await device.finish().catch((e) => e);
+  expect(error.name).toBe("OutOfMemoryError");
+  expect(error.message).toBe("cuda: the host has no memory left");
+  setEnvironment(machine({ HOST_FULL: 0 }));
+  expect(await add(x, x).data()).toEqual(new Float32Array(4).fill(2));
 });
 
 test("indices into a dimension without an element are faults, and nothing is read by them", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { DeviceLost } from "../../bindings/errors.js";
-import { atPace, open, paces, rowsOf } from "./cuda-support.js";
+import { atPace, machine, open, paces, rows, rowsOf, setEnvironment } from "./cuda-support.js";
 import { floats, wave } from "./native-support.js";
 
 describe.each(paces)("memory, %s", (_, late) => {
@@ -72,6 +72,29 @@ describe.each(paces)("memory, %s", (_, late) => {
     });
     const all = await Promise.all(memories.map((memory) => floats(device, memory, memory.bytes / 4)));
     expect(all.every((values, i) => values.every((value) => value === i))).toBe(true);
+  });
+
+  test("scratch that grows has room where the smaller one was; a recording keeps its own", async () => {
+    setEnvironment(machine({ MEMORY: 64 << 20 }));
+    const device = open();
+    const { buffers, y, expected } = rowsOf(device, 3, 8);
+    const launch = (bytes: number) =>
+      device.launch(rows({ symbol: "rows_scratch" }, { scratchBytes: () => bytes }), "f32", buffers, { T: 3, C: 8 });
+    launch(24 << 20);
+    launch(40 << 20); // 48: not beside 24 in 64
+    expect(device.ownBytes).toBe(48 << 20);
+    const found = await floats(device, y, 24);
+    expect(found.every((value, i) => Math.abs(value - expected[i]) <= 1e-6 * Math.abs(expected[i]) + 1e-6)).toBe(true);
+    const recording = device.newRecording?.() as never;
+    device.record?.(recording);
+    launch(40 << 20);
+    device.record?.(null);
+    expect(() => launch(56 << 20)).toThrow("scratch of cuda-kernels/rows: ");
+    device.replay?.(recording);
+    await device.finish();
+    device.releaseRecording?.(recording);
+    launch(56 << 20);
+    await device.finish();
   });
 
   test("empty allocations and empty transfers", async () => {

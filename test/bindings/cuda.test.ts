@@ -1,6 +1,9 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 import type { Memory } from "../../bindings/device.js";
 import { CudaError, DeviceLost, KernelMissing } from "../../bindings/errors.js";
+import type { CudaQueue } from "../../bindings/native/cuda/queue.js";
 import type { CudaLaunch, FloatDType, Params } from "../../kernels/contract.js";
 import { atPace, open, paces, rows, rowsOf, setPace } from "./cuda-support.js";
 import { floats, sameBits, wave } from "./native-support.js";
@@ -216,6 +219,28 @@ describe("debug", () => {
     expect(await device.checkGuards?.(small)).toBe(text);
     expect(await device.checkGuards?.(buffers[0])).toBeNull();
   });
+});
+
+test("a profile that ends before its launches have run waits for them", () => {
+  setPace(1);
+  const device = open();
+  const { launch } = rowsOf(device, 3, 8);
+  const { native } = device as unknown as { native: CudaQueue };
+  native.startProfile();
+  for (let i = 0; i < 8; i++) launch(); // as many as are handed over at once
+  const pairs = native.stopProfile();
+  expect(pairs).toHaveLength(16);
+  expect(pairs.every((value, i) => i % 2 === 0 || value > 0)).toBe(true);
+});
+
+test("kernels of a library outside the package", async () => {
+  const library = pathToFileURL(join(process.env.CONSILIUM_CUDA_KERNELS as string, "cuda-kernels", "rows.so"));
+  const outside = { ...rows({}, { library }), label: "mine/rows" };
+  const device = open();
+  const { buffers, y, expected } = rowsOf(device, 3, 8);
+  device.launch(outside, "f32", buffers, { T: 3, C: 8 });
+  const found = await floats(device, y, 24);
+  expect(found.every((value, i) => Math.abs(value - expected[i]) <= 1e-6 * Math.abs(expected[i]) + 1e-6)).toBe(true);
 });
 
 test("a closed device rejects what is awaited, and refuses the rest", async () => {

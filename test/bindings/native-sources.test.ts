@@ -7,23 +7,34 @@ import { loadAddon } from "../../bindings/platform/node-addon.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-test.each(["kernels/matmul/plan.ts", "kernels/common/cpu/gemm-plan.h", "bindings/native/command-writer.ts"])(
-  "an addon that is older than %s is refused, with what to do",
-  (path) => {
-    const copy = mkdtempSync(join(tmpdir(), "consilium-sources-"));
-    try {
-      for (const folder of ["kernels", "bindings"]) cpSync(join(root, folder), join(copy, folder), { recursive: true });
-      for (const name of ["build", "CMakeLists.txt"]) symlinkSync(join(root, name), join(copy, name));
-      expect(loadAddon(copy).target).not.toBe("");
-      appendFileSync(join(copy, path), "\n");
-      expect(() => loadAddon(copy)).toThrow(
-        /built from other sources than are here now\. Build it with: npx consilium setup/,
-      );
-    } finally {
-      rmSync(copy, { recursive: true });
-    }
-  },
-);
+/** Loads the addon of a copy whose file has changed since it was built. */
+function loadAfterChange(path: string) {
+  const copy = mkdtempSync(join(tmpdir(), "consilium-sources-"));
+  try {
+    for (const folder of ["kernels", "bindings"]) cpSync(join(root, folder), join(copy, folder), { recursive: true });
+    for (const name of ["build", "CMakeLists.txt"]) symlinkSync(join(root, name), join(copy, name));
+    expect(loadAddon(copy).target).not.toBe("");
+    appendFileSync(join(copy, path), "\n");
+    return loadAddon(copy);
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
+}
+
+test.each([
+  "kernels/matmul/forward.cpp",
+  "kernels/common/cpu/gemm-plan.h",
+  "bindings/native/command_stream.h",
+  "CMakeLists.txt",
+])("an addon that is older than %s is refused, with what to do", (path) => {
+  expect(() => loadAfterChange(path)).toThrow(
+    /built from other sources than are here now\. Build it with: npx consilium setup/,
+  );
+});
+
+test.each(["kernels/matmul/plan.ts", "kernels/matmul/forward.cu"])("%s is not compiled into it", (path) => {
+  expect(loadAfterChange(path).target).not.toBe("");
+});
 
 test("a missing addon says what to do", () => {
   expect(() => loadAddon(join(root, "test"))).toThrow(/cannot be loaded .*Build it with: npx consilium setup/s);

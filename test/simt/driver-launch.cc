@@ -3,6 +3,7 @@
 #include <link.h>
 #include <unistd.h>
 #include <cstring>
+#include <new>
 
 #include "driver.h"
 
@@ -133,6 +134,7 @@ CUDA_API CUresult cuLaunchKernel(CUfunc_st *function, unsigned int gridX, unsign
                                  unsigned int blockX, unsigned int blockY, unsigned int blockZ,
                                  unsigned int sharedBytes, CUstream_st *stream, void **parameters, void **extra) {
   BEGIN_CALL();
+  if (simt::host_is_full()) throw std::bad_alloc();
   if (!function) return CUDA_ERROR_INVALID_HANDLE;
   const auto threads = uint64_t{blockX} * blockY * blockZ;
   if (extra || gridX == 0 || gridY == 0 || gridZ == 0 || gridX > 2147483647u || gridY > 65535 || gridZ > 65535 ||

@@ -23,6 +23,8 @@ inline bool late() { return setting("LATE", 0) != 0; }
 // The number, from 1, of the allocation that finds no memory, and of the launch that touches memory it must not; 0: none.
 inline uint64_t failing_allocation() { return setting("FAIL_ALLOCATION", 0); }
 inline uint64_t failing_launch() { return setting("FAIL_LAUNCH", 0); }
+// Whether the host has no memory left: every launch throws std::bad_alloc, as any container of the caller may.
+inline bool host_is_full() { return setting("HOST_FULL", 0) != 0; }
 // Adds the name of a call that makes the host wait for the device, or copies to it, to the file of CONSILIUM_SIMT_WAITS.
 void note_wait(const char *call);
 

@@ -32,6 +32,6 @@ export interface NativeCudaDevice extends NativeQueue {
   releaseGraph(graph: number): void;
   /** Times each launch from now on. */
   startProfile(): void;
-  /** Pairs of kernel and milliseconds, in order. All of them must have run. */
+  /** Pairs of kernel and milliseconds, in order. Waits for those that have not run. */
   stopProfile(): Float64Array;
 }

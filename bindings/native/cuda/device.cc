@@ -1,5 +1,6 @@
 #include "bindings/native/cuda/device.h"
 
+#include <new>
 #include <stdexcept>
 #include <utility>
 
@@ -54,23 +55,14 @@ Device::Device(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Device>(info) 
     promises_->stop();
     throw Napi::Error::New(env, error.what());
   }
-  // Runs before the environment goes (a terminated worker, the end of the process): no thread of ours outlives it.
-  napi_add_env_cleanup_hook(env, &Device::environment_ends, this);
+  lifetime_.emplace(env, [this] {
+    state_.reset();
+    promises_->stop();
+  });
 }
 
-Device::~Device() {
-  if (!state_) return;
-  napi_remove_env_cleanup_hook(Env(), &Device::environment_ends, this);
-  stop();
-}
-
-void Device::environment_ends(void *device) { static_cast<Device *>(device)->stop(); }
-
-void Device::stop() {
-  if (!state_) return;
-  state_.reset();
-  promises_->stop();
-}
+// Here State is known.
+Device::~Device() = default;
 
 template <class Call>
 auto Device::with_state(Napi::Env env, Call call) {
@@ -80,6 +72,8 @@ auto Device::with_state(Napi::Env env, Call call) {
     return call(*state_);
   } catch (const Failure &failure) {
     throw error_of(env, failure.result, failure.what());
+  } catch (const std::bad_alloc &) {
+    throw error_of(env, out_of_memory, "the host has no memory left");
   } catch (const std::runtime_error &error) {
     throw Napi::Error::New(env, std::string("consilium: ") + error.what());
   }
@@ -224,7 +218,7 @@ void Device::start_profile(const Napi::CallbackInfo &info) {
   });
 }
 
-// Pairs of kernel and milliseconds, of launches that have run: after `finish`.
+// Pairs of kernel and milliseconds. After `finish` it does not wait.
 Napi::Value Device::stop_profile(const Napi::CallbackInfo &info) {
   return with_state(info.Env(), [&](State &state) {
     const std::unique_ptr<Profile> profile = std::move(state.profile);
@@ -239,11 +233,8 @@ Napi::Value Device::stop_profile(const Napi::CallbackInfo &info) {
 }
 
 void Device::close(const Napi::CallbackInfo &info) {
-  if (!state_) return;
-  const Napi::Env env = info.Env();
-  napi_remove_env_cleanup_hook(env, &Device::environment_ends, this);
-  stop();
-  promises_->reject_all(env, "consilium: the device was closed");
+  lifetime_->end();
+  promises_->reject_all(info.Env(), "consilium: the device was closed");
 }
 
 }  // namespace consilium::cuda

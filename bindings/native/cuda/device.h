@@ -5,10 +5,11 @@
 #pragma once
 #include <napi.h>
 
-#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "bindings/native/lifetime.h"
 #include "bindings/native/promises.h"
 
 namespace consilium::cuda {
@@ -44,12 +45,11 @@ class Device : public Napi::ObjectWrap<Device> {
   template <class Call>
   auto with_state(Napi::Env env, Call call);
   Napi::Error error_of(Napi::Env env, int result, std::string text);
-  void stop();
-  static void environment_ends(void *device);
 
   std::unique_ptr<Promises> promises_;
-  std::unique_ptr<State> state_;  // null once closed
-  std::string lost_;              // why the context is broken; empty while it is not
+  std::unique_ptr<State> state_;      // null once closed
+  std::string lost_;                  // why the context is broken; empty while it is not
+  std::optional<Lifetime> lifetime_;  // goes first: it ends the others
 };
 
 }  // namespace consilium::cuda

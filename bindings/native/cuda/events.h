@@ -1,6 +1,7 @@
 // Events to wait for, used again and again. Any thread.
 #pragma once
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "bindings/native/cuda/failure.h"
@@ -24,9 +25,14 @@ class Events {
     throw Failure(driver_, result, "cuEventRecord");
   }
 
+  // Destroys it where the host has no memory to keep it.
   void give(Event event) {
     std::lock_guard<std::mutex> lock(mutex_);
-    spare_.push_back(event);
+    try {
+      spare_.push_back(event);
+    } catch (const std::bad_alloc &) {
+      driver_.cuEventDestroy_v2(event);
+    }
   }
 
  private:

@@ -8,9 +8,6 @@
 namespace consilium::cuda {
 namespace {
 
-// A kernel may use as much without asking.
-constexpr unsigned free_shared_bytes = 48 << 10;
-
 std::string three(const unsigned (&sizes)[3]) {
   return std::to_string(sizes[0]) + " x " + std::to_string(sizes[1]) + " x " + std::to_string(sizes[2]);
 }
@@ -55,7 +52,8 @@ struct Launcher::Launch {
 Result Launcher::launch(const Launch &launch, Stream stream) {
   const LaunchHeader &h = *launch.header;
   Kernel &kernel = *launch.kernel;
-  if (h.shared_bytes > free_shared_bytes && h.shared_bytes > kernel.shared_bytes) {
+  // Also below the 48 KiB that a kernel gets without asking: its static shared memory is part of those.
+  if (h.shared_bytes > kernel.shared_bytes) {
     const Result result =
         driver_.cuFuncSetAttribute(kernel.function, max_dynamic_shared_bytes, static_cast<int>(h.shared_bytes));
     if (result != success) return result;

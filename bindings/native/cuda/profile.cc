@@ -17,6 +17,7 @@ std::vector<Timing> Profile::timings() const {
   std::vector<Timing> all;
   for (const Timed &one : timed_) {
     if (one.stop == nullptr) continue;  // its launch was refused
+    check(driver_, driver_.cuEventSynchronize(one.stop), "cuEventSynchronize");
     float milliseconds = 0;
     check(driver_, driver_.cuEventElapsedTime(&milliseconds, one.start, one.stop), "cuEventElapsedTime");
     all.push_back({one.kernel, milliseconds});

@@ -20,7 +20,7 @@ class Profile {
   // Around each launch.
   void begin(int kernel);
   void end();
-  // Of all launches so far, which must have run.
+  // Of all launches so far; waits for those that have not run.
   std::vector<Timing> timings() const;
 
  private:

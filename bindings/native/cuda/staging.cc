@@ -43,6 +43,7 @@ Pinned *ReadSlots::take(size_t bytes) {
   std::unique_lock<std::mutex> lock(mutex_);
   Kind &kind = bytes <= small_.bytes ? small_ : large_;
   if (kind.spare.empty() && kind.all.size() < kind.most) {
+    kind.spare.reserve(kind.most);  // `give` is called by a thread that has nobody to tell of a failure
     kind.all.push_back(std::make_unique<Pinned>(driver_, kind.bytes));
     return kind.all.back().get();
   }

@@ -33,6 +33,8 @@ void State::write(Address address, Bytes source) {
   }
 }
 
+// All pieces come through one slot, one after the other in the stream: JavaScript waits for none of them, however long the
+// read, and pinned memory is left for others.
 Wait State::read(Address address, uint8_t *host, size_t bytes) {
   const Driver &driver = session.driver;
   Wait wait;

@@ -1,0 +1,1 @@
+export function problemsOf(report: unknown): string[];

@@ -1,0 +1,21 @@
+#!/usr/bin/env node
+// What trace.mjs watches: a small training step that is captured, then replayed, back to back and without a read. The replays
+// that count come after a pause, by which a trace tells them from what went before.
+import { setTimeout as pause } from "node:timers/promises";
+import { replayTasks } from "../../dist/bench/suites/replay.js";
+import { openDevice } from "../../dist/engine/index.js";
+
+/** Fewer than the device lets JavaScript be ahead: nobody waits for room. */
+const REPLAYS = 40;
+const PAUSE_MS = 200;
+
+const device = await openDevice(process.argv[2] ?? "cuda");
+const task = replayTasks().find(({ op, shape }) => op === "replay" && shape.startsWith("tiny"));
+const { contender } = await task.prepare(device);
+contender.enqueue(3);
+await device.finish();
+await pause(PAUSE_MS);
+contender.enqueue(REPLAYS);
+await device.finish();
+contender.release();
+device.close();
