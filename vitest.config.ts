@@ -8,7 +8,7 @@ const inBuild = (name: string) => fileURLToPath(new URL(`./build/simt/${name}`, 
 const ofCudaDevice = [
   "test/bindings/{cuda,cuda-memory,cuda-errors,cuda-nvtx}.test.ts",
   "test/models/cuda.test.ts",
-  "test/cli/{devices,train}-cuda.test.ts",
+  "test/cli/{devices,train,chat}-cuda.test.ts",
 ];
 
 export default defineConfig({

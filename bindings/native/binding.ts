@@ -197,7 +197,7 @@ export abstract class NativeBinding<
       // The larger one may lie where it was: both at once would be the peak.
       this.flush();
     }
-    this.scratch = this.allocateScratch(Math.max(bytes, Math.min(2 * before, before + MAX_SPARE_SCRATCH), 1 << 16));
+    this.scratch = this.growScratch(bytes, Math.min(2 * before, before + MAX_SPARE_SCRATCH));
     return this.scratch;
   }
 
@@ -257,6 +257,17 @@ export abstract class NativeBinding<
     const memory = this.allocateBytes(bytes);
     this.ownBytes += memory.bytes;
     return memory;
+  }
+
+  /** Room for `bytes`, and up to `spare` where there is some. */
+  private growScratch(bytes: number, spare: number): NativeMemory {
+    const larger = Math.max(bytes, spare, 1 << 16);
+    try {
+      return this.allocateScratch(larger);
+    } catch (error) {
+      if (larger === bytes) throw error;
+      return this.allocateScratch(bytes);
+    }
   }
 
   private releaseScratch(memory: NativeMemory): void {

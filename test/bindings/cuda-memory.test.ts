@@ -89,12 +89,15 @@ describe.each(paces)("memory, %s", (_, late) => {
     device.record?.(recording);
     launch(40 << 20);
     device.record?.(null);
+    // That one stays where it is: 64 have no room for both.
     expect(() => launch(56 << 20)).toThrow("scratch of cuda-kernels/rows: ");
     device.replay?.(recording);
     await device.finish();
     device.releaseRecording?.(recording);
+    // 96 have room for neither.
     launch(56 << 20);
     await device.finish();
+    expect(device.ownBytes).toBe(56 << 20);
   });
 
   test("empty allocations and empty transfers", async () => {

@@ -38,7 +38,7 @@ export function rowsOf(device: Binding, T: number, C: number) {
 
 const closing: (() => void)[] = [];
 afterEach(() => {
-  for (const close of closing.splice(0)) close();
+  for (const close of closing.splice(0).reverse()) close();
 });
 
 /** A binding that is closed after the test. */

@@ -11,8 +11,9 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 function loadAfterChange(path: string) {
   const copy = mkdtempSync(join(tmpdir(), "consilium-sources-"));
   try {
-    for (const folder of ["kernels", "bindings"]) cpSync(join(root, folder), join(copy, folder), { recursive: true });
-    for (const name of ["build", "CMakeLists.txt"]) symlinkSync(join(root, name), join(copy, name));
+    for (const name of ["kernels", "bindings", "CMakeLists.txt"])
+      cpSync(join(root, name), join(copy, name), { recursive: true });
+    symlinkSync(join(root, "build"), join(copy, "build"));
     expect(loadAddon(copy).target).not.toBe("");
     appendFileSync(join(copy, path), "\n");
     return loadAddon(copy);
