@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { buildDriver, buildKernels, out } from "../scripts/simt-kernels.mjs";
 import { tryOpen } from "./support/devices.js";
 
@@ -24,13 +24,13 @@ symlinkSync(join(root, "node_modules", "typescript", "bin", "tsc"), join(modules
 const npm = (...words: string[]) => spawnSync("npm", ["run", "--silent", ...words], { cwd: folder, encoding: "utf8" });
 
 describe("an op outside the package", () => {
-  test("is under 80 lines of TypeScript, WGSL, C++ and CUDA", () => {
+  test("is under 90 lines of TypeScript, WGSL, C++ and CUDA", () => {
     const code = readdirSync(example)
       .filter((name) => /^squared-relu\.(ts|cpp|cu)$|\.wgsl$/.test(name))
       .flatMap((name) => readFileSync(join(example, name), "utf8").split("\n"))
       .filter((line) => line.trim() !== "" && !/^\s*(\/\/|\/\*\*.*\*\/$)/.test(line));
     expect(code.length).toBeGreaterThan(40);
-    expect(code.length).toBeLessThan(80);
+    expect(code.length).toBeLessThan(90);
   });
 
   test("compiles against the package's types and headers", () => {
@@ -57,7 +57,8 @@ describe("an op outside the package", () => {
     { timeout: 120_000 },
     async () => {
       await buildDriver();
-      await buildKernels([example]);
+      vi.stubEnv("CPLUS_INCLUDE_PATH", join(root, "kernels", "include"));
+      await buildKernels([example]).finally(() => vi.unstubAllEnvs());
       cpSync(join(out, "custom-op", "squared-relu.so"), join(folder, "squared-relu.fatbin"));
       const { status, stdout, stderr } = spawnSync(process.execPath, ["check.js", "cuda"], {
         cwd: folder,
@@ -67,6 +68,7 @@ describe("an op outside the package", () => {
       expect(status, stderr).toBe(0);
       expect(stdout).toContain("both signs, zero, a value beyond f16's square: cuda f32");
       expect(stdout).toContain("several chunks for the threads: cuda f32");
+      expect(stdout).toContain("tail after whole vectors: cuda bf16");
     },
   );
 

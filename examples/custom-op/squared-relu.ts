@@ -11,7 +11,7 @@ const block = () => [256, 1, 1] as const;
 const launches = (stem: string) => ({
   cpu: { library, dtypes: ALL_FLOATS, launches: [{ symbol: `squared_relu_${stem}`, cells, grain: () => 16384 }] },
   webgpu: { dtypes: ["f32", "f16"] as const, launches: [threads(source(`${stem}.wgsl`), cells)] },
-  cuda: { library: fatbin, dtypes: ["f32"] as const, launches: [{ symbol: `squared_relu_${stem}`, grid, block }] },
+  cuda: { library: fatbin, dtypes: ALL_FLOATS, launches: [{ symbol: `squared_relu_${stem}`, grid, block }] },
 });
 
 const forward = pass({

@@ -6,7 +6,8 @@ export function addInclude(command: Command): void {
   command
     .addHelpText(
       "after",
-      '\nExample:\n  g++ -std=c++17 -O3 -shared -fPIC -I "$(npx consilium include)" my-op.cpp -o my-op.so',
+      '\nExamples:\n  g++ -std=c++17 -O3 -shared -fPIC -I "$(npx consilium include)" my-op.cpp -o my-op.so\n' +
+        '  nvcc -std=c++17 -O3 -arch=sm_80 -fatbin -I "$(npx consilium include)" my-op.cu -o my-op.fatbin',
     )
     .action(() => void process.stdout.write(`${kernelHeaders}\n`));
 }
