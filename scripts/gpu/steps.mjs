@@ -30,20 +30,26 @@ export const BENCHES = [
 
 export function stepsOf({ out, host, node }) {
   const noGpu = host.gpu ? undefined : "there is no NVIDIA GPU (nvidia-smi)";
+  const argsOf = (name, files, filter) => [
+    ...["node_modules/vitest/vitest.mjs", "run", "--project", "best", ...files, "-t", filter],
+    ...["--reporter=dot", "--reporter=json", `--outputFile.json=${join(out, `${name}.json`)}`],
+  ];
   const vitest = (name, files, filter, seconds, env = {}) => ({
     name,
     command: node,
-    args: [
-      ...["node_modules/vitest/vitest.mjs", "run", "--project", "best", ...files, "-t", filter],
-      ...["--reporter=dot", "--reporter=json", `--outputFile.json=${join(out, `${name}.json`)}`],
-    ],
+    args: argsOf(name, files, filter),
     env: { CONSILIUM_REQUIRE: "cuda", ...env },
     seconds,
     tests: true,
     gpu: true,
     missing: noGpu,
-    // Every file of tests is loaded, and its tests are found; those of the missing device are skipped.
-    rehearsal: { env: {}, missing: undefined },
+    // Every file of tests is loaded, and its tests are found; those of the missing device are skipped, and a simulated one, which
+    // takes minutes for all, has those of an op.
+    rehearsal: {
+      args: argsOf(name, files, host.simulated ? "[lL]ayer-?[nN]orm" : filter),
+      env: {},
+      missing: undefined,
+    },
   });
   return [
     {
