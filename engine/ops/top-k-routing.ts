@@ -152,8 +152,7 @@ export function checkRouting(op: string, E: number, options: RoutingOptions): vo
   known("score", kernels.SCORES, score);
   known("noise", kernels.NOISES, noise);
   known("priority", kernels.PRIORITIES, priority);
-  if (!whole(E, 1, MOST_EXPERTS))
-    fail(`${E} experts; 1 to ${MOST_EXPERTS} can be routed to. Use fewer.`);
+  if (!whole(E, 1, MOST_EXPERTS)) fail(`${E} experts; 1 to ${MOST_EXPERTS} can be routed to. Use fewer.`);
   if (!whole(topK, 1, Math.min(E, MOST_CHOICES)))
     fail(`topK ${topK} must be from 1 to the ${E} experts, and at most ${MOST_CHOICES}.`);
   if (!(Math.fround(epsilon) > 0)) fail(`epsilon ${epsilon} must be above 0, also as an f32.`);

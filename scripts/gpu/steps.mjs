@@ -105,7 +105,7 @@ export function stepsOf({ out, host, node }) {
       gpu: true,
       missing: noGpu ?? (host.nsys ? undefined : "there is no nsys (Nsight Systems)"),
       // The steps that are traced, without the tool.
-      rehearsal: { args: ["scripts/gpu/traced.mjs", "cpu"], trace: false, missing: undefined },
+      rehearsal: { args: ["scripts/gpu/traced.mjs", "cpu", "2"], trace: false, missing: undefined },
     },
     ...["memcheck", "racecheck", "synccheck", "initcheck"].map((tool) => {
       const { rehearsal: _, ...step } = vitest(`sanitizer-${tool}`, ["test/ops.test.ts"], "cuda", 150, {

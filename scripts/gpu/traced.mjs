@@ -5,17 +5,17 @@ import { setTimeout as pause } from "node:timers/promises";
 import { replayTasks } from "../../dist/bench/suites/replay.js";
 import { openDevice } from "../../dist/engine/index.js";
 
-/** Fewer than the device lets JavaScript be ahead: nobody waits for room. */
-const REPLAYS = 40;
+// Fewer than the device lets JavaScript be ahead: nobody waits for room.
+const [kind = "cuda", replays = "40"] = process.argv.slice(2);
 const PAUSE_MS = 200;
 
-const device = await openDevice(process.argv[2] ?? "cuda");
+const device = await openDevice(kind);
 const task = replayTasks().find(({ op, shape }) => op === "replay" && shape.startsWith("tiny"));
 const { contender } = await task.prepare(device);
 contender.enqueue(3);
 await device.finish();
 await pause(PAUSE_MS);
-contender.enqueue(REPLAYS);
+contender.enqueue(Number(replays));
 await device.finish();
 contender.release();
 device.close();
