@@ -73,8 +73,10 @@ function copyTracked(target) {
   }
 }
 
-/** Fills `folder` with what a host gets. */
+/** Fills `folder` with what a host gets. Throws where it is not built here. */
 function fill(folder) {
+  for (const path of ["dist/apps/cli/main.js", "build/Release/consilium.node"])
+    if (!existsSync(join(root, path))) throw new Error(`${path} is not built. Run: npm run setup`);
   mkdirSync(folder);
   copyTracked(folder);
   copyPackages(folder);
@@ -83,7 +85,7 @@ function fill(folder) {
   const compiled = areCompiled();
   if (!compiled) say("the CUDA kernels of these sources are not compiled here: the host compiles them (nvcc)");
   for (const path of ["build/Release/consilium.node", "build/built-from", ...(compiled ? ["build/cuda"] : [])])
-    if (existsSync(join(root, path))) cpSync(join(root, path), join(folder, path), { recursive: true });
+    cpSync(join(root, path), join(folder, path), { recursive: true });
   say(`libraries: ${carryLibraries(folder, [process.execPath]).join(", ")}`);
   cpSync(join(root, "scripts/gpu/run.sh"), join(folder, "run.sh"));
 }

@@ -9,7 +9,7 @@ export const BENCHES = [
     ...{ shapes: "8192x8192x8192,4096x4096x4096", small: "64x64x64" },
   },
   {
-    ...{ name: "moe", suite: "moe", peers: "torch,dense", seconds: 40 },
+    ...{ name: "moe", suite: "moe", peers: "torch,transformers,dense", seconds: 50 },
     ...{ shapes: "16384x2048x5632x4x2,4096x2048x5632x4x2", small: "64x32x44x4x2" },
   },
   {
@@ -21,7 +21,7 @@ export const BENCHES = [
     ...{ shapes: "8192x4096x4096x16,8192x2048x5632x64", small: "64x32x32x4" },
   },
   {
-    ...{ name: "moe-large", suite: "moe", peers: "torch,dense", seconds: 60 },
+    ...{ name: "moe-large", suite: "moe", peers: "torch,transformers,dense", seconds: 70 },
     ...{ shapes: "8192x4096x14336x8x2", small: "64x32x44x4x2" },
   },
   // Called steps beside captured ones, in f32, as they are trained: the suite has its own shapes.
