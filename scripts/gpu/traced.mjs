@@ -2,7 +2,7 @@
 // What trace.mjs watches: a small training step that is captured, then replayed, back to back and without a read. The replays
 // that count come after a pause, by which a trace tells them from what went before.
 import { setTimeout as pause } from "node:timers/promises";
-import { replayTasks } from "../../dist/bench/suites/replay.js";
+import { tasksOf } from "../../dist/bench/suites/index.js";
 import { openDevice } from "../../dist/engine/index.js";
 
 // Fewer than the device lets JavaScript be ahead: nobody waits for room.
@@ -10,7 +10,7 @@ const [kind = "cuda", replays = "40"] = process.argv.slice(2);
 const PAUSE_MS = 200;
 
 const device = await openDevice(kind);
-const task = replayTasks().find(({ op, shape }) => op === "replay" && shape.startsWith("tiny"));
+const task = tasksOf("replay").tasks.find(({ op, shape }) => op === "replay" && shape.startsWith("tiny"));
 const { contender } = await task.prepare(device);
 contender.enqueue(3);
 await device.finish();
