@@ -33,5 +33,7 @@ __device__ inline uint32_t random_word(uint32_t position, uint32_t sequence, con
 // 24 random bits as a number in [0, 1).
 __device__ inline float uniform(uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
 
-// Whether dropout keeps an element.
-__device__ inline bool survives(uint32_t word, float rate) { return uniform(word) >= rate; }
+// Whether dropout keeps an element: uniform(word) >= rate, a rate below 1, in whole numbers.
+__device__ inline bool survives(uint32_t word, float rate) {
+  return word >= static_cast<uint32_t>(ceilf(rate * 0x1p24f)) << 8;
+}
