@@ -20,8 +20,10 @@ __device__ inline void backward_query_plain(const float *dy, const Inputs<float>
   float *const queries = reinterpret_cast<float *>(shared), *const gradients = queries + Tile::SIZE;
   float *const keys = gradients + Tile::SIZE, *const values = keys + Tile::SIZE, *const weights = values + Tile::SIZE;
 
-  const uint32_t tiles = ceil_div(p.L, TILE), tile = tiles - 1 - blockIdx.x % tiles, head = blockIdx.x / tiles;
-  const uint32_t batch = head / p.H, h = head % p.H, g = h / (p.H / p.G), row0 = tile * TILE;
+  const uint32_t tiles = ceil_div(p.L, TILE);
+  const BlockPlace place = block_place(blockIdx.x, p.B * p.H, tiles);
+  const uint32_t head = place.head, row0 = (tiles - 1 - place.rank) * TILE;
+  const uint32_t batch = head / p.H, h = head % p.H, g = h / (p.H / p.G);
   const Rows<const float> query_at = query_rows(in.q, p, batch, h), dy_at = result_rows(dy, p, batch, h);
   const KeyRows<float> key_at = key_rows(in, p, batch, g), value_at = value_rows(in, p, batch, g);
   const uint32_t end = edge(p, min(p.L, row0 + TILE) - 1);

@@ -6,9 +6,9 @@
 // Method    delta; then dq, a block per tile of queries; dk and dv, a block per tile of keys. Each recomputes the weights
 //           from lse and owns what it writes: no atomics, sums in the order of keys, or of heads and queries.
 //           Each in the header of its name: *_tiled on tensor cores, 16-bit values; *_plain in f32.
-// Tiling    WIDTH, D rounded up: one symbol each
-// Launch    delta: backward-delta.cuh; query: B H heads, tiles of queries, in x; key: B G heads, tiles of keys, then G
-//           heads, tiles of prefix keys, in x
+// Tiling    WIDTH, D rounded up: one symbol each; of the tiled ones a second with dropout, whose random numbers take registers
+// Launch    delta: backward-delta.cuh; query: B H heads, tiles of queries, in x; key: G heads, tiles of prefix keys, then
+//           B G heads, tiles of keys, in x; both in the order of block_place, so that the longest come first
 // Numerics  f32 sums; stores round once. delta reads the stored y, so a half type's rounding of y is part of it
 // Limits    D <= 256
 #include "backward-key-tiled.cuh"
@@ -43,23 +43,28 @@ __device__ inline void unused(const T &...) {}
   }
 FOR_FLOATS(DELTA)
 
-#define QUERY_TILED(V, WIDTH)                                                                                     \
-  extern "C" __global__ void __launch_bounds__(BackwardShape<WIDTH>::THREADS)                                     \
-      attention_backward_query_tiled_##WIDTH##_##V(BUFFERS(V)) {                                                  \
-    unused(y, lse, dk, dv, dprefix_keys, dprefix_values);                                                         \
-    backward_query_tiled<Value_##V, WIDTH>(dy, {q, k, v, mask, prefix_keys, prefix_values, random}, dq, rows, p); \
+#define QUERY_TILED_SYMBOL(V, SYMBOL, WIDTH, DROPS)                                      \
+  extern "C" __global__ void __launch_bounds__(BACKWARD_THREADS, 2) SYMBOL(BUFFERS(V)) { \
+    unused(y, lse, dk, dv, dprefix_keys, dprefix_values);                                \
+    const Inputs<Value_##V> in{q, k, v, mask, prefix_keys, prefix_values, random};       \
+    backward_query_tiled<Value_##V, WIDTH, DROPS>(dy, in, dq, rows, p);                  \
   }
+#define QUERY_TILED(V, WIDTH)                                                       \
+  QUERY_TILED_SYMBOL(V, attention_backward_query_tiled_##WIDTH##_##V, WIDTH, false) \
+  QUERY_TILED_SYMBOL(V, attention_backward_query_tiled_##WIDTH##_drops_##V, WIDTH, true)
 #define QUERY_TILED_WIDTHS(V) \
   QUERY_TILED(V, 32) QUERY_TILED(V, 64) QUERY_TILED(V, 96) QUERY_TILED(V, 128) QUERY_TILED(V, 256)
 FOR_HALVES(QUERY_TILED_WIDTHS)
 
-#define KEY_TILED(V, NAME, WIDTH, OF)                                                                               \
-  extern "C" __global__ void __launch_bounds__(BackwardShape<WIDTH>::THREADS)                                       \
-      attention_backward_##NAME##_tiled_##WIDTH##_##V(BUFFERS(V)) {                                                 \
-    unused(y, lse, dq);                                                                                             \
-    backward_key_tiled<Value_##V, WIDTH, Gradient::OF>(dy, {q, k, v, mask, prefix_keys, prefix_values, random}, dk, \
-                                                       dv, dprefix_keys, dprefix_values, rows, p);                  \
+#define KEY_TILED_SYMBOL(V, SYMBOL, WIDTH, OF, DROPS)                                                                 \
+  extern "C" __global__ void __launch_bounds__(BACKWARD_THREADS, 2) SYMBOL(BUFFERS(V)) {                              \
+    unused(y, lse, dq);                                                                                               \
+    const Inputs<Value_##V> in{q, k, v, mask, prefix_keys, prefix_values, random};                                    \
+    backward_key_tiled<Value_##V, WIDTH, Gradient::OF, DROPS>(dy, in, dk, dv, dprefix_keys, dprefix_values, rows, p); \
   }
+#define KEY_TILED(V, NAME, WIDTH, OF)                                                    \
+  KEY_TILED_SYMBOL(V, attention_backward_##NAME##_tiled_##WIDTH##_##V, WIDTH, OF, false) \
+  KEY_TILED_SYMBOL(V, attention_backward_##NAME##_tiled_##WIDTH##_drops_##V, WIDTH, OF, true)
 #define KEY_TILED_WIDTHS(V)    \
   KEY_TILED(V, key, 32, BOTH)  \
   KEY_TILED(V, key, 64, BOTH)  \

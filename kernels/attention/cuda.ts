@@ -24,7 +24,7 @@ function isFor({ D }: Sizes, width: number, widths: readonly number[]): boolean 
 }
 
 const queryTiles = ({ B, H, L }: Sizes, tile: number) => [B * H * ceilDiv(L, tile), 1, 1] as const;
-/** Tiles of each batch row's keys, then of the prefix. */
+/** Tiles of the prefix, then of each batch row's keys. */
 const keyTiles = ({ B, G, S, P }: Sizes, tile: number) =>
   [B * G * ceilDiv(S, tile) + G * ceilDiv(P, tile), 1, 1] as const;
 
@@ -44,9 +44,15 @@ const fewSplits = (p: Sizes) =>
   Math.max(1, Math.min(ceilDiv(FEW_BLOCKS, Math.max(1, fewBlocks(p))), ceilDiv(p.P + p.S, FEW_KEYS)));
 const joins = (p: Sizes) => few(p) && fewSplits(p) > 1;
 
+/** A kernel of each width without dropout, and one with: random numbers take registers from its tiles. */
+const tiled = (make: (width: number, drops: boolean) => Launch): Launch[] =>
+  TILED_WIDTHS.flatMap((width) => [make(width, false), make(width, true)]);
+const suffix = (width: number, drops: boolean) => `tiled_${width}${drops ? "_drops" : ""}`;
+const isTiled = (p: Sizes, width: number, drops: boolean) => isFor(p, width, TILED_WIDTHS) && p.dropout > 0 === drops;
+
 /** ForwardShape and ForwardPlain: queries of a block, and keys at a time. */
 const forwardRows = (width: number) => (width > 128 ? 64 : 128);
-const FORWARD_KEYS = 64;
+const forwardKeys = (width: number, drops: boolean) => (drops && width > 64 ? 32 : 64);
 const forwardPlainTile = (width: number) => (width > 128 ? 32 : 64);
 
 const fewLaunch = (count: number, least: number): Launch => ({
@@ -63,15 +69,13 @@ export const forward: Pass = {
   dtypes: ALL_FLOATS,
   scratchBytes: (p) => (joins(p) ? 4 * p.B * p.H * p.L * fewSplits(p) * (p.D + 2) : 0),
   launches: [
-    ...TILED_WIDTHS.map(
-      (width): Launch => ({
-        symbol: `attention_forward_tiled_${width}`,
-        dtypes: HALVES,
-        grid: (p) => (!few(p) && isFor(p, width, TILED_WIDTHS) ? queryTiles(p, forwardRows(width)) : NONE),
-        block: () => [128, 1, 1],
-        sharedBytes: () => tiledBytes(forwardRows(width) + 2 * FORWARD_KEYS, width),
-      }),
-    ),
+    ...tiled((width, drops) => ({
+      symbol: `attention_forward_${suffix(width, drops)}`,
+      dtypes: HALVES,
+      grid: (p) => (!few(p) && isTiled(p, width, drops) ? queryTiles(p, forwardRows(width)) : NONE),
+      block: () => [128, 1, 1],
+      sharedBytes: () => tiledBytes(forwardRows(width) + 2 * forwardKeys(width, drops), width),
+    })),
     ...PLAIN_WIDTHS.map(
       (width): Launch => ({
         symbol: `attention_forward_plain_${width}`,
@@ -90,22 +94,28 @@ export const forward: Pass = {
   ],
 };
 
-/** BackwardShape and BackwardPlain: rows that a block owns, and rows at a time of those that it steps through. */
-const BACKWARD_OWNED = 64;
-const backwardStep = (width: number) => (width > 128 ? 16 : 64);
+/** QueryShape, KeyShape and BackwardPlain: rows that a block owns, and rows at a time of those that it steps through. */
+const queryRows = (width: number) => (width > 128 ? 64 : 128);
+const queryStep = (width: number, drops: boolean) => (width > (drops ? 96 : 128) ? 16 : 32);
+const keyRows = (width: number, drops: boolean) => (width > 64 || drops ? 64 : 128);
+const keyStep = (width: number, drops: boolean) => (width > 128 ? 16 : width > 64 && !drops ? 64 : 32);
+const keyStages = (width: number) => (width > 64 ? 3 : 4);
 const backwardPlainTile = (width: number) => 4096 / width;
 /** Bytes of lse and delta of a query. */
 const QUERY_SCALARS = 8;
 
-const keyTiled = (width: number, of: "key" | "value"): Launch => ({
-  symbol: `attention_backward_${of}_tiled_${width}`,
-  dtypes: HALVES,
-  grid: (p) => (isFor(p, width, TILED_WIDTHS) ? keyTiles(p, BACKWARD_OWNED) : NONE),
-  block: () => [128, 1, 1],
-  // With two stages of scalars and a word of survivors for each query of a step.
-  sharedBytes: () =>
-    tiledBytes(2 * BACKWARD_OWNED + 3 * backwardStep(width), width) + backwardStep(width) * (2 * QUERY_SCALARS + 8),
-});
+function keyTiled(of: "key" | "value", width: number, drops: boolean): Launch {
+  const [owned, step] = [keyRows(width, drops), keyStep(width, drops)];
+  return {
+    symbol: `attention_backward_${of}_${suffix(width, drops)}`,
+    dtypes: HALVES,
+    grid: (p) => (isTiled(p, width, drops) ? keyTiles(p, owned) : NONE),
+    block: () => [128, 1, 1],
+    // With two stages of scalars, and of a bit for each query of a step and key.
+    sharedBytes: () =>
+      tiledBytes(2 * owned + keyStages(width) * step, width) + 2 * step * (QUERY_SCALARS + (drops ? owned / 8 : 0)),
+  };
+}
 
 export const backward: Pass = {
   dtypes: ALL_FLOATS,
@@ -116,17 +126,15 @@ export const backward: Pass = {
       grid: ({ B, H, L }) => [ceilDiv(B * H * L, 16), 1, 1],
       block: () => [128, 1, 1],
     },
-    ...TILED_WIDTHS.map(
-      (width): Launch => ({
-        symbol: `attention_backward_query_tiled_${width}`,
-        dtypes: HALVES,
-        grid: (p) => (isFor(p, width, TILED_WIDTHS) ? queryTiles(p, BACKWARD_OWNED) : NONE),
-        block: () => [128, 1, 1],
-        sharedBytes: () => tiledBytes(2 * BACKWARD_OWNED + 3 * backwardStep(width), width),
-      }),
-    ),
-    ...TILED_WIDTHS.map((width) => keyTiled(width, "key")),
-    keyTiled(256, "value"),
+    ...tiled((width, drops) => ({
+      symbol: `attention_backward_query_${suffix(width, drops)}`,
+      dtypes: HALVES,
+      grid: (p) => (isTiled(p, width, drops) ? queryTiles(p, queryRows(width)) : NONE),
+      block: () => [128, 1, 1],
+      sharedBytes: () => tiledBytes(2 * queryRows(width) + 3 * queryStep(width, drops), width),
+    })),
+    ...tiled((width, drops) => keyTiled("key", width, drops)),
+    ...[false, true].map((drops) => keyTiled("value", 256, drops)),
     ...PLAIN_WIDTHS.flatMap((width): Launch[] =>
       [
         { of: "query", grid: queryTiles },

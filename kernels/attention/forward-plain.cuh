@@ -19,8 +19,10 @@ __device__ inline void forward_plain(const Inputs<float> &in, float *y, float *l
   float *const queries = reinterpret_cast<float *>(shared), *const others = queries + Tile::SIZE;
   float *const weights = others + Tile::SIZE;
 
-  const uint32_t tiles = ceil_div(p.L, TILE), tile = tiles - 1 - blockIdx.x % tiles, head = blockIdx.x / tiles;
-  const uint32_t batch = head / p.H, h = head % p.H, g = h / (p.H / p.G), row0 = tile * TILE;
+  const uint32_t tiles = ceil_div(p.L, TILE);
+  const BlockPlace place = block_place(blockIdx.x, p.B * p.H, tiles);
+  const uint32_t head = place.head, row0 = (tiles - 1 - place.rank) * TILE;
+  const uint32_t batch = head / p.H, h = head % p.H, g = h / (p.H / p.G);
   const Rows<const float> query_at = query_rows(in.q, p, batch, h);
   const KeyRows<float> key_at = key_rows(in, p, batch, g), value_at = value_rows(in, p, batch, g);
   const uint32_t end = edge(p, min(p.L, row0 + TILE) - 1);

@@ -5,8 +5,9 @@
 //           random [4] u32 · y [B,L,H,D] · lse [B,H,L] f32 · scratch: partial results, forward-few.cuh
 // Method    forward_tiled: tensor cores, 16-bit values; forward_plain: f32; forward_few: few rows share a key/value head.
 //           Each in the header of its name.
-// Tiling    WIDTH, D rounded up: one symbol each
-// Launch    tiled, plain: B H heads, tiles of queries, folded into x; few: forward-few.cuh
+// Tiling    WIDTH, D rounded up: one symbol each; of the tiled ones a second with dropout, whose random numbers take registers
+// Launch    tiled, plain: B H heads, tiles of queries, folded into x in the order of block_place, so that of a causal mask
+//           the last queries come first; few: forward-few.cuh
 // Numerics  f32 scores and sums in base 2; hidden keys get a finite score and weight 0; a row that sees none: y = 0,
 //           lse = 1e30 (NO_KEYS)
 // Limits    D <= 256
@@ -26,12 +27,14 @@
       float *lse,                     /* [B,H,L] */        \
       float *scratch, const Params p
 
-#define TILED(V, WIDTH)                                                                              \
-  extern "C" __global__ void __launch_bounds__(ForwardShape<WIDTH>::THREADS)                         \
-      attention_forward_tiled_##WIDTH##_##V(BUFFERS(V)) {                                            \
-    (void)scratch;                                                                                   \
-    forward_tiled<Value_##V, WIDTH>({q, k, v, mask, prefix_keys, prefix_values, random}, y, lse, p); \
+#define TILED_SYMBOL(V, SYMBOL, WIDTH, DROPS)                                                               \
+  extern "C" __global__ void __launch_bounds__(FORWARD_THREADS, 2) SYMBOL(BUFFERS(V)) {                     \
+    (void)scratch;                                                                                          \
+    forward_tiled<Value_##V, WIDTH, DROPS>({q, k, v, mask, prefix_keys, prefix_values, random}, y, lse, p); \
   }
+#define TILED(V, WIDTH)                                                \
+  TILED_SYMBOL(V, attention_forward_tiled_##WIDTH##_##V, WIDTH, false) \
+  TILED_SYMBOL(V, attention_forward_tiled_##WIDTH##_drops_##V, WIDTH, true)
 #define TILED_WIDTHS(V) TILED(V, 32) TILED(V, 64) TILED(V, 96) TILED(V, 128) TILED(V, 256)
 FOR_HALVES(TILED_WIDTHS)
 

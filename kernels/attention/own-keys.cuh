@@ -10,14 +10,15 @@ struct OwnKeys {
   uint32_t position;         // what the random stream adds for key `first`
 
   __device__ OwnKeys(const Params &p, uint32_t block, uint32_t size) {
-    const uint32_t tiles = ceil_div(p.S, size), own_blocks = p.B * p.G * tiles;
-    prefix = block >= own_blocks;
-    const uint32_t within = prefix ? block - own_blocks : block, row = prefix ? ceil_div(p.P, size) : tiles;
-    const uint32_t head = within / row;
-    first = within % row * size;
+    // The prefix first: its blocks have the most to do. Of a causal mask so have the first keys.
+    const uint32_t prefix_blocks = p.G * ceil_div(p.P, size);
+    prefix = block < prefix_blocks;
     count = prefix ? p.P : p.S;
-    g = prefix ? head : head % p.G;
-    batch = prefix ? 0 : head / p.G;
+    const BlockPlace place =
+        block_place(prefix ? block : block - prefix_blocks, prefix ? p.G : p.B * p.G, ceil_div(count, size));
+    first = place.rank * size;
+    g = prefix ? place.head : place.head % p.G;
+    batch = prefix ? 0 : place.head / p.G;
     batches = prefix ? p.B : 1;
     position = prefix ? first : p.P + first;
   }
@@ -45,6 +46,14 @@ struct QuerySteps {
     const uint32_t tiles = ceil_div(p.L, QUERIES);
     of_head = tiles > first_tile ? tiles - first_tile : 0;
     count = keys.batches * heads * of_head;
+  }
+
+  __device__ QueryStep after(QueryStep step) const {
+    step.row0 += QUERIES;
+    if (step.row0 < (first_tile + of_head) * QUERIES) return step;
+    step.row0 = first_tile * QUERIES;
+    if (++step.h == (g + 1) * heads) step.h = g * heads, ++step.batch;
+    return step;
   }
 
   __device__ QueryStep at(uint32_t n) const {
