@@ -4,6 +4,7 @@ import { runBench } from "../../bench/run.js";
 import { tasksOf } from "../../bench/suites/index.js";
 import type { HostTensor, HostTensors } from "../../bench/task.js";
 import { openDevice } from "../../engine/index.js";
+import { tryOpen } from "../support/devices.js";
 
 const settings = { threads: 1, peers: [], budgetSeconds: 0.2, device: "cpu" } as const;
 
@@ -75,30 +76,36 @@ describe("runBench", () => {
     expect(backward.rows[0].savedBytes).toBeGreaterThan(0);
   });
 
-  it.each(["cpu", "webgpu"] as const)("times every kind of row with experts, and decoding, on %s", async (device) => {
-    const asked = [
-      ["moe", "9x8x12x3x2:gelu:bias:meta 9x8x12x3x1:meta", "both"],
-      ["grouped-gemm", "9x8x12x3x2,9x12x8x3x2:grouped", undefined],
-      ["routing", "9x8x2,9x8x2:deepseek", undefined],
-      ["decode", "B2H4G2L1S9D8,2x8x12:linear,2x8x12x3x2", undefined],
-    ] as const;
-    for (const [suite, shapes, pass] of asked) {
-      const document = await runBench(suite, {
-        ...settings,
-        device,
-        shapes,
-        pass,
-        routing: "zipf",
-        budgetSeconds: 0.1,
-      });
-      expect(BenchDocument.parse(JSON.parse(JSON.stringify(document)))).toEqual(document);
-      const own = tasksOf(suite, { shapes, pass, routing: "zipf" }).tasks;
-      const facts = (rows: readonly { op: string; pass: string; shape: string; routing?: string | null }[]) =>
-        rows.map(({ op, pass, shape, routing }) => ({ op, pass, shape, routing: routing ?? null }));
-      expect(facts(document.rows)).toEqual(facts(own));
-      for (const row of document.rows) expect(row.medianUs).toBeGreaterThan(0);
-    }
-  });
+  it.for(["cpu", "webgpu"] as const)(
+    "times every kind of row with experts, and decoding, on %s",
+    async (device, { skip }) => {
+      const { device: there, reason } = await tryOpen(device);
+      if (!there) return skip(reason);
+      there.close();
+      const asked = [
+        ["moe", "9x8x12x3x2:gelu:bias:meta 9x8x12x3x1:meta", "both"],
+        ["grouped-gemm", "9x8x12x3x2,9x12x8x3x2:grouped", undefined],
+        ["routing", "9x8x2,9x8x2:deepseek", undefined],
+        ["decode", "B2H4G2L1S9D8,2x8x12:linear,2x8x12x3x2", undefined],
+      ] as const;
+      for (const [suite, shapes, pass] of asked) {
+        const document = await runBench(suite, {
+          ...settings,
+          device,
+          shapes,
+          pass,
+          routing: "zipf",
+          budgetSeconds: 0.1,
+        });
+        expect(BenchDocument.parse(JSON.parse(JSON.stringify(document)))).toEqual(document);
+        const own = tasksOf(suite, { shapes, pass, routing: "zipf" }).tasks;
+        const facts = (rows: readonly { op: string; pass: string; shape: string; routing?: string | null }[]) =>
+          rows.map(({ op, pass, shape, routing }) => ({ op, pass, shape, routing: routing ?? null }));
+        expect(facts(document.rows)).toEqual(facts(own));
+        for (const row of document.rows) expect(row.medianUs).toBeGreaterThan(0);
+      }
+    },
+  );
 
   it("skips what does not fit the device, and measures the rest", async () => {
     const shapes = "9x8x12x3x2 4096x256x704x4x2";
