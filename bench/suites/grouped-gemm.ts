@@ -74,7 +74,7 @@ export const groupedGemm: Suite<GroupedProduct> = {
     };
     const kind = routingName(request.routing);
     const name = `${T} tokens, ${k} of ${E} experts of ${K} × ${N}, ${kind === "file" ? "spread as counted" : kind}`;
-    const cost = costOf(table, productCase(name, { ...shape, E: reached(shares, T, k) }), request.pass);
+    const cost = costOf(table, productCase(name, shape, reached(shares, T, k)), request);
     return { ...opTask(rows, productCase(name, shape), request), ...cost, routing: kind };
   },
 };

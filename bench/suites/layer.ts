@@ -9,7 +9,7 @@ import { BadShape, type ShapeForm, type ShapeSets } from "../shapes/parse.js";
 import { reached, routingName, sharesOf } from "../shapes/routing.js";
 import type { HostTensor, HostTensors, Task } from "../task.js";
 import { costOf, needsOf } from "./op-task.js";
-import { type Pass, type Request, trains } from "./suite.js";
+import { type Request, trains } from "./suite.js";
 
 /** Throws BadShape where E experts, k of a token, cannot be routed to. */
 export function checkExperts(E: number, k: number): void {
@@ -54,9 +54,9 @@ const experts = tables.find(({ op }) => op === "expertMlp") as CaseTable;
 const metaCase = (layer: MixtureLayer) => expertsCase("meta", { ...layer, E: 1, k: 1 });
 
 /** The work of the experts that are reached, by their table; the router's is small beside it, and counts as none. */
-function cost(layer: MixtureLayer, E: number, pass: Pass) {
-  const parts = [expertsCase("experts", { ...layer, E }), ...(layer.meta ? [metaCase(layer)] : [])];
-  const costs = parts.map((c) => costOf(experts, c, pass));
+function cost(layer: MixtureLayer, busy: number, request: Pick<Request, "pass" | "dtype">) {
+  const parts = [expertsCase("experts", layer, busy), ...(layer.meta ? [metaCase(layer)] : [])];
+  const costs = parts.map((c) => costOf(experts, c, request));
   const sum = (key: "flops" | "bytes") =>
     costs.reduce<number | null>((n, part) => (n === null || part[key] === null ? null : n + part[key]), 0);
   return { flops: sum("flops"), bytes: sum("bytes") };
@@ -118,7 +118,7 @@ export function layerTask(suite: Task["suite"], layer: MixtureLayer, { pass, dty
     routing: kind,
     options,
     trained,
-    ...cost(layer, reached(shares, T, k), pass),
+    ...cost(layer, reached(shares, T, k), { pass, dtype }),
     needs: needs(layer, { pass, dtype }),
     // Sums of up to 5,632 products through two layers.
     tolerance: 1e-5,

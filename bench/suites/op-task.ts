@@ -4,7 +4,7 @@ import { ALL_FLOATS, type FloatDType } from "../../kernels/contract.js";
 import { prepareOp } from "../contenders/engine.js";
 import { hostInputs, normals, shapeOf, sizeOf } from "../inputs.js";
 import type { HostTensor, HostTensors, Needs, Task } from "../task.js";
-import { type Pass, type Request, trains } from "./suite.js";
+import { type Request, trains } from "./suite.js";
 
 /** What the rows of one op have in common. */
 export interface OpRows {
@@ -28,10 +28,14 @@ export interface OpRows {
 }
 
 /** Useful work of a pass, by the table; null where nobody counted. */
-export function costOf({ cost }: CaseTable, c: OpCase, pass: Pass): { flops: number | null; bytes: number | null } {
+export function costOf(
+  { cost }: CaseTable,
+  c: OpCase,
+  { pass, dtype }: Pick<Request, "pass" | "dtype">,
+): { flops: number | null; bytes: number | null } {
   const counted: (Cost | undefined)[] = [];
-  if (pass !== "backward") counted.push(cost?.(c, "forward"));
-  if (trains(pass)) counted.push(cost?.(c, "backward"));
+  if (pass !== "backward") counted.push(cost?.(c, "forward", dtype));
+  if (trains(pass)) counted.push(cost?.(c, "backward", dtype));
   const sum = (key: keyof Cost) =>
     counted.reduce<number | null>((n, one) => (n !== null && one ? n + one[key] : null), 0);
   return { flops: sum("flops"), bytes: sum("bytes") };
@@ -81,7 +85,7 @@ export function opTask(rows: OpRows, c: OpCase, { pass, dtype }: Pick<Request, "
     shape: rows.shapeText(c),
     options,
     trained,
-    ...costOf(table, c, pass),
+    ...costOf(table, c, { pass, dtype }),
     needs: needs(rows, c, { pass, dtype }),
     tolerance: table.tolerance.f32,
     ...(f32 !== "all" && { dtypes: ALL_FLOATS }),

@@ -212,6 +212,13 @@ describe("published sets", () => {
     expect(bytes("balanced", "512x64x32x8x2") - bytes("one-hot", "512x64x32x8x2")).toBe(4 * 6 * 3 * 64 * 32);
   });
 
+  it("counts bytes in the storage type", () => {
+    const bytes = (dtype: "f32" | "bf16") =>
+      tasksOf("grouped-gemm", { shapes: "mixtral-8x7b-mini", dtype, pass: "forward" }).tasks[0].bytes as number;
+    // The lists alone are as large.
+    expect(bytes("f32") - bytes("bf16")).toBe(2 * (256 * 256 + 8 * 1792 * 256 + 512 * 1792));
+  });
+
   it("serve several suites at once", () => {
     const { tasks, skipped } = tasksOf("all", { shapes: "mixtral-8x7b-mini miss-mini" });
     expect([...new Set(tasks.map(({ suite }) => suite))]).toEqual([
