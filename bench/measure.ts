@@ -33,7 +33,7 @@ export async function measure(
   const tolerance = 2 * Math.max(task.tolerance, ROUNDING[dtype]);
   const { cases, blanks, results } = await prepared(task, ours, peers, tolerance);
   try {
-    const phases = await phasesOf(device, ours);
+    const phases = await phasesOf(device, task.op, ours);
     const saved = (await ours.savedBytes?.()) ?? null;
     await device.finish();
     device.pool.resetPeak();

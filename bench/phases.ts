@@ -7,7 +7,7 @@ import type { Prepared } from "./task.js";
 /** Calls that are timed launch by launch: the median of each launch counts. */
 const CALLS = 9;
 
-/** Kernels of a mixture's layer by pass, folder and file, in the order they run; `#2` is the second of the same file. */
+/** Kernels of a mixture's layer (mixtureOfExperts and its variants) by pass, folder and file, in the order they run; `#2` is the second of the same file. */
 const MIXTURE: Readonly<Record<Phase["pass"], Readonly<Record<string, string>>>> = {
   forward: {
     "matmul/forward": "router",
@@ -31,9 +31,10 @@ const MIXTURE: Readonly<Record<Phase["pass"], Readonly<Record<string, string>>>>
  * What the parts of a call take, launch by launch on the device's own clock, in the order they run; launches of one kind
  * that follow each other are one phase. Null where the device cannot time launches, or a call is a single one. Idle before and after.
  */
-export async function phasesOf(device: Device, { stages }: Prepared): Promise<Phase[] | null> {
+export async function phasesOf(device: Device, op: string, { stages }: Prepared): Promise<Phase[] | null> {
   if (!stages || !device.canProfile) return null;
   const phases: Phase[] = [];
+  const names = op.startsWith("mixtureOfExperts") ? MIXTURE : null;
   for (const pass of ["forward", "backward"] as const) {
     const calls: Timing[][] = [];
     for (let call = 0; call < CALLS; call++) {
@@ -44,12 +45,16 @@ export async function phasesOf(device: Device, { stages }: Prepared): Promise<Ph
       calls.push([...(await device.profile(run))]);
       if (pass === "forward") stages.dispose();
     }
-    if (calls.length > 0) phases.push(...joined(pass, calls));
+    if (calls.length > 0) phases.push(...joined(pass, calls, names?.[pass] ?? {}));
   }
   return phases.length > 1 ? phases : null;
 }
 
-function joined(pass: Phase["pass"], calls: readonly (readonly Timing[])[]): Phase[] {
+function joined(
+  pass: Phase["pass"],
+  calls: readonly (readonly Timing[])[],
+  names: Readonly<Record<string, string>>,
+): Phase[] {
   const phases: Phase[] = [];
   const seen = new Map<string, number>();
   let last = "";
@@ -64,7 +69,7 @@ function joined(pass: Phase["pass"], calls: readonly (readonly Timing[])[]): Pha
     last = kernel;
     const count = (seen.get(kernel) ?? 0) + 1;
     seen.set(kernel, count);
-    const phase = MIXTURE[pass][count === 1 ? kernel : `${kernel}#${count}`] ?? kernel;
+    const phase = names[count === 1 ? kernel : `${kernel}#${count}`] ?? kernel;
     phases.push({ phase, pass, us, launches: 1 });
   }
   return phases;

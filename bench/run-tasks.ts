@@ -1,7 +1,7 @@
-import type { Device } from "../engine/index.js";
+import { type Device, DeviceLostError } from "../engine/index.js";
 import type { FloatDType } from "../kernels/contract.js";
 import { measureCeilings } from "./ceilings/index.js";
-import type { BenchDocument, BenchRow, Ceiling } from "./document.js";
+import type { BenchDocument, BenchRow, Ceiling, SkippedRow } from "./document.js";
 import { measure } from "./measure.js";
 import { rooflineOf } from "./roofline.js";
 import type { OpenedPeer, Task } from "./task.js";
@@ -25,19 +25,28 @@ export interface Progress {
   readonly secondsLeft: number;
 }
 
+/** What a run gives for a document. */
+export interface Measured extends Pick<BenchDocument, "ceilings" | "rows"> {
+  readonly failed: readonly SkippedRow[];
+}
+
 /** Of the time, for what the device can do at most. */
 const CEILING_SHARE = 0.1;
 const CEILING_SECONDS = 9;
 
-/** What the device can do, then the rows, one after the other, each with its share of what is left of the time. Runs in Node and in a page. */
+/**
+ * What the device can do, then the rows, one after the other, each with its share of what is left of the time. A row that
+ * fails is skipped with its reason; the others count. Runs in Node and in a page.
+ */
 export async function runTasks(
   device: Device,
   tasks: readonly Task[],
   peers: readonly OpenedPeer[],
   { threads, dtype, budgetSeconds, onProgress, signal }: RunConditions,
-): Promise<Pick<BenchDocument, "ceilings" | "rows">> {
+): Promise<Measured> {
   const deadline = performance.now() + 1000 * budgetSeconds;
   const rows: BenchRow[] = [];
+  const failed: SkippedRow[] = [];
   let ceiling: Ceiling | null = null;
   try {
     const seconds = Math.min(CEILING_SECONDS, CEILING_SHARE * budgetSeconds);
@@ -56,8 +65,11 @@ export async function runTasks(
       rows.push({ ...found, roofline: rooflineOf(found, ceiling) });
     } catch (error) {
       // Ctrl-C reaches the processes of peers, too, whose failures mean nothing then.
-      if (!signal?.aborted) throw error;
+      if (signal?.aborted) break;
+      if (device.closed || error instanceof DeviceLostError) throw error;
+      const { suite, op, pass, shape } = task;
+      failed.push({ suite, op, pass, shape, reason: `it failed: ${(error as Error).message}` });
     }
   }
-  return { ceilings: ceiling ? [ceiling] : [], rows };
+  return { ceilings: ceiling ? [ceiling] : [], rows, failed };
 }

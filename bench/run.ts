@@ -63,7 +63,7 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
     peers = await opened(options, dtype);
     const loadBefore = loadavg();
     const gpuBefore = choice.startsWith("cuda") ? gpuState() : undefined;
-    const { ceilings, rows } = await runTasks(device, tasks, peers, {
+    const { ceilings, rows, failed } = await runTasks(device, tasks, peers, {
       threads,
       dtype,
       budgetSeconds,
@@ -79,7 +79,7 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
       },
       ceilings,
       rows,
-      skipped: [...skipped],
+      skipped: [...skipped, ...failed],
     };
   } finally {
     device?.close();

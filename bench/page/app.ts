@@ -30,7 +30,7 @@ async function measured(device: Device, signal: AbortSignal): Promise<BenchDocum
   const { shapes, seconds } = Object.fromEntries(new FormData(form)) as Record<string, string>;
   const asked = { ...(shapes.trim() !== "" && { shapes }), memoryBudget: device.memory().budget, device: "webgpu" };
   const { tasks, skipped } = tasksOf(suite.value as Suite, asked);
-  const { ceilings, rows } = await runTasks(device, tasks, [], {
+  const { ceilings, rows, failed } = await runTasks(device, tasks, [], {
     threads: 1,
     dtype: "f32",
     budgetSeconds: Number(seconds),
@@ -40,7 +40,7 @@ async function measured(device: Device, signal: AbortSignal): Promise<BenchDocum
       one("#progress p").textContent = `${row + 1} of ${of}: ${text}; ${Math.ceil(secondsLeft)} s left`;
     },
   });
-  return { version: 2, environment: pageEnvironment(device), ceilings, rows, skipped: [...skipped] };
+  return { version: 2, environment: pageEnvironment(device), ceilings, rows, skipped: [...skipped, ...failed] };
 }
 
 function offer(link: HTMLAnchorElement, text: string, type: string): void {

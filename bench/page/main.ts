@@ -89,13 +89,13 @@ async function rows({ suite, shapes, peers: installed, budgetSeconds }: PageRequ
   }
   const device = await openDevice("webgpu");
   const { tasks, skipped } = tasksOf(suite, { shapes, memoryBudget: device.memory().budget, device: "webgpu" });
-  const found = await runTasks(device, tasks, peers, {
+  const { failed, ...found } = await runTasks(device, tasks, peers, {
     ...{ threads: 1, dtype: "f32", budgetSeconds },
     onProgress: ({ text }) => console.log(text),
   });
   device.close();
   const versions = Object.fromEntries(peers.map(({ name, peer, reason }) => [name, peer?.version ?? reason]));
-  return { device: device.description, ...found, skipped: [...skipped], peers: versions };
+  return { device: device.description, ...found, skipped: [...skipped, ...failed], peers: versions };
 }
 
 Object.assign(globalThis, { rows });

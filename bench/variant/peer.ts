@@ -60,7 +60,7 @@ export async function openVariant(
         await prepared.contender.release();
         throw new Unsupported(`this row does not run ${kernel}`);
       }
-      return [{ contender: prepared.contender, results, note: await noteOf(device, prepared, swap) }];
+      return [{ contender: prepared.contender, results, note: await noteOf(device, task.op, prepared, swap) }];
     },
     close,
   };
@@ -119,10 +119,10 @@ async function resultsOf(task: Task, device: Device) {
 }
 
 /** What the phases with the variant take on the device's clock, and with ours in their place. */
-async function noteOf(device: Device, prepared: Prepared, swap: Swap): Promise<string> {
-  const mine = await phasesOf(device, prepared);
+async function noteOf(device: Device, op: string, prepared: Prepared, swap: Swap): Promise<string> {
+  const mine = await phasesOf(device, op, prepared);
   swap.on = false;
-  const ours = await phasesOf(device, prepared);
+  const ours = await phasesOf(device, op, prepared);
   swap.on = true;
   if (!mine || mine.length !== ours?.length) return "in place of ours";
   const pairs = mine.map(({ pass, phase, us }, i) => `${pass} ${phase} ${us.toFixed(1)} (${ours[i].us.toFixed(1)})`);

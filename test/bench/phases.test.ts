@@ -8,7 +8,7 @@ it("names what a mixture's layer is made of, forward and backward, in the order 
   const [forward, whole] = tasksOf("moe", { shapes: "12x8x12x3x2" }).tasks;
   const names = async (task: typeof forward) => {
     const ours = await task.prepare(device);
-    const phases = (await phasesOf(device, ours)) ?? [];
+    const phases = (await phasesOf(device, task.op, ours)) ?? [];
     await ours.contender.release();
     return phases.map(({ phase, pass, us, launches }) => {
       expect(us, phase).toBeGreaterThan(0);
@@ -44,7 +44,7 @@ it("leaves them out where launches are not timed, and where there is one", async
     using device = await openDevice(name);
     const [task] = tasksOf(suite, { shapes: shape }).tasks;
     const ours = await task.prepare(device);
-    expect(await phasesOf(device, ours)).toBeNull();
+    expect(await phasesOf(device, task.op, ours)).toBeNull();
     await ours.contender.release();
   }
 });

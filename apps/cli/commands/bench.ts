@@ -1,10 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { Argument, type Command, Option } from "commander";
 import { PEERS, peerNames } from "../../../bench/contenders/names.js";
 import type { BenchDocument, BenchOptions } from "../../../bench/run.js";
 import type { Progress } from "../../../bench/run-tasks.js";
-import { namedRouting, parseCounts, type Routing, unknownRouting } from "../../../bench/shapes/routing.js";
+import { readRouting } from "../../../bench/shapes/read-routing.js";
 import { SELECTIONS, SUITES, type Suite } from "../../../bench/suites/names.js";
 import { OptionError } from "../../../engine/index.js";
 import {
@@ -134,6 +133,8 @@ async function run(suite: Suite, options: Options): Promise<void> {
     if (slower.length > 0) throw new Failed();
   }
   if (signal.aborted) throw new Interrupted(`stopped; rows that were done: ${document.rows.length}.`);
+  // Reasons are in what was printed.
+  if (document.rows.length === 0) throw new Failed();
 }
 
 async function settings(options: Options): Promise<BenchOptions> {
@@ -141,7 +142,7 @@ async function settings(options: Options): Promise<BenchOptions> {
   const { device = "cpu", threads = availableParallelism(), routing } = options;
   return {
     ...{ shapes, pass, dtype, peers, kernel, device, threads },
-    ...(routing !== undefined && { routing: await routingOf(routing) }),
+    ...(routing !== undefined && { routing: await readRouting(routing) }),
     peerLimitSeconds: peerLimit,
     budgetSeconds: budget,
     memoryBudget: memory,
@@ -155,15 +156,6 @@ const onProgress = ({ row, rows, text, secondsLeft }: Progress) =>
 
 /** As a shell takes it. */
 const quoted = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
-
-async function routingOf(text: string): Promise<Routing> {
-  const named = namedRouting(text);
-  if (named) return named;
-  const counts = await readFile(text, "utf8").catch((error) => {
-    throw unknownRouting(text, error.code === "ENOENT" ? "there is no such file" : error.message);
-  });
-  return parseCounts(text, counts);
-}
 
 async function write(document: BenchDocument, options: Options): Promise<void> {
   const { summary } = await import("../bench/summary.js");

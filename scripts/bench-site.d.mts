@@ -1,0 +1,2 @@
+/** Bundles the page of `consilium bench --page` to dist/bench/site. */
+export function buildBenchSite(): Promise<void>;
