@@ -12,6 +12,7 @@ const files = process.argv.slice(2);
 if (files.length === 0)
   files.push(
     "README.md",
+    "bench/README.md",
     "models/med-moe/README.md",
     "examples/stories260k/README.md",
     "docs/extending.md",
@@ -24,6 +25,7 @@ const stages = mkdtempSync(join(tmpdir(), "consilium-readme-"));
 /** Parts of commands that CI runs in another form, one after the other; null for what it runs elsewhere. */
 const SHORT = [
   [/^npm run demo$/, "npm run demo -- --fast --out runs/readme"],
+  [/^npm run bench$/, "npm run bench -- --budget 20s"],
   [/ --out runs\/(own|tiny|release)$/, ' --out "$(mktemp -d)"'],
   [/ runs\/demo\//, " runs/readme/"],
   [/ runs\/stages\//g, ` ${stages}/`],
