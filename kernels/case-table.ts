@@ -66,7 +66,7 @@ export interface OpCase {
  *   weight.
  * - Elsewhere, per element: addition, multiplication, division, comparison and any function of one number (exp, tanh, gelu)
  *   count one each, and so does its derivative. What is done once a row, or once a position (its mean, its angle), counts
- *   nothing, nor does choosing the largest of a router's scores.
+ *   nothing, nor does choosing the largest of some.
  * - The backward is that of all inputs with a gradient.
  * - Bytes: what is read of the inputs, each once, and the results, each once, in the storage type of the call; indices and what
  *   is f32 by definition, 4 bytes. A backward reads inputs, or results instead, and dy, and writes gradients, whole: what else a

@@ -1,4 +1,5 @@
 import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
+import { BYTES, bytesOf, shapeOf, sizeOf } from "../cost.js";
 
 const make = (name: string, x: InputSpec, k: number, extra: Partial<OpCase> = {}): OpCase => ({
   name,
@@ -17,11 +18,6 @@ const nonsmooth = { notDerivative: { x: "ties: a central difference sees the oth
 /** Chosen values, indices and moved gradients are copies: nothing may differ. */
 const tolerance = { f32: 0, bf16: 0, f16: 0 };
 const reason = "selection copies: values and indices are exact";
-
-const inputBytes = (c: OpCase) => {
-  const spec = c.inputs.x as { shape?: readonly number[] };
-  return 4 * (spec.shape ?? (c.inputs.x as readonly number[])).reduce((a, b) => a * b, 1);
-};
 
 export const tables: CaseTable[] = [
   {
@@ -72,7 +68,11 @@ export const tables: CaseTable[] = [
       make("router: 8 of 64 experts", [100, 64], 8),
       make("router: 8 of 64 experts, 4,096 tokens", [4096, 64], 8, { bench: true }),
     ],
-    cost: (c) => ({ flops: 0, bytes: inputBytes(c) }),
+    // Values and indices; backward back to where the values stood.
+    cost: ({ inputs: { x }, options }, _, dtype = "f32") => {
+      const found = (sizeOf(x) / (shapeOf(x).at(-1) as number)) * (options?.k as number);
+      return { flops: 0, bytes: bytesOf(x, dtype) + found * (BYTES[dtype] + BYTES.i32) };
+    },
   },
   {
     op: "argmax",
@@ -89,6 +89,10 @@ export const tables: CaseTable[] = [
       make("one dimension: a scalar index", [83], 1),
       make("greedy choice from a large vocabulary", [4, 152064], 1, { bench: true }),
     ],
-    cost: (c) => ({ flops: 0, bytes: inputBytes(c) }),
+    // Indices have no gradient.
+    cost: ({ inputs: { x } }, pass, dtype = "f32") => {
+      const rows = sizeOf(x) / (shapeOf(x).at(-1) as number);
+      return { flops: 0, bytes: pass === "forward" ? bytesOf(x, dtype) + rows * BYTES.i32 : 0 };
+    },
   },
 ];
