@@ -71,7 +71,10 @@ __attribute__((noinline, optimize("no-tree-loop-distribute-patterns"))) static v
 // As compilers for STREAM store: past the caches, where the processor can.
 static void stream(const double *x, double *y, long n) {
 #if defined(__x86_64__)
-  for (long i = 0; i + 2 <= n; i += 2) _mm_stream_pd(y + i, _mm_loadu_pd(x + i));
+  for (long i = 0; i + 8 <= n; i += 8) {
+    _mm_prefetch(reinterpret_cast<const char *>(x + i + 256), _MM_HINT_NTA);
+    for (long j = i; j < i + 8; j += 2) _mm_stream_pd(y + j, _mm_loadu_pd(x + j));
+  }
   _mm_sfence();
 #else
   std::memcpy(y, x, n * sizeof(double));
