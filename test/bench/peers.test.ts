@@ -60,7 +60,7 @@ describe("loops", () => {
 
   it("compute the backward of LoRA, and say of others that they have none", async ({ skip }) => {
     await agrees("loops", tasksOf("lora", { shapes: "6x33x17x4" }).tasks, skip);
-    await using peer = await running("loops", skip);
+    const peer = await running("loops", skip);
     const [, both] = tasksOf("moe", { shapes: "9x8x12x3x2" }).tasks;
     await expect(peer.prepare(both, { x: { shape: [1, 1], values: new Float32Array(1) } })).rejects.toThrow();
     const input = { shape: [2, 2], values: new Float32Array(4) };
@@ -93,7 +93,7 @@ describe.for(["tfjs", "jax"] as const)("%s in WebAssembly", (name) => {
   );
 
   it("says what it does not run", async ({ skip }) => {
-    await using peer = await running(name, skip);
+    const peer = await running(name, skip);
     const [task] = tasksOf("matmul", { shapes: "2x2x2" }).tasks;
     const input = { shape: [2, 2], values: new Float32Array(4) };
     await expect(peer.prepare({ ...task, op: "gradNorm" }, { x: input })).rejects.toThrow(
@@ -116,10 +116,14 @@ describe.for(["loops", "tfjs"] as const)("%s", (name) => {
       routingTask({ topK: 3, score: "topKSoftmax", countFirst: true }),
     ];
     await agrees(name, tasks, skip);
-    await using peer = await running(name, skip);
+    const peer = await running(name, skip);
     const logits = { shape: [2, 4], values: new Float32Array(8) };
     await expect(peer.prepare(routingTask({ topK: 2, groups: 2 }), { logits })).rejects.toThrow(/softmax routing/);
   });
+});
+
+it("jax computes the same on two threads", async ({ skip }) => {
+  await agrees("jax", tasksOf("matmul", { shapes: "64x64x64:linear" }).tasks, skip, { threads: 2 });
 });
 
 it.for(["tfjs-lists", "jax-lists"] as const)(

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { BenchDocument } from "../../bench/document.js";
 import { runBench } from "../../bench/run.js";
@@ -122,6 +125,28 @@ describe("runBench", () => {
     const { rows, environment } = await runBench("matmul", { ...settings, peers: ["torch"], shapes: "4x4x4" });
     expect(environment.peers.torch).toMatch(/^no-such-python: .*ENOENT.*CONSILIUM_PYTHON\.$/);
     expect(rows[0].peers).toEqual({ torch: { medianUs: null, ratio: null, reason: environment.peers.torch } });
+  });
+
+  it("goes on with the other rows where a peer's process hangs or crashes", async () => {
+    // A stand-in for Python that dies of eight rows, and never answers to others.
+    const folder = mkdtempSync(join(tmpdir(), "consilium-test-"));
+    const python = join(folder, "python");
+    const script = `#!${process.execPath}
+require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
+  const { request, inputs = [] } = JSON.parse(line);
+  if (request === "hello") require("node:fs").writeSync(3, '{"version":"0.1"}\\n');
+  else if (inputs[0].shape[0] === 8) process.kill(process.pid, "SIGABRT");
+});`;
+    writeFileSync(python, script, { mode: 0o755 });
+    vi.stubEnv("CONSILIUM_PYTHON", python);
+    const shapes = "8x9x10,5x7x6";
+    const { rows } = await runBench("matmul", { ...settings, peers: ["torch"], peerLimitSeconds: 1, shapes });
+    rmSync(folder, { recursive: true });
+    const reason = (text: string) => ({ medianUs: null, ratio: null, reason: text });
+    expect(rows.map(({ shape, samples, peers: { torch } }) => [shape, samples >= 5, torch])).toEqual([
+      ["8x9x10", true, reason("ended by SIGABRT")],
+      ["5x7x6", true, reason("killed after 3 s in prepare of matmul forward 5x7x6")],
+    ]);
   });
 
   it("has the rows so far when it is stopped", async () => {

@@ -1,40 +1,41 @@
-import { expect } from "vitest";
+import { afterAll, expect } from "vitest";
 import { differenceOf } from "../../bench/agreement.js";
 import { openPeers } from "../../bench/contenders/index.js";
-import type { HostTensors, Peer, Task } from "../../bench/task.js";
+import type { HostTensors, OpenedPeer, Peer, Task } from "../../bench/task.js";
 import { type Device, openDevice } from "../../engine/index.js";
 import { required } from "../support/devices.js";
 
-type Skip = (reason: string) => void;
+type Skip = (reason: string) => never;
 
 /** Of packages that bench/peers does not install: they are required by their own name. */
 const ELSEWHERE = ["torch", "transformers", "tfjs-node"];
 
-/** A peer that runs; the test is skipped where it does not open. */
-export async function running(
-  name: string,
-  skip: Skip,
-  device: "cpu" | "webgpu" = "cpu",
-  threads = 1,
-): Promise<Peer & AsyncDisposable> {
-  const [{ peer, reason }] = await openPeers([name], { threads, device });
-  if (peer) return { ...peer, [Symbol.asyncDispose]: async () => void (await peer.close()) };
+/** Those that a test file has asked for: PyTorch takes seconds to start. */
+const opened = new Map<string, Promise<OpenedPeer[]>>();
+afterAll(async () => {
+  for (const peers of opened.values()) for (const { peer } of await peers) await peer?.close();
+});
+
+interface Where {
+  readonly device?: "cpu" | "webgpu";
+  readonly threads?: number;
+}
+
+/** A peer that runs, until all tests of the file are done; the test is skipped where it does not open. */
+export async function running(name: string, skip: Skip, { device = "cpu", threads = 1 }: Where = {}): Promise<Peer> {
+  const key = `${name} ${device} ${threads}`;
+  if (!opened.has(key)) opened.set(key, openPeers([name], { threads, device }));
+  const [{ peer, reason }] = (await opened.get(key)) as OpenedPeer[];
+  if (peer) return peer;
   if (required.has(ELSEWHERE.find((other) => name === other || name === `${other}-loop`) ?? "peers"))
     throw new Error(reason);
-  skip(reason);
-  throw new Error("unreachable: the test is skipped");
+  return skip(reason);
 }
 
 /** Every form of a peer that runs computes what we compute, in every task; skipped where the peer does not open. */
-export async function agrees(
-  name: string,
-  tasks: readonly Task[],
-  skip: Skip,
-  device: "cpu" | "webgpu" = "cpu",
-  threads = 1,
-): Promise<void> {
-  await using peer = await running(name, skip, device, threads);
-  const own = await openDevice(device, { threads: 1 });
+export async function agrees(name: string, tasks: readonly Task[], skip: Skip, where: Where = {}): Promise<void> {
+  const peer = await running(name, skip, where);
+  const own = await openDevice(where.device ?? "cpu", { threads: 1 });
   try {
     for (const task of tasks) await compareResults(peer, task, own);
   } finally {

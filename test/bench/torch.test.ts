@@ -26,7 +26,7 @@ describe("PyTorch", () => {
       ...tasksOf("moe", { shapes: "9x8x12x4x2" }).tasks,
     ];
     await agrees("torch", backwards(tasks), skip);
-    await using peer = await running("torch", skip);
+    const peer = await running("torch", skip);
     const [step] = backwards([stepTask("tiny", { B: 3, Q: 9, A: 5 })].map((task) => ({ ...task, trained: ["x"] })));
     await expect(peer.prepare(step, { x: { shape: [1], values: new Float32Array(1) } })).rejects.toThrow(
       "nobody has written a backward alone of MissNetwork in PyTorch here",
@@ -40,7 +40,7 @@ describe("PyTorch", () => {
       groupedTask("gather", "backward"),
     ];
     await agrees("torch", tasks, skip);
-    await using peer = await running("torch", skip);
+    const peer = await running("torch", skip);
     const forms = await peer.prepare(tasks[0], await inputsOf(tasks[0]));
     expect(forms.map(({ form }) => form)).toEqual(["grouped_mm", "loop over experts"]);
   });
@@ -73,20 +73,20 @@ describe("PyTorch", () => {
   );
 
   it("has its other ways for mixtures only", async ({ skip }) => {
-    await using peer = await running("torch-loop", skip);
+    const peer = await running("torch-loop", skip);
     const [task] = tasksOf("matmul", { shapes: "2x2x2" }).tasks;
     const input = { shape: [2, 2], values: new Float32Array(4) };
     await expect(peer.prepare(task, { a: input, b: input })).rejects.toThrow(
       "it is a way to run a mixture of experts, not matmul",
     );
-    await using grouped = await running("torch", skip);
+    const grouped = await running("torch", skip);
     await expect(grouped.prepare({ ...task, op: "gradNorm" }, { a: input })).rejects.toThrow(
       "nobody has written gradNorm in PyTorch here",
     );
   });
 
   it("runs every expert backend of transformers that is for the processor", { timeout: 120_000 }, async ({ skip }) => {
-    await using peer = await running("transformers", skip);
+    const peer = await running("transformers", skip);
     const [task] = tasksOf("moe", { shapes: "9x8x12x4x2" }).tasks;
     const forms = await peer.prepare(task, await inputsOf(task));
     expect(forms.map(({ form, error }) => [form, error])).toEqual([

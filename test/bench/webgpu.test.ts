@@ -1,9 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { openPeers } from "../../bench/contenders/index.js";
 import { tasksOf } from "../../bench/suites/index.js";
-import { openDevice } from "../../engine/index.js";
-import { required } from "../support/devices.js";
-import { agrees } from "./support.js";
+import { agrees, inputsOf, running } from "./support.js";
 
 describe.for(["tfjs", "jax"] as const)("%s on WebGPU", (name) => {
   it.for([
@@ -17,7 +14,7 @@ describe.for(["tfjs", "jax"] as const)("%s on WebGPU", (name) => {
     "computes what we compute, forward and backward: %s %s",
     { timeout: 300_000 },
     async ([suite, shapes], { skip }) => {
-      await agrees(name, tasksOf(suite, { shapes }).tasks, skip, "webgpu");
+      await agrees(name, tasksOf(suite, { shapes }).tasks, skip, { device: "webgpu" });
     },
   );
 });
@@ -26,30 +23,21 @@ it.for(["tfjs-lists", "jax-lists"] as const)(
   "%s computes what we compute, given each expert's rows",
   { timeout: 300_000 },
   async (name, { skip }) => {
-    await agrees(name, tasksOf("moe", { shapes: "9x8x12x3x2" }).tasks, skip, "webgpu");
+    await agrees(name, tasksOf("moe", { shapes: "9x8x12x3x2" }).tasks, skip, { device: "webgpu" });
   },
 );
 
 describe("onnxruntime-node on WebGPU", () => {
+  const device = "webgpu";
+
   it("has no MoE that runs there, and runs nothing on the CPU instead", { timeout: 300_000 }, async ({ skip }) => {
-    const [{ peer, reason }] = await openPeers(["ort"], { threads: 1, device: "webgpu" });
-    if (!peer) {
-      if (required.has("peers")) throw new Error(reason);
-      return skip(reason);
-    }
-    const device = await openDevice("webgpu", { threads: 1 });
-    try {
-      const [task] = tasksOf("moe", { shapes: "9x8x12x3x2" }).tasks;
-      const ours = await task.prepare(device);
-      const forms = await peer.prepare(task, await ours.inputs());
-      expect(forms.find(({ form }) => form === "MoE")?.error).toContain(
-        "fallback to CPU EP has been explicitly disabled",
-      );
-      for (const { contender } of forms) await contender.release();
-      await ours.contender.release();
-    } finally {
-      device.close();
-    }
+    const peer = await running("ort", skip, { device });
+    const [task] = tasksOf("moe", { shapes: "9x8x12x3x2" }).tasks;
+    const forms = await peer.prepare(task, await inputsOf(task));
+    expect(forms.find(({ form }) => form === "MoE")?.error).toContain(
+      "fallback to CPU EP has been explicitly disabled",
+    );
+    for (const { contender } of forms) await contender.release();
   });
 
   it.for([
@@ -62,23 +50,19 @@ describe("onnxruntime-node on WebGPU", () => {
     "computes what we compute, from and to buffers of the device: %s %s %s",
     { timeout: 300_000 },
     async ([suite, shapes, routing], { skip }) => {
-      await agrees("ort", tasksOf(suite, { shapes, routing, pass: "forward" }).tasks, skip, "webgpu");
+      await agrees("ort", tasksOf(suite, { shapes, routing, pass: "forward" }).tasks, skip, { device: "webgpu" });
     },
   );
 
   it("runs all forms of a mixture but its MoE, apart from those that are given each expert's rows", {
     timeout: 300_000,
   }, async ({ skip }) => {
-    const device = await openDevice("webgpu", { threads: 1 });
     const [task] = tasksOf("moe", { shapes: "9x8x12x4x2", routing: "one-hot" }).tasks;
-    const ours = await task.prepare(device);
+    const inputs = await inputsOf(task);
     const forms: Record<string, (string | undefined)[]> = {};
-    for (const { name, peer, reason } of await openPeers(["ort", "ort-lists"], { threads: 1, device: "webgpu" })) {
-      if (!peer) {
-        if (required.has("peers")) throw new Error(reason);
-        return skip(reason);
-      }
-      const found = await peer.prepare(task, await ours.inputs());
+    for (const name of ["ort", "ort-lists"]) {
+      const peer = await running(name, skip, { device });
+      const found = await peer.prepare(task, inputs);
       forms[name] = found.filter(({ error }) => !error).map(({ form }) => form);
       if (name === "ort-lists") expect(found[0].note).toBe("each expert's rows are given for nothing");
       for (const { contender } of found) await contender.release();
@@ -92,13 +76,10 @@ describe("onnxruntime-node on WebGPU", () => {
       ],
       "ort-lists": ["gathered, expert by expert", "gathered, padded to the largest"],
     });
-    await ours.contender.release();
-    device.close();
   });
 
   it("is given no lists where there are none", async ({ skip }) => {
-    const [{ peer, reason }] = await openPeers(["ort-lists"], { threads: 1, device: "webgpu" });
-    if (!peer) return skip(reason);
+    const peer = await running("ort-lists", skip, { device });
     const [task] = tasksOf("matmul", { shapes: "5x7x33" }).tasks;
     const input = { shape: [1, 1], values: new Float32Array(1) };
     await expect(peer.prepare(task, { a: input, b: input })).rejects.toThrow(
