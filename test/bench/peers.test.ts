@@ -132,3 +132,14 @@ it.for(["tfjs-lists", "jax-lists"] as const)(
     await agrees(name, forwards("moe", "9x8x12x3x2"), skip);
   },
 );
+
+describe("tfjs-node", () => {
+  it.for([
+    ["matmul", "5x7x33:linear"],
+    ["lora", "6x33x17x4"],
+    ["attention", "B2H3S17D16:packed"],
+    ["moe", "9x8x12x3x2"],
+  ] as const)("computes what we compute, forward and backward: %s %s", async ([suite, shapes], { skip }) => {
+    await agrees("tfjs-node", tasksOf(suite, { shapes }).tasks, skip);
+  });
+});
