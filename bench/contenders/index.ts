@@ -27,6 +27,9 @@ interface Conditions {
 
 type Open = (folder: string, conditions: Required<Omit<Conditions, "folder">>) => Promise<Peer>;
 
+/** Software adapters compile for up to a minute, each form of a task anew: `patience` for that. */
+const COMPILES = 10;
+
 const onWebgpu = (device: string) => device === "webgpu";
 
 const ort =
@@ -38,17 +41,16 @@ const tfjs =
   (...flags: string[]): Open =>
   (folder, conditions) => {
     const library: NodePeer = onWebgpu(conditions.device)
-      ? { package: "@tensorflow/tfjs-backend-webgpu", library: "tfjs-webgpu" }
+      ? { package: "@tensorflow/tfjs-backend-webgpu", library: "tfjs-webgpu", patience: COMPILES }
       : { package: "@tensorflow/tfjs-backend-wasm", library: "tfjs-wasm" };
     return openNodePeer(folder, conditions, { ...library, flags });
   };
 
-/** It compiles for up to a minute on software adapters, each of its forms. */
 const jax =
   (...flags: string[]): Open =>
   (folder, conditions) => {
     const library = onWebgpu(conditions.device) ? "jax-webgpu" : "jax-wasm";
-    return openNodePeer(folder, conditions, { package: "@jax-js/jax", library, flags, patience: 10 });
+    return openNodePeer(folder, conditions, { package: "@jax-js/jax", library, flags, patience: COMPILES });
   };
 
 const torch =

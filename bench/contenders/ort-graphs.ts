@@ -106,6 +106,53 @@ const loraMatmul: Build = ({ scale, dropout }, inputs) => {
   };
 };
 
+/** Each expert's rows by its matrix; lists as `topKRouting` makes them: offsets [E + 1], counts [E], order [TK]. */
+const groupedGemm: Build = ({ gather = null, transposed = true }, { x, weight, bias, lists }) => {
+  const [E, ...sizes] = weight.shape;
+  const N = sizes[transposed ? 0 : 1];
+  const offsets = lists.values.subarray(0, E + 1);
+  const order = lists.values.subarray(2 * E + 1);
+  const filled = Array.from({ length: E }, (_, e) => e).filter((e) => offsets[e + 1] > offsets[e]);
+  const counts = filled.map((e) => offsets[e + 1] - offsets[e]);
+  const rows = ([from, count]: readonly [number, number]) => ({
+    shape: [count],
+    values: Int32Array.from({ length: count }, (_, i) => Math.floor(order[from + i] / (gather as number))),
+  });
+  const split: OnnxNode = { op: "Split", inputs: ["x", "counts"], outputs: filled.map((e) => `x${e}`) };
+  const part = (values: HostTensor["values"], e: number, shape: readonly number[]) =>
+    f32({ shape, values: values.subarray((e * values.length) / E, ((e + 1) * values.length) / E) });
+  return {
+    nodes: [
+      ...(gather === null ? [split] : []),
+      ...filled.flatMap((e): OnnxNode[] => [
+        ...(gather === null ? [] : [{ op: "Gather", inputs: ["x", `rows${e}`], outputs: [`x${e}`] }]),
+        {
+          op: "Gemm",
+          inputs: [`x${e}`, `weight${e}`, ...(bias ? [`bias${e}`] : [])],
+          outputs: [`y${e}`],
+          attributes: { transB: transposed ? 1 : 0 },
+        },
+      ]),
+      { op: "Concat", inputs: filled.map((e) => `y${e}`), outputs: ["y"], attributes: { axis: 0 } },
+    ],
+    inputs: {
+      x: f32(x),
+      ...Object.fromEntries(
+        filled.flatMap((e) => [
+          [`weight${e}`, part(weight.values, e, sizes)],
+          ...(bias ? [[`bias${e}`, part(bias.values, e, [N])]] : []),
+        ]),
+      ),
+    },
+    constants:
+      gather === null
+        ? { counts: { shape: [filled.length], values: BigInt64Array.from(counts, BigInt) } }
+        : Object.fromEntries(filled.map((e, i) => [`rows${e}`, rows([offsets[e], counts[i]])])),
+    outputs: { y: [offsets[E], N] },
+    weights: filled.flatMap((e) => [`weight${e}`, `bias${e}`]),
+  };
+};
+
 const layerNorm: Build = ({ eps }, inputs) => ({
   nodes: [
     {
@@ -125,5 +172,6 @@ const graphs: Readonly<Record<string, Build>> = {
   attention,
   attentionPacked,
   loraMatmul,
+  groupedGemm,
   layerNorm,
 };

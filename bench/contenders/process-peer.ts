@@ -16,7 +16,9 @@ export interface ProcessPeer {
   /** What it is told first: threads, and whatever else it computes by. */
   readonly hello: Readonly<Record<string, unknown>>;
   readonly hint: string;
-  /** Of any request but `prepare`. */
+  /** Until it says hello. Default 60: a library reads gigabytes, on a machine that does other things. */
+  readonly startSeconds?: number;
+  /** Of any other request but `prepare`. */
   readonly limitSeconds: number;
   /** `prepare` runs every form of a task, and may compile it first: how many times as long it may take. */
   readonly patience: number;
@@ -90,13 +92,12 @@ interface Running {
   ask<T>(request: string, message: object, reply: z.ZodType<T>, of?: string): Promise<T>;
 }
 
-async function started({ command, args, env, hello, limitSeconds, patience }: ProcessPeer): Promise<Running> {
+async function started(how: ProcessPeer): Promise<Running> {
+  const { command, args, env, hello, limitSeconds, startSeconds = 60, patience } = how;
   const child = new LineProcess(command, args, env);
+  const limits: Readonly<Record<string, number>> = { hello: startSeconds, prepare: patience * limitSeconds };
   const ask: Running["ask"] = async (request, message, reply, of) => {
-    const limit: Limit = {
-      seconds: request === "prepare" ? patience * limitSeconds : limitSeconds,
-      what: of ? `${request} of ${of}` : request,
-    };
+    const limit: Limit = { seconds: limits[request] ?? limitSeconds, what: of ? `${request} of ${of}` : request };
     const got = reply.safeParse(await child.request({ request, ...message }, limit));
     if (!got.success) throw new Error(`what it answered to ${limit.what} is not understood: ${faults(got.error)}`);
     return got.data;

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { onnxModel } from "../../bench/onnx/model.js";
 import { encode, float, integer, message, text } from "../../bench/onnx/protobuf.js";
 import { tasksOf } from "../../bench/suites/index.js";
+import { groupedTask } from "./expert-tasks.js";
 import { agrees } from "./support.js";
 
 describe("protobuf", () => {
@@ -35,5 +36,9 @@ describe("onnxruntime-node", () => {
   ] as const)("%s computes what we compute: %s %s", async ([name, suite, shapes], { skip }) => {
     const forwards = tasksOf(suite, { shapes }).tasks.filter((task) => task.pass === "forward");
     await agrees(name, forwards, skip);
+  });
+
+  it.for(["ort", "ort-const"] as const)("%s multiplies rows by expert", async (name, { skip }) => {
+    await agrees(name, [groupedTask("gather", "forward"), groupedTask("grouped", "forward", false)], skip);
   });
 });

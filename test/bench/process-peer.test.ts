@@ -29,6 +29,7 @@ const answer = (request, message) => {
 if (process.argv.includes("deaf")) { process.stdin.on("end", () => setInterval(() => {}, 1000)); }
 require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
   const m = JSON.parse(line);
+  if (m.request === "hello" && m.hang) for (;;);
   if (m.request === "hello") return answer("hello", m.fail ? { error: m.fail } : { version: "1.2 of " + process.pid });
   if (m.request === "time") return answer("time", { seconds: 0.001 * m.calls, cpuSeconds: 0.001, peakBytes: 4096 });
   if (m.request === "release") return answer("release", {});
@@ -49,11 +50,11 @@ describe("a peer in a process of its own", () => {
   afterEach(async () => {
     for (const peer of opened.splice(0)) await peer.close();
   });
-  const open = async (settings: { args?: string[]; limitSeconds?: number; hello?: object } = {}) => {
-    const { args = [], limitSeconds = 20, hello = {} } = settings;
+  const open = async (settings: { limitSeconds?: number; startSeconds?: number; hello?: object } = {}) => {
+    const { limitSeconds = 20, startSeconds, hello = {} } = settings;
     const peer = await openProcessPeer({
-      ...{ label: "fake", command: process.execPath, args: ["-e", FAKE, "fake", ...args], env: process.env },
-      ...{ hello: { ...hello }, hint: "Repair it", limitSeconds, patience: 1 },
+      ...{ label: "fake", command: process.execPath, args: ["-e", FAKE, "fake"], env: process.env },
+      ...{ hello: { ...hello }, hint: "Repair it", limitSeconds, patience: 1, startSeconds },
     });
     opened.push(peer);
     return peer;
@@ -73,6 +74,8 @@ describe("a peer in a process of its own", () => {
 
   it("that says it cannot start, or ends, is an error with what to do", async () => {
     await expect(open({ hello: { fail: "no library" } })).rejects.toThrow(/^fake: no library\. Repair it\.$/);
+    const hangs = open({ hello: { hang: true }, startSeconds: 1 });
+    await expect(hangs).rejects.toThrow(/^fake: killed after 1 s in hello\. Repair it\.$/);
     const gone = openProcessPeer({
       ...{ label: "fake", command: "no-such-command", args: [], env: process.env, hello: {} },
       ...{ hint: "Repair it", limitSeconds: 1, patience: 1 },
