@@ -65,15 +65,15 @@ export async function openProcessPeer(how: ProcessPeer): Promise<Peer> {
   return {
     version,
     async prepare(task, inputs) {
-      const process = await living();
+      const peer = await living();
       const folder = join(exchange, String(tasks++));
       await mkdir(folder);
       try {
         const { op, pass, options, trained } = task;
         const described = await writeRaw(folder, inputs);
         const message = { op, pass, options, trained, inputs: described, folder };
-        const { forms } = await process.ask("prepare", message, Forms, titleOf(task));
-        return await Promise.all(forms.map((form, i) => caseOf(process, task, form, i)));
+        const { forms } = await peer.ask("prepare", message, Forms, titleOf(task));
+        return await Promise.all(forms.map((form, i) => caseOf(peer, task, form, i)));
       } finally {
         await rm(folder, { recursive: true });
       }
