@@ -7,7 +7,6 @@ const navigator = { userAgent: "node", platform: process.platform, hardwareConcu
 Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
 
 export const library = "@jax-js/jax";
-export const waits = false;
 
 export async function open({ threads, flags }) {
   navigator.hardwareConcurrency = threads;

@@ -4,7 +4,6 @@ import * as jax from "@jax-js/jax";
 import { preparing } from "./jax.mjs";
 
 export const library = "@jax-js/jax";
-export const waits = true;
 
 export async function open({ flags = [] } = {}) {
   await jax.init("webgpu");

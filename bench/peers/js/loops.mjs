@@ -3,7 +3,6 @@
 import { loopForms } from "../../../dist/bench/contenders/loops/index.js";
 
 export const library = null;
-export const waits = false;
 
 export const open = ({ threads }) => {
   const note = threads > 1 ? "plain loops have one thread" : null;

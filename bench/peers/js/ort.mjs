@@ -5,8 +5,6 @@ import ort from "onnxruntime-node";
 import { ortPeer } from "../../../dist/bench/contenders/ort-session.js";
 
 export const library = "onnxruntime-node";
-/** Its calls are awaited; its pool computes. */
-export const waits = true;
 
 export function open({ device, threads, flags }) {
   const [constants, given] = [flags.includes("constants"), flags.includes("lists")];

@@ -4,7 +4,6 @@
 // file beside this one, which exports
 //
 //     library   the npm package whose version counts, or null
-//     waits     whether JavaScript only waits for its work: what that thread takes is then left out of the processor's time
 //     open      ({device, threads, flags}) => prepare
 //
 // and prepare(task, inputs) gives forms [{name, note, error, run, results, release}]: `run` takes a number of calls and goes from an
@@ -55,7 +54,8 @@ const handlers = {
   },
 
   async time({ form, calls }) {
-    const counter = onGpu || library.waits ? driverSeconds : processSeconds;
+    // Where a GPU computes, JavaScript only waits. On the processor every thread counts: onnxruntime-node, too, computes on that one.
+    const counter = onGpu ? driverSeconds : processSeconds;
     const [processor, start] = [counter(), performance.now()];
     await checked(() => forms[form].run(calls));
     const seconds = (performance.now() - start) / 1000;

@@ -5,7 +5,6 @@ import * as tf from "@tensorflow/tfjs";
 import { preparing } from "./tfjs.mjs";
 
 export const library = "@tensorflow/tfjs-node";
-export const waits = false;
 
 export async function open({ flags }) {
   // It registers itself with the library that it requires, which is the one imported here.

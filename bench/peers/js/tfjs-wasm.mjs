@@ -9,7 +9,6 @@ import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { preparing } from "./tfjs.mjs";
 
 export const library = "@tensorflow/tfjs-backend-wasm";
-export const waits = false;
 
 export async function open({ threads, flags }) {
   const main = createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm");

@@ -5,7 +5,6 @@ import "@tensorflow/tfjs-backend-webgpu";
 import { preparing } from "./tfjs.mjs";
 
 export const library = "@tensorflow/tfjs";
-export const waits = true;
 
 export async function open({ flags = [] } = {}) {
   if (!(await tf.setBackend("webgpu"))) throw new Error("TensorFlow.js found no WebGPU");
