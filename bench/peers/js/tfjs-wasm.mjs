@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
-import { preparing } from "./tfjs.mjs";
+import { preparing, turned } from "./tfjs.mjs";
 
 export const library = "@tensorflow/tfjs-backend-wasm";
 
@@ -18,13 +18,6 @@ export async function open({ threads, flags }) {
   const note = threads > 1 ? "TensorFlow.js has one thread outside pages" : null;
   return preparing({ lists: flags.includes("lists"), kit: { matMul, gather, oneHot }, note });
 }
-
-/** The last two dimensions in turn. */
-const turned = (t) => {
-  const order = t.shape.map((_, i) => i);
-  order.push(...order.splice(-2).reverse());
-  return tf.transpose(t, order);
-};
 
 /** Gradients of operands that were repeated over a batch are summed over it. */
 const summedTo = (t, shape) => {

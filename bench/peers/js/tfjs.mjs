@@ -23,6 +23,25 @@ export function preparing({ lists = false, kit = TF, note = null }) {
   return (task, inputs) => prepare(task, inputs, lists).map((form) => ({ note: lists ? GIVEN : note, ...form }));
 }
 
+/** The last two dimensions in turn. */
+export function turned(t) {
+  const order = t.shape.map((_, i) => i);
+  order.push(...order.splice(-2).reverse());
+  return tf.transpose(t, order);
+}
+
+/**
+ * Layouts of weights by their names: as they come, [out, in]; and kept [in, out], as its own layers have them, where a product of
+ * the one is slower than of the other.
+ */
+function layouts(names) {
+  const asTheyCome = { title: "", kept: [], transposed: true };
+  if (tf.getBackend() === "webgpu") return [asTheyCome];
+  return [asTheyCome, { title: "weights [in, out]", kept: names, transposed: false }];
+}
+
+const titled = (...words) => words.filter((word) => word).join(", ") || undefined;
+
 const GIVEN = "each expert's rows are given for nothing";
 
 function prepare({ op, pass, options, trained }, inputs, lists) {
@@ -36,12 +55,14 @@ function prepare({ op, pass, options, trained }, inputs, lists) {
     throw new Error(`no form of ${op} is given what others find out`);
   }
   const constants = Object.keys(tensors).filter((name) => name !== "dy" && !trained.includes(name));
-  return forms.map(({ name, forward, route, flags = {} }) => {
+  return forms.map(({ name, forward, route, flags = {}, kept = [] }) => {
+    for (const key of kept) tensors[`${key} turned`] ??= turned(tensors[key]);
+    const own = { ...tensors, ...Object.fromEntries(kept.map((key) => [key, tensors[`${key} turned`]])) };
     const compute = (routed) => {
       for (const [flag, value] of Object.entries(flags)) tf.env().set(flag, value);
-      if (trained.length === 0) return { y: forward(tensors, routed) };
-      const f = (...values) => forward({ ...pick(tensors, constants), ...zip(trained, values) }, routed);
-      const of = trained.map((key) => tensors[key]);
+      if (trained.length === 0) return { y: forward(own, routed) };
+      const f = (...values) => forward({ ...pick(own, constants), ...zip(trained, values) }, routed);
+      const of = trained.map((key) => own[key]);
       const { value, grads } = tf.valueAndGrads(f)(of, tensors.dy);
       return { y: value, ...Object.fromEntries(grads.map((gradient, i) => [`d${trained[i]}`, gradient])) };
     };
@@ -57,8 +78,11 @@ function prepare({ op, pass, options, trained }, inputs, lists) {
       results: async () => {
         const found = await call();
         const values = {};
-        for (const [key, tensor] of Object.entries(found)) values[key] = await tensor.data();
-        tf.dispose(found);
+        for (const [key, tensor] of Object.entries(found)) {
+          const back = kept.some((name) => key === `d${name}`) ? turned(tensor) : tf.clone(tensor);
+          values[key] = await back.data();
+          tf.dispose([tensor, back]);
+        }
         return values;
       },
       // Tensors are shared by the forms of a task: the last one frees them.
@@ -71,11 +95,20 @@ const OPS = {
   matmul({ transposeB = false, activation }, inputs) {
     const tensors = upload(inputs);
     if (activation) throw new Error(`nobody has composed matmul with ${activation} of TensorFlow.js here`);
-    const forward = ({ a, b, bias }) => {
-      const product = matMul(a, b, false, transposeB);
-      return bias ? tf.add(product, bias) : product;
-    };
-    if (tf.getBackend() !== "webgpu") return { tensors, forms: [{ forward }] };
+    const multiply =
+      (transposed) =>
+      ({ a, b, bias }) => {
+        const product = matMul(a, b, false, transposed);
+        return bias ? tf.add(product, bias) : product;
+      };
+    const forward = multiply(transposeB);
+    if (tf.getBackend() !== "webgpu") {
+      if (!transposeB) return { tensors, forms: [{ forward }] };
+      const forms = layouts(["b"]).map(({ title, kept, transposed }) => {
+        return { name: titled(title), kept, forward: multiply(transposed) };
+      });
+      return { tensors, forms };
+    }
     // Its own choice, and each of its programs that can compute this.
     const programs = { "its choice": -1, reduce: 0, "split k": 1, "small output": 2, packed: 3 };
     const forms = Object.entries(programs).map(([name, program]) => {
@@ -87,18 +120,20 @@ const OPS = {
   loraMatmul({ scale, dropout }, inputs) {
     if (dropout) throw new Error("TensorFlow.js draws dropout on the host: rows with it are not compared");
     const tensors = upload(inputs);
-    const linear = (x, weight) => matMul(x, weight, false, true);
-    const base = ({ x, weight, bias }) => (bias ? tf.add(linear(x, weight), bias) : linear(x, weight));
-    const forms = [
-      {
-        name: "adapter scaled after it",
-        forward: (given) => tf.add(base(given), tf.mul(linear(linear(given.x, given.a), given.b), scale)),
-      },
-      {
-        name: "adapter scaled between",
-        forward: (given) => tf.add(base(given), linear(tf.mul(linear(given.x, given.a), scale), given.b)),
-      },
-    ];
+    const forms = layouts(["weight", "a", "b"]).flatMap(({ title, kept, transposed }) => {
+      const linear = (x, weight) => matMul(x, weight, false, transposed);
+      const base = ({ x, weight, bias }) => (bias ? tf.add(linear(x, weight), bias) : linear(x, weight));
+      return [
+        {
+          ...{ name: titled("adapter scaled after it", title), kept },
+          forward: (given) => tf.add(base(given), tf.mul(linear(linear(given.x, given.a), given.b), scale)),
+        },
+        {
+          ...{ name: titled("adapter scaled between", title), kept },
+          forward: (given) => tf.add(base(given), linear(tf.mul(linear(given.x, given.a), scale), given.b)),
+        },
+      ];
+    });
     return { tensors, forms };
   },
 
@@ -247,9 +282,8 @@ const OPS = {
   mixtureOfExperts({ topK }, inputs) {
     const { chosen, ...given } = inputs;
     const tensors = upload(given);
-    const [E, rows, H] = inputs.up.shape;
+    const [E, , H] = inputs.up.shape;
     const [T] = inputs.x.shape;
-    const F = rows / 2;
     const indices = (values) => tf.tensor1d(values, "int32");
     const listsOf = (choice) => {
       const { rows, most, padded, back, paddedBack } = rowsByExpert(choice, E);
@@ -295,46 +329,44 @@ const OPS = {
       const [gate, up] = tf.split(pre, 2, axis);
       return tf.mul(tf.mul(gate, tf.sigmoid(gate)), up);
     };
-    const matrices = (stack, [N, K]) => tf.unstack(stack).map((m) => tf.reshape(m, [N, K]));
-    const expert = (x, up, down) => matMul(swiglu(matMul(x, up, false, true), -1), down, false, true);
-
-    const gathered = (given, lists) => {
-      const [ups, downs] = [matrices(given.up, [rows, H]), matrices(given.down, [H, F])];
-      const results = lists.rows.flatMap((own, e) => {
-        return own.size > 0 ? [expert(gather(given.x, own), ups[e], downs[e])] : [];
-      });
-      const y = tf.reshape(gather(tf.concat(results), lists.back), [T, topK, H]);
-      return tf.sum(tf.mul(y, tf.expandDims(weights(given, lists), -1)), 1);
+    const inLayout = ({ title, kept, transposed }) => {
+      const expert = (x, up, down) => {
+        return matMul(swiglu(matMul(x, up, false, transposed), -1), down, false, transposed);
+      };
+      const gathered = (given, lists) => {
+        const [ups, downs] = [tf.unstack(given.up), tf.unstack(given.down)];
+        const results = lists.rows.flatMap((own, e) => {
+          return own.size > 0 ? [expert(gather(given.x, own), ups[e], downs[e])] : [];
+        });
+        const y = tf.reshape(gather(tf.concat(results), lists.back), [T, topK, H]);
+        return tf.sum(tf.mul(y, tf.expandDims(weights(given, lists), -1)), 1);
+      };
+      const padded = (given, lists) => {
+        const x = tf.reshape(gather(given.x, lists.padded), [E, lists.most, H]);
+        const y = expert(x, given.up, given.down);
+        const back = gather(tf.reshape(y, [E * lists.most, H]), lists.paddedBack);
+        return tf.sum(tf.mul(tf.reshape(back, [T, topK, H]), tf.expandDims(weights(given, lists), -1)), 1);
+      };
+      const batched = (given) => {
+        const y = expert(tf.tile(tf.expandDims(given.x, 0), [E, 1, 1]), given.up, given.down);
+        return tf.sum(tf.mul(y, tf.reshape(tf.transpose(gates(given)), [E, T, 1])), 0);
+      };
+      const dense = (given) => {
+        const [ups, downs] = [tf.unstack(given.up), tf.unstack(given.down)];
+        const shares = tf.split(gates(given), E, -1);
+        return tf.addN(ups.map((up, e) => tf.mul(expert(given.x, up, downs[e]), shares[e])));
+      };
+      const forms = {
+        "dense, batched": { forward: batched },
+        "dense, expert by expert": { forward: dense },
+        "routed by the host, expert by expert": { route, forward: gathered },
+        "routed by the host, padded to the largest": { route, forward: padded },
+        "gathered, expert by expert": { given: true, forward: (given) => gathered(given, fixed) },
+        "gathered, padded to the largest": { given: true, forward: (given) => padded(given, fixed) },
+      };
+      return Object.entries(forms).map(([name, form]) => ({ name: titled(name, title), kept, ...form }));
     };
-    const padded = (given, lists) => {
-      const x = tf.reshape(gather(given.x, lists.padded), [E, lists.most, H]);
-      const y = matMul(swiglu(matMul(x, given.up, false, true), -1), given.down, false, true);
-      const back = gather(tf.reshape(y, [E * lists.most, H]), lists.paddedBack);
-      return tf.sum(tf.mul(tf.reshape(back, [T, topK, H]), tf.expandDims(weights(given, lists), -1)), 1);
-    };
-
-    const forms = [
-      {
-        name: "dense, batched",
-        forward(given) {
-          const pre = matMul(tf.tile(tf.expandDims(given.x, 0), [E, 1, 1]), given.up, false, true);
-          const y = matMul(swiglu(pre, -1), given.down, false, true);
-          return tf.sum(tf.mul(y, tf.reshape(tf.transpose(gates(given)), [E, T, 1])), 0);
-        },
-      },
-      {
-        name: "dense, expert by expert",
-        forward(given) {
-          const [ups, downs] = [matrices(given.up, [rows, H]), matrices(given.down, [H, F])];
-          const shares = tf.split(gates(given), E, -1);
-          return tf.addN(ups.map((up, e) => tf.mul(expert(given.x, up, downs[e]), shares[e])));
-        },
-      },
-      { name: "routed by the host, expert by expert", route, forward: gathered },
-      { name: "routed by the host, padded to the largest", route, forward: padded },
-      { name: "gathered, expert by expert", given: true, forward: (given) => gathered(given, fixed) },
-      { name: "gathered, padded to the largest", given: true, forward: (given) => padded(given, fixed) },
-    ];
+    const forms = layouts(["up", "down"]).flatMap(inLayout);
     const { most, rows: lists, ...shared } = fixed;
     return { tensors: { ...tensors, ...shared, ...Object.fromEntries(lists.map((t, e) => [`rows${e}`, t])) }, forms };
   },
