@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { runFlags } from "../../apps/cli/options/run-flags.js";
-import { peerNames } from "../../bench/contenders/names.js";
 import { RunConfig } from "../../models/index.js";
 import { badFiles } from "./bad-files.js";
 import { consilium, goldenFolder, modulesOf, temporaryFolder } from "./support.js";
@@ -116,9 +115,6 @@ describe("wrong usage exits with 2", () => {
       "--smoke: only with --set",
     ],
     ["a negative time", ["train", "miss", "--out", "x", "--checkpoint-seconds", "-1"], "number from 0"],
-    ["a suite that does not exist", ["bench", "matmull"], "matmul, attention"],
-    ["a shape that is none", ["bench", "matmul", "--shapes", "7"], "MxNxK"],
-    ["a peer that is not known", ["bench", "matmul", "--peers", "numpy"], peerNames.join(", ")],
     ["--resume where no run is", ["train", "miss", "--out", "no-run", "--resume"], "no-run holds no run to go on with"],
     ["--resume where no demo is", ["demo", "--out", "no-demo", "--resume"], "no-demo holds no demo to go on with"],
     ["a missing argument", ["verify"], "folder"],

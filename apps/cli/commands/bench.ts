@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { Argument, type Command, Option } from "commander";
+import { type Command, Option } from "commander";
 import { PEERS, peerNames } from "../../../bench/contenders/names.js";
 import type { BenchDocument, BenchOptions } from "../../../bench/run.js";
 import type { Progress } from "../../../bench/run-tasks.js";
@@ -48,11 +48,7 @@ Examples:
 
 export function addBench(command: Command): void {
   command
-    .addArgument(
-      new Argument("[suite]", "what to time; quick is a few rows of each")
-        .choices([...SELECTIONS, ...SUITES])
-        .default("quick"),
-    )
+    .argument("[suite]", `what to time: ${[...SELECTIONS, ...SUITES].join(", ")}`, "quick")
     .option("--shapes <list>", "published sets by name, or shapes, instead of the suite's own: see bench/README.md")
     .option(
       "--routing <how>",

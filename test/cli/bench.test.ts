@@ -1,0 +1,102 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { BenchDocument } from "../../bench/document.js";
+import { consilium, consiliumStoppedAt, temporaryFolder } from "./support.js";
+
+const folder = temporaryFolder();
+const file = (name: string) => join(folder, name);
+const quickly = ["--threads", "1", "--budget", "1s", "--device", "cpu"];
+const bench = (...args: string[]) => consilium(["bench", ...args, ...quickly]);
+const read = (name: string) => BenchDocument.parse(JSON.parse(readFileSync(file(name), "utf8")));
+
+describe("bench", () => {
+  beforeAll(async () => {
+    const { code, stdout, stderr } = await bench(
+      ...[
+        "moe",
+        "--shapes",
+        "12,8,12,3,2; 9x8x12x3x2",
+        "--routing",
+        "zipf",
+        "--pass",
+        "forward",
+        "--peers",
+        "loops,ort-lists",
+      ],
+      ...["--json", file("moe.json"), "--csv", file("moe.csv"), "--html", file("moe.html")],
+    );
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/mixtureOfExperts +forward +12x8x12x3x2 zipf /);
+    expect(stdout).toContain("ort-lists: it is compared on webgpu, not on cpu");
+    expect(stderr).toMatch(/^ceilings of the device, 1 s left\n1\/2 mixtureOfExperts forward 12x8x12x3x2, \d s left$/m);
+  });
+
+  test("writes the same rows as JSON, as CSV and as a page, with what repeats them", () => {
+    const { rows, ceilings, environment } = read("moe.json");
+    expect(rows.map(({ shape, routing, pass }) => [shape, routing, pass])).toEqual([
+      ["12x8x12x3x2", "zipf", "forward"],
+      ["9x8x12x3x2", "zipf", "forward"],
+    ]);
+    for (const row of rows) {
+      expect(row.roofline?.share).toBeGreaterThan(0);
+      expect(row.phases?.map(({ phase }) => phase)).toContain("routing");
+      expect(row.peers.loops).toMatchObject({ ratio: expect.any(Number) });
+    }
+    expect(ceilings).toHaveLength(1);
+    expect(environment.command).toMatch(/^consilium bench moe --shapes '12,8,12,3,2; 9x8x12x3x2' --routing zipf /);
+    expect(readFileSync(file("moe.csv"), "utf8").split("\n")[0]).toContain("median");
+    const html = readFileSync(file("moe.html"), "utf8");
+    expect(html).toContain("12x8x12x3x2");
+    expect(html).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
+  });
+
+  test("--compare says what moved; --fail-below makes it the exit code", async () => {
+    const before = read("moe.json");
+    const faster = before.rows.map((row) => ({
+      ...row,
+      ...{ medianUs: row.medianUs / 50, p10Us: row.p10Us / 50, p90Us: row.p90Us / 50 },
+      samplesUs: row.samplesUs?.map((us) => us / 50),
+      cpu: undefined,
+      othersCpu: 0,
+    }));
+    writeFileSync(file("faster.json"), JSON.stringify({ ...before, rows: faster }));
+    const again = ["moe", "--shapes", "12,8,12,3,2; 9x8x12x3x2", "--routing", "zipf", "--pass", "forward"];
+    const slower = await bench(...again, "--compare", file("faster.json"), "--fail-below", "0.5");
+    expect(slower.code, slower.stderr).toBe(1);
+    expect(slower.stdout).toMatch(/slower/);
+    const same = await bench(...again, "--compare", file("moe.json"), "--fail-below", "0.01");
+    expect(same.code, same.stderr).toBe(0);
+  });
+
+  test("Ctrl-C writes the rows that are done", async () => {
+    const shapes = "8x9x10,5x7x6,4x4x4";
+    const args = ["bench", "matmul", "--shapes", shapes, ...quickly, "--json", file("stopped.json")];
+    const { code, stderr } = await consiliumStoppedAt(/^2\/3/m, "SIGINT", args);
+    expect(code).toBe(130);
+    expect(stderr).toContain("stopped; rows that were done: 1.");
+    expect(read("stopped.json").rows.map(({ shape }) => shape)).toEqual(["8x9x10"]);
+  });
+
+  writeFileSync(file("other.json"), JSON.stringify({ version: 2, hello: "world" }));
+  writeFileSync(file("counts.json"), "[1, -2, 3]");
+  test.each<[string, string[], RegExp]>([
+    ["a suite", ["matmull"], /there is no suite "matmull"\. Did you mean "matmul"\? Suites: .*grouped-gemm/],
+    ["a set", ["moe", "--shapes", "mixtral"], /mixtral-8x7b/],
+    ["a shape", ["moe", "--shapes", "1,2,3"], /moe.*"1"|moe.*"1,2,3"/],
+    ["a shape that kernels cannot count", ["matmul", "--shapes", "70000x70000x8"], /kernels count to 2\^32/],
+    ["a peer", ["matmul", "--peers", "torsch"], /unknown peer "torsch"\. Did you mean "torch"\? Known: .*; on cpu: /],
+    ["a routing", ["moe", "--routing", "zip"], /--routing "zip": .*Did you mean "zipf"\?/],
+    ["a file of counts", ["moe", "--routing", file("counts.json")], /element 1 is -2, not a number from 0 on/],
+    ["a kernel", ["matmul", "--kernel", "matmul/forward=none.wgsl"], /there is no such file/],
+    ["--fail-below alone", ["matmul", "--fail-below", "0.9"], /--fail-below needs --compare FILE/],
+    ["a file to compare with", ["matmul", "--compare", file("other.json")], /other\.json/],
+    ["no file to compare with", ["matmul", "--compare", file("none.json")], /none\.json/],
+    ["a budget", ["matmul", "--budget", "soon"], /60s, 2m, 500ms/],
+  ])("refuses %s, and says what there is", async (_, args, message) => {
+    const { code, stderr, stdout } = await bench(...args);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/\n +at /);
+    expect([code, stdout]).toEqual([2, ""]);
+  });
+});
