@@ -36,8 +36,9 @@ async function measured(device: Device, signal: AbortSignal): Promise<BenchDocum
     budgetSeconds: Number(seconds),
     signal,
     onProgress({ row, rows: of, text, secondsLeft }) {
-      one<HTMLProgressElement>("progress").value = row / of;
-      one("#progress p").textContent = `${row + 1} of ${of}: ${text}; ${Math.ceil(secondsLeft)} s left`;
+      one<HTMLProgressElement>("progress").value = Math.max(0, row) / of;
+      one("#progress p").textContent =
+        `${row < 0 ? "" : `${row + 1} of ${of}: `}${text}; ${Math.ceil(secondsLeft)} s left`;
     },
   });
   return { version: 2, environment: pageEnvironment(device), ceilings, rows, skipped: [...skipped, ...failed] };

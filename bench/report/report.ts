@@ -26,7 +26,7 @@ export function reportHtml(document: BenchDocument): string {
 ${noticesOf(document).map(notice)}
 ${facts([
   { name: "device", value: e.device },
-  { name: "processor", value: e.chip },
+  ...(e.chip === "" ? [] : [{ name: "processor", value: e.chip }]),
   { name: "measured", value: [...new Set(rows.map(conditionOf))].join("; ") || "nothing" },
   { name: "rows", value: `${rows.length}${document.skipped.length > 0 ? `, ${document.skipped.length} skipped` : ""}` },
   { name: "peers", value: Object.keys(e.peers).join(", ") || "none" },

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { type Command, Option } from "commander";
 import { PEERS, peerNames } from "../../../bench/contenders/names.js";
@@ -168,7 +169,6 @@ async function serve(port: number): Promise<void> {
   const { servePage } = await import("../../../bench/page/serve.js");
   const { url, close } = await servePage(port);
   process.stderr.write(`The page is at ${url} until Ctrl-C.\n`);
-  using interruption = new Interruption("anything");
-  await new Promise<void>((stopped) => interruption.signal.addEventListener("abort", () => stopped()));
+  await Promise.race(["SIGINT", "SIGTERM"].map((signal) => once(process, signal)));
   close();
 }
