@@ -91,6 +91,16 @@ const edges: OpCase[] = [
   },
   { name: "rows over several cells", inputs: linear(600, 40, 96), options: layer },
   {
+    name: "two strips of a layer's columns, inner dimension not in fours",
+    inputs: linear(13, 39, 70),
+    options: layer,
+    dtypes: ALL,
+  },
+  {
+    name: "batches of few rows and many columns: cells are widened",
+    inputs: { a: [8, 9, 5], b: { shape: [8, 5, 1030], scale: 0.2 } },
+  },
+  {
     name: "spikes",
     inputs: { a: { shape: [33, 65], fill: "spiky" }, b: { shape: [65, 40], fill: "spiky", scale: 0.1 } },
   },

@@ -13,6 +13,9 @@ const MIN_COLS = 128;
 /** Enough cells to balance many threads, unless a cell would fall below 20 million multiply-adds (about 300 microseconds). */
 const ENOUGH_CELLS = 16;
 const CELL_WORK = 20e6;
+/** Cells of less are widened where there are plenty: the first strip of a cell waits for memory, others are fetched ahead. */
+const SMALL_WORK = 1e6;
+const PLENTY_CELLS = 4 * ENOUGH_CELLS;
 /** Packing in place stays in L2, packing for all goes through memory and costs about as much as doing it twice. */
 const PACKS_IN_PLACE = 2;
 /** Up to this many rows nothing is packed: each element of B is read once, straight from its place. */
@@ -50,6 +53,7 @@ export function gemmPlan({ B, M, N, K }: GemmShape): GemmPlan {
   const byRows = M > MAX_ROWS || N <= MAX_COLS;
   let cols = byRows ? roundUp(Math.ceil(Math.max(1, N) / Math.max(1, Math.ceil(N / MAX_COLS))), STRIP) : MIN_COLS;
   const cells = () => B * Math.ceil(M / rows) * Math.ceil(N / cols);
+  while (!byRows && cols < MAX_COLS && cells() > PLENTY_CELLS && rows * cols * K < SMALL_WORK) cols *= 2;
   while (cells() < ENOUGH_CELLS && rows * cols * K > CELL_WORK) {
     if (byRows && rows >= 192) rows = roundUp(rows / 2, PANEL);
     else if (cols > MIN_COLS) cols = roundUp(cols / 2, STRIP);

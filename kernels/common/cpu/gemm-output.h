@@ -1,7 +1,7 @@
 // gemm-output (cpu): the epilogue of a dense product
 // Math      y = act(tile + bias), or y += tile + bias; preactivation = tile + bias where it is wanted
 #include "kernels/common/cpu/activation.h"
-#include "kernels/common/cpu/gemm-micro.h"
+#include "kernels/common/cpu/gemm.h"
 
 #if defined(CONSILIUM_GEMM_OUTPUT_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef CONSILIUM_GEMM_OUTPUT_H
@@ -21,6 +21,11 @@ struct GemmOutput {
   size_t N;
   uint32_t activation;
   bool accumulate;
+
+  HWY_INLINE void ahead(size_t row, size_t rows, size_t col, size_t cols) const {
+    prefetch_rows(y, N, row, rows, col, cols);
+    if (preactivation) prefetch_rows(preactivation, N, row, rows, col, cols);
+  }
 
   HWY_INLINE void operator()(const float *tile, size_t ld, size_t row, size_t rows, size_t col, size_t cols) const {
     const Lanes d;

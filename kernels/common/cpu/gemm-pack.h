@@ -1,9 +1,10 @@
 // gemm-pack (cpu): operands of a product, laid out as the micro-kernel reads them
 // Math      out[k * WIDTH + i] = source(item i, inner k), zero for items past the last
 // Method    An item is a row of op(a) or a column of op(b). Where items lie side by side in memory, each k is a copy;
-//           where an item's inner values do, blocks of 4 items by one vector are transposed inside 128-bit lanes,
-//           which leaves four items of one k in each lane. bf16 and f16 are widened on the way. Lines of memory may be
-//           gathered by a list, which costs nothing beside the copy.
+//           where an item's inner values do, they are transposed inside 128-bit blocks: four values of as many items as
+//           a vector has lanes; or, where items are not evenly spaced or do not fill vectors, a vector of four items,
+//           which leaves four items of one k in each block. bf16 and f16 are widened on the way. Lines of memory may
+//           be gathered by a list, which costs nothing beside the copy.
 // Limits    WIDTH >= 4 where there are vectors
 #include "hwy/cache_control.h"
 #include "kernels/common/cpu/simd.h"
@@ -114,18 +115,53 @@ HWY_INLINE void store_blocks(D d, hn::Vec<D> v, float *out, size_t stride) {
   }
 }
 
-// Four items, each a vector of inner values, to out[k * PITCH + 0..3].
-template <size_t PITCH, class D>
-HWY_INLINE void store_transposed(D d, hn::Vec<D> i0, hn::Vec<D> i1, hn::Vec<D> i2, hn::Vec<D> i3, float *out) {
+// Vectors of four items: in every 128-bit block, four inner values of one item become four items' values of one inner.
+template <class D, class V>
+HWY_INLINE void transpose_in_blocks(D d, V &i0, V &i1, V &i2, V &i3) {
   const hn::RepartitionToWide<D> d64;
   const auto low01 = hn::BitCast(d64, hn::InterleaveLower(d, i0, i1));
   const auto high01 = hn::BitCast(d64, hn::InterleaveUpper(d, i0, i1));
   const auto low23 = hn::BitCast(d64, hn::InterleaveLower(d, i2, i3));
   const auto high23 = hn::BitCast(d64, hn::InterleaveUpper(d, i2, i3));
-  store_blocks(d, hn::BitCast(d, hn::InterleaveLower(d64, low01, low23)), out, 4 * PITCH);
-  store_blocks(d, hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23)), out + PITCH, 4 * PITCH);
-  store_blocks(d, hn::BitCast(d, hn::InterleaveLower(d64, high01, high23)), out + 2 * PITCH, 4 * PITCH);
-  store_blocks(d, hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23)), out + 3 * PITCH, 4 * PITCH);
+  i0 = hn::BitCast(d, hn::InterleaveLower(d64, low01, low23));
+  i1 = hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23));
+  i2 = hn::BitCast(d, hn::InterleaveLower(d64, high01, high23));
+  i3 = hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23));
+}
+
+// Four items, each a vector of inner values, to out[k * PITCH + 0..3].
+template <size_t PITCH, class D>
+HWY_INLINE void store_transposed(D d, hn::Vec<D> i0, hn::Vec<D> i1, hn::Vec<D> i2, hn::Vec<D> i3, float *out) {
+  transpose_in_blocks(d, i0, i1, i2, i3);
+  store_blocks(d, i0, out, 4 * PITCH);
+  store_blocks(d, i1, out + PITCH, 4 * PITCH);
+  store_blocks(d, i2, out + 2 * PITCH, 4 * PITCH);
+  store_blocks(d, i3, out + 3 * PITCH, 4 * PITCH);
+}
+
+// A vector of 128-bit blocks: four values each, `step` apart.
+template <class D, class T>
+HWY_INLINE hn::Vec<D> load_blocks(D d, const T *from, size_t step) {
+  if constexpr (hn::MaxLanes(D()) == 4) {
+    return load(d, from);
+  } else {
+    const hn::Half<D> half;
+    return hn::Combine(d, load_blocks(half, from + hn::MaxLanes(D()) / 8 * step, step), load_blocks(half, from, step));
+  }
+}
+
+// As many items as there are lanes, `step` apart, four inner values of all at a time: loads collect them, so whole vectors
+// are stored.
+template <size_t PITCH, class T>
+HWY_INLINE void pack_lanes(const T *from, size_t step, size_t depth, float *out) {
+  const Lanes d;
+  for (size_t k = 0; k < depth; k += 4, from += 4, out += 4 * PITCH) {
+    auto i0 = load_blocks(d, from, 4 * step), i1 = load_blocks(d, from + step, 4 * step);
+    auto i2 = load_blocks(d, from + 2 * step, 4 * step), i3 = load_blocks(d, from + 3 * step, 4 * step);
+    transpose_in_blocks(d, i0, i1, i2, i3);
+    hn::StoreU(i0, d, out), hn::StoreU(i1, d, out + PITCH);
+    hn::StoreU(i2, d, out + 2 * PITCH), hn::StoreU(i3, d, out + 3 * PITCH);
+  }
 }
 
 // Each item's inner values side by side: a transposition. Items past the last repeat it, and are cleared at the end.
@@ -133,9 +169,15 @@ template <size_t WIDTH, size_t PITCH = WIDTH, class T>
 HWY_NOINLINE void pack_columns(const Lines<T> &from, size_t count, size_t depth, float *out) {
   const Lanes d;
   const size_t lanes = hn::Lanes(d);
+  size_t k = 0;
+  if constexpr (WIDTH % hn::MaxLanes(Lanes()) == 0)
+    if (count == WIDTH && !from.order) {
+      k = depth - depth % 4;
+      for (size_t i = 0; i < WIDTH; i += lanes) pack_lanes<PITCH>(from.data + i * from.step, from.step, k, out + i);
+      if (k == depth) return;
+    }
   const T *items[WIDTH];
   for (size_t i = 0; i < WIDTH; ++i) items[i] = from(HWY_MIN(i, count - 1));
-  size_t k = 0;
   for (; k + lanes <= depth; k += lanes) {
     // The last group overlaps the one before where 4 does not divide WIDTH.
 #pragma GCC unroll 8

@@ -36,6 +36,7 @@ struct GemmPlan {
     const bool by_rows = M > 516 || N <= 1024;
     cols = by_rows ? round_up(ceil_div(std::max<size_t>(1, N), std::max<size_t>(1, ceil_div(N, 1024))), kStrip) : 128;
     const auto cells = [&] { return B * ceil_div(M, rows) * ceil_div(N, cols); };
+    while (!by_rows && cols < 1024 && cells() > 64 && rows * cols * K < 1000000) cols *= 2;
     while (cells() < 16 && rows * cols * K > 20000000) {
       if (by_rows && rows >= 192)
         rows = round_up(ceil_div(rows, 2), kPanel);
