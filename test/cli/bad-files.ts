@@ -29,6 +29,7 @@ export async function badFiles(folder: string) {
   return {
     nothing: join(folder, "nothing"),
     emptyFolder: makeFolder("empty"),
+    emptyTable: write("empty.csv", "question,answer,image\n,yes,none.jpg\n"),
     list: write("list.json", "[1, 2]"),
     brokenJson: write("broken.json", '{\n  "epochs" 1}'),
     unknownKey: write("unknown-key.json", JSON.stringify({ epochs: 1, data: { set: "organ", foldr: "x" } })),

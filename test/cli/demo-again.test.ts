@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { tryOpen } from "../support/devices.js";
-import { consilium, consiliumStoppedAt, temporaryFolder } from "./support.js";
+import { consilium, consiliumProcess, consiliumStoppedAt, temporaryFolder } from "./support.js";
 
 const { device, reason } = await tryOpen("cpu", {});
 device?.close();
@@ -18,7 +18,7 @@ describe.skipIf(!device)(`a demo where there was one before${reason}`, () => {
     expect(stopped.code, stopped.stderr).toBe(130);
     expect(stopped.stderr).toContain(`npx consilium demo --fast --report-images --out ${out} --resume --device cpu`);
 
-    const again = await consilium([...args, "--json", "-"]);
+    const again = await consiliumProcess([...args, "--json", "-"]);
     expect(again.code, again.stderr).toBe(0);
     expect(again.stderr).toContain("holds a demo that was stopped: going on with it");
     const { stages, departures } = JSON.parse(again.stdout);

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { tryOpen } from "../support/devices.js";
-import { consilium, consiliumStoppedAt, temporaryFolder } from "./support.js";
+import { consiliumProcess, consiliumStoppedAt, temporaryFolder } from "./support.js";
 
 const { device, reason } = await tryOpen("cpu", {});
 device?.close();
@@ -15,7 +15,7 @@ describe.skipIf(!device)(`demo on cpu${reason}`, () => {
     expect(stopped.code, stopped.stderr).toBe(130);
     expect(stopped.stderr).toContain("--resume");
 
-    const { code, stdout, stderr } = await consilium([...args, "--resume", "--json", "-"]);
+    const { code, stdout, stderr } = await consiliumProcess([...args, "--resume", "--json", "-"]);
     expect(code, stderr).toBe(0);
     const { version, fast, stages } = JSON.parse(stdout);
     expect({ version, fast, names: stages.map((s: { name: string }) => s.name) }).toEqual({

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { goldenMedMoe, imageFile } from "../med-moe/support.js";
 import { HERE, IMAGES, medMoeEvaluation, QUESTIONS, question } from "../support/med-moe-questions.js";
-import { consilium } from "./support.js";
+import { consilium, consiliumProcess } from "./support.js";
 
 const { folder, questionFile, asked } = medMoeEvaluation();
 
@@ -86,7 +86,7 @@ describe("eval med-moe: one clear error before work starts", () => {
 
   test("a process that cannot open says why, once", async () => {
     const answers = join(folder, "worker.jsonl");
-    const { code, stderr } = await consilium(
+    const { code, stderr } = await consiliumProcess(
       asked(answers, "--devices", "reference,reference", "--question-file", questionFile([long])),
     );
     expect(code).toBe(1);

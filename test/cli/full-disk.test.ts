@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { tryOpen } from "../support/devices.js";
 import { mountsRefused, smallDisk } from "../support/namespace.js";
-import { consilium, consiliumStoppedAt } from "./support.js";
+import { consilium, consiliumProcess, consiliumStoppedAt } from "./support.js";
 
 const { device, reason } = await tryOpen("cpu", {});
 device?.close();
@@ -23,7 +23,7 @@ describe.skipIf(refused)(`a full disk${refused}`, () => {
     const [files, before] = [readdirSync(out), readFileSync(last)];
     fill(join(disk, "filler"));
 
-    const full = await consilium(resume);
+    const full = await consiliumProcess(resume);
     expect(full.code).toBe(1);
     expect(full.stderr).toContain(`consilium: ${last}: the disk is full. Make room and try again`);
     expect(full.stderr).toContain(`Go on with: npx consilium train miss --out ${out} --resume`);
@@ -32,7 +32,7 @@ describe.skipIf(refused)(`a full disk${refused}`, () => {
     expect(readdirSync(out)).toEqual(files);
 
     rmSync(join(disk, "filler"));
-    const { code, stderr } = await consilium(resume);
+    const { code, stderr } = await consiliumProcess(resume);
     expect(code, stderr).toBe(0);
     expect(stderr).toMatch(/going on at step \d/);
   }, 120_000);

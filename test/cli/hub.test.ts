@@ -7,7 +7,7 @@ import { TOWER_PREFIX } from "../../models/med-moe/folder/names.js";
 import { breaking, FakeHub, ranged } from "../hub/serve.js";
 import { goldenMedMoe, imageFile, speakingModel } from "../med-moe/support.js";
 import { tryOpen } from "../support/devices.js";
-import { consilium, temporaryFolder } from "./support.js";
+import { consilium, consiliumProcess, temporaryFolder } from "./support.js";
 
 const TIMEOUT = 240_000;
 const folder = temporaryFolder();
@@ -87,8 +87,8 @@ const evaluation = (answers: string, ...more: string[]) => [
     ...more,
   ],
 ];
-const run = async (args: readonly string[]) => {
-  const { code, stdout, stderr } = await consilium(args);
+const run = async (args: readonly string[], start = consilium) => {
+  const { code, stdout, stderr } = await start(args);
   expect(code, stderr).toBe(0);
   return { stdout, stderr };
 };
@@ -175,7 +175,7 @@ describe("models by their name on a hub", () => {
     async () => {
       hub.addFolder(path("stage3"), "twin");
       hub.give = (request, response, bytes) => void setTimeout(() => ranged(request, response, bytes), 200);
-      await Promise.all([0, 1].map(() => run(weighs("JsST/Med-MoE/twin"))));
+      await Promise.all([0, 1].map(() => run(weighs("JsST/Med-MoE/twin"), consiliumProcess)));
       expect(new Set(fetched()).size).toBe(fetched().length);
       const here = join(cache, "JsST/Med-MoE", hub.commit, "twin");
       for (const name of ["model.safetensors", "vision_tower/config.json"])

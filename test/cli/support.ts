@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, fork, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ import { withMounts } from "../support/namespace.js";
 
 /** The command as a user starts it: the built one. `npm test` builds it first. */
 const bin = fileURLToPath(new URL("../../bin/consilium.js", import.meta.url));
+const hostFile = fileURLToPath(new URL("./command-host.mjs", import.meta.url));
 export const vqaRad = fileURLToPath(new URL("../../data/vqa-rad", import.meta.url));
 export const goldenFolder = fileURLToPath(new URL("../fixtures/miss", import.meta.url));
 
@@ -18,20 +20,54 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Starts the command; `interfere` sees the process and its standard error as it grows. */
-export function consilium(
+/** The process in which this file's commands run one after the other; started with the first, in its environment. */
+let host: ChildProcess | null = null;
+let last: Promise<unknown> = Promise.resolve();
+afterAll(async () => {
+  if (host?.kill()) await once(host, "exit");
+});
+
+/**
+ * The command, run after others in one process: for what it says and writes. It has no standard input. Where the process itself
+ * counts (signals, streams, memory, processes beside it, what a new one reads from disk), see `consiliumProcess`.
+ */
+export function consilium(args: readonly string[]): Promise<Outcome> {
+  const outcome = last.then(() => runInHost(args));
+  last = outcome.catch(() => {});
+  return outcome;
+}
+
+function runInHost(args: readonly string[]): Promise<Outcome> {
+  host ??= fork(hostFile, { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = host;
+  return new Promise((resolve, reject) => {
+    const ended = (code: number | null, signal: NodeJS.Signals | null) => {
+      host = null;
+      reject(new Error(`consilium ${args.join(" ")}: it ended its process (${signal ?? code}). Use consiliumProcess.`));
+    };
+    child.once("exit", ended);
+    child.once("message", (outcome: Outcome) => {
+      child.off("exit", ended);
+      resolve(outcome);
+    });
+    child.send(args);
+  });
+}
+
+/** The command in a process of its own; `interfere` sees the process and its standard error as it grows. */
+export function consiliumProcess(
   args: readonly string[],
   interfere?: (child: ChildProcess, stderr: string) => void,
 ): Promise<Outcome> {
   return outcome([process.execPath, bin, ...args], interfere);
 }
 
-/** The command with `input` on its standard input. */
+/** As `consiliumProcess`, with `input` on its standard input. */
 export function consiliumReading(input: string, args: readonly string[]): Promise<Outcome> {
   return outcome([process.execPath, bin, ...args], undefined, input);
 }
 
-/** The command, which gets the signal as soon as its standard error matches: no step passes meanwhile, however fast. */
+/** As `consiliumProcess`; it gets the signal as soon as its standard error matches: no step passes meanwhile, however fast. */
 export function consiliumStoppedAt(pattern: RegExp, signal: NodeJS.Signals, args: readonly string[]): Promise<Outcome> {
   const preload = `
     let seen = "";
@@ -59,7 +95,7 @@ export async function modulesOf(args: readonly string[]): Promise<string[]> {
   return [...stderr.matchAll(/^LOADED (.*)$/gm)].map(([, module]) => module);
 }
 
-/** The command on a machine changed by `mounts` (shell), which nothing else sees. */
+/** As `consiliumProcess`, on a machine changed by `mounts` (shell), which nothing else sees. */
 export function consiliumWithMounts(mounts: string, args: readonly string[]): Promise<Outcome> {
   return outcome([...withMounts(mounts), process.execPath, bin, ...args]);
 }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { shortened } from "../support/simulated.js";
-import { consilium, consiliumStoppedAt, smallOrganData, temporaryFolder } from "./support.js";
+import { consilium, consiliumProcess, consiliumStoppedAt, smallOrganData, temporaryFolder } from "./support.js";
 
 const folder = temporaryFolder();
 const data = smallOrganData(folder, 2);
@@ -41,7 +41,7 @@ test.skipIf(shortened)(
 
     const stopped = await consiliumStoppedAt(/2 steps/, "SIGINT", train("stopped"));
     expect(stopped.code, stopped.stderr).toBe(130);
-    const resumed = await consilium(["train", "miss", "--out", run("stopped"), "--resume", ...onCuda]);
+    const resumed = await consiliumProcess(["train", "miss", "--out", run("stopped"), "--resume", ...onCuda]);
     expect(resumed.code, resumed.stderr).toBe(0);
     expect(resumed.stderr).toMatch(/going on at step \d+/);
     for (const file of ["last.safetensors", "model.safetensors"])

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { io } from "../../engine/index.js";
 import { goldenMedMoe, imageFile } from "../med-moe/support.js";
 import { tryOpen } from "../support/devices.js";
-import { consilium, consiliumStoppedAt, temporaryFolder } from "./support.js";
+import { consilium, consiliumProcess, consiliumStoppedAt, temporaryFolder } from "./support.js";
 
 const TIMEOUT = 240_000;
 const folder = temporaryFolder();
@@ -52,8 +52,8 @@ const LONGER = [...TUNING, "--batch", "1"];
 const moe = (out: string, ...more: string[]) =>
   train("moe", out, "--model-path", path("instruct"), "--router", path("router"), ...more);
 
-async function run(args: readonly string[]) {
-  const { code, stdout, stderr } = await consilium(args);
+async function run(args: readonly string[], start = consilium) {
+  const { code, stdout, stderr } = await start(args);
   expect(code, stderr).toBe(0);
   return { stdout, stderr };
 }
@@ -126,7 +126,7 @@ describe.skipIf(!device)(`train med-moe on cpu${reason}`, () => {
       expect(stopped.code, stopped.stderr).toBe(130);
       const again = /Go on with: npx consilium (.*)/.exec(stopped.stderr)?.[1].split(" ") as string[];
       expect(again.slice(0, 5)).toEqual(["train", "med-moe", "--out", path("halves"), "--resume"]);
-      const resumed = await document(again);
+      const resumed = JSON.parse((await run([...again, "--json", "-"], consiliumProcess)).stdout);
       expect(resumed.resumedAt).toBeGreaterThan(0);
       expect(resumed.resumedAt).toBeLessThan(8);
       expect(resumed.history).toEqual(whole.history);

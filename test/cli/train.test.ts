@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { io } from "../../engine/index.js";
 import { tryOpen } from "../support/devices.js";
-import { consilium, consiliumStoppedAt, smallOrganData, temporaryFolder } from "./support.js";
+import { consilium, consiliumProcess, consiliumStoppedAt, smallOrganData, temporaryFolder } from "./support.js";
 
 const TIMEOUT = 300_000;
 const { device, reason } = await tryOpen("cpu", {});
@@ -51,7 +51,7 @@ describe.skipIf(!device)(`train miss on cpu${reason}`, () => {
   test(
     "an uninterrupted run, its JSON, and its evaluation",
     async () => {
-      const { code, stdout, stderr } = await consilium(train("whole", "--json", "-"));
+      const { code, stdout, stderr } = await consiliumProcess(train("whole", "--json", "-"));
       expect(code, stderr).toBe(0);
       expect(stderr).toContain("18 questions, 15 steps");
       const report = JSON.parse(stdout);
@@ -94,11 +94,11 @@ describe.skipIf(!device)(`train miss on cpu${reason}`, () => {
   test(
     "kill -9 where an epoch ends and resume give the same bits as the uninterrupted run",
     async () => {
-      const killed = await consilium(train("killed"), (child, stderr) => {
+      const killed = await consiliumProcess(train("killed"), (child, stderr) => {
         if (stderr.includes("epoch 1: validation accuracy")) child.kill("SIGKILL");
       });
       expect(killed.signal).toBe("SIGKILL");
-      const { code, stderr } = await consilium(resume("killed"));
+      const { code, stderr } = await consiliumProcess(resume("killed"));
       expect(code, stderr).toBe(0);
       expect(stderr).toMatch(/going on at step \d+/);
       sameRun("killed", "whole");
@@ -114,7 +114,7 @@ describe.skipIf(!device)(`train miss on cpu${reason}`, () => {
       expect(stopped.stderr).not.toMatch(/\n\s+at /);
       const [, again] = /Go on with: npx consilium (.*)\n/.exec(stopped.stderr) ?? [];
       expect(again).toBe(`train miss --out ${run("stopped")} --resume --checkpoint-seconds 0 --device cpu`);
-      const { code, stderr } = await consilium(again.split(" "));
+      const { code, stderr } = await consiliumProcess(again.split(" "));
       expect(code, stderr).toBe(0);
       sameRun("stopped", "whole");
     },
@@ -128,13 +128,13 @@ describe.skipIf(!device)(`train miss on cpu${reason}`, () => {
       expect(whole.code, whole.stderr).toBe(0);
       expect(JSON.parse(whole.stdout).config.precision).toBe("f16");
       let sent = false;
-      const stopped = await consilium(train("half-stopped", "--precision", "f16"), (child, stderr) => {
+      const stopped = await consiliumProcess(train("half-stopped", "--precision", "f16"), (child, stderr) => {
         if (sent || !stderr.includes("step ")) return;
         sent = true;
         child.kill("SIGINT");
       });
       expect(stopped.code).toBe(130);
-      const { code, stderr } = await consilium(resume("half-stopped"));
+      const { code, stderr } = await consiliumProcess(resume("half-stopped"));
       expect(code, stderr).toBe(0);
       sameRun("half-stopped", "half");
       await using reader = await io.openCheckpoint(join(run("half"), "last.safetensors"));

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { runFlags } from "../../apps/cli/options/run-flags.js";
 import { RunConfig } from "../../models/index.js";
 import { badFiles } from "./bad-files.js";
-import { consilium, goldenFolder, modulesOf, temporaryFolder } from "./support.js";
+import { consilium, consiliumProcess, goldenFolder, modulesOf, type Outcome, temporaryFolder } from "./support.js";
 
 const folder = temporaryFolder();
 const bad = await badFiles(folder);
@@ -75,6 +75,26 @@ describe("help", () => {
     const ofTables = ["columns", "images", "split", "allowLeak"].map((key) => `data.${key}`);
     expect(keys.toSorted()).toEqual([...leaves(config, ""), ...optional, ...ofTables].toSorted());
     for (const key of optional) expect(Object.keys(RunConfig.shape)).toContain(key);
+  });
+});
+
+/** Other tests run the command in a process of many commands: it is to say there what it says as users start it. */
+describe("a process of its own says the same as one of many commands", () => {
+  const tensors = join(goldenFolder, "miss_tiny.safetensors");
+  test.concurrent.each<[string, string[], number, boolean, boolean]>([
+    ["0: a result on standard output", ["info", tensors], 0, true, false],
+    ["0: JSON on standard output, text on standard error", ["info", tensors, "--json", "-"], 0, true, true],
+    ["1: an error of the library, its options named as flags", ["info", bad.nothing], 1, false, true],
+    ["1: one with its stack", ["info", bad.list, "--debug"], 1, false, true],
+    ["1: a failure that is printed as a result", ["data", "check", bad.emptyTable, "--json", "-"], 1, true, true],
+    ["2: an unknown command", ["verfy"], 2, false, true],
+    ["2: flags that exclude each other", ["eval", "miss", "x", "--shuffle-images", "--blank-images"], 2, false, true],
+  ])("%s", async (_, args, code, onStdout, onStderr) => {
+    const outcome = await consiliumProcess(args);
+    expect(outcome).toMatchObject({ code, signal: null });
+    expect([outcome.stdout !== "", outcome.stderr !== ""]).toEqual([onStdout, onStderr]);
+    const stackless = ({ stderr, ...rest }: Outcome) => ({ ...rest, stderr: stderr.replace(/^ +at .*\n/gm, "") });
+    expect(stackless(await consilium(args))).toEqual(stackless(outcome));
   });
 });
 

@@ -1,5 +1,5 @@
 /** Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by the user. */
-export const EXIT = { failed: 1, usage: 2, interrupted: 130 } as const;
+export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 /** Wrong usage that commander cannot see: flags that do not fit together. */
 export class UsageError extends Error {}
