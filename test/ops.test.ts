@@ -78,7 +78,7 @@ for (const { folder, table } of tables) {
         const compare = async (device: NonNullable<typeof cpu.device>) => {
           const { inputs, expected } = await truth(op, c, dtype);
           const live = device.memory().allocations;
-          const got = await runOp(device, op, c, inputs, op.differentiable);
+          const got = await runCase(device, op, c, inputs);
           for (const [i, y] of got.outputs.entries()) expectClose(`output ${i}`, y, expected.outputs[i], tolerance);
           for (const [name, gradient] of Object.entries(expected.gradients)) {
             if (c.noGradient?.[name]) continue;
@@ -98,7 +98,7 @@ for (const { folder, table } of tables) {
             expect(await cudaGuards?.(), "guard zones").toEqual([]);
             for (const seed of others) {
               useSeed(seed);
-              const again = await runOp(device, op, c, inputs, op.differentiable);
+              const again = await runCase(device, op, c, inputs);
               expect(sameBits(again, got), "bits differ between two runs").toBe(true);
             }
           });
@@ -109,7 +109,7 @@ for (const { folder, table } of tables) {
           expect(await guards?.(), "guard zones").toEqual([]);
           const runs = [];
           for (const d of [oneThread.device, threeThreads.device, threeThreads.device])
-            if (d) runs.push(await runOp(d, op, c, inputs, op.differentiable));
+            if (d) runs.push(await runCase(d, op, c, inputs));
           for (const r of runs) expect(sameBits(r, runs[0]), "bits differ between runs or thread counts").toBe(true);
         });
 
@@ -127,6 +127,21 @@ for (const { folder, table } of tables) {
   });
 }
 
+/** Runs the case forward and, where the op is differentiable, backward. */
+const runCase = (device: Device, op: Op, c: OpCase, inputs: Truth["inputs"]) =>
+  runOp(device, op, c, inputs, op.differentiable, gradientOf);
+
+let lastGradients: { readonly c: OpCase; readonly made: Map<string, ReturnType<typeof outputGradient>> } | null = null;
+
+/** `outputGradient`: those of the last case are kept, for its devices and numbers of threads. */
+function gradientOf(...[c, y, i]: Parameters<typeof outputGradient>): ReturnType<typeof outputGradient> {
+  if (lastGradients?.c !== c) lastGradients = { c, made: new Map() };
+  const key = `${i} ${y.dtype} ${y.shape}`;
+  const made = lastGradients.made.get(key) ?? outputGradient(c, y, i);
+  lastGradients.made.set(key, made);
+  return made;
+}
+
 interface Truth {
   readonly inputs: ReturnType<typeof hostInputs>;
   readonly expected: OpResult;
@@ -138,7 +153,7 @@ let last: (Truth & { readonly op: Op; readonly c: OpCase; readonly dtype: FloatD
 async function truth(op: Op, c: OpCase, dtype: FloatDType): Promise<Truth> {
   if (last?.op !== op || last.c !== c || last.dtype !== dtype) {
     const inputs = hostInputs(c, dtype);
-    last = { op, c, dtype, inputs, expected: await runOp(exact, op, c, inputs, op.differentiable) };
+    last = { op, c, dtype, inputs, expected: await runCase(exact, op, c, inputs) };
   }
   return last;
 }
@@ -153,7 +168,7 @@ async function compareSlices(
   damage: ReturnType<typeof watchGuards> | null,
 ): Promise<void> {
   const inputs = wholeInputs(c);
-  const got = await runOp(device as Device, op, c, inputs, op.differentiable);
+  const got = await runCase(device as Device, op, c, inputs);
   expect(await damage?.(), "guard zones").toEqual([]);
   const [yShape] = got.shapes;
   const expected = await slicedTruth(op, c, slicing, yShape);
@@ -190,7 +205,7 @@ async function slicedTruth(op: Op, c: OpCase, slicing: Slicing, yShape: readonly
       return [name, axis === undefined ? input : takeInput(input, axis, indices)];
     });
     const size = yShape.reduce((a, b) => a * b, 1);
-    const dy = outputGradient(c, { shape: yShape, size, dtype: "f32" }, 0);
+    const dy = gradientOf(c, { shape: yShape, size, dtype: "f32" }, 0);
     const dySliced = () => takeInput(dy, slicing.output, indices);
     const expected = await runOp(exact, op, c, Object.fromEntries(sliced), op.differentiable, dySliced);
     lastSliced = { c, slicing, yShape, expected };
