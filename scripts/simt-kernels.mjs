@@ -159,7 +159,7 @@ async function compile(file, target) {
 
 /** The kernels of folders: names in kernels/, or paths. Returns what was compiled. */
 export async function buildKernels(folders) {
-  const prelude = ["cuda-host.h", "simt.h"].map((name) => join(sources, name));
+  const prelude = ["cuda-host.h", "cuda-numbers.h", "simt.h"].map((name) => join(sources, name));
   const compiled = [];
   await together(
     folders.flatMap((folder) => {

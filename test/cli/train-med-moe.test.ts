@@ -5,59 +5,15 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { io } from "../../engine/index.js";
 import { goldenMedMoe, imageFile } from "../med-moe/support.js";
 import { tryOpen } from "../support/devices.js";
-import { consilium, consiliumProcess, consiliumStoppedAt, temporaryFolder } from "./support.js";
+import { IMAGES, medMoeStages, ROWS, TUNING } from "../support/med-moe-stages.js";
+import { consilium, consiliumProcess, consiliumStoppedAt } from "./support.js";
 
 const TIMEOUT = 240_000;
-const folder = temporaryFolder();
-const path = (...names: string[]) => join(folder, ...names);
+const { folder, path, data, dataFile, train, moe, run, document } = medMoeStages();
 const { device, reason } = await tryOpen("cpu", {});
 device?.close();
 
-const IMAGES = ["synpic100132.jpg", "synpic100176.jpg", "synpic12210.jpg", "synpic100228.jpg"];
-const rows = Array.from({ length: 8 }, (_, i) => ({
-  id: i,
-  image: IMAGES[i % 4],
-  modality: ["CT", "MRI"][i % 2],
-  answer_type: "OPEN",
-  conversations: [
-    { from: "human", value: "<image>\nWhat is shown?" },
-    { from: "gpt", value: ["a lung", "a liver"][i % 2] },
-  ],
-}));
-let files = 0;
-function dataFile(items: readonly object[] = rows): string {
-  const file = path(`data-${files++}.json`);
-  writeFileSync(file, JSON.stringify(items));
-  return file;
-}
-
-const data = dataFile();
-const train = (stage: string, out: string, ...more: string[]) => [
-  ...[
-    "train",
-    "med-moe",
-    "--stage",
-    stage,
-    "--out",
-    path(out),
-    "--data",
-    data,
-    "--image-folder",
-    dirname(imageFile("any")),
-  ],
-  ...["--precision", "f32", "--device", "cpu", "--threads", "1", ...more],
-];
-const TUNING = ["--batch", "2", "--accumulate", "1", "--epochs", "1", "--lr", "1e-3"];
 const LONGER = [...TUNING, "--batch", "1"];
-const moe = (out: string, ...more: string[]) =>
-  train("moe", out, "--model-path", path("instruct"), "--router", path("router"), ...more);
-
-async function run(args: readonly string[], start = consilium) {
-  const { code, stdout, stderr } = await start(args);
-  expect(code, stderr).toBe(0);
-  return { stdout, stderr };
-}
-const document = async (args: readonly string[]) => JSON.parse((await run([...args, "--json", "-"])).stdout);
 const weights = (name: string) => readFileSync(path(name, "model.safetensors"));
 /** A tensor's values, short enough for a message. */
 const hash = async (name: string, key: string) => {
@@ -126,7 +82,7 @@ describe.skipIf(!device)(`train med-moe on cpu${reason}`, () => {
       expect(stopped.code, stopped.stderr).toBe(130);
       const again = /Go on with: npx consilium (.*)/.exec(stopped.stderr)?.[1].split(" ") as string[];
       expect(again.slice(0, 5)).toEqual(["train", "med-moe", "--out", path("halves"), "--resume"]);
-      const resumed = JSON.parse((await run([...again, "--json", "-"], consiliumProcess)).stdout);
+      const resumed = await document(again, consiliumProcess);
       expect(resumed.resumedAt).toBeGreaterThan(0);
       expect(resumed.resumedAt).toBeLessThan(8);
       expect(resumed.history).toEqual(whole.history);
@@ -197,7 +153,7 @@ describe.skipIf(!device)(`train med-moe on cpu${reason}`, () => {
       writeFileSync(join(model, "model.safetensors.index.json"), JSON.stringify({ weight_map }));
       return model;
     };
-    const [first] = rows;
+    const [first] = ROWS;
     const instruct = (out: string, ...more: string[]) =>
       train("instruct", out, "--model-path", path("instruct"), ...TUNING, ...more);
     test.concurrent.each<[string, () => string[], string, number?]>([

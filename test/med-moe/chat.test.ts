@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Device, noGrad, OptionError, openDevice } from "../../engine/index.js";
 import {
-  type ChatEnd,
   ChatMemory,
   type ChatOptions,
   generate,
@@ -15,6 +14,7 @@ import {
 } from "../../models/index.js";
 import { encodeWithImages } from "../../models/med-moe/input/image-tokens.js";
 import { imageFile, speakingModel } from "./support.js";
+import { ASKED, answerOf, assistant, user } from "./talking.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "consilium-chat-"));
 const IMAGES = ["synpic100132.jpg", "synpic100176.jpg", "synpic12210.jpg"].map(imageFile);
@@ -32,19 +32,7 @@ afterAll(() => {
   rmSync(scratch, { recursive: true });
 });
 
-const user = (text: string): Message => ({ role: "user", text });
-const assistant = (text: string): Message => ({ role: "assistant", text });
-const ASKED = [user("<image>\nWhich organ is shown?")];
-
-async function answer(messages: readonly Message[], options: ChatOptions = {}, from = model) {
-  const pieces: string[] = [];
-  const chat = from.chat(messages, { maxNewTokens: 8, ...options });
-  for (;;) {
-    const { value, done } = await chat.next();
-    if (done) return { text: pieces.join(""), pieces, end: value as ChatEnd };
-    pieces.push(value as string);
-  }
-}
+const answer = (messages: readonly Message[], options?: ChatOptions, from = model) => answerOf(from, messages, options);
 
 const SYSTEM =
   "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite " +

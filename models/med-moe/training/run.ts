@@ -26,11 +26,12 @@ import {
 } from "../../training/run-state.js";
 import { completed, takeSteps } from "../../training/steps.js";
 import type { MedMoeNetwork } from "../network/network.js";
+import { groupsOf, scheduleOf } from "./rates.js";
 import type { TuningConfig } from "./run-config.js";
 import type { ConversationSplits } from "./train-data.js";
 import type { MedMoeTrainOptions, MixtureSizes } from "./train-options.js";
 import type { MedMoeHistory, MedMoeState } from "./train-state.js";
-import { type HostBatch, hostBatch, type Reading, stepsOf, stepsPerEpoch } from "./training-batches.js";
+import { firstBatch, type HostBatch, hostBatch, type Reading, stepsOf, stepsPerEpoch } from "./training-batches.js";
 
 const HISTORY = ["loss", "aux", "lr", "chosen"] as const;
 
@@ -71,9 +72,7 @@ export class MedMoeRun {
     this.steps = config.epochs * stepsPerEpoch(splits.train.length, config);
     this.#optimizer = new GroupedAdamW(groupsOf(this.#trained, config));
     this.#scaler = config.precision === "f16" ? new optim.GradScaler(options.device) : null;
-    const warmup = Math.ceil(config.warmupRatio * this.steps);
-    const decay = optim.cosine(1, Math.max(1, this.steps - warmup));
-    this.#schedule = warmup > 0 ? optim.linearWarmup(warmup, decay) : decay;
+    this.#schedule = scheduleOf(config, this.steps);
     const { moe } = network.config;
     this.mixtures = moe && { layers: moe.layers, experts: moe.experts };
     const { device } = options;
@@ -107,30 +106,20 @@ export class MedMoeRun {
 
   /** Trains to the end, or until the signal; true when it was stopped. */
   async loop(): Promise<boolean> {
-    await this.#findProbe();
-    if (this.#probe) await this.#options.device.warmUp(() => this.#step([this.#probe as HostBatch]));
+    const { device, signal } = this.#options;
+    const probe = await firstBatch(this.#splits.train, this.#config.batch, this.#reading, signal);
+    this.#probe = probe;
+    await device.warmUp(() => this.#step([probe]));
     while (this.state.epoch < this.#config.epochs) {
       if (!(await this.#validated())) return true;
       if (!(await this.#epoch())) return true;
       await this.save();
-      if (this.#options.signal?.aborted && this.state.epoch < this.#config.epochs) return true;
+      if (signal?.aborted && this.state.epoch < this.#config.epochs) return true;
     }
     if (!(await this.#validated())) return true;
     this.state.finished = true;
     await this.save();
     return false;
-  }
-
-  /** The first conversations that can be learned from. Throws where none of the first hundreds can. */
-  async #findProbe(): Promise<void> {
-    const { train } = this.#splits;
-    const { batch } = this.#config;
-    for (let start = 0; start < Math.min(train.length, 50 * batch) && !this.#probe; start += batch)
-      this.#probe = await hostBatch(train.slice(start, start + batch), this.#reading, this.#options.signal);
-    if (this.#probe) return;
-    throw new Error(
-      "train: the first conversations have nothing to learn from: their answers are empty or behind the longest text. Check --template and --max-length.",
-    );
   }
 
   /** The rest of the epoch; false when it was stopped. */
@@ -304,19 +293,5 @@ export class MedMoeRun {
 
 /** Of the routing lists, how often each expert was chosen: behind the E + 1 offsets of their rows. */
 const chosenIn = (lists: Tensor, experts: number) => slice(lists, { dim: 0, start: experts + 1, length: experts });
-
-/** Matrices decay, biases and norms do not; the projector may have a rate of its own. */
-function groupsOf(trained: readonly (readonly [string, Tensor])[], { lr, projectorLr, weightDecay }: TuningConfig) {
-  const isProjector = ([name]: readonly [string, Tensor]) => name.startsWith("mm_projector.");
-  const isMatrix = ([name, p]: readonly [string, Tensor]) => p.rank > 1 && !/\.(up|down)?[bB]ias$/.test(name);
-  const part = (name: string, rate: number, projector: boolean) => {
-    const own = trained.filter((entry) => isProjector(entry) === projector);
-    return [
-      { name, lr: rate, weightDecay, parameters: own.filter(isMatrix) },
-      { name: `${name}-undecayed`, lr: rate, weightDecay: 0, parameters: own.filter((entry) => !isMatrix(entry)) },
-    ];
-  };
-  return [...part("model", lr, false), ...part("projector", projectorLr ?? lr, true)];
-}
 
 const diverged = (what: string, advice = "Use a smaller `lr` or `clipNorm`") => new Error(`train: ${what}. ${advice}.`);

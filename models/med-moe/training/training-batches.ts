@@ -58,6 +58,22 @@ export async function hostBatch(
   return { samples, pixels, images: pixels.length / (3 * images.size ** 2), warnings };
 }
 
+/** The first conversations that can be learned from. Throws where none of the first hundreds can. */
+export async function firstBatch(
+  conversations: readonly Conversation[],
+  batch: number,
+  reading: Reading,
+  signal?: AbortSignal,
+): Promise<HostBatch> {
+  for (let start = 0; start < Math.min(conversations.length, 50 * batch); start += batch) {
+    const found = await hostBatch(conversations.slice(start, start + batch), reading, signal);
+    if (found) return found;
+  }
+  throw new Error(
+    "train: the first conversations have nothing to learn from: their answers are empty or behind the longest text. Check --template and --max-length.",
+  );
+}
+
 /** A conversation with the images that the model is shown of it. */
 export const shownOf = (conversation: Conversation, seed: number): Conversation =>
   fewerImages(conversation, randomStream(seed, "images", hash(conversation.place)));
