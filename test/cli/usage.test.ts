@@ -44,7 +44,9 @@ describe("help", () => {
     ["train --help", null],
     ["include", "include"],
     ["help score", "score"],
-  ])("%s loads the module of no other command, nor the library where none needs it", async (words, own) => {
+    ["devices --threads 1.5", "devices"],
+    ["verify", "verify"],
+  ])("%s loads the module of no other command, nor the library before it is needed", async (words, own) => {
     const modules = await modulesOf(words.split(" "));
     expect(modules.some((url) => url.endsWith("/apps/cli/program.js"))).toBe(true);
     const names = modules.flatMap((url) => /\/apps\/cli\/commands\/(.*)\.js$/.exec(url)?.[1] ?? []);

@@ -1,6 +1,6 @@
 import { freemem, totalmem } from "node:os";
 import type { Command } from "commander";
-import { type DeviceChoice, openDevice } from "../../../engine/index.js";
+import type { DeviceChoice } from "../../../engine/index.js";
 import { addCommonOptions, type CommonOptions } from "../options/common-options.js";
 import { bytes } from "../terminal/format.js";
 import { say, writeJson } from "../terminal/output.js";
@@ -45,6 +45,7 @@ async function otherGpus(first: Found, options: CommonOptions): Promise<Found[]>
 }
 
 async function open(name: DeviceChoice, { threads, memory }: CommonOptions): Promise<Found> {
+  const { openDevice } = await import("../../../engine/index.js");
   try {
     using device = await openDevice(name, { threads, memoryBudget: memory });
     return { name, available: true, description: device.description, memoryBudget: device.memory().budget };

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type VerifyReport, verify } from "../../../models/index.js";
+import type { VerifyReport } from "../../../models/index.js";
 import { addCommonOptions, type CommonOptions, list, openChosenDevice } from "../options/common-options.js";
 import { Failed } from "../terminal/exit.js";
 import { count, short } from "../terminal/format.js";
@@ -27,6 +27,7 @@ async function run(folder: string, options: Options): Promise<void> {
   const started = performance.now();
   using device = await openChosenDevice(options);
   const onScenario = (name: string) => process.stderr.write(`scenario ${name}\n`);
+  const { verify } = await import("../../../models/index.js");
   const report = await verify(folder, device, { only: options.only, onScenario });
   say(options, summary(report));
   await writeJson(options, {

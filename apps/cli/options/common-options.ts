@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type Device, type DeviceChoice, type DeviceName, openDevice } from "../../../engine/index.js";
+import type { Device, DeviceChoice, DeviceName } from "../../../engine/index.js";
 import { type OutputOptions, prepareFile } from "../terminal/output.js";
 
 /** What every command takes that computes on a device. */
@@ -49,6 +49,8 @@ export function addOutputOptions(command: Command): Command {
 
 /** Opens the device that was asked for and says on standard error which one it is. */
 export async function openChosenDevice({ device, threads, memory }: CommonOptions): Promise<Device> {
+  // Not before the flags are known to be right.
+  const { openDevice } = await import("../../../engine/index.js");
   const opened = await openDevice(device, { threads, memoryBudget: memory });
   process.stderr.write(`device: ${opened.name} (${opened.description})\n`);
   return opened;
