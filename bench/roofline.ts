@@ -20,16 +20,10 @@ export function rooflineOf(row: RowWork, ceiling: Ceiling | null | undefined): R
   return { limit, limitUs: 1e6 * seconds, share: (1e6 * seconds) / row.medianUs };
 }
 
-/** The ceiling that was measured for a row: of its device, storage type and threads. */
-export const ceilingOf = (
-  ceilings: readonly Ceiling[],
-  { device, dtype, threads }: Pick<BenchRow, "device" | "dtype" | "threads">,
-): Ceiling | null => ceilings.find((c) => c.device === device && c.dtype === dtype && c.threads === threads) ?? null;
-
-/** Useful operations a second; null where nobody counted them. */
+/** Useful operations a second; null where there are none, as in a copy, or nobody counted them. */
 export const flopsPerSecond = ({ flops, medianUs }: Pick<BenchRow, "flops" | "medianUs">): number | null =>
-  flops === null ? null : (1e6 * flops) / medianUs;
+  flops ? (1e6 * flops) / medianUs : null;
 
 /** Bytes that must move, a second; null where nobody counted them. */
 export const bytesPerSecond = ({ bytes, medianUs }: Pick<BenchRow, "bytes" | "medianUs">): number | null =>
-  bytes === null ? null : (1e6 * bytes) / medianUs;
+  bytes ? (1e6 * bytes) / medianUs : null;

@@ -1,6 +1,7 @@
 import type { BenchDocument, BenchRow } from "../document.js";
+import { bytesPerSecond, flopsPerSecond } from "../roofline.js";
 import { si, time, times } from "./quantities.js";
-import { bytesPerSecond, flopsPerSecond, labelOf, sameWork } from "./rows.js";
+import { labelOf, sameWork } from "./rows.js";
 
 /** What a table reads of a document; documents of version 1 have it, too. */
 export type Measured = Pick<BenchDocument, "environment" | "rows">;

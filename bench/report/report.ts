@@ -1,7 +1,8 @@
 import type { Notice } from "../../apps/report/data.js";
 import { html, type Markup } from "../../apps/report/html.js";
 import { facts, notice, page } from "../../apps/report/page.js";
-import type { BenchDocument } from "../document.js";
+import type { BenchDocument, Environment } from "../document.js";
+import { isLoaded } from "../load.js";
 import { phasePlot } from "./phases.js";
 import { percent, runs } from "./quantities.js";
 import { ratioPlot } from "./ratios.js";
@@ -23,7 +24,7 @@ export function reportHtml(document: BenchDocument): string {
   const title = `consilium on ${e.device.split(",")[0]}`;
   const header = html`<h1>${title}</h1>
 <p class="quiet">Benchmark of ${e.date.slice(0, 16).replace("T", " ")} UTC, consilium ${e.version}${e.commit ? `, commit ${e.commit.slice(0, 12)}` : ""}.</p>
-${noticesOf(document).map(notice)}
+${noticesOf(e, rows).map(notice)}
 ${facts([
   { name: "device", value: e.device },
   ...(e.chip === "" ? [] : [{ name: "processor", value: e.chip }]),
@@ -48,13 +49,10 @@ ${e.command ? html`<pre tabindex="0"><code>${e.command}</code></pre>` : html`<p>
   return page({ title, header, main, moreStyle: style });
 }
 
-/** Share of the cores from which on other work shows in the times. */
-const BUSY = 0.1;
-
 /** What a reader has to know before any number. */
-function noticesOf({ environment: { commit, load, cores }, rows }: BenchDocument): Notice[] {
+function noticesOf({ commit, load, cores }: Environment, rows: readonly NumberedRow[]): Notice[] {
   const notices: Notice[] = [];
-  const busy = numbered({ rows } as BenchDocument).filter(({ othersCpu }) => (othersCpu ?? 0) > BUSY);
+  const busy = rows.filter(isLoaded);
   if (busy.length > 0) {
     const most = percent(Math.max(...busy.map(({ othersCpu }) => othersCpu ?? 0)));
     const text = `Other processes kept up to ${most} of the cores busy in rows ${runs(busy.map(({ n }) => n))}: their times are too long, and so may be those of peers. Ratios suffer less, processor time least.`;

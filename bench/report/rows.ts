@@ -33,12 +33,6 @@ export function groupBy<T>(items: Iterable<T>, key: (item: T) => string): Map<st
   return groups;
 }
 
-export const flopsPerSecond = ({ flops, medianUs }: BenchRow): number | null =>
-  flops ? (1e6 * flops) / medianUs : null;
-
-export const bytesPerSecond = ({ bytes, medianUs }: BenchRow): number | null =>
-  bytes ? (1e6 * bytes) / medianUs : null;
-
 export const timedPeers = (row: BenchRow): (readonly [name: string, peer: TimedPeer])[] =>
   Object.entries(row.peers).flatMap(([name, peer]) => (peer.medianUs === null ? [] : [[name, peer] as const]));
 

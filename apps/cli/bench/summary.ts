@@ -1,5 +1,6 @@
 import type { BenchDocument, BenchRow, Ceiling } from "../../../bench/document.js";
 import { isLoaded } from "../../../bench/load.js";
+import { bytesPerSecond, flopsPerSecond } from "../../../bench/roofline.js";
 import { bytes, percent, short } from "../terminal/format.js";
 import { table } from "../terminal/table.js";
 
@@ -26,15 +27,16 @@ function head(rows: readonly BenchRow[], peers: readonly string[]): string[] {
 }
 
 function cells(row: BenchRow, rows: readonly BenchRow[], peers: readonly string[]): string[] {
-  const { flops, bytes: moved, medianUs, roofline, routing, savedBytes } = row;
+  const { medianUs, roofline, routing, savedBytes } = row;
+  const [flops, moved] = [flopsPerSecond(row), bytesPerSecond(row)];
   return [
     row.op,
     row.pass,
     routing && routing !== "balanced" ? `${row.shape} ${routing}` : row.shape,
     short(medianUs),
     `${short(row.p10Us)} to ${short(row.p90Us)}`,
-    flops === null ? "" : short(flops / medianUs / 1000),
-    moved === null ? "" : short(moved / medianUs / 1000),
+    flops === null ? "" : short(flops / 1e9),
+    moved === null ? "" : short(moved / 1e9),
     roofline ? `${percent(roofline.share)} ${roofline.limit}` : "",
     bytes(row.peakBytes),
     savedBytes === null || savedBytes === undefined ? "" : bytes(savedBytes),
