@@ -36,7 +36,7 @@ async function measured(device: Device, signal: AbortSignal): Promise<BenchDocum
     budgetSeconds: Number(seconds),
     signal,
     onProgress({ row, rows: of, text, secondsLeft }) {
-      one<HTMLProgressElement>("progress").value = Math.max(0, row) / of;
+      one<HTMLProgressElement>("progress").value = Math.max(0, row) / Math.max(1, of);
       one("#progress p").textContent =
         `${row < 0 ? "" : `${row + 1} of ${of}: `}${text}; ${Math.ceil(secondsLeft)} s left`;
     },

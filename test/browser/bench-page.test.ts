@@ -41,3 +41,15 @@ pageTest("the page says what is wrong with a shape, and measures again", async (
   expect(await page.textContent("#error")).toMatch(/^bench matmul: shape "16x24" is not/);
   expect(await page.isEnabled("[name=start]")).toBe(true);
 });
+
+pageTest("the page reports that no row fits", async (page) => {
+  await page.goto(site.url);
+  await page.waitForSelector("button[name=start]:enabled");
+  await page.selectOption("[name=suite]", "matmul");
+  await page.fill("[name=shapes]", "60000x60000x60000");
+  await page.selectOption("[name=seconds]", "20");
+  await page.click("[name=start]");
+  await page.waitForSelector("#result:not([hidden]), #error:not([hidden])", { timeout: 120_000 });
+  expect(await page.textContent("#error")).toBe("");
+  expect(await page.frameLocator("iframe").locator("main").textContent()).toMatch(/it needs some .* of memory/);
+});
