@@ -83,7 +83,8 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
     };
   } finally {
     device?.close();
-    for (const { peer } of peers) await peer?.close();
+    // All of them, whatever one of them says: a process that is left keeps this one alive.
+    await Promise.allSettled(peers.map(async ({ peer }) => peer?.close()));
   }
 }
 
@@ -94,6 +95,11 @@ async function opened(
   const conditions = { threads, device, dtype };
   // Its file is wrong sooner than other libraries are started.
   const variant = kernel === undefined ? null : await openVariant(namedVariant(kernel), conditions);
-  const others = await openPeers(peers, { ...conditions, limitSeconds: peerLimitSeconds });
-  return variant ? [{ name: "kernel", peer: variant, reason: "" }, ...others] : others;
+  try {
+    const others = await openPeers(peers, { ...conditions, limitSeconds: peerLimitSeconds });
+    return variant ? [{ name: "kernel", peer: variant, reason: "" }, ...others] : others;
+  } catch (error) {
+    await variant?.close();
+    throw error;
+  }
 }

@@ -4,7 +4,7 @@ import { differenceOf } from "../agreement.js";
 import { phasesOf } from "../phases.js";
 import { tasksOf } from "../suites/index.js";
 import { type Peer, type Prepared, type Task, Unsupported } from "../task.js";
-import { compiled, withLibrary } from "./cuda.js";
+import { type CompiledVariant, compiled, withLibrary } from "./cuda.js";
 import type { Variant } from "./named.js";
 import { withWgsl } from "./wgsl.js";
 
@@ -35,16 +35,17 @@ export async function openVariant(
   const { kernel, file, device: language } = variant;
   if (!kind.startsWith(language))
     throw new OptionError(`--kernel ${file}: it is a kernel of ${language}. Add --device ${language}.`);
-  const library = language === "cuda" ? await compiled(kernel, file) : null;
   const device = await openDevice(kind as DeviceChoice, { threads });
-  const swap = new Swap(device, (pass) =>
-    library ? (pass.label === kernel ? withLibrary(pass, library.library) : null) : withWgsl(pass, kernel, file),
-  );
+  let library: CompiledVariant | null = null;
   const close = async () => {
     device.close();
     await library?.remove();
   };
+  const swap = new Swap(device, (pass) =>
+    library ? (pass.label === kernel ? withLibrary(pass, library.library) : null) : withWgsl(pass, kernel, file),
+  );
   try {
+    if (language === "cuda") library = await compiled(kernel, file);
     await check(kernel, device, swap);
   } catch (error) {
     await close();
@@ -55,12 +56,14 @@ export async function openVariant(
     async prepare(task) {
       const before = swap.launches;
       const prepared = await task.prepare(device, dtype);
-      const results = await prepared.results();
-      if (swap.launches === before) {
+      try {
+        const results = await prepared.results();
+        if (swap.launches === before) throw new Unsupported(`this row does not run ${kernel}`);
+        return [{ contender: prepared.contender, results, note: await noteOf(device, task.op, prepared, swap) }];
+      } catch (error) {
         await prepared.contender.release();
-        throw new Unsupported(`this row does not run ${kernel}`);
+        throw error;
       }
-      return [{ contender: prepared.contender, results, note: await noteOf(device, task.op, prepared, swap) }];
     },
     close,
   };
@@ -122,8 +125,9 @@ async function resultsOf(task: Task, device: Device) {
 async function noteOf(device: Device, op: string, prepared: Prepared, swap: Swap): Promise<string> {
   const mine = await phasesOf(device, op, prepared);
   swap.on = false;
-  const ours = await phasesOf(device, op, prepared);
-  swap.on = true;
+  const ours = await phasesOf(device, op, prepared).finally(() => {
+    swap.on = true;
+  });
   if (!mine || mine.length !== ours?.length) return "in place of ours";
   const pairs = mine.map(({ pass, phase, us }, i) => `${pass} ${phase} ${us.toFixed(1)} (${ours[i].us.toFixed(1)})`);
   return `its phases in us, ours in brackets: ${pairs.join(", ")}`;
