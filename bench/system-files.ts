@@ -1,5 +1,5 @@
 /**
- * What Linux tells in /proc, whose files vanish with their processes. Empty where there is nothing to read: another system, or a
+ * What Linux tells in /proc and /sys; files of processes vanish with them. Empty where there is nothing to read: another system, or a
  * page, so that the import of node:fs must wait until it is needed.
  */
 const files = () => (typeof process === "undefined" ? undefined : process.getBuiltinModule?.("node:fs"));

@@ -1,4 +1,5 @@
 import type { Device } from "../../engine/index.js";
+import { namesIn, textOf } from "../system-files.js";
 
 /** How much the loops work on. */
 export interface Sizes {
@@ -29,24 +30,17 @@ export function sizesFor(device: Device, threads: number): Sizes {
 
 /** Bytes of the processor's caches of the highest level, all of them together; 0 where the system does not tell (not Linux). */
 export function lastCaches(): number {
-  const files = globalThis.process?.getBuiltinModule?.("node:fs");
-  if (!files) return 0;
   const root = "/sys/devices/system/cpu";
-  const text = (path: string) => files.readFileSync(path, "utf8").trim();
-  try {
-    // One that several cores share is listed by each of them.
-    const found = new Map<string, { level: number; bytes: number }>();
-    for (const cpu of files.readdirSync(root).filter((name) => /^cpu\d+$/.test(name)))
-      for (const index of files.readdirSync(`${root}/${cpu}/cache`).filter((name) => /^index\d+$/.test(name))) {
-        const cache = `${root}/${cpu}/cache/${index}`;
-        const level = Number(text(`${cache}/level`));
-        found.set(`${level}: ${text(`${cache}/shared_cpu_list`)}`, { level, bytes: bytesOf(text(`${cache}/size`)) });
-      }
-    const last = Math.max(...[...found.values()].map(({ level }) => level));
-    return [...found.values()].filter(({ level }) => level === last).reduce((sum, { bytes }) => sum + bytes, 0);
-  } catch {
-    return 0;
-  }
+  // One that several cores share is listed by each of them.
+  const found = new Map<string, { level: number; bytes: number }>();
+  for (const cpu of namesIn(root).filter((name) => /^cpu\d+$/.test(name)))
+    for (const index of namesIn(`${root}/${cpu}/cache`).filter((name) => /^index\d+$/.test(name))) {
+      const text = (field: string) => textOf(`${root}/${cpu}/cache/${index}/${field}`).trim();
+      const level = Number(text("level"));
+      found.set(`${level}: ${text("shared_cpu_list")}`, { level, bytes: bytesOf(text("size")) });
+    }
+  const last = Math.max(...[...found.values()].map(({ level }) => level));
+  return [...found.values()].filter(({ level }) => level === last).reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** "32768K" */

@@ -1,6 +1,7 @@
 import type { Op } from "../../engine/dispatch/define-op.js";
 import type { CaseTable, Cost, InputSpec, OpCase } from "../../kernels/case-table.js";
 import { ALL_FLOATS, type FloatDType } from "../../kernels/contract.js";
+import { BYTES } from "../../kernels/cost.js";
 import { prepareOp } from "../contenders/engine.js";
 import { hostInputs, normals, shapeOf, sizeOf } from "../inputs.js";
 import type { HostTensor, HostTensors, Needs, Task } from "../task.js";
@@ -41,17 +42,13 @@ export function costOf(
   return { flops: sum("flops"), bytes: sum("bytes") };
 }
 
-const BYTES: Readonly<Record<FloatDType, number>> = { f32: 4, bf16: 2, f16: 2 };
-
 type Sized = readonly [shape: readonly number[], dtype: FloatDType | "i32"];
-
-const widthOf = (dtype: Sized[1]) => (dtype === "i32" ? 4 : BYTES[dtype]);
 
 /** What a task takes: its inputs, which the host has in f32 too, and what else the device holds. */
 export function needsOf(inputs: readonly Sized[], others: readonly Sized[]): Needs {
   const tensors = [...inputs, ...others];
   return {
-    bytes: tensors.reduce((sum, [shape, dtype]) => sum + sizeOf(shape) * widthOf(dtype), 0),
+    bytes: tensors.reduce((sum, [shape, dtype]) => sum + sizeOf(shape) * BYTES[dtype], 0),
     hostBytes: inputs.reduce((sum, [shape]) => sum + 4 * sizeOf(shape), 0),
     elements: Math.max(0, ...tensors.map(([shape]) => sizeOf(shape))),
   };
