@@ -46,7 +46,7 @@ export const MissingPeer = z.strictObject({ medianUs: z.null(), ratio: z.null(),
 /** What is timed: `backward` alone runs its forward outside the clock; `step` has the optimiser in it. */
 export const PASSES = ["forward", "backward", "forward+backward", "step"] as const;
 
-/** How tokens are spread over experts: evenly, by a power law, all on the first, or as a file of logits says. */
+/** How tokens are spread over experts: evenly, by a power law, all on the first, or as a file of counts says. */
 export const ROUTINGS = ["balanced", "zipf", "one-hot", "file"] as const;
 
 /** What the machine can do at most on this row's work, and how near the row comes. */

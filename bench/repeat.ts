@@ -45,13 +45,16 @@ async function measureAll(suite: Suite, seconds: number, threads: number, share:
   const loadBefore = loadavg();
   const device = await openDevice("cpu", { threads });
   const tasks = tasksOf(suite).tasks.map((task) => delayed(task, share));
-  const { ceilings, rows } = await runTasks(device, tasks, [], {
+  const { ceilings, rows, failed } = await runTasks(device, tasks, [], {
     threads,
     dtype: "f32",
     budgetSeconds: seconds * tasks.length,
   });
   const found = environment(device, threads, loadBefore, {});
   device.close();
+  // Rows are compared by their places.
+  if (failed.length > 0)
+    throw new Error(`bench: ${failed.map(({ op, shape, reason }) => `${op} ${shape}: ${reason}`).join("; ")}`);
   return { version: 2, environment: found, ceilings, rows, skipped: [] };
 }
 

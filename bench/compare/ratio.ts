@@ -21,7 +21,8 @@ const DEVIATIONS = 1.96;
 
 /**
  * The interval widened so that all of `rows` intervals hold together with 95 %: Bonferroni's correction, on a logarithmic
- * scale, with the bound sqrt(2 ln(2 / p)) for the normal distribution's quantiles, which is above them by a fifth or less.
+ * scale, with the bound sqrt(2 ln(2 / p)) for the normal distribution's quantiles, which is above them by two fifths for one row, by a
+ * fifth for twenty.
  */
 export function widened({ ratio, interval: [low, high] }: Ratio, rows: number): [low: number, high: number] {
   const factor = Math.sqrt(2 * Math.log((2 * Math.max(1, rows)) / 0.05)) / DEVIATIONS;

@@ -4,8 +4,9 @@
 //           the prefix through those of every batch row, too. Scores are computed with keys as rows, so that weights and
 //           their gradients are left operands as they come out of the product. The next queries and rows of dy arrive
 //           meanwhile. Only steps at the causal edge, or with padding, compare places. No atomics: a sum has one owner.
-// Tiling    4 warps of 32 keys up to a WIDTH of 64, and 32 queries at a time, in two stages; 16 keys above that or with
-//           dropout, and one stage of dy. Where WIDTH is 256 registers hold one gradient: OF says which.
+// Tiling    4 warps of 32 keys up to a WIDTH of 64, of 16 above that or with dropout; 32 queries at a time, 64 above a WIDTH
+//           of 64 without dropout, 16 where it is 256; in two stages, dy in one above a WIDTH of 64. Where WIDTH is 256
+//           registers hold one gradient: OF says which.
 // Numerics  weights and gradients of scores round to 16 bits before they meet dy and q; sums in f32
 #pragma once
 #include "backward-query-tiled.cuh"

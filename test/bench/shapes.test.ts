@@ -96,9 +96,9 @@ describe("--shapes", () => {
     [
       "matmull" as Suite,
       undefined,
-      'bench: there is no suite "matmull". Did you mean "matmul"? Suites: moe, grouped-gemm,',
+      'bench: there is no suite "matmull". Did you mean "matmul"? Suites: quick, all, moe, grouped-gemm,',
     ],
-    ["toString" as Suite, undefined, 'bench: there is no suite "toString". Suites: moe,'],
+    ["toString" as Suite, undefined, 'bench: there is no suite "toString". Suites: quick, all, moe,'],
   ] as const)("%s refuses %s", (suite, shapes, message) => {
     expect(() => tasksOf(suite, { shapes })).toThrow(message);
   });
