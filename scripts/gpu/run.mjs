@@ -103,7 +103,13 @@ function run({ name, command, args, env }, seconds) {
     let over = false;
     const timer = setTimeout(() => {
       over = true;
-      process.kill(-child.pid, "SIGKILL");
+      try {
+        process.kill(-child.pid, "SIGKILL");
+      } catch {
+        // All of them have ended; what holds the pipes is of another group.
+      }
+      child.stdout.destroy();
+      child.stderr.destroy();
     }, 1000 * seconds);
     child.on("error", (error) => log.write(`${error.message}\n`));
     child.on("close", (code) => {
@@ -113,12 +119,22 @@ function run({ name, command, args, env }, seconds) {
   });
 }
 
+/** Null of a file that its step did not finish. */
+function parsed(file) {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    return null;
+  }
+}
+
 /** What the step's tests or rows came to, from the file that it wrote; null where there is none, or none were found. */
 function harvest({ name, tests, bench, trace }) {
   if (!tests && !bench && !trace) return {};
   const file = join(out, `${name}.json`);
   if (!existsSync(file)) return null;
-  const found = JSON.parse(readFileSync(file, "utf8"));
+  const found = parsed(file);
+  if (found === null) return null;
   if (trace) return { trace: found };
   if ((tests ? found.numTotalTests : found.rows.length) === 0) return null;
   if (bench) report.benches[name] = found;
