@@ -113,9 +113,20 @@ function portNumber(text: string): number {
   return value;
 }
 
+/** What a page asks its visitor for, or has links for. */
+const NOT_OF_A_PAGE = {
+  ...{ shapes: "--shapes", routing: "--routing", pass: "--pass", kernel: "--kernel" },
+  ...{ json: "--json", csv: "--csv", html: "--html", compare: "--compare", failBelow: "--fail-below" },
+} as const satisfies Partial<Record<keyof Options, string>>;
+
 async function run(suite: Suite, options: Options): Promise<void> {
   const { page, port, compare, failBelow, csv, html } = options;
-  if (page) return serve(port);
+  if (page) {
+    for (const [name, flag] of Object.entries(NOT_OF_A_PAGE))
+      if (options[name as keyof typeof NOT_OF_A_PAGE] !== undefined)
+        throw new UsageError(`${flag}: not with --page, where the visitor chooses.`);
+    return serve(port);
+  }
   if (failBelow !== undefined && compare === undefined) throw new UsageError("--fail-below needs --compare FILE.");
   for (const file of [csv, html]) if (file !== undefined) await prepareFile(file);
   // Loaded when it is needed: help does without it.
