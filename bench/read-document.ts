@@ -33,8 +33,15 @@ export function readDocument(path: string): BenchDocument {
 /** Fields that version 1 did not have. What was not in it is wrong in it, but for these. */
 function upgraded({ rows, ...document }: Document): unknown {
   const unknown = { set: null, routing: null, savedBytes: null, roofline: null, phases: null, othersCpu: null };
-  const filled = rows.map((row) => (isObject(row) ? { ...unknown, ...row } : row));
+  const filled = rows.map((row) => (isObject(row) ? { ...unknown, ...row, ...routed(row) } : row));
   return { ...document, version: VERSION, ceilings: [], rows: filled, skipped: [] };
+}
+
+/** Version 1 said behind a mixture's shape that all tokens went to the first experts. */
+function routed({ op, shape }: Record<string, unknown>): { shape?: string; routing?: string } {
+  if (op !== "mixtureOfExperts" || typeof shape !== "string") return {};
+  const bare = shape.replace(/:skew$/, "");
+  return { shape: bare, routing: bare === shape ? "balanced" : "one-hot" };
 }
 
 interface Document {
