@@ -2,7 +2,9 @@
 // Math      as forward.cpp
 // Shapes    as forward.cpp; partial [B,cells,H,L,D+2] f32 in scratch: unnormalised y, maximum, sum
 // Method    a cell streams its tokens of k and v once, in the order of memory, all heads of a token together. Per 64
-//           tokens: scores = q·k; running maximum and sum of each row; then y += weights v, four tokens at a time
+//           tokens: scores = q·k; running maximum and sum of each row; then y += weights v. Scores and values go four
+//           tokens at a time: the sums of four vectors cost little more than those of one. Heads of at most 8 values
+//           use vectors of 8.
 // Launch    attention_forward_few: one cell per (b, 128 keys); attention_forward_few_join, one cell per b, where
 //           there are several cells of keys: joined in order
 // Numerics  as forward.cpp
@@ -57,10 +59,60 @@ HWY_INLINE float soften(float *scores, State &state) {
   return correction;
 }
 
+// Vectors for heads of D values: f(d).
+template <class F>
+HWY_INLINE void with_vectors(size_t D, F f) {
+  if (D <= 8)
+    f(hn::CappedTag<float, 8>());
+  else
+    f(F32());
+}
+
+#if HWY_TARGET != HWY_SCALAR
+// The sum of the 128-bit blocks of v.
+template <class D>
+HWY_INLINE hn::Vec<Four> sum_of_blocks(D d, hn::Vec<D> v) {
+  if constexpr (hn::MaxLanes(D()) == 4) {
+    return v;
+  } else {
+    const hn::Half<D> half;
+    return sum_of_blocks(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+}
+#endif
+
+// scores[i] = sum over D values of q k[i], for four keys; q is a padded row.
+template <class V, class T>
+HWY_INLINE void score_keys(V d, const float *q, const T *const *k, size_t offset, size_t D, float *scores) {
+#if HWY_TARGET == HWY_SCALAR
+  for (size_t i = 0; i < 4; ++i) scores[i] = dot(q, k[i] + offset, D);
+#else
+  const size_t lanes = hn::Lanes(d);
+  auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+  const auto add = [&](size_t c, auto read) HWY_ATTR {
+    const auto query = hn::Load(d, q + c);
+    s0 = hn::MulAdd(query, read(k[0] + offset + c), s0);
+    s1 = hn::MulAdd(query, read(k[1] + offset + c), s1);
+    s2 = hn::MulAdd(query, read(k[2] + offset + c), s2);
+    s3 = hn::MulAdd(query, read(k[3] + offset + c), s3);
+  };
+  size_t c = 0;
+  for (; c + lanes <= D; c += lanes) add(c, [&](const T *from) HWY_ATTR { return load(d, from); });
+  if (c < D) add(c, [&](const T *from) HWY_ATTR { return load_n(d, from, D - c); });
+
+  // Inside each block: halves of pairs, then a value of each of the four.
+  const hn::RepartitionToWide<V> d64;
+  const auto s01 = hn::BitCast(d64, hn::Add(hn::InterleaveLower(d, s0, s1), hn::InterleaveUpper(d, s0, s1)));
+  const auto s23 = hn::BitCast(d64, hn::Add(hn::InterleaveLower(d, s2, s3), hn::InterleaveUpper(d, s2, s3)));
+  const auto sums =
+      hn::Add(hn::BitCast(d, hn::InterleaveLower(d64, s01, s23)), hn::BitCast(d, hn::InterleaveUpper(d64, s01, s23)));
+  hn::StoreU(sum_of_blocks(d, sums), Four(), scores);
+#endif
+}
+
 // y += w[0] v[0] + w[1] v[1] + w[2] v[2] + w[3] v[3] over D values; y is a padded row.
-template <class T>
-HWY_INLINE void add_values(const float *w, const T *const *v, size_t offset, size_t D, float *y) {
-  const F32 d;
+template <class V, class T>
+HWY_INLINE void add_values(V d, const float *w, const T *const *v, size_t offset, size_t D, float *y) {
   const size_t lanes = hn::Lanes(d);
   const auto w0 = hn::Set(d, w[0]), w1 = hn::Set(d, w[1]), w2 = hn::Set(d, w[2]), w3 = hn::Set(d, w[3]);
   const auto add = [&](size_t c, auto read) HWY_ATTR {
@@ -131,11 +183,21 @@ void attention_forward_few(KERNEL_ARGS) {
       if (tile.count == 0) continue;
 
       for (size_t i = 0; i < total * TILE_KEYS; i += lanes) hn::Store(hn::Set(d, HIDDEN), d, scores + i);
-      for (size_t j = 0; j < tile.count; ++j)
-        for (size_t g = 0; g < p.G; ++g)
-          for (size_t r = g * rows; r < (g + 1) * rows; ++r)
-            if (static_cast<int32_t>(tile.number[j]) <= states[r].row.last)
-              scores[r * TILE_KEYS + j] = dot(queries + r * pitch, tile.k[j] + g * p.D, p.D);
+      // Behind the last key it stands again; its scores there become hidden, and its weights 0.
+      for (size_t j = tile.count; j % 4 != 0; ++j) tile.k[j] = tile.k[j - 1], tile.v[j] = tile.v[j - 1];
+      with_vectors(p.D, [&](auto vectors) HWY_ATTR {
+        for (size_t j = 0; j < tile.count; j += 4)
+          for (size_t g = 0; g < p.G; ++g)
+            for (size_t r = g * rows; r < (g + 1) * rows; ++r) {
+              if (static_cast<int32_t>(tile.number[j]) > states[r].row.last) continue;
+              score_keys(vectors, queries + r * pitch, tile.k + j, g * p.D, p.D, scores + r * TILE_KEYS + j);
+            }
+      });
+      for (size_t r = 0; r < total; ++r) {
+        size_t seen = tile.count;
+        while (seen > 0 && static_cast<int32_t>(tile.number[seen - 1]) > states[r].row.last) --seen;
+        for (size_t j = seen; j % 4 != 0; ++j) scores[r * TILE_KEYS + j] = HIDDEN;
+      }
 
       for (size_t r = 0; r < total; ++r) {
         float *weights = scores + r * TILE_KEYS, *sum = sums + r * pitch;
@@ -149,12 +211,12 @@ void attention_forward_few(KERNEL_ARGS) {
           if (dropped >> (tile.number[j] - from) & 1) weights[j] = 0;
       }
 
-      // The weights behind the last key are 0: any value may stand there.
-      for (size_t j = tile.count; j % 4 != 0; ++j) tile.v[j] = tile.v[tile.count - 1];
-      for (size_t j = 0; j < tile.count; j += 4)
-        for (size_t g = 0; g < p.G; ++g)
-          for (size_t r = g * rows; r < (g + 1) * rows; ++r)
-            add_values(scores + r * TILE_KEYS + j, tile.v + j, g * p.D, p.D, sums + r * pitch);
+      with_vectors(p.D, [&](auto vectors) HWY_ATTR {
+        for (size_t j = 0; j < tile.count; j += 4)
+          for (size_t g = 0; g < p.G; ++g)
+            for (size_t r = g * rows; r < (g + 1) * rows; ++r)
+              add_values(vectors, scores + r * TILE_KEYS + j, tile.v + j, g * p.D, p.D, sums + r * pitch);
+      });
     }
 
     for (size_t r = 0; r < total; ++r) {
