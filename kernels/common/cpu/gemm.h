@@ -103,15 +103,19 @@ HWY_INLINE CellSums multiply_tiles(const A &a, const B &b, const Cell &cell, boo
       const bool turn = j + kCols >= cell.cols;
       const size_t next = turn ? 0 : j + kCols, next_k = turn ? k + depth : k;
       const size_t next_width = HWY_MIN(kCols, cell.cols - next), next_depth = HWY_MIN(block, cell.depth - next_k);
+      const bool fetches = !b.packed && next_depth > 0;
       for (size_t i = 0; i < cell.rows; i += kRows) {
         const size_t height = HWY_MIN(kRows, cell.rows - i);
         const float *panel =
             a.packed ? a.packed + (cell.row + i) * a.packed_depth + (cell.k + k) * kRows : work_a + i * depth;
         float *tile = reuse ? work_c : work_c + j * rows + i * kCols;
         if (last) ask_ahead(finish, cell.row + i, height, cell.col + j, width, 0);
+        // After the sums where the epilogue's lines come before them: both at once are more than a core can wait for. Twice
+        // and not in a lambda, see ask_ahead.
+        if (fetches && !last)
+          b.prefetch(cell.col + next, cell.k + next_k, next_width, next_depth, i / kRows, rows / kRows);
         tile_for<float>(height, vectors)(depth, panel, kRows, strip, kCols, tile, kCols, k > 0);
-        // After the sums, what the epilogue writes before them: both at once are more lines than a core can wait for.
-        if (!b.packed && next_depth > 0)
+        if (fetches && last)
           b.prefetch(cell.col + next, cell.k + next_k, next_width, next_depth, i / kRows, rows / kRows);
         if (last) finish(tile, kCols, cell.row + i, height, cell.col + j, width);
       }
