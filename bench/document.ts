@@ -32,7 +32,7 @@ export const TimedPeer = z.strictObject({
   ours: z.enum(["faster", "slower", "even"]),
   /** Largest difference of its results from ours, relative to the largest result (at least 1); null for other work. */
   difference: z.number().nonnegative().nullable(),
-  /** By how much the resident memory of its process grew at most, inputs included. */
+  /** By how much the resident memory of its process grew at most, one set of the inputs included. */
   peakBytes: z.number().optional(),
   /** The fastest of several forms of it, which was timed. */
   form: z.string().optional(),
@@ -107,10 +107,12 @@ export const BenchRow = z.strictObject({
   routing: z.enum(ROUTINGS).nullable().optional(),
   threads: z.int().positive(),
   ...Timing,
+  /** Sets of the inputs that calls took in turn, past the caches (copies.ts); absent in documents that had one of each row. */
+  copies: z.int().positive().optional(),
   /** Useful work of one call, and the bytes that it must move at least; null where nobody counted. */
   flops: z.number().nullable(),
   bytes: z.number().nullable(),
-  /** Largest live device memory while timed, inputs included. */
+  /** Largest live device memory while timed, one set of the inputs included. */
   peakBytes: z.number(),
   /** Bytes that the forward keeps for the backward, besides inputs and result; null of rows without a backward. */
   savedBytes: z.number().nullable().optional(),

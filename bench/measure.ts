@@ -1,6 +1,7 @@
 import type { Device } from "../engine/index.js";
 import type { FloatDType } from "../kernels/contract.js";
 import { differenceOf } from "./agreement.js";
+import { copiesFor } from "./copies.js";
 import { detailsOf } from "./details.js";
 import type { BenchRow } from "./document.js";
 import { watchOthers } from "./load.js";
@@ -31,8 +32,12 @@ export async function measure(
 ): Promise<BenchRow> {
   const ours = await task.prepare(device, dtype);
   const tolerance = 2 * Math.max(task.tolerance, ROUNDING[dtype]);
-  const { cases, blanks, results } = await prepared(task, ours, peers, tolerance);
+  const copies = copiesFor(device, task, ours, peers.filter(({ peer }) => peer !== null).length);
+  const { cases, blanks, results } = await prepared(task, ours, { peers, copies, tolerance });
   try {
+    const { live } = device.memory();
+    ours.rotate?.(copies);
+    const copiedBytes = device.memory().live - live;
     const phases = await phasesOf(device, task.op, ours);
     const saved = (await ours.savedBytes?.()) ?? null;
     await device.finish();
@@ -54,7 +59,8 @@ export async function measure(
       ...{ suite, op, pass, name, device: device.name, dtype, shape, threads },
       ...timing(own),
       ...{ set: task.set ?? null, routing: task.routing ?? null },
-      ...{ flops, bytes, peakBytes: peak, savedBytes: saved, roofline: null, phases, ...load, call },
+      ...{ flops, bytes, peakBytes: peak - copiedBytes, savedBytes: saved, roofline: null, phases, ...load, call },
+      copies,
       peers: found,
     };
   } finally {
@@ -89,8 +95,15 @@ async function chosen(
   return best;
 }
 
+/** How peers are made ready. */
+interface Others {
+  readonly peers: readonly OpenedPeer[];
+  readonly copies: number;
+  readonly tolerance: number;
+}
+
 /** Peers that compute what we compute; the others with their reasons. */
-async function prepared(task: Task, ours: Prepared, peers: readonly OpenedPeer[], tolerance: number) {
+async function prepared(task: Task, ours: Prepared, { peers, copies, tolerance }: Others) {
   const cases: CheckedCase[] = [];
   const blanks = new Map<string, string>();
   const inputs = peers.some(({ peer }) => peer !== null) ? await ours.inputs() : {};
@@ -101,7 +114,7 @@ async function prepared(task: Task, ours: Prepared, peers: readonly OpenedPeer[]
       continue;
     }
     try {
-      const { found, difference } = await chosen(await peer.prepare(task, inputs), results, tolerance);
+      const { found, difference } = await chosen(await peer.prepare(task, inputs, copies), results, tolerance);
       cases.push({ name, peer, found, difference });
     } catch (error) {
       blanks.set(name, (error as Error).message);

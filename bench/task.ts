@@ -43,6 +43,10 @@ export interface Prepared {
     backward?(): void;
     dispose(): void;
   };
+  /** Of one set of the inputs on the device; absent where a call changes what it reads, as a training step does. */
+  readonly inputBytes?: number;
+  /** From now on calls take this many sets of the inputs in turn; results are still those of the first. Where there are inputBytes. */
+  rotate?(copies: number): void;
   /** Bytes that one forward keeps for its backward, besides inputs and result; absent where nothing is trained. */
   savedBytes?(): Promise<number>;
 }
@@ -92,7 +96,9 @@ export interface PeerCase {
   /** Why it does not run; it has no results then. */
   readonly error?: string;
   readonly note?: string;
-  /** By how much its memory grew at most, inputs included; null where that is not known. */
+  /** Of its copies of the inputs, but for the first set. */
+  readonly copiedBytes?: number;
+  /** By how much its memory grew at most, one set of the inputs included; null where that is not known. */
   peakBytes?(): number | null;
 }
 
@@ -101,9 +107,10 @@ export interface Peer {
   readonly version: string;
   /**
    * The ways it knows to compute the task: the fastest of those that agree with ours counts. Throws Unsupported where it
-   * has no such operation.
+   * has no such operation. Calls take `copies` sets of the inputs (default 1) in turn, as ours do; results are
+   * those of the first.
    */
-  prepare(task: Task, inputs: HostTensors): Promise<readonly PeerCase[]>;
+  prepare(task: Task, inputs: HostTensors, copies?: number): Promise<readonly PeerCase[]>;
   close(): Promise<void> | void;
 }
 

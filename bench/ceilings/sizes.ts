@@ -20,13 +20,16 @@ export function sizesFor(device: Device, threads: number): Sizes {
   const { budget } = device.memory();
   const { maxBinding = Number.POSITIVE_INFINITY } = device.binding.limits ?? {};
   const bytes = Math.min(Math.max(COPIED_BYTES, 4 * lastCaches()), budget / 8, maxBinding);
-  const gpu = device.name === "cuda" || (device.name === "webgpu" && device.binding.limits?.software === false);
   return {
-    sums: gpu ? 3 * 2 ** 20 : device.name === "reference" ? 384 : 6144 * threads,
+    sums: isGpu(device) ? 3 * 2 ** 20 : device.name === "reference" ? 384 : 6144 * threads,
     tiles: 4096,
     copied: device.name === "reference" ? MIB : Math.floor(bytes / 64) * 16,
   };
 }
+
+/** Its memory and caches are its own. */
+export const isGpu = (device: Device): boolean =>
+  device.name === "cuda" || (device.name === "webgpu" && device.binding.limits?.software === false);
 
 /** Bytes of the processor's caches of the highest level, all of them together; 0 where the system does not tell (not Linux). */
 export function lastCaches(): number {

@@ -38,6 +38,10 @@ const PROGRAM: Readonly<Record<string, (e: Environment) => unknown>> = {
 const near = (a: unknown, b: unknown) =>
   typeof a === "number" && typeof b === "number" && Math.abs(a - b) <= 0.01 * Math.max(a, b);
 
+/** Calls of documents before copies took the same inputs over and over. */
+const inputsOf = ({ rows }: BenchDocument) =>
+  rows.every(({ copies }) => copies === undefined) ? "the same in every call" : "copies in turn, past the caches";
+
 /** All that differs, the machine first; and the versions of peers that both have. */
 export function differencesOf(old: BenchDocument, now: BenchDocument): Difference[] {
   const [a, b] = [old.environment, now.environment];
@@ -51,6 +55,8 @@ export function differencesOf(old: BenchDocument, now: BenchDocument): Differenc
       if (text(before) !== text(after) && !near(before, after))
         found.push({ what, old: text(before), new: text(after), machine });
     }
+  const [before, after] = [inputsOf(old), inputsOf(now)];
+  if (before !== after) found.push({ what: "inputs", old: before, new: after, machine: false });
   for (const [name, version] of Object.entries(b.peers))
     if (name in a.peers && a.peers[name] !== version)
       found.push({ what: `peer ${name}`, old: a.peers[name], new: version, machine: false });

@@ -3,10 +3,17 @@ import type { Op } from "../../engine/dispatch/define-op.js";
 import { type Device, noGrad, scope, type Tensor, tensor } from "../../engine/index.js";
 import type { FloatDType } from "../../kernels/contract.js";
 import { taking } from "../clock.js";
+import { InTurn } from "../in-turn.js";
 import type { EngineContender, HostTensor, HostTensors, Prepared, Taken, Task } from "../task.js";
 
 export function upload(device: Device, { shape, values }: HostTensor, dtype: FloatDType = "f32"): Tensor {
   return tensor(values, { device, shape, dtype: values instanceof Int32Array ? "i32" : dtype });
+}
+
+/** All of them; floats in the storage type, but for those that are f32 whatever it is. */
+export function uploadAll(device: Device, host: HostTensors, dtype: FloatDType, f32: readonly string[] = []): Tensors {
+  const own = (name: string) => (f32.includes(name) ? "f32" : dtype);
+  return Object.fromEntries(Object.entries(host).map(([name, values]) => [name, upload(device, values, own(name))]));
 }
 
 /** Times a function that enqueues `calls` calls: the clock stops when the device has run them all. */
@@ -55,31 +62,43 @@ export interface OpCall {
   readonly f32?: readonly string[];
 }
 
+export type Tensors = Readonly<Record<string, Tensor>>;
+
 /** What a function of tensors is, to time it. */
 export interface Call extends Pick<OpCall, "trained" | "pass"> {
   readonly host: HostTensors;
-  /** On the device; `dy` is the gradient of the result. */
-  readonly tensors: Readonly<Record<string, Tensor>>;
-  forward(): Tensor;
+  /** `host` on the device, anew each time; `dy` is the gradient of the result. */
+  upload(): Tensors;
+  forward(tensors: Tensors): Tensor;
   /** The same without dropout, whose results are compared. Default: `forward`. */
-  exact?(): Tensor;
+  exact?(tensors: Tensors): Tensor;
 }
 
 /** A function of tensors on the device, called as a user would: a scope a call, outputs freed, memory from the pool. */
-export function prepared(device: Device, { host, tensors, trained, pass, forward, exact = forward }: Call): Prepared {
-  for (const name of trained) tensors[name].requiresGrad = true;
+export function prepared(device: Device, call: Call): Prepared {
+  const { host, trained, pass, forward, exact = forward } = call;
+  const set = () => {
+    const tensors = call.upload();
+    for (const name of trained) tensors[name].requiresGrad = true;
+    return tensors;
+  };
+  const sets = new InTurn(set());
   const release = () => {
-    for (const t of Object.values(tensors)) t.dispose();
+    for (const tensors of sets.all) for (const t of Object.values(tensors)) t.dispose();
   };
   const whole = (calls: number) => {
-    for (let i = 0; i < calls; i++) scope(() => void results(tensors, trained, forward));
+    for (let i = 0; i < calls; i++) scope(() => void results(sets.next(), trained, forward));
   };
-  const waiting: Tensor[] = [];
+  const waiting: { readonly tensors: Tensors; readonly y: Tensor }[] = [];
   const ready = (calls: number) => {
-    for (let i = 0; i < calls; i++) waiting.push(scope(() => (trained.length > 0 ? forward() : noGrad(forward))));
+    for (let i = 0; i < calls; i++) {
+      const tensors = sets.next();
+      const run = () => forward(tensors);
+      waiting.push({ tensors, y: scope(() => (trained.length > 0 ? run() : noGrad(run))) });
+    }
   };
   const backwards = () => {
-    for (const y of waiting.splice(0)) {
+    for (const { tensors, y } of waiting.splice(0)) {
       scope(() => void gradients(tensors, trained, y));
       y.dispose();
     }
@@ -89,7 +108,7 @@ export function prepared(device: Device, { host, tensors, trained, pass, forward
     contender,
     inputs: async () => host,
     results: async () => {
-      const found = scope(() => results(tensors, trained, exact));
+      const found = scope(() => results(sets.first, trained, exact));
       const values = await Promise.all(
         Object.entries(found).map(async ([name, t]) => [name, (await t.data()) as Float32Array] as const),
       );
@@ -100,10 +119,14 @@ export function prepared(device: Device, { host, tensors, trained, pass, forward
       forward: () => ready(1),
       ...(trained.length > 0 && { backward: backwards }),
       dispose: () => {
-        for (const y of waiting.splice(0)) y.dispose();
+        for (const { y } of waiting.splice(0)) y.dispose();
       },
     },
-    ...(trained.length > 0 && { savedBytes: () => savedBytes(device, forward) }),
+    inputBytes: Object.values(sets.first).reduce((sum, t) => sum + bytesOf(t), 0),
+    rotate(copies) {
+      while (sets.all.length < copies) sets.add(set());
+    },
+    ...(trained.length > 0 && { savedBytes: () => savedBytes(device, () => forward(sets.first)) }),
   };
 }
 
@@ -118,7 +141,7 @@ async function savedBytes(device: Device, forward: () => Tensor): Promise<number
   return Math.max(0, held - bytesOf(y));
 }
 
-const bytesOf = (t: Tensor) => t.shape.reduce((n, size) => n * size, t.dtype === "f32" ? 4 : 2);
+const bytesOf = (t: Tensor) => t.shape.reduce((n, size) => n * size, t.dtype === "f32" || t.dtype === "i32" ? 4 : 2);
 
 /** One op of the engine. */
 export function prepareOp(
@@ -127,24 +150,26 @@ export function prepareOp(
   host: HostTensors,
   dtype: FloatDType = "f32",
 ): Prepared {
-  const tensors = Object.fromEntries(
-    Object.entries(host).map(([name, values]) => [name, upload(device, values, f32.includes(name) ? "f32" : dtype)]),
-  );
-  const given = Object.fromEntries(Object.keys(op.inputs).map((name) => [name, tensors[name] ?? null]));
   // Of an op with several results the first, which has the gradient.
-  const call = (o: OpCall["options"]) => [op(given as never, o) as Tensor | readonly Tensor[]].flat()[0];
-  const exact = () => call({ ...options, dropout: 0 });
-  return prepared(device, { host, tensors, trained, pass, forward: () => call(options), exact });
+  const call = (o: OpCall["options"]) => (tensors: Tensors) => {
+    const given = Object.fromEntries(Object.keys(op.inputs).map((name) => [name, tensors[name] ?? null]));
+    return [op(given as never, o) as Tensor | readonly Tensor[]].flat()[0];
+  };
+  const exact = call({ ...options, dropout: 0 });
+  return prepared(device, {
+    ...{ host, trained, pass, forward: call(options), exact },
+    upload: () => uploadAll(device, host, dtype, f32),
+  });
 }
 
 /** y of a forward, without a tape where nothing is trained; otherwise with the gradients of what is, from tensors.dy. */
-function results(tensors: Call["tensors"], trained: readonly string[], forward: () => Tensor): Record<string, Tensor> {
-  if (trained.length === 0) return { y: noGrad(forward) };
-  const y = forward();
+function results(tensors: Tensors, trained: readonly string[], forward: Call["forward"]): Record<string, Tensor> {
+  if (trained.length === 0) return { y: noGrad(() => forward(tensors)) };
+  const y = forward(tensors);
   return { y, ...gradients(tensors, trained, y) };
 }
 
-function gradients(tensors: Call["tensors"], trained: readonly string[], y: Tensor): Record<string, Tensor> {
+function gradients(tensors: Tensors, trained: readonly string[], y: Tensor): Record<string, Tensor> {
   const found: Record<string, Tensor> = {};
   walk([y], [tensors.dy], (leaf, gradient) => {
     found[`d${trained.find((name) => tensors[name] === leaf)}`] = gradient;

@@ -15,7 +15,7 @@ import type { FloatDType } from "../../kernels/contract.js";
 import { largestExperts } from "../rows-by-expert.js";
 import { biasOf } from "../shapes/routing.js";
 import type { HostTensor, HostTensors, Prepared, Task } from "../task.js";
-import { prepared, upload } from "./engine.js";
+import { prepared, type Tensors, upload, uploadAll } from "./engine.js";
 
 /** Of every storage type: a rounded logit would send a token elsewhere. */
 const F32 = ["router", "routerBias"];
@@ -30,27 +30,29 @@ export function prepareMixture(
   host: HostTensors,
   dtype: FloatDType = "f32",
 ): Prepared {
-  const tensors = Object.fromEntries(
-    Object.entries(host).map(([name, values]) => [name, upload(device, values, F32.includes(name) ? "f32" : dtype)]),
-  );
-  const { x, router, routerBias, up, upBias, down, downBias } = tensors;
   const { topK, activation = "swiglu" } = options as { topK: number; activation?: ExpertActivation };
-  const logits = () => linear(cast(x, "f32"), router, routerBias);
-  const forward = () => {
-    const routed = topKRouting(logits(), { topK, normalize: true });
+  const logits = ({ x, router, routerBias }: Tensors) => linear(cast(x, "f32"), router, routerBias);
+  const forward = (tensors: Tensors) => {
+    const { x, up, upBias, down, downBias } = tensors;
+    const routed = topKRouting(logits(tensors), { topK, normalize: true });
     const y = expertMlp(x, routed, { up, upBias, down, downBias }, { activation });
     return tensors.metaUp ? add(y, meta(tensors)) : y;
   };
-  const layer = prepared(device, { host, tensors, trained, pass, forward });
+  const uploaded = (some: HostTensors) => uploadAll(device, some, dtype, F32);
+  const layer = prepared(device, { host, trained, pass, forward, upload: () => uploaded(host) });
   return {
     ...layer,
     /** With the choice of each token, as [T, K]: for the forms of peers that are given their lists. */
-    inputs: async () => ({ ...host, chosen: largestExperts(await download(scope(logits)), topK) }),
+    inputs: async () => {
+      const { x, router, routerBias } = host;
+      const found = await download(scope(() => logits(uploaded({ x, router, routerBias }))));
+      return { ...host, chosen: largestExperts(found, topK) };
+    },
   };
 }
 
 /** SwiGLU where there is a gate, GELU with biases otherwise. */
-function meta({ x, metaGate, metaUp, metaUpBias, metaDown, metaDownBias }: Record<string, Tensor>): Tensor {
+function meta({ x, metaGate, metaUp, metaUpBias, metaDown, metaDownBias }: Tensors): Tensor {
   const hidden = metaGate
     ? mul(silu(linear(x, metaGate)), linear(x, metaUp))
     : linear(x, metaUp, metaUpBias, { activation: "geluTanh" });

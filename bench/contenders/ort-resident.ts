@@ -1,4 +1,5 @@
 import { taking } from "../clock.js";
+import { InTurn } from "../in-turn.js";
 import { onnxModel } from "../onnx/model.js";
 import type { PeerCase } from "../task.js";
 import { type Ort, type OrtGraph, type Session, tensors, type Values } from "./ort-interface.js";
@@ -24,7 +25,7 @@ export async function residentCase(
   ort: Ort,
   { session, before }: Sessions,
   graph: OrtGraph,
-  inputs: Values,
+  { inputs, copies }: { readonly inputs: Values; readonly copies: number },
 ): Promise<PeerCase> {
   const sessions = before ? [session, before] : [session];
   const mover = async (shape: readonly number[], options: object) => {
@@ -34,39 +35,47 @@ export async function residentCase(
     sessions.push(made);
     return async (x: object) => (await made.run({ x })).y;
   };
-  const upload = async (host: Values[number][1]) => {
+  const uploader = async (host: Values[number][1]) => {
     const move = await mover(host.shape, RESIDENT);
-    return move(tensors(ort, [["x", host]]).x);
+    return () => move(tensors(ort, [["x", host]]).x);
   };
+  type Uploaded = Record<string, Awaited<ReturnType<Awaited<ReturnType<typeof uploader>>>>>;
 
-  const uploaded: Record<string, Awaited<ReturnType<typeof upload>>> = {};
-  for (const [name, host] of [...inputs, ...Object.entries(graph.before?.graph.inputs ?? {})])
-    uploaded[name] ??= await upload(host);
-  const pick = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, uploaded[name]]));
-  const fed = pick(inputs.map(([name]) => name));
-  const first = pick(Object.keys(graph.before?.graph.inputs ?? {}));
-  const feedsOf = async () => {
+  const all = Object.entries({ ...graph.before?.graph.inputs, ...Object.fromEntries(inputs) });
+  const uploaded: Uploaded[] = Array.from({ length: copies }, () => ({}));
+  for (const [name, host] of all) {
+    const upload = await uploader(host);
+    for (const set of uploaded) set[name] = await upload();
+  }
+  const [firstSet, ...others] = uploaded;
+  const sets = new InTurn(firstSet, ...others);
+  const pick = (set: Uploaded, names: readonly string[]) => Object.fromEntries(names.map((name) => [name, set[name]]));
+  const names = inputs.map(([name]) => name);
+  const namesBefore = Object.keys(graph.before?.graph.inputs ?? {});
+  const feedsOf = async (set: Uploaded) => {
+    const fed = pick(set, names);
     if (!before || !graph.before) return fed;
-    const found = Object.entries(await before.run(first)).map(([name, { data }]) => [name, data] as const);
+    const results = await before.run(pick(set, namesBefore));
+    const found = Object.entries(results).map(([name, { data }]) => [name, data] as const);
     return { ...fed, ...tensors(ort, graph.before.feeds(Object.fromEntries(found))) };
   };
-  const call = async () => session.run(await feedsOf());
-  const one = await upload({ shape: [1], values: Float32Array.of(1) });
+  const call = async (set: Uploaded) => session.run(await feedsOf(set));
+  const one = await (await uploader({ shape: [1], values: Float32Array.of(1) }))();
   const fetchOne = await mover([1], WEBGPU);
 
   const results: Record<string, Float32Array> = {};
-  const found = await call();
+  const found = await call(sets.first);
   for (const [name, shape] of Object.entries(graph.outputs)) {
     const fetch = await mover(shape, WEBGPU);
     results[name] = (await fetch(found[name])).data.slice();
     found[name].dispose();
   }
   const run = async (calls: number) => {
-    for (let i = 0; i < calls; i++) for (const output of Object.values(await call())) output.dispose();
+    for (let i = 0; i < calls; i++) for (const output of Object.values(await call(sets.next()))) output.dispose();
     await fetchOne(one);
   };
   const release = async () => {
-    for (const tensor of [...Object.values(uploaded), one]) tensor.dispose();
+    for (const tensor of [...sets.all.flatMap((set) => Object.values(set)), one]) tensor.dispose();
     // After the tensors: a session owns the memory of what it gave, and onnxruntime-node ends the process otherwise.
     for (const made of sessions) await made.release();
   };

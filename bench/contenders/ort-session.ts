@@ -1,9 +1,10 @@
 import { taking } from "../clock.js";
+import { InTurn } from "../in-turn.js";
 import { sizeOf } from "../inputs.js";
 import { onnxModel } from "../onnx/model.js";
 import { type Peer, type PeerCase, type Task, Unsupported } from "../task.js";
 import { graphsOf } from "./ort-graphs.js";
-import { type Ort, type OrtGraph, type Session, tensors } from "./ort-interface.js";
+import { type Ort, type OrtGraph, type Session, tensors, type Values } from "./ort-interface.js";
 import { ON_HOST, RESIDENT, residentCase } from "./ort-resident.js";
 
 export interface OrtOptions {
@@ -25,15 +26,17 @@ export function ortPeer(ort: Ort, options: OrtOptions): Peer {
   const version = node ?? web ?? common;
   return {
     version: options.device === "webgpu" ? `${version}, WebGPU provider` : version,
-    async prepare(task, inputs) {
+    async prepare(task, inputs, copies = 1) {
       const cases: PeerCase[] = [];
       const forms = Object.entries(graphsOf(task, inputs, options.device));
       const wanted = forms.filter(([, { given }]) => (given !== undefined) === (options.given ?? false));
       if (wanted.length === 0) throw new Unsupported(`no form of ${task.op} is given what others find out`);
       for (const [form, graph] of wanted) {
-        const named = { ...(form !== "" && { form }), ...(graph.given && { note: graph.given }) };
+        const cached = options.constants && copies > 1 && !copiesWeights(options);
+        const note = graph.given ?? (cached ? "its weights stay in caches" : "");
+        const named = { ...(form !== "" && { form }), ...(note && { note }) };
         try {
-          cases.push({ ...(await graphCase(ort, task, graph, options)), ...named });
+          cases.push({ ...(await graphCase(ort, task, graph, { ...options, copies })), ...named });
         } catch (error) {
           if (error instanceof Unsupported) throw error;
           cases.push({ ...failed((error as Error).message), ...named });
@@ -44,6 +47,12 @@ export function ortPeer(ort: Ort, options: OrtOptions): Peer {
     close() {},
   };
 }
+
+/**
+ * Weights in a model are copied with their session. Each has a pool of threads that spins after a call, in the way of the next
+ * one's; of one thread there is none.
+ */
+const copiesWeights = ({ threads, device }: OrtOptions) => device !== "webgpu" && threads === 1;
 
 const failed = (error: string): PeerCase => ({
   contender: {
@@ -56,29 +65,50 @@ const failed = (error: string): PeerCase => ({
   error,
 });
 
-async function graphCase(ort: Ort, task: Task, graph: OrtGraph, options: OrtOptions): Promise<PeerCase> {
+async function graphCase(
+  ort: Ort,
+  task: Task,
+  graph: OrtGraph,
+  options: OrtOptions & { readonly copies: number },
+): Promise<PeerCase> {
   if (options.constants && graph.weights.length === 0) throw new Unsupported(`${task.op} has no weights to prepack`);
   const constant = (name: string) => options.constants && graph.weights.includes(name);
   const session = await open(ort, graph, constant, options);
   const fed = Object.entries(graph.inputs).filter(([name]) => !constant(name));
   if (options.device === "webgpu") {
     const before = graph.before && (await open(ort, graph.before.graph, () => false, options, ON_HOST));
-    return residentCase(ort, { session, before }, graph, fed);
+    return residentCase(ort, { session, before }, graph, { inputs: fed, copies: options.copies });
   }
-  const feeds = tensors(ort, fed);
+  const sets = new InTurn({ session, feeds: tensors(ort, fed) });
+  const weights = options.constants && copiesWeights(options);
+  while (sets.all.length < options.copies) {
+    const own = weights ? await open(ort, graph, constant, options) : session;
+    sets.add({ session: own, feeds: tensors(ort, cloned(fed)) });
+  }
   const fetches = tensors(
     ort,
     Object.entries(graph.outputs).map(([name, shape]) => [name, { shape, values: new Float32Array(sizeOf(shape)) }]),
   );
-  const first = await session.run(feeds, fetches);
+  const first = await session.run(sets.first.feeds, fetches);
   const run = async (calls: number) => {
-    for (let i = 0; i < calls; i++) await session.run(feeds, fetches);
+    for (let i = 0; i < calls; i++) {
+      const { session, feeds } = sets.next();
+      await session.run(feeds, fetches);
+    }
   };
+  const release = async () => {
+    for (const made of new Set(sets.all.map(({ session }) => session))) await made.release();
+  };
+  const copied = weights ? Object.entries(graph.inputs) : fed;
   return {
-    contender: { time: (calls: number) => taking(() => run(calls)), release: () => session.release() },
+    contender: { time: (calls: number) => taking(() => run(calls)), release },
     results: Object.fromEntries(Object.keys(graph.outputs).map((name) => [name, first[name].data.slice()])),
+    copiedBytes: (options.copies - 1) * copied.reduce((sum, [, { values }]) => sum + values.byteLength, 0),
   };
 }
+
+const cloned = (inputs: Values): Values =>
+  inputs.map(([name, { shape, values }]) => [name, { shape, values: values.slice() }]);
 
 function open(
   ort: Ort,

@@ -4,14 +4,20 @@ import { matmulOp } from "../../engine/ops/matmul.js";
 import type { FloatDType } from "../../kernels/contract.js";
 import { normals } from "../inputs.js";
 import { type EngineContender, type HostTensors, type Peer, type Taken, type Task, Unsupported } from "../task.js";
-import { prepareOp, timed } from "./engine.js";
+import { type OpCall, prepareOp, timed } from "./engine.js";
+
+/** As the task's own row is. */
+interface Made {
+  readonly dtype: FloatDType;
+  readonly copies: number;
+}
 
 /** Our own engine at something else that says what a task should cost. */
 interface Counterpart {
   /** The op whose tasks have it. */
   readonly op: string;
   readonly note: string;
-  prepare(device: Device, task: Task, inputs: HostTensors, dtype: FloatDType): EngineContender;
+  prepare(device: Device, task: Task, inputs: HostTensors, made: Made): EngineContender;
 }
 
 const linearLayer = { op: matmulOp as unknown as Op, options: { transposeB: true } };
@@ -21,24 +27,23 @@ export const COUNTERPARTS = {
   frozen: {
     op: "loraMatmul",
     note: "the same layer without its adapter: less work",
-    prepare(device, { trained, pass }, { x, weight, bias, dy }, dtype) {
+    prepare(device, { trained, pass }, { x, weight, bias, dy }, made) {
       const inputs = { a: x, b: weight, ...(bias && { bias }), ...(dy && { dy }) };
-      return prepareOp(device, { ...linearLayer, pass, trained: trained.includes("x") ? ["a"] : [] }, inputs, dtype)
-        .contender;
+      return contenderOf(device, { ...linearLayer, pass, trained: trained.includes("x") ? ["a"] : [] }, inputs, made);
     },
   },
   /** What a mixture costs over it: routing, rows that are gathered, tiles that experts do not fill. */
   dense: {
     op: "mixtureOfExperts",
     note: "two products of as many rows, all with one expert's matrices: as many multiply-adds",
-    prepare(device, { options, trained, pass }, { x, up, down }, dtype) {
+    prepare(device, { options, trained, pass }, { x, up, down }, made) {
       const rows = x.shape[0] * (options.topK as number);
       const products = [up, down].map(({ shape, values }) => {
         const [, N, K] = shape;
         const b = { shape: [N, K], values: values.subarray(0, N * K) };
         const inputs = { a: normals([rows, K], 0), b, ...(trained.length > 0 && { dy: normals([rows, N], 1) }) };
         const call = { ...linearLayer, pass, trained: trained.length > 0 ? ["a", "b"] : [] };
-        return prepareOp(device, call, inputs, dtype).contender;
+        return contenderOf(device, call, inputs, made);
       });
       const release = () => {
         for (const product of products) product.release();
@@ -51,6 +56,12 @@ export const COUNTERPARTS = {
     },
   },
 } satisfies Record<string, Counterpart>;
+
+function contenderOf(device: Device, call: OpCall, inputs: HostTensors, { dtype, copies }: Made): EngineContender {
+  const { contender, rotate } = prepareOp(device, call, inputs, dtype);
+  rotate?.(copies);
+  return contender;
+}
 
 /** What several take one after the other. */
 async function together(parts: readonly (() => Promise<Taken>)[]): Promise<Taken> {
@@ -72,9 +83,9 @@ export async function openOwn(
   const device = await openDevice(kind as DeviceChoice, { threads });
   return {
     version: device.description,
-    async prepare(task, inputs) {
+    async prepare(task, inputs, copies = 1) {
       if (task.op !== op) throw new Unsupported(`${name} is a counterpart of ${op}`);
-      return [{ contender: prepare(device, task, inputs, dtype), results: null, note }];
+      return [{ contender: prepare(device, task, inputs, { dtype, copies }), results: null, note }];
     },
     close: () => device.close(),
   };

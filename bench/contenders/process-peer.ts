@@ -64,14 +64,14 @@ export async function openProcessPeer(how: ProcessPeer): Promise<Peer> {
   };
   return {
     version,
-    async prepare(task, inputs) {
+    async prepare(task, inputs, copies = 1) {
       const peer = await living();
       const folder = join(exchange, String(tasks++));
       await mkdir(folder);
       try {
         const { op, pass, options, trained } = task;
         const described = await writeRaw(folder, inputs);
-        const message = { op, pass, options, trained, inputs: described, folder };
+        const message = { op, pass, options, trained, inputs: described, copies, folder };
         const { forms } = await peer.ask("prepare", message, Forms, titleOf(task));
         return await Promise.all(forms.map((form, i) => caseOf(peer, task, form, i)));
       } finally {

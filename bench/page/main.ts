@@ -24,7 +24,7 @@ export interface PageReply extends Pick<BenchDocument, "ceilings" | "rows" | "sk
 }
 
 /** A library of bench/peers/js, as its `open` gives it. */
-type Library = (task: Task, inputs: HostTensors) => Promise<readonly Form[]> | readonly Form[];
+type Library = (task: Task, inputs: HostTensors, copies: number) => Promise<readonly Form[]> | readonly Form[];
 interface Form {
   readonly name?: string;
   run(calls: number): Promise<void>;
@@ -39,9 +39,9 @@ async function openLibrary(name: string, version: string): Promise<Peer> {
   const library: Library = await (await load(`${name}-webgpu.js`)).open();
   return {
     version,
-    async prepare(task, inputs) {
+    async prepare(task, inputs, copies = 1) {
       const cases: PeerCase[] = [];
-      for (const form of await library(task, inputs)) cases.push(await caseOf(form));
+      for (const form of await library(task, inputs, copies)) cases.push(await caseOf(form));
       return cases;
     },
     close() {},
@@ -65,8 +65,8 @@ async function openOrtWeb(): Promise<Peer> {
   const peer = ortPeer(ort as Ort, { threads: 1, device: "webgpu", constants: false });
   return {
     ...peer,
-    async prepare(task, inputs) {
-      const cases = await checked(() => peer.prepare(task, inputs));
+    async prepare(task, inputs, copies = 1) {
+      const cases = await checked(() => peer.prepare(task, inputs, copies));
       return cases.map(({ contender, ...found }) => ({
         ...found,
         contender: { ...contender, time: (calls) => checked(() => contender.time(calls)) },

@@ -1,5 +1,7 @@
 """The ops of the benchmarks as a user of PyTorch writes them. Names of inputs and options are the engine's."""
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 
@@ -54,7 +56,6 @@ class OpCase:
     """Forward under no_grad, or forward and backward from dy where inputs are trained; or the backward alone."""
 
     note = None
-    backward_alone = False
 
     def __init__(self, tensors, options, trained):
         self.inputs, self.options, self.trained = tensors, options, trained
@@ -69,9 +70,12 @@ class OpCase:
         return [self.inputs[name] for name in self.trained]
 
     def backward(self, y):
+        y.backward(self.inputs["dy"])
+
+    def drop_gradients(self):
+        """After each backward: they would be added up, and those of many copies held."""
         for parameter in self.parameters():
             parameter.grad = None
-        y.backward(self.inputs["dy"])
 
     def once(self, dropout):
         if not self.trained:
@@ -87,24 +91,35 @@ class OpCase:
             results[f"d{name}"] = self.inputs[name].grad
         return results
 
-    def run(self, calls):
-        dropout = self.options.get("dropout", 0.0)
-        for _ in range(calls):
-            self.once(dropout)
+
+class InTurn:
+    """Cases of one task, each with inputs of its own, which calls take in turn: together they are larger than the caches."""
+
+    def __init__(self, cases, backward_alone):
+        self.cases, self.backward_alone = itertools.cycle(cases), backward_alone
+        self.dropout = cases[0].options.get("dropout", 0.0)
 
     def pieces(self, calls):
         """What is timed, some calls at a time, each from an idle device; what is between runs outside the clock."""
         if not self.backward_alone:
             yield lambda: self.run(calls)
             return
-        dropout = self.options.get("dropout", 0.0)
         for done in range(0, calls, FORWARDS):
-            waiting = [self.forward(dropout) for _ in range(min(FORWARDS, calls - done))]
+            count = min(FORWARDS, calls - done)
+            waiting = [(case, case.forward(self.dropout)) for case in itertools.islice(self.cases, count)]
             yield lambda waiting=waiting: self.backwards(waiting)
+
+    def run(self, calls):
+        for case in itertools.islice(self.cases, calls):
+            case.once(self.dropout)
+            if case.trained:
+                case.drop_gradients()
 
     def backwards(self, waiting):
         while waiting:
-            self.backward(waiting.pop(0))
+            case, y = waiting.pop(0)
+            case.backward(y)
+            case.drop_gradients()
 
 
 class Matmul(OpCase):

@@ -3,7 +3,7 @@
 One JSON request a line on stdin, one JSON reply a line on descriptor 3:
 
     hello    {threads, device, dtype}                -> {version}
-    prepare  {op, pass, options, trained, inputs, folder}
+    prepare  {op, pass, options, trained, inputs, copies, folder}
                                                      -> {forms: [{results: {name: file}, note}]}
     time     {form, calls}                           -> {seconds, cpuSeconds, peakBytes}
     release  {form}                                  -> {}
@@ -11,6 +11,7 @@ One JSON request a line on stdin, one JSON reply a line on descriptor 3:
 Forms are ways to compute the same, numbered from 0: of attention on CUDA the backends of SDPA, of products those of BLAS, of
 a mixture the expert backends of transformers.
 
+Calls take `copies` sets of the inputs in turn, past the caches; results are those of the first, and peakBytes count no other.
 An input is {name, file, shape, dtype}, the file raw little-endian f32 or i32; results are raw f32. They are computed
 without dropout, to be compared; timed calls have it. Written for PyTorch 2; runs on 1.13 where it says so in its note.
 """
@@ -26,6 +27,7 @@ import time
 import torch
 
 from torch_forms import forms_of
+from torch_ops import InTurn, OpCase
 
 # Not stdout: libraries print there.
 replies = os.fdopen(3, "w", buffering=1)
@@ -136,34 +138,47 @@ class Peer:
             torch.cuda.synchronize()
 
     def peak(self):
-        """By how much memory grew at most: of the process, or what the GPU's allocator held."""
+        """By how much memory grew at most, but for copies: of the process, or what the GPU's allocator held."""
         if self.device.type == "cuda":
-            return torch.cuda.max_memory_allocated()
+            return max(0, torch.cuda.max_memory_allocated() - self.copied)
         most = resident("VmHWM")
-        return None if most is None else max(0, most - self.before)
+        return None if most is None else max(0, most - self.before - self.copied)
 
     def prepare(self, request):
         self.cases = {}
         gc.collect()
         self.start_memory()
-        self.before = resident("VmRSS")
+        self.before, self.copied = resident("VmRSS"), 0
         forms = []
         for name, case in forms_of(request, MIXTURE, self.device):
             folder = os.path.join(request["folder"], str(len(forms)))
             os.mkdir(folder)
             form = {"name": name} if name else {}
             try:
-                tensors = load(request["inputs"], self.device, self.dtype)
-                made = case(tensors, request["options"], request["trained"])
-                made.backward_alone = request["pass"] == "backward"
+                made, _ = self.made(case, request)
                 form |= {"results": save(folder, made.results()), "note": made.note}
-                self.cases[len(forms)] = made
+                self.cases[len(forms)] = self.in_turn(made, request) if isinstance(made, OpCase) else made
             except Exception as error:
                 form["error"] = f"{type(error).__name__}: {error}".split("\n")[0]
             forms.append(form)
         if all("error" in form for form in forms):
             raise RuntimeError(forms[0]["error"])
         return {"forms": forms}
+
+    def made(self, case, request):
+        """With inputs of its own, and the bytes of these."""
+        tensors = load(request["inputs"], self.device, self.dtype)
+        size = sum(t.numel() * t.element_size() for t in tensors.values())
+        return case(tensors, request["options"], request["trained"]), size
+
+    def in_turn(self, first, request):
+        first.drop_gradients()
+        cases = [first]
+        while len(cases) < request["copies"]:
+            made, size = self.made(type(first), request)
+            cases.append(made)
+            self.copied += size
+        return InTurn(cases, request["pass"] == "backward")
 
     def start_memory(self):
         if self.device.type == "cuda":

@@ -51,6 +51,7 @@ const COLUMNS: Readonly<Record<string, (line: Line) => Value>> = {
   cpu_median_us: ofRow((row) => row.cpu?.medianUs),
   samples: ofRow((row) => row.samples),
   calls_a_sample: ofRow((row) => row.calls),
+  copies_of_inputs: ofRow((row) => row.copies),
   flops: ofRow((row) => row.flops),
   bytes: ofRow((row) => row.bytes),
   flops_per_second: ofRow(flopsPerSecond),

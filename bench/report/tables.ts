@@ -45,7 +45,9 @@ export function rowTable(caption: string, rows: readonly NumberedRow[]): Markup 
 function aboutRow(row: NumberedRow, several: boolean): string {
   const condition = several && conditionOf(row);
   const pieces = `${row.samples} pieces of ${row.calls === 1 ? "a call" : `${row.calls} calls`}`;
-  return [row.name, row.set, row.routing && `routing ${row.routing}`, condition, pieces].filter(Boolean).join(" · ");
+  const copies = (row.copies ?? 1) > 1 && `${row.copies} copies of the inputs in turn`;
+  const facts = [row.name, row.set, row.routing && `routing ${row.routing}`, condition, pieces, copies];
+  return facts.filter(Boolean).join(" · ");
 }
 
 const VERDICTS = { faster: "ours is faster", slower: "the peer is faster", even: "even" } as const;

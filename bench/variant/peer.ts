@@ -53,12 +53,13 @@ export async function openVariant(
   }
   return {
     version: file,
-    async prepare(task) {
+    async prepare(task, _, copies = 1) {
       const before = swap.launches;
       const prepared = await task.prepare(device, dtype);
       try {
         const results = await prepared.results();
         if (swap.launches === before) throw new Unsupported(`this row does not run ${kernel}`);
+        prepared.rotate?.(copies);
         return [{ contender: prepared.contender, results, note: await noteOf(device, task.op, prepared, swap) }];
       } catch (error) {
         await prepared.contender.release();

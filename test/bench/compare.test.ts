@@ -194,6 +194,10 @@ describe("compareDocuments", () => {
     ]);
     // The kernel takes more or less of the memory for itself.
     expect(compareDocuments(old, documentOf([], { memoryBytes: 8.01e9 })).differences).toEqual([]);
+    const timed = samplesOf([1, 1, 1, 1, 1]);
+    expect(compareDocuments(documentOf([rowOf(timed)]), documentOf([rowOf(timed, { copies: 5 })])).differences).toEqual(
+      [{ what: "inputs", old: "the same in every call", new: "copies in turn, past the caches", machine: false }],
+    );
   });
 });
 

@@ -1,4 +1,4 @@
-import { prepared, prepareOp, upload } from "../../bench/contenders/engine.js";
+import { prepared, prepareOp, type Tensors, uploadAll } from "../../bench/contenders/engine.js";
 import { normals } from "../../bench/inputs.js";
 import type { HostTensor, Task } from "../../bench/task.js";
 import type { Op } from "../../engine/dispatch/define-op.js";
@@ -45,9 +45,8 @@ export function routingTask(options: RoutingOptions, pass: Task["pass"] = "forwa
         ...(bias && { bias: normals([experts], 1) }),
         ...(trained.length > 0 && { dy: normals([T, options.topK], 2) }),
       };
-      const tensors = Object.fromEntries(Object.entries(host).map(([name, t]) => [name, upload(device, t)]));
-      const forward = () => topKRouting(tensors.logits, { ...options, bias: tensors.bias ?? null }).weights;
-      return prepared(device, { host, tensors, trained, pass, forward });
+      const forward = ({ logits, bias }: Tensors) => topKRouting(logits, { ...options, bias: bias ?? null }).weights;
+      return prepared(device, { host, trained, pass, forward, upload: () => uploadAll(device, host, "f32") });
     },
   };
 }

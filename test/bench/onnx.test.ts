@@ -3,7 +3,7 @@ import { onnxModel } from "../../bench/onnx/model.js";
 import { encode, float, integer, message, text } from "../../bench/onnx/protobuf.js";
 import { tasksOf } from "../../bench/suites/index.js";
 import { groupedTask } from "./expert-tasks.js";
-import { agrees } from "./support.js";
+import { agrees, inputsOf, running } from "./support.js";
 
 describe("protobuf", () => {
   it("writes the bytes of the wire format", () => {
@@ -36,6 +36,25 @@ describe("onnxruntime-node", () => {
   ] as const)("%s computes what we compute: %s %s", async ([name, suite, shapes], { skip }) => {
     const forwards = tasksOf(suite, { shapes }).tasks.filter((task) => task.pass === "forward");
     await agrees(name, forwards, skip);
+  });
+
+  it("copies weights that are in the model where that takes no threads, and says where it does not", async ({
+    skip,
+  }) => {
+    const [task] = tasksOf("matmul", { shapes: "5x7x33:linear" }).tasks;
+    const inputs = await inputsOf(task);
+    const notes: (string | undefined)[] = [];
+    for (const [threads, copies] of [
+      [1, 3],
+      [2, 3],
+      [2, 1],
+    ]) {
+      const peer = await running("ort-const", skip, { threads });
+      const [{ contender, note }] = await peer.prepare(task, inputs, copies);
+      notes.push(note);
+      await contender.release();
+    }
+    expect(notes).toEqual([undefined, "its weights stay in caches", undefined]);
   });
 
   it.for(["ort", "ort-const"] as const)("%s multiplies rows by expert", async (name, { skip }) => {

@@ -37,7 +37,7 @@ require("node:readline").createInterface({ input: process.stdin }).on("line", (l
   const values = new Float32Array(Uint8Array.from(readFileSync(m.inputs[0].file)).buffer);
   const file = m.folder + "/y";
   writeFileSync(file, values.map((v) => 2 * v));
-  answer("prepare", { forms: [{ name: "doubled", results: { y: file } }] });
+  answer("prepare", { forms: [{ name: "doubled", note: m.copies + " copies", results: { y: file } }] });
 });
 `;
 
@@ -70,6 +70,15 @@ describe("a peer in a process of its own", () => {
     expect(peakBytes?.()).toBeNull();
     expect(await contender.time(3)).toEqual({ seconds: 0.003, cpuSeconds: 0.001 });
     expect(peakBytes?.()).toBe(4096);
+  });
+
+  it("is told how many copies of the inputs its calls take in turn", async () => {
+    const peer = await open();
+    for (const [copies, note] of [
+      [undefined, "1 copies"],
+      [7, "7 copies"],
+    ] as const)
+      expect((await peer.prepare(task(), inputs, copies))[0].note).toBe(note);
   });
 
   it("that says it cannot start, or ends, is an error with what to do", async () => {

@@ -2,7 +2,9 @@
 // was set. Arrays are counted by their owner: a function consumes its arguments, and `.ref` is one more owner.
 
 import * as jax from "@jax-js/jax";
+import { InTurn } from "../../../dist/bench/in-turn.js";
 import { largestExperts, rowsByExpert } from "../../../dist/bench/rows-by-expert.js";
+import { bytesOf } from "./inputs.mjs";
 
 const { jit, lax, nn, numpy: np, tree, vjp } = jax;
 
@@ -16,33 +18,39 @@ let idle = async () => {};
 export function preparing({ lists = false, idle: wait = idle }) {
   idle = wait;
   const note = lists ? "each expert's rows are given for nothing" : null;
-  return async (task, inputs) => (await prepare(task, inputs, lists)).map((form) => ({ note, ...form }));
+  return async (task, inputs, copies) => {
+    return (await prepare(task, inputs, { lists, copies })).map((form) => ({ note, ...form }));
+  };
 }
 
-async function prepare({ op, pass, options, trained }, inputs, lists) {
+async function prepare({ op, pass, options, trained }, inputs, { lists, copies }) {
   if (pass === "backward") throw new Error("jax-js is timed with a backward and its forward together only");
   if (op === "AdamW") return adamwForms(options, inputs);
   if (!OPS[op]) throw new Error(`nobody has composed ${op} of jax-js here`);
-  const arrays = Object.fromEntries(Object.entries(inputs).map(([name, host]) => [name, toArray(host)]));
-  await jax.blockUntilReady(arrays);
+  const upload = () => Object.fromEntries(Object.entries(inputs).map(([name, host]) => [name, toArray(host)]));
   const forms = Object.entries(OPS[op](options, inputs)).filter(([, { given = false }]) => given === lists);
   if (forms.length === 0) throw new Error(`no form of ${op} is given what others find out`);
+  const others = Array.from({ length: copies - 1 }, upload);
+  const sets = new InTurn(upload(), ...others);
+  await jax.blockUntilReady(sets.all);
   let left = forms.length;
-  return forms.map(([name, { forward, listsOf, route, eager = false }]) => {
+  return forms.map(([name, { forward, listsOf, route, eager = false }], i) => {
     const compiled = eager ? calling(forward, trained) : jit(calling(forward, trained));
     const fixed = listsOf && !route ? listsOf(inputs.chosen) : null;
-    const call = async () => {
+    const call = async (arrays) => {
       const lists = fixed ? tree.ref(fixed) : route && listsOf(await route(tree.ref(arrays)));
       return compiled({ ...tree.ref(arrays), ...(lists && { lists }) });
     };
     return {
       name,
-      run: (calls) => repeat(calls, call),
-      results: async () => hostValues(await call()),
+      // Forms share them.
+      copiedBytes: i === 0 ? others.length * bytesOf(inputs) : 0,
+      run: (calls) => repeat(calls, () => call(sets.next())),
+      results: async () => hostValues(await call(sets.first)),
       release() {
         compiled.dispose?.();
         if (fixed) tree.dispose(fixed);
-        if (--left === 0) tree.dispose(arrays);
+        if (--left === 0) tree.dispose(sets.all);
       },
     };
   });

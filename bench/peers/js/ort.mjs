@@ -9,10 +9,10 @@ export const library = "onnxruntime-node";
 export function open({ device, threads, flags }) {
   const [constants, given] = [flags.includes("constants"), flags.includes("lists")];
   const peer = ortPeer(ort, { threads, device, constants, given });
-  return async (task, inputs) => {
-    const cases = await peer.prepare(task, inputs);
-    return cases.map(({ contender, results, form, note, error }) => ({
-      ...{ name: form, note, error, results: async () => results },
+  return async (task, inputs, copies) => {
+    const cases = await peer.prepare(task, inputs, copies);
+    return cases.map(({ contender, results, form, note, error, copiedBytes }) => ({
+      ...{ name: form, note, error, copiedBytes, results: async () => results },
       run: (calls) => contender.time(calls),
       release: () => contender.release(),
     }));

@@ -6,8 +6,9 @@
 //     library   the npm package whose version counts, or null
 //     open      ({device, threads, flags}) => prepare
 //
-// and prepare(task, inputs) gives forms [{name, note, error, run, results, release}]: `run` takes a number of calls and goes from an
-// idle device to an idle device; a form with `error` does not run. Flags: "lists", only forms that are given each expert's
+// and prepare(task, inputs, copies) gives forms [{name, note, error, copiedBytes, run, results, release}]: `run` takes a number of
+// calls and goes from an idle device to an idle device. Calls take `copies` sets of the inputs in turn, past the caches; `copiedBytes`
+// are of all but the first. A form with `error` does not run. Flags: "lists", only forms that are given each expert's
 // rows, which are other work; "constants", weights in the model.
 
 import { readFileSync, writeFileSync, writeSync } from "node:fs";
@@ -43,11 +44,11 @@ const handlers = {
     return { version: [await packageVersion(library.library), ...(adapter ? ["on", adapter] : [])].join(" ") };
   },
 
-  async prepare({ inputs, folder, ...task }) {
+  async prepare({ inputs, copies, folder, ...task }) {
     before = startMemory();
     const tensors = {};
     for (const described of inputs) tensors[described.name] = await readRaw(described);
-    forms = await prepare(task, tensors);
+    forms = await prepare(task, tensors, copies);
     const described = [];
     for (const [i, form] of forms.entries()) described.push(await describe(form, join(folder, `results-${i}`)));
     return { forms: described };
@@ -109,10 +110,11 @@ function startMemory() {
   return resident("VmRSS");
 }
 
-/** By how much the process grew at most; of a GPU's memory nobody tells. */
+/** By how much the process grew at most, but for copies of the inputs; of a GPU's memory nobody tells. */
 function peak() {
   const most = onGpu ? null : resident("VmHWM");
-  return most === null || before === null ? null : Math.max(0, most - before);
+  const copied = forms.reduce((sum, { copiedBytes = 0 }) => sum + copiedBytes, 0);
+  return most === null || before === null ? null : Math.max(0, most - before - copied);
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
