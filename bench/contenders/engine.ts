@@ -2,8 +2,10 @@ import { walk } from "../../engine/autograd/tape.js";
 import type { Op } from "../../engine/dispatch/define-op.js";
 import { type Device, noGrad, scope, type Tensor, tensor } from "../../engine/index.js";
 import type { FloatDType } from "../../kernels/contract.js";
+import { BYTES } from "../../kernels/cost.js";
 import { taking } from "../clock.js";
 import { InTurn } from "../in-turn.js";
+import { sizeOf } from "../inputs.js";
 import type { EngineContender, HostTensor, HostTensors, Prepared, Taken, Task } from "../task.js";
 
 export function upload(device: Device, { shape, values }: HostTensor, dtype: FloatDType = "f32"): Tensor {
@@ -141,7 +143,7 @@ async function savedBytes(device: Device, forward: () => Tensor): Promise<number
   return Math.max(0, held - bytesOf(y));
 }
 
-const bytesOf = (t: Tensor) => t.shape.reduce((n, size) => n * size, t.dtype === "f32" || t.dtype === "i32" ? 4 : 2);
+const bytesOf = (t: Tensor) => sizeOf(t.shape) * BYTES[t.dtype];
 
 /** One op of the engine. */
 export function prepareOp(
