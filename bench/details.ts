@@ -1,4 +1,5 @@
 import type { Device } from "../engine/index.js";
+import { FORWARDS } from "./contenders/engine.js";
 import type { BenchRow } from "./document.js";
 import { summarize } from "./statistics.js";
 import type { EngineContender } from "./task.js";
@@ -9,24 +10,27 @@ const PROFILED_LAUNCHES = 4096;
 
 /** What one call of ours is made of. Idle before and after. */
 export async function detailsOf(device: Device, contender: EngineContender, calls: number): Promise<BenchRow["call"]> {
+  // A backward holds what its forwards saved.
+  const enqueued = contender.ready ? Math.min(calls, FORWARDS) : calls;
   const seconds: number[] = [];
   const counts = { launches: 0, ops: 0, recorded: 0 };
   for (let piece = 0; piece < PIECES; piece++) {
-    contender.ready?.(calls);
+    contender.ready?.(enqueued);
     await device.finish();
     const before = device.counters();
     const start = performance.now();
-    contender.enqueue(calls);
-    seconds.push((performance.now() - start) / 1000 / calls);
+    contender.enqueue(enqueued);
+    seconds.push((performance.now() - start) / 1000 / enqueued);
     await device.finish();
     const after = device.counters();
     for (const name of ["launches", "ops", "recorded"] as const) counts[name] += after[name] - before[name];
   }
-  const each = (name: keyof typeof counts) => counts[name] / PIECES / calls;
+  const each = (name: keyof typeof counts) => counts[name] / PIECES / enqueued;
   const launches = each("launches");
+  const profiled = Math.min(enqueued, Math.floor(PROFILED_LAUNCHES / Math.max(1, launches)));
   return {
     enqueueUs: 1e6 * summarize(seconds).median,
-    deviceUs: await deviceUs(device, contender, Math.min(calls, Math.floor(PROFILED_LAUNCHES / Math.max(1, launches)))),
+    deviceUs: await deviceUs(device, contender, profiled),
     launches,
     ops: each("ops"),
     recorded: each("recorded"),

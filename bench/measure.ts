@@ -8,7 +8,7 @@ import { watchOthers } from "./load.js";
 import { phasesOf } from "./phases.js";
 import { blank, type CheckedCase, peerResult, timing } from "./results.js";
 import { fastest, interleave } from "./rounds.js";
-import type { OpenedPeer, PeerCase, Prepared, Task } from "./task.js";
+import type { Contender, OpenedPeer, PeerCase, Prepared, Task } from "./task.js";
 import { checkUnchanged } from "./unchanged.js";
 
 /** How all rows of a document are measured; `seconds` are for this one. */
@@ -33,8 +33,9 @@ export async function measure(
   const ours = await task.prepare(device, dtype);
   const tolerance = 2 * Math.max(task.tolerance, ROUNDING[dtype]);
   const copies = copiesFor(device, task, ours, peers.filter(({ peer }) => peer !== null).length);
-  const { cases, blanks, results } = await prepared(task, ours, { peers, copies, tolerance });
+  const cases: CheckedCase[] = [];
   try {
+    const { blanks, results } = await prepared(task, ours, cases, { peers, copies, tolerance });
     const { live } = device.memory();
     ours.rotate?.(copies);
     const copiedBytes = device.memory().live - live;
@@ -64,8 +65,7 @@ export async function measure(
       peers: found,
     };
   } finally {
-    // A peer whose process has ended has nothing to release.
-    for (const { found } of cases) await Promise.resolve(found.contender.release()).catch(() => {});
+    for (const { found } of cases) await released(found.contender);
     await ours.contender.release();
     device.pool.trim();
   }
@@ -79,21 +79,27 @@ async function chosen(
 ): Promise<{ found: PeerCase; difference: number | null }> {
   const agreeing: { found: PeerCase; difference: number | null }[] = [];
   const reasons: string[] = [];
-  for (const found of forms) {
-    const difference = found.results && differenceOf(found.results, results);
-    if (!found.error && (difference === null || difference <= tolerance)) {
-      agreeing.push({ found, difference });
-      continue;
+  let best: (typeof agreeing)[number] | undefined;
+  try {
+    for (const found of forms) {
+      const difference = found.results && differenceOf(found.results, results);
+      if (!found.error && (difference === null || difference <= tolerance)) {
+        agreeing.push({ found, difference });
+        continue;
+      }
+      const reason = found.error ?? `its results differ from ours by ${difference?.toExponential(1)} of the largest`;
+      reasons.push(found.form ? `${found.form}: ${reason}` : reason);
     }
-    await found.contender.release();
-    const reason = found.error ?? `its results differ from ours by ${difference?.toExponential(1)} of the largest`;
-    reasons.push(found.form ? `${found.form}: ${reason}` : reason);
+    if (agreeing.length === 0) throw new Error([...new Set(reasons)].join("; "));
+    best = agreeing[await fastest(agreeing.map(({ found }) => found.contender))];
+    return best;
+  } finally {
+    for (const found of forms) if (found !== best?.found) await released(found.contender);
   }
-  if (agreeing.length === 0) throw new Error([...new Set(reasons)].join("; "));
-  const best = agreeing[await fastest(agreeing.map(({ found }) => found.contender))];
-  for (const { found } of agreeing) if (found !== best.found) await found.contender.release();
-  return best;
 }
+
+/** A peer whose process has ended has nothing to release. */
+const released = (contender: Contender) => Promise.resolve(contender.release()).catch(() => {});
 
 /** How peers are made ready. */
 interface Others {
@@ -102,9 +108,8 @@ interface Others {
   readonly tolerance: number;
 }
 
-/** Peers that compute what we compute; the others with their reasons. */
-async function prepared(task: Task, ours: Prepared, { peers, copies, tolerance }: Others) {
-  const cases: CheckedCase[] = [];
+/** Fills `cases` with the peers that compute what we compute; the others with their reasons. */
+async function prepared(task: Task, ours: Prepared, cases: CheckedCase[], { peers, copies, tolerance }: Others) {
   const blanks = new Map<string, string>();
   const inputs = peers.some(({ peer }) => peer !== null) ? await ours.inputs() : {};
   const results = await ours.results();
@@ -120,5 +125,5 @@ async function prepared(task: Task, ours: Prepared, { peers, copies, tolerance }
       blanks.set(name, (error as Error).message);
     }
   }
-  return { cases, blanks, results };
+  return { blanks, results };
 }

@@ -32,7 +32,7 @@ export function timed(device: Device, enqueue: (calls: number) => void, release:
 }
 
 /** Forwards of a piece whose backwards are timed: each holds what it saved until then. */
-const FORWARDS = 8;
+export const FORWARDS = 8;
 
 /** Times what consumes the work of `ready`, some calls at a time, which runs outside the clock. */
 function timedAfter(device: Device, ready: (calls: number) => void, enqueue: () => void, release: () => void) {

@@ -1,4 +1,4 @@
-import type { Loop } from "./index.js";
+import type { Loop } from "./loop.js";
 import { product } from "./product.js";
 
 /** Of one head: contiguous rows, as the loops of a product want them. */

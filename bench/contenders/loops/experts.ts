@@ -1,5 +1,5 @@
 import { largestExperts, rowsByExpert, weightsOf } from "../../rows-by-expert.js";
-import type { Loop } from "./index.js";
+import type { Loop } from "./loop.js";
 import { biased, product } from "./product.js";
 
 /** In place, along the last of [rows, width]. */

@@ -1,14 +1,8 @@
-import { type HostTensors, type Task, Unsupported } from "../../task.js";
+import { type HostTensors, Unsupported } from "../../task.js";
 import { attention, attentionPacked } from "./attention.js";
 import { groupedGemm, mixtureOfExperts, topKRouting } from "./experts.js";
 import { loraMatmul, matmul } from "./linear.js";
-
-export type LoopTask = Pick<Task, "op" | "pass" | "options" | "trained">;
-/** Of floats all but lists, whose loops know that they are not. */
-type Arrays = Readonly<Record<string, { readonly shape: readonly number[]; readonly values: Float32Array }>>;
-
-/** What computes a task with these inputs, again in every call; or why nothing here does. */
-export type Loop = (task: LoopTask, inputs: Arrays) => (() => Readonly<Record<string, Float32Array>>) | string;
+import type { Arrays, Loop, LoopTask } from "./loop.js";
 
 const LOOPS: Readonly<Record<string, Loop>> = {
   matmul,

@@ -1,4 +1,4 @@
-import type { Loop } from "./index.js";
+import type { Loop } from "./loop.js";
 import { biased, product, turned } from "./product.js";
 
 /** By Abramowitz and Stegun 7.1.26, within 1.5e-7. */
