@@ -1,15 +1,7 @@
 /** `consilium bench` as functions: measure, compare, report. */
 export { type CeilingOptions, measureCeilings } from "./ceilings/index.js";
 export { type Comparison, compareDocuments, comparisonText, failing, type RowComparison } from "./compare/index.js";
-export {
-  BenchDocument,
-  type BenchRow,
-  type Ceiling,
-  type Environment,
-  type Phase,
-  type Roofline,
-  type SkippedRow,
-} from "./document.js";
+export type { BenchDocument, BenchRow, Ceiling, Environment, Phase, Roofline, SkippedRow } from "./document.js";
 export { readDocument } from "./read-document.js";
 export { csvOf, reportHtml } from "./report/index.js";
 export { type BenchOptions, runBench } from "./run.js";
