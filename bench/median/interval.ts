@@ -5,11 +5,11 @@ import { bootstrapMedians } from "./bootstrap.js";
  * What no row can see of itself: another run has its buffers elsewhere and the clock elsewhere. Of one product, prepared anew
  * 24 times over six runs, the processor's time was 316 to 334 us, as far apart in one run as between them.
  */
-export const BETWEEN_RUNS = 0.015;
+export const BETWEEN_RUNS = 0.02;
 
 /**
  * 95 % interval of the median that holds for another run of the same work, too: the bootstrap's, with as many draws as there are
- * independent pieces, and at least 1.5 % to either side, by which runs differ (BETWEEN_RUNS). The same for the same samples.
+ * independent pieces, and at least 2 % to either side, by which runs differ (BETWEEN_RUNS). The same for the same samples.
  */
 export function medianInterval(series: readonly number[]): [low: number, high: number] {
   const { median } = summarize(series);
