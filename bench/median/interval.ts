@@ -4,6 +4,7 @@ import { bootstrapMedians } from "./bootstrap.js";
 /**
  * What no row can see of itself: another run has its buffers elsewhere and the clock elsewhere. Of one product, prepared anew
  * 24 times over six runs, the processor's time was 316 to 334 us, as far apart in one run as between them.
+ * Of 20 quiet runs in a row (repeat.ts, four rows) neighbours agreed in 94.7 % of pairs at 1.5 %, in 96.1 % at 2 %.
  */
 export const BETWEEN_RUNS = 0.02;
 

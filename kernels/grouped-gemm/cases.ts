@@ -1,3 +1,4 @@
+// One product, and experts of two: long because the second are made of the first, with the same samples, costs and sizes.
 import type { CaseTable, InputSpec, OpCase } from "../case-table.js";
 import type { FloatDType } from "../contract.js";
 import { BYTES, bytesOf, shapeOf, sizeOf } from "../cost.js";
