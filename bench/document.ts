@@ -36,6 +36,8 @@ export const TimedPeer = z.strictObject({
   peakBytes: z.number().optional(),
   /** The fastest of several forms of it, which was timed. */
   form: z.string().optional(),
+  /** Microseconds of each form in the trial that chose it: the least of three turns of 5 ms or one call. */
+  forms: z.record(z.string(), z.number()).optional(),
   /** How it computes this, where that is not obvious. */
   note: z.string().optional(),
 });

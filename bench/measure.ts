@@ -7,7 +7,7 @@ import type { BenchRow } from "./document.js";
 import { watchOthers } from "./load.js";
 import { phasesOf } from "./phases.js";
 import { blank, type CheckedCase, peerResult, timing } from "./results.js";
-import { fastest, interleave } from "./rounds.js";
+import { interleave, trial } from "./rounds.js";
 import type { Contender, OpenedPeer, PeerCase, Prepared, Task } from "./task.js";
 import { checkUnchanged } from "./unchanged.js";
 
@@ -76,7 +76,7 @@ async function chosen(
   forms: readonly PeerCase[],
   results: Readonly<Record<string, Float32Array>>,
   tolerance: number,
-): Promise<{ found: PeerCase; difference: number | null }> {
+): Promise<Omit<CheckedCase, "name" | "peer">> {
   const agreeing: { found: PeerCase; difference: number | null }[] = [];
   const reasons: string[] = [];
   let best: (typeof agreeing)[number] | undefined;
@@ -91,8 +91,12 @@ async function chosen(
       reasons.push(found.form ? `${found.form}: ${reason}` : reason);
     }
     if (agreeing.length === 0) throw new Error([...new Set(reasons)].join("; "));
-    best = agreeing[await fastest(agreeing.map(({ found }) => found.contender))];
-    return best;
+    const seconds = await trial(agreeing.map(({ found }) => found.contender));
+    best = agreeing[Math.max(0, seconds.indexOf(Math.min(...seconds)))];
+    const tried = seconds.map(
+      (s, i) => [agreeing[i].found.form ?? String(i), Number((1e6 * s).toPrecision(4))] as const,
+    );
+    return { ...best, forms: Object.fromEntries(tried) };
   } finally {
     for (const found of forms) if (found !== best?.found) await released(found.contender);
   }
@@ -119,8 +123,7 @@ async function prepared(task: Task, ours: Prepared, cases: CheckedCase[], { peer
       continue;
     }
     try {
-      const { found, difference } = await chosen(await peer.prepare(task, inputs, copies), results, tolerance);
-      cases.push({ name, peer, found, difference });
+      cases.push({ name, peer, ...(await chosen(await peer.prepare(task, inputs, copies), results, tolerance)) });
     } catch (error) {
       blanks.set(name, (error as Error).message);
     }

@@ -10,6 +10,8 @@ export interface CheckedCase {
   readonly peer: Pick<Peer, "version">;
   readonly found: PeerCase;
   readonly difference: number | null;
+  /** Microseconds of each of its forms in the trial that chose; none where there was no choice. */
+  readonly forms: Readonly<Record<string, number>>;
 }
 
 export const blank = (reason: string): MissingPeer => ({ medianUs: null, ratio: null, reason });
@@ -34,7 +36,7 @@ const rounded = (value: number) => Number(value.toPrecision(6));
 
 /** What a row says about a peer; a blank where it failed while timed. */
 export function peerResult(
-  { peer, found, difference }: CheckedCase,
+  { peer, found, difference, forms }: CheckedCase,
   theirs: Samples,
   ours: Samples,
 ): BenchRow["peers"][string] {
@@ -51,6 +53,7 @@ export function peerResult(
     difference,
     ...(found.peakBytes?.() && { peakBytes: found.peakBytes() as number }),
     ...(found.form && { form: found.form }),
+    ...(Object.keys(forms).length > 0 && { forms }),
     ...(found.note && { note: found.note }),
   };
 }

@@ -79,21 +79,28 @@ function suffices({ seconds, calls, failure }: Samples): boolean {
   return failure !== null || calls * seconds.length >= MIN_CALLS || timed >= MIN_SECONDS;
 }
 
+/** A turn of a trial takes about as long: what hands a call over, and what the clock can tell, are less than that by far. */
+const TRIAL_SECONDS = 0.005;
+
 /**
- * The place of the fastest of several contenders that compute the same, in a trial of three turns: by the processor's time
- * where it is known, which other work on the machine disturbs less.
+ * Seconds of a call of each of several contenders that compute the same, the least of three turns: of the processor where they
+ * are known, which other work on the machine disturbs less. One alone has no need of a trial, which is empty then.
  */
-export async function fastest(contenders: readonly Contender[]): Promise<number> {
-  if (contenders.length < 2) return 0;
+export async function trial(contenders: readonly Contender[]): Promise<number[]> {
+  if (contenders.length < 2) return [];
   const best = contenders.map(() => Number.POSITIVE_INFINITY);
-  for (const contender of contenders) await contender.time(1);
+  const calls: number[] = [];
+  for (const contender of contenders) {
+    await contender.time(1);
+    calls.push(Math.max(1, Math.min(100, Math.round(TRIAL_SECONDS / (await contender.time(1)).seconds))));
+  }
   for (let round = 0; round < 3; round++) {
     for (const [i, contender] of contenders.entries()) {
-      const { seconds, cpuSeconds } = await contender.time(1);
-      best[i] = Math.min(best[i], cpuSeconds ?? seconds);
+      const { seconds, cpuSeconds } = await contender.time(calls[i]);
+      best[i] = Math.min(best[i], (cpuSeconds ?? seconds) / calls[i]);
     }
   }
-  return best.indexOf(Math.min(...best));
+  return best;
 }
 
 async function guarded<T>(i: number, f: () => Promise<T>): Promise<T | { reason: string }> {

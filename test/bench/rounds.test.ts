@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { differenceOf } from "../../bench/agreement.js";
 import { peerResult } from "../../bench/results.js";
-import { fastest, interleave, type Samples } from "../../bench/rounds.js";
+import { interleave, type Samples, trial } from "../../bench/rounds.js";
 import { quantile } from "../../bench/statistics.js";
 import type { Contender } from "../../bench/task.js";
 import { warmUp } from "../../bench/warm-up.js";
@@ -17,7 +17,7 @@ const found = { contender: { time: async () => nothing, release() {} }, results:
 
 describe("a peer in a row", () => {
   it("has the ratio of its median to ours, and says whether that is more than noise", () => {
-    const peer = { name: "p", peer: { version: "1" }, found, difference: 1e-7 };
+    const peer = { name: "p", peer: { version: "1" }, found, difference: 1e-7, forms: { a: 2, b: 3 } };
     const ours = samples(2, 1.9, 2.1, 2, 2);
     expect(peerResult(peer, samples(3, 3, 9, 3.1, 2.9), ours)).toMatchObject({
       ratio: 1.5,
@@ -32,7 +32,7 @@ describe("a peer in a row", () => {
 
   it("is a blank when it failed while timed", () => {
     const failed = { ...samples(), failure: "out of memory" };
-    const row = peerResult({ name: "p", peer: { version: "1" }, found, difference: 0 }, failed, samples(1));
+    const row = peerResult({ name: "p", peer: { version: "1" }, found, difference: 0, forms: {} }, failed, samples(1));
     expect(row).toEqual({ medianUs: null, ratio: null, reason: "out of memory" });
   });
 });
@@ -122,15 +122,20 @@ describe("how much is timed", () => {
   });
 });
 
-describe("fastest", () => {
+describe("trial", () => {
   const steady = (seconds: number, cpuSeconds: number | null): Contender => ({
     time: async (calls) => ({ seconds: calls * seconds, cpuSeconds: cpuSeconds && calls * cpuSeconds }),
     release() {},
   });
 
   it("goes by the processor's time where it is known, else by the clock", async () => {
-    expect(await fastest([steady(1, 3), steady(2, 2), steady(3, 4)])).toBe(1);
-    expect(await fastest([steady(3, null), steady(2, null), steady(1, null)])).toBe(2);
+    expect(await trial([steady(1, 3), steady(2, 2), steady(3, 4)])).toEqual([3, 2, 4]);
+    expect(await trial([steady(3, null), steady(2, null), steady(1, null)])).toEqual([3, 2, 1]);
+    expect(await trial([steady(2 ** -12, null), steady(2 ** -13, null)])).toEqual([2 ** -12, 2 ** -13]);
+  });
+
+  it("has nothing to tell of one alone", async () => {
+    expect(await trial([steady(1, null)])).toEqual([]);
   });
 });
 
