@@ -6,7 +6,7 @@ const Distribution = {
   medianUs: z.number().positive(),
   p10Us: z.number().positive(),
   p90Us: z.number().positive(),
-  /** 95 % interval of the median, which holds between runs (median/interval.ts); absent in documents of version 1. */
+  /** 95 % interval of the median, which holds between runs (statistics/interval.ts); absent in documents of version 1. */
   intervalUs: z.tuple([z.number().positive(), z.number().positive()]).optional(),
   /** One call of each piece, in the order they were timed; absent in documents of version 1. */
   samplesUs: z.array(z.number().positive()).optional(),
@@ -14,7 +14,7 @@ const Distribution = {
 
 const Timing = {
   ...Distribution,
-  /** Of the processor: the driver's threads (driver-time.ts), or a browser's; absent where nobody could tell. */
+  /** Of the processor: the driver's threads (machine/driver-time.ts), or a browser's; absent where nobody could tell. */
   cpu: z.strictObject(Distribution).optional(),
   /** Pieces timed; each is the mean of `calls` calls. */
   samples: z.int().positive(),
@@ -109,7 +109,7 @@ export const BenchRow = z.strictObject({
   routing: z.enum(ROUTINGS).nullable().optional(),
   threads: z.int().positive(),
   ...Timing,
-  /** Sets of the inputs that calls took in turn, past the caches (copies.ts); absent in documents that had one of each row. */
+  /** Sets of the inputs that calls took in turn, past the caches (row/copies.ts); absent in documents that had one of each row. */
   copies: z.int().positive().optional(),
   /** Useful work of one call, and the bytes that it must move at least; null where nobody counted. */
   flops: z.number().nullable(),

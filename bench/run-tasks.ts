@@ -2,8 +2,8 @@ import { type Device, DeviceLostError } from "../engine/index.js";
 import type { FloatDType } from "../kernels/contract.js";
 import { measureCeilings } from "./ceilings/index.js";
 import type { BenchDocument, BenchRow, Ceiling, SkippedRow } from "./document.js";
-import { measure } from "./measure.js";
-import { rooflineOf } from "./roofline.js";
+import { measure } from "./row/measure.js";
+import { rooflineOf } from "./row/roofline.js";
 import type { OpenedPeer, Task } from "./task.js";
 
 export interface RunConditions {

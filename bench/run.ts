@@ -3,7 +3,7 @@ import { type Device, type DeviceChoice, openDevice } from "../engine/index.js";
 import type { FloatDType } from "../kernels/contract.js";
 import { openPeers } from "./contenders/index.js";
 import type { BenchDocument } from "./document.js";
-import { environment, gpuState } from "./environment.js";
+import { environment, gpuState } from "./machine/environment.js";
 import { type Progress, runTasks } from "./run-tasks.js";
 import type { Routing } from "./shapes/routing.js";
 import { type TaskOptions, tasksOf } from "./suites/index.js";

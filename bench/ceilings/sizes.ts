@@ -1,5 +1,5 @@
 import type { Device } from "../../engine/index.js";
-import { namesIn, textOf } from "../system-files.js";
+import { namesIn, textOf } from "../machine/system-files.js";
 
 /** How much the loops work on. */
 export interface Sizes {

@@ -1,5 +1,5 @@
-import { bootstrapMedians } from "../median/bootstrap.js";
-import { quantile, summarize } from "../statistics.js";
+import { bootstrapMedians } from "../statistics/bootstrap.js";
+import { quantile, summarize } from "../statistics/summary.js";
 
 /** Old by new: above 1 the new one is faster. */
 export interface Ratio {

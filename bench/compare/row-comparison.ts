@@ -1,6 +1,6 @@
 import type { BenchRow } from "../document.js";
-import { cpuTimeCounts, isLoaded } from "../load.js";
-import { BETWEEN_RUNS } from "../median/interval.js";
+import { cpuTimeCounts, isLoaded } from "../machine/load.js";
+import { BETWEEN_RUNS } from "../statistics/interval.js";
 import { ratioOf } from "./ratio.js";
 import { type Verdict, verdictOf } from "./verdict.js";
 

@@ -3,9 +3,9 @@ import type { Op } from "../../engine/dispatch/define-op.js";
 import { type Device, noGrad, scope, type Tensor, tensor } from "../../engine/index.js";
 import type { FloatDType } from "../../kernels/contract.js";
 import { BYTES } from "../../kernels/cost.js";
-import { taking } from "../clock.js";
-import { InTurn } from "../in-turn.js";
 import { sizeOf } from "../inputs.js";
+import { taking } from "../row/clock.js";
+import { InTurn } from "../row/in-turn.js";
 import type { EngineContender, HostTensor, HostTensors, Prepared, Taken, Task } from "../task.js";
 
 export function upload(device: Device, { shape, values }: HostTensor, dtype: FloatDType = "f32"): Tensor {

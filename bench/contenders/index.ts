@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { OptionError } from "../../engine/index.js";
 import { didYouMean } from "../../engine/io/nearest.js";
 import type { FloatDType } from "../../kernels/contract.js";
-import { root } from "../environment.js";
+import { root } from "../machine/environment.js";
 import type { OpenedPeer, Peer } from "../task.js";
 import { isPeer, notCompared, PEERS, type PeerFacts, type PeerName, peerNames, peersOn } from "./names.js";
 import { type NodePeer, openNodePeer } from "./node-peer.js";

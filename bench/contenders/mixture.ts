@@ -12,10 +12,10 @@ import {
   topKRouting,
 } from "../../engine/index.js";
 import type { FloatDType } from "../../kernels/contract.js";
-import { largestExperts } from "../rows-by-expert.js";
 import { biasOf } from "../shapes/routing.js";
 import type { HostTensor, HostTensors, Prepared, Task } from "../task.js";
 import { prepared, type Tensors, upload, uploadAll } from "./engine.js";
+import { largestExperts } from "./rows-by-expert.js";
 
 /** Of every storage type: a rounded logit would send a token elsewhere. */
 const F32 = ["router", "routerBias"];

@@ -1,7 +1,7 @@
 import type { Constant, OnnxInput, OnnxNode } from "../onnx/model.js";
-import { largestExperts, type RowsByExpert, rowsByExpert, weightsOf } from "../rows-by-expert.js";
 import type { HostTensor, HostTensors } from "../task.js";
 import type { OrtGraph, Values } from "./ort-interface.js";
+import { largestExperts, type RowsByExpert, rowsByExpert, weightsOf } from "./rows-by-expert.js";
 
 /**
  * A mixture of experts as onnxruntime's own op, which its WebGPU provider has for integers only (QMoE), and as users of that

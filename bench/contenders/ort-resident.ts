@@ -1,6 +1,6 @@
-import { taking } from "../clock.js";
-import { InTurn } from "../in-turn.js";
 import { onnxModel } from "../onnx/model.js";
+import { taking } from "../row/clock.js";
+import { InTurn } from "../row/in-turn.js";
 import type { PeerCase } from "../task.js";
 import { type Ort, type OrtGraph, type Session, tensors, type Values } from "./ort-interface.js";
 

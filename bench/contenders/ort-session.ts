@@ -1,7 +1,7 @@
-import { taking } from "../clock.js";
-import { InTurn } from "../in-turn.js";
 import { sizeOf } from "../inputs.js";
 import { onnxModel } from "../onnx/model.js";
+import { taking } from "../row/clock.js";
+import { InTurn } from "../row/in-turn.js";
 import { type Peer, type PeerCase, type Task, Unsupported } from "../task.js";
 import { graphsOf } from "./ort-graphs.js";
 import { type Ort, type OrtGraph, type Session, tensors, type Values } from "./ort-interface.js";

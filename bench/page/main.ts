@@ -1,15 +1,15 @@
 import { openDevice } from "../../engine/index.js";
-import { taking } from "../clock.js";
 import type { Ort } from "../contenders/ort-interface.js";
 import { ortPeer } from "../contenders/ort-session.js";
 import type { BenchDocument } from "../document.js";
 import { checked, firstLine, watchDevices } from "../peers/js/faults.mjs";
+import { taking } from "../row/clock.js";
 import { runTasks } from "../run-tasks.js";
 import { tasksOf } from "../suites/index.js";
 import type { Suite } from "../suites/names.js";
 import type { HostTensors, OpenedPeer, Peer, PeerCase, Task } from "../task.js";
 
-/** What the driver (bench/page.ts) asks of the page; `peers` are those that are installed, with their versions. */
+/** What the driver (tools/in-chromium.ts) asks of the page; `peers` are those that are installed, with their versions. */
 export interface PageRequest {
   readonly suite: Suite;
   readonly shapes?: string;

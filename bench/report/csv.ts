@@ -1,5 +1,5 @@
 import type { BenchDocument, BenchRow, MissingPeer, SkippedRow, TimedPeer } from "../document.js";
-import { bytesPerSecond, flopsPerSecond } from "../roofline.js";
+import { bytesPerSecond, flopsPerSecond } from "../row/roofline.js";
 import { numbered, ratioInterval } from "./rows.js";
 
 type Value = string | number | null | undefined;

@@ -1,5 +1,5 @@
 import type { BenchDocument, BenchRow } from "../document.js";
-import { bytesPerSecond, flopsPerSecond } from "../roofline.js";
+import { bytesPerSecond, flopsPerSecond } from "../row/roofline.js";
 import { si, time, times } from "./quantities.js";
 import { labelOf, sameWork } from "./rows.js";
 

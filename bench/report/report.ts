@@ -2,7 +2,7 @@ import type { Notice } from "../../apps/report/data.js";
 import { html, type Markup } from "../../apps/report/html.js";
 import { facts, notice, page } from "../../apps/report/page.js";
 import type { BenchDocument, Environment } from "../document.js";
-import { isLoaded } from "../load.js";
+import { isLoaded } from "../machine/load.js";
 import { phasePlot } from "./phases.js";
 import { percent, runs } from "./quantities.js";
 import { ratioPlot } from "./ratios.js";

@@ -1,7 +1,7 @@
 import { figure, numbers } from "../../apps/report/figure.js";
 import { html, type Markup } from "../../apps/report/html.js";
 import type { Ceiling, Roofline } from "../document.js";
-import { flopsPerSecond } from "../roofline.js";
+import { flopsPerSecond } from "../row/roofline.js";
 import { legend, logScale, logTicks, type Mark, marked, pc, px, xAxis, yAxis } from "./plot.js";
 import { percent, roundSi, runs, si, time } from "./quantities.js";
 import { anchor, conditionOf, labelOf, type NumberedRow } from "./rows.js";

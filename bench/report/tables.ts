@@ -1,7 +1,7 @@
 import { table } from "../../apps/report/figure.js";
 import { html, type Markup, type Part } from "../../apps/report/html.js";
 import type { BenchDocument, Environment } from "../document.js";
-import { bytesPerSecond, flopsPerSecond } from "../roofline.js";
+import { bytesPerSecond, flopsPerSecond } from "../row/roofline.js";
 import { percent, si, time, timeRange, times } from "./quantities.js";
 import { anchor, conditionOf, labelOf, type NumberedRow, ratioInterval, sameWork, timedPeers } from "./rows.js";
 

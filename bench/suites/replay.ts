@@ -77,7 +77,7 @@ function prepare(device: Device, { run, release }: Step, replayed: boolean): Pre
 async function decodeStep(device: Device): Promise<Step> {
   const { loadLlama, KeyValueCache } = await example();
   // Not before it is needed: a page has no such module, and takes the other suites from this bundle.
-  const { root } = await import("../environment.js");
+  const { root } = await import("../machine/environment.js");
   const model = loadLlama(await readFile(join(root, "data/stories260k/stories260K.bin")), device);
   const cache = new KeyValueCache(model.config, device);
   const token = tensor([[42]], { device, dtype: "i32" });

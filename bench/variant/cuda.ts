@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type AnyPass, pass } from "../../kernels/contract.js";
-import { root } from "../environment.js";
+import { root } from "../machine/environment.js";
 
 /** A .cu file as a library, compiled by nvcc; the folder that holds it is gone after `remove`. */
 export interface CompiledVariant {

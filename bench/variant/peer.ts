@@ -1,7 +1,7 @@
 import { type Device, type DeviceChoice, OptionError, openDevice } from "../../engine/index.js";
 import type { AnyPass, FloatDType } from "../../kernels/contract.js";
-import { differenceOf } from "../agreement.js";
-import { phasesOf } from "../phases.js";
+import { differenceOf } from "../row/agreement.js";
+import { phasesOf } from "../row/phases.js";
 import { tasksOf } from "../suites/index.js";
 import { type Peer, type Prepared, type Task, Unsupported } from "../task.js";
 import { type CompiledVariant, compiled, withLibrary } from "./cuda.js";

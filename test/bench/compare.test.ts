@@ -4,7 +4,7 @@ import { ratioOf, widened } from "../../bench/compare/ratio.js";
 import { timed, upload } from "../../bench/contenders/engine.js";
 import type { BenchDocument, BenchRow } from "../../bench/document.js";
 import { normals } from "../../bench/inputs.js";
-import { interleave } from "../../bench/rounds.js";
+import { interleave } from "../../bench/row/rounds.js";
 import { matmul, OptionError, openDevice, scope } from "../../engine/index.js";
 import { documentOf, rowOf, samplesOf } from "./documents.js";
 import { type Noise, simulated, simulatedContender, take } from "./series.js";

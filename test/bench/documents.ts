@@ -1,6 +1,6 @@
 import type { BenchDocument, BenchRow, Environment } from "../../bench/document.js";
-import { timing } from "../../bench/results.js";
-import type { Samples } from "../../bench/rounds.js";
+import { timing } from "../../bench/row/results.js";
+import type { Samples } from "../../bench/row/rounds.js";
 
 export const samplesOf = (seconds: number[], cpuSeconds: number[] = []): Samples => ({
   seconds,

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { LineProcess } from "../../bench/contenders/line-process.js";
 import { openProcessPeer } from "../../bench/contenders/process-peer.js";
-import { interleave } from "../../bench/rounds.js";
+import { interleave } from "../../bench/row/rounds.js";
 import type { HostTensors, Peer, Task } from "../../bench/task.js";
 
 /**

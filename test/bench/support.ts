@@ -1,6 +1,6 @@
 import { afterAll, expect } from "vitest";
-import { differenceOf } from "../../bench/agreement.js";
 import { openPeers } from "../../bench/contenders/index.js";
+import { differenceOf } from "../../bench/row/agreement.js";
 import type { HostTensors, OpenedPeer, Peer, Task } from "../../bench/task.js";
 import { type Device, openDevice } from "../../engine/index.js";
 import { required } from "../support/devices.js";

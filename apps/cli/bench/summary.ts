@@ -1,6 +1,6 @@
 import type { BenchDocument, BenchRow, Ceiling } from "../../../bench/document.js";
-import { isLoaded } from "../../../bench/load.js";
-import { bytesPerSecond, flopsPerSecond } from "../../../bench/roofline.js";
+import { isLoaded } from "../../../bench/machine/load.js";
+import { bytesPerSecond, flopsPerSecond } from "../../../bench/row/roofline.js";
 import { bytes, percent, short } from "../terminal/format.js";
 import { table } from "../terminal/table.js";
 

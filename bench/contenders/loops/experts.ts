@@ -1,4 +1,4 @@
-import { largestExperts, rowsByExpert, weightsOf } from "../../rows-by-expert.js";
+import { largestExperts, rowsByExpert, weightsOf } from "../rows-by-expert.js";
 import type { Loop } from "./loop.js";
 import { biased, product } from "./product.js";
 

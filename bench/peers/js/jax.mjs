@@ -2,8 +2,8 @@
 // was set. Arrays are counted by their owner: a function consumes its arguments, and `.ref` is one more owner.
 
 import * as jax from "@jax-js/jax";
-import { InTurn } from "../../../dist/bench/in-turn.js";
-import { largestExperts, rowsByExpert } from "../../../dist/bench/rows-by-expert.js";
+import { largestExperts, rowsByExpert } from "../../../dist/bench/contenders/rows-by-expert.js";
+import { InTurn } from "../../../dist/bench/row/in-turn.js";
 import { bytesOf } from "./inputs.mjs";
 
 const { jit, lax, nn, numpy: np, tree, vjp } = jax;

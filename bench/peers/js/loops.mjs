@@ -1,7 +1,7 @@
 // Plain loops: bench/contenders/loops, which is our own and needs no package.
 
 import { loopForms } from "../../../dist/bench/contenders/loops/index.js";
-import { InTurn } from "../../../dist/bench/in-turn.js";
+import { InTurn } from "../../../dist/bench/row/in-turn.js";
 import { bytesOf } from "./inputs.mjs";
 
 export const library = null;

@@ -16,7 +16,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { readRaw } from "../../../dist/bench/contenders/raw-files.js";
-import { driverSeconds } from "../../../dist/bench/driver-time.js";
+import { driverSeconds } from "../../../dist/bench/machine/driver-time.js";
 import { checked, firstLine } from "./faults.mjs";
 
 const [name, ...flags] = process.argv.slice(2);

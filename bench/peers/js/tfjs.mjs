@@ -1,8 +1,8 @@
 // The tasks as users of TensorFlow.js compose them of its operations, with its own gradients, on whichever backend was set.
 
 import * as tf from "@tensorflow/tfjs";
-import { InTurn } from "../../../dist/bench/in-turn.js";
-import { largestExperts, rowsByExpert } from "../../../dist/bench/rows-by-expert.js";
+import { largestExperts, rowsByExpert } from "../../../dist/bench/contenders/rows-by-expert.js";
+import { InTurn } from "../../../dist/bench/row/in-turn.js";
 
 const TF = {
   matMul: tf.matMul,

@@ -1,0 +1,49 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import type { BenchRow } from "../../../bench/document.js";
+import { type Measured, withTables } from "../../../bench/report/markdown.js";
+import { document, peer, row } from "./report-document.js";
+
+describe("tables of READMEs", () => {
+  const from = (rows: BenchRow[]) => (): Measured => ({ environment: document().environment, rows });
+
+  it("are those of bench/results: node scripts/bench-tables.mjs writes them", () => {
+    const root = new URL("../../../", import.meta.url);
+    const measured = (name: string) => JSON.parse(readFileSync(new URL(`bench/results/${name}.json`, root), "utf8"));
+    for (const file of ["README.md", "bench/README.md"]) {
+      const text = readFileSync(new URL(file, root), "utf8");
+      expect(withTables(text, measured), file).toBe(text);
+    }
+  });
+
+  it("hold the columns and rows that are asked for, whatever stood there", () => {
+    const rows = [
+      row(),
+      row({ pass: "forward+backward", threads: 2, peers: { torch: peer(98, { ours: "even" }) } }),
+      row({ shape: "4x4" }),
+    ];
+    const text =
+      "Before\n<!-- results: a | median, FLOP/s, torch, jax | 512x256x704x4x2 -->\n99 times faster\n<!-- end of results -->\nafter\n";
+    expect(withTables(text, from(rows))).toBe(`Before
+<!-- results: a | median, FLOP/s, torch, jax | 512x256x704x4x2 -->
+| row | median | FLOP/s | torch | jax |
+| --- | --- | --- | --- | --- |
+| mixtureOfExperts forward \`512x256x704x4x2\`, 1 thread | 100 µs | 80.0 GFLOP/s | 1.50× (grouped_mm) | - |
+| mixtureOfExperts forward+backward \`512x256x704x4x2\`, 2 threads | 100 µs | 80.0 GFLOP/s | ≈ 0.98× | - |
+
+A chip, AVX2: \`results/a.json\`; commit 0123456.
+<!-- end of results -->
+after
+`);
+  });
+
+  it("refuse columns and rows that are not there, and marks without an end", () => {
+    const table = (what: string) => withTables(`<!-- results: ${what} -->\n<!-- end of results -->`, from([row()]));
+    expect(() => table("a | median, tourch")).toThrow('results: no column "tourch". There: median, FLOP/s,');
+    expect(() => table("a | median | backward")).toThrow(
+      'results: no row "backward" in a. There: mixtureOfExperts forward 512x256x704x4x2.',
+    );
+    expect(() => table("a")).toThrow('results: "a" is not of the form NAMES | COLUMNS | ROWS.');
+    expect(() => withTables("<!-- results: a | median -->", from([row()]))).toThrow("a table of results has no end");
+  });
+});
