@@ -1,11 +1,9 @@
 import { readFileSync } from "node:fs";
 
 const { exports } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
-// The fields of a benchmark's document are told where they are checked, bench/document.ts: pages of what zod infers from it would
-// repeat each of them in every type that holds it.
-const declared = Object.entries(exports).flatMap(([name, { types }]) => (name === "./bench" || !types ? [] : types));
+const declared = Object.values(exports).flatMap(({ types }) => types ?? []);
 
-/** Pages of every other entry point of the package. What users cannot look up is an error. */
+/** Pages of every entry point of the package. What users cannot look up is an error. */
 export default {
   entryPoints: declared.map((path) => path.replace("./dist/", "").replace(/\.d\.ts$/, ".ts")),
   out: "docs/api",

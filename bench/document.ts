@@ -1,28 +1,45 @@
+/** What a run is written as: each type is what its schema, of the same name with `Schema` behind it, lets through. */
 import { z } from "zod";
 import { SUITES } from "./suites/names.js";
 
-const Distribution = {
+/** What is timed: `backward` alone runs its forward outside the clock; `step` has the optimiser in it. */
+export const PASSES = ["forward", "backward", "forward+backward", "step"] as const;
+
+/** How tokens are spread over experts: evenly, by a power law, all on the first, or as a file of counts says. */
+export const ROUTINGS = ["balanced", "zipf", "one-hot", "file"] as const;
+
+const dtype = z.enum(["f32", "bf16", "f16"]);
+
+/** A schema by its type's name, so that types around it say the name and not all of its fields. */
+const of = <T>(schema: z.ZodType<T>) => schema;
+
+const distributionSchema = z.strictObject({
   /** Microseconds of one call. */
   medianUs: z.number().positive(),
+  /** A tenth of the pieces were faster. */
   p10Us: z.number().positive(),
+  /** A tenth of the pieces were slower. */
   p90Us: z.number().positive(),
   /** 95 % interval of the median, which holds between runs (statistics/interval.ts); absent in documents of version 1. */
   intervalUs: z.tuple([z.number().positive(), z.number().positive()]).optional(),
   /** One call of each piece, in the order they were timed; absent in documents of version 1. */
   samplesUs: z.array(z.number().positive()).optional(),
-};
+});
 
-const Timing = {
-  ...Distribution,
+/** Times of one call, of pieces that were timed. */
+export interface Distribution extends z.infer<typeof distributionSchema> {}
+
+const timingSchema = distributionSchema.extend({
   /** Of the processor: the driver's threads (machine/driver-time.ts), or a browser's; absent where nobody could tell. */
-  cpu: z.strictObject(Distribution).optional(),
-  /** Pieces timed; each is the mean of `calls` calls. */
+  cpu: of<Distribution>(distributionSchema).optional(),
+  /** Pieces timed. */
   samples: z.int().positive(),
+  /** Of a piece, which is their mean. */
   calls: z.int().positive(),
-};
+});
 
-export const TimedPeer = z.strictObject({
-  ...Timing,
+const timedPeerSchema = timingSchema.extend({
+  /** Of the library. */
   version: z.string(),
   /** The peer's median by ours: above 1 the peer is slower. */
   ratio: z.number().positive(),
@@ -42,17 +59,22 @@ export const TimedPeer = z.strictObject({
   note: z.string().optional(),
 });
 
+/** A peer that computed what ours computes, timed in turn with it. */
+export interface TimedPeer extends z.infer<typeof timedPeerSchema> {}
+
+const missingPeerSchema = z.strictObject({
+  /** None. */
+  medianUs: z.null(),
+  /** None. */
+  ratio: z.null(),
+  /** Why, and where something can be done, what. */
+  reason: z.string(),
+});
+
 /** A blank: not installed, no such operation, other results, or a failure. */
-export const MissingPeer = z.strictObject({ medianUs: z.null(), ratio: z.null(), reason: z.string() });
+export interface MissingPeer extends z.infer<typeof missingPeerSchema> {}
 
-/** What is timed: `backward` alone runs its forward outside the clock; `step` has the optimiser in it. */
-export const PASSES = ["forward", "backward", "forward+backward", "step"] as const;
-
-/** How tokens are spread over experts: evenly, by a power law, all on the first, or as a file of counts says. */
-export const ROUTINGS = ["balanced", "zipf", "one-hot", "file"] as const;
-
-/** What the machine can do at most on this row's work, and how near the row comes. */
-export const Roofline = z.strictObject({
+export const rooflineSchema = z.strictObject({
   /** What bounds the row: arithmetic, memory, or handing launches over. */
   limit: z.enum(["compute", "bandwidth", "launches"]),
   /** Microseconds that the row takes at least. */
@@ -61,19 +83,45 @@ export const Roofline = z.strictObject({
   share: z.number().positive(),
 });
 
-/** A part of a layer, in the order it runs. */
-export const Phase = z.strictObject({
+/** What the machine can do at most on this row's work, and how near the row comes. */
+export interface Roofline extends z.infer<typeof rooflineSchema> {}
+
+const phaseSchema = z.strictObject({
   /** routing, permute, up, activation, down, combine, ..., and what is between the launches. */
   phase: z.string(),
+  /** Of which it is a part. */
   pass: z.enum(["forward", "backward"]),
+  /** Microseconds by the device's own clock. */
   us: z.number().nonnegative(),
+  /** Kernels run. */
   launches: z.number().nonnegative(),
 });
 
-/** What a device reached in loops that do nothing else, measured before the rows. */
-export const Ceiling = z.strictObject({
+/** A part of a layer, in the order it runs. */
+export interface Phase extends z.infer<typeof phaseSchema> {}
+
+const callDetailsSchema = z.strictObject({
+  /** Microseconds of the host until all of a call is enqueued. */
+  enqueueUs: z.number().nonnegative(),
+  /** Microseconds by the device's own clock, launch by launch; null where it has none. */
+  deviceUs: z.number().nonnegative().nullable(),
+  /** Kernels run (dispatches of webgpu). */
+  launches: z.number(),
+  /** Passes that ops, gradients and optimisers ran; 0 in a replay. */
+  ops: z.number(),
+  /** How many ops of the forward are on the tape. */
+  recorded: z.number(),
+});
+
+/** What one call is made of, of our own engine. */
+export interface CallDetails extends z.infer<typeof callDetailsSchema> {}
+
+export const ceilingSchema = z.strictObject({
+  /** Its name: cpu, webgpu, ... */
   device: z.string(),
-  dtype: z.enum(["f32", "bf16", "f16"]),
+  /** Storage type of the rows it is for. */
+  dtype,
+  /** Those of the cpu device. */
   threads: z.int().positive(),
   /** Floating-point operations a second, a fused multiply-add counting two. */
   flopsPerSecond: z.number().positive(),
@@ -83,105 +131,135 @@ export const Ceiling = z.strictObject({
   launchSeconds: z.number().positive(),
 });
 
-/** A row that was asked for and not measured. */
-export const SkippedRow = z.strictObject({
+/** What a device reached in loops that do nothing else, measured before the rows. */
+export interface Ceiling extends z.infer<typeof ceilingSchema> {}
+
+const skippedRowSchema = z.strictObject({
+  /** It was asked for of it. */
   suite: z.enum(SUITES),
+  /** What would have been computed. */
   op: z.string(),
+  /** What would have been timed. */
   pass: z.enum(PASSES),
+  /** In the form that `--shapes` takes. */
   shape: z.string(),
+  /** Why it was not measured. */
   reason: z.string(),
 });
 
-export const BenchRow = z.strictObject({
+/** A row that was asked for and not measured. */
+export interface SkippedRow extends z.infer<typeof skippedRowSchema> {}
+
+const benchRowSchema = timingSchema.extend({
+  /** It is one of its rows. */
   suite: z.enum(SUITES),
+  /** What is computed. */
   op: z.string(),
+  /** What is timed. */
   pass: z.enum(PASSES),
   /** The case's name in its table. */
   name: z.string(),
+  /** Its name: cpu, webgpu, ... */
   device: z.string(),
   /** Storage type of inputs and results. */
-  dtype: z.enum(["f32", "bf16", "f16"]),
+  dtype,
   /** In the form that `--shapes` takes. */
   shape: z.string(),
   /** The published shapes it belongs to: mixtral-8x7b, ...; null of a shape that was typed or is of a suite's own. */
   set: z.string().nullable().optional(),
   /** Of rows with experts. */
   routing: z.enum(ROUTINGS).nullable().optional(),
+  /** Of the cpu device, and of peers that have some. */
   threads: z.int().positive(),
-  ...Timing,
   /** Sets of the inputs that calls took in turn, past the caches (row/copies.ts); absent in documents that had one of each row. */
   copies: z.int().positive().optional(),
-  /** Useful work of one call, and the bytes that it must move at least; null where nobody counted. */
+  /** Useful work of one call; null where nobody counted. */
   flops: z.number().nullable(),
+  /** Bytes that a call must move at least; null where nobody counted. */
   bytes: z.number().nullable(),
   /** Largest live device memory while timed, one set of the inputs included. */
   peakBytes: z.number(),
   /** Bytes that the forward keeps for the backward, besides inputs and result; null of rows without a backward. */
   savedBytes: z.number().nullable().optional(),
-  roofline: Roofline.nullable().optional(),
+  /** Null where nobody counted the row's work. */
+  roofline: of<Roofline>(rooflineSchema).nullable().optional(),
   /** Null where the row is one op, or the device cannot time its launches. */
-  phases: z.array(Phase).nullable().optional(),
+  phases: z.array(of<Phase>(phaseSchema)).nullable().optional(),
   /** Share of the machine's cores that other processes kept busy while the row was measured; null where nobody can tell. */
   othersCpu: z.number().nonnegative().nullable().optional(),
-  /** What one call is made of, of our own engine. */
-  call: z
-    .strictObject({
-      /** Microseconds of the host until all of a call is enqueued. */
-      enqueueUs: z.number().nonnegative(),
-      /** Microseconds by the device's own clock, launch by launch; null where it has none. */
-      deviceUs: z.number().nonnegative().nullable(),
-      /** Kernels run (dispatches of webgpu). */
-      launches: z.number(),
-      /** Passes that ops, gradients and optimisers ran, 0 in a replay; and how many ops of the forward are on the tape. */
-      ops: z.number(),
-      recorded: z.number(),
-    })
-    .optional(),
-  peers: z.record(z.string(), z.union([TimedPeer, MissingPeer])),
+  /** Absent in documents before it was measured. */
+  call: of<CallDetails>(callDetailsSchema).optional(),
+  /** By name, those that were asked for. */
+  peers: z.record(z.string(), z.union([of<TimedPeer>(timedPeerSchema), of<MissingPeer>(missingPeerSchema)])),
 });
 
-export const Environment = z.strictObject({
+/** Work that was measured. */
+export interface BenchRow extends z.infer<typeof benchRowSchema> {}
+
+const environmentSchema = z.strictObject({
+  /** When the run was over, in UTC. */
   date: z.iso.datetime(),
   /** What repeats it; absent in documents of version 1. */
   command: z.string().optional(),
+  /** Of consilium. */
   version: z.string(),
   /** Of the working tree, "-dirty" where it is changed; null outside a checkout. */
   commit: z.string().nullable(),
+  /** The processor; empty where nobody can tell, as in a page. */
   chip: z.string(),
-  /** Of the machine; `affinity` are those this process may run on (Linux). */
+  /** Of the machine. */
   cores: z.int(),
+  /** Those cores that this process may run on (Linux). */
   affinity: z.string().nullable(),
+  /** The most that rows were measured with; each row says its own. */
   threads: z.int(),
+  /** Of the machine. */
   memoryBytes: z.number(),
+  /** Its version. */
   node: z.string(),
+  /** The operating system, or of a page the browser. */
   os: z.string(),
+  /** What changes how code runs: environment variables and arguments of Node, by name. */
   flags: z.record(z.string(), z.string()),
-  /** Averages over 1, 5 and 15 minutes. */
-  load: z.strictObject({ before: z.array(z.number()), after: z.array(z.number()) }),
+  /** Of the machine: averages over 1, 5 and 15 minutes. */
+  load: z.strictObject({
+    /** Before the first row. */
+    before: z.array(z.number()),
+    /** After the last. */
+    after: z.array(z.number()),
+  }),
+  /** In words. */
   device: z.string(),
-  /** Of an NVIDIA GPU, as nvidia-smi tells before and after: driver, clocks, power, temperature. */
-  gpu: z.strictObject({ before: z.string(), after: z.string() }).optional(),
+  /** Of an NVIDIA GPU, as nvidia-smi tells: driver, clocks, power, temperature. */
+  gpu: z
+    .strictObject({
+      /** Before the first row. */
+      before: z.string(),
+      /** After the last. */
+      after: z.string(),
+    })
+    .optional(),
   /** Instruction set of the cpu device. */
   simd: z.string().nullable(),
   /** Version of each peer asked for, or why it is missing. */
   peers: z.record(z.string(), z.string()),
 });
 
-/** What `consilium bench --json` writes and bench/results holds. */
-export const BenchDocument = z.strictObject({
+/** What times depend on besides the code. */
+export interface Environment extends z.infer<typeof environmentSchema> {}
+
+export const benchDocumentSchema = z.strictObject({
+  /** Of this form. */
   version: z.literal(2),
-  environment: Environment,
-  ceilings: z.array(Ceiling),
-  rows: z.array(BenchRow),
-  skipped: z.array(SkippedRow),
+  /** Where and how it was measured. */
+  environment: of<Environment>(environmentSchema),
+  /** What the device can do at most, for each number of threads. */
+  ceilings: z.array(of<Ceiling>(ceilingSchema)),
+  /** In the order they were measured. */
+  rows: z.array(of<BenchRow>(benchRowSchema)),
+  /** Those that do not fit, cannot be had as asked, or failed. */
+  skipped: z.array(of<SkippedRow>(skippedRowSchema)),
 });
 
-export type TimedPeer = z.infer<typeof TimedPeer>;
-export type MissingPeer = z.infer<typeof MissingPeer>;
-export type Ceiling = z.infer<typeof Ceiling>;
-export type Phase = z.infer<typeof Phase>;
-export type Roofline = z.infer<typeof Roofline>;
-export type SkippedRow = z.infer<typeof SkippedRow>;
-export type BenchRow = z.infer<typeof BenchRow>;
-export type Environment = z.infer<typeof Environment>;
-export type BenchDocument = z.infer<typeof BenchDocument>;
+/** What `consilium bench --json` writes and bench/results holds. */
+export interface BenchDocument extends z.infer<typeof benchDocumentSchema> {}

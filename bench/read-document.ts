@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { OptionError } from "../engine/index.js";
 import { FileFormatError } from "../engine/io/errors.js";
 import { parseWith } from "../engine/io/validate.js";
-import { BenchDocument } from "./document.js";
+import { type BenchDocument, benchDocumentSchema } from "./document.js";
 
 /** A document of all suites with every peer takes 1 % of it. */
 const MAX_BYTES = 256 * 2 ** 20;
@@ -24,7 +24,7 @@ export function readDocument(path: string): BenchDocument {
   if (version !== 1 && version !== VERSION)
     throw refusal(path, `has the version ${JSON.stringify(version)?.slice(0, 40)}, where 1 or ${VERSION} stands`);
   try {
-    return parseWith(BenchDocument, version === 1 ? upgraded(value) : value, path);
+    return parseWith<BenchDocument>(benchDocumentSchema, version === 1 ? upgraded(value) : value, path);
   } catch (error) {
     throw error instanceof FileFormatError ? new OptionError(error.message, { cause: error }) : error;
   }

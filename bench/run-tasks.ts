@@ -17,11 +17,15 @@ export interface RunConditions {
   readonly signal?: AbortSignal;
 }
 
+/** Where a run is. */
 export interface Progress {
-  /** From 0; -1 is before them. */
+  /** The row that comes, from 0; -1 before them, while ceilings are measured. */
   readonly row: number;
+  /** How many there are. */
   readonly rows: number;
+  /** What is measured next, for people. */
   readonly text: string;
+  /** An estimate of what is left of the run. */
   readonly secondsLeft: number;
 }
 

@@ -14,8 +14,9 @@ export interface CeilingOptions {
   readonly threads: number;
   /** For all three; each takes some pieces of 20 ms at least. */
   readonly seconds: number;
+  /** Stops it between pieces. */
   readonly signal?: AbortSignal;
-  /** Smaller ones for a simulator. */
+  /** Smaller ones for a simulator. @internal */
   readonly sizes?: Partial<Sizes>;
 }
 

@@ -3,12 +3,15 @@ import { type Difference, differencesOf } from "./differences.js";
 import { pairsOf } from "./pairs.js";
 import { compareRows, type RowComparison } from "./row-comparison.js";
 
+/** Two documents beside each other. */
 export interface Comparison {
   /** Rows of the same work, in the new document's order. */
   readonly rows: readonly RowComparison[];
   /** What else differs and may be why a row moved. */
   readonly differences: readonly Difference[];
+  /** Rows that the new document has not. */
   readonly onlyOld: readonly BenchRow[];
+  /** Rows that the old document has not. */
   readonly onlyNew: readonly BenchRow[];
 }
 

@@ -2,8 +2,11 @@ import type { BenchDocument, Environment } from "../document.js";
 
 /** What two documents were measured with and differs: their ratios tell about it, too. */
 export interface Difference {
+  /** Its name, for people: chip, commit, peer torch. */
   readonly what: string;
+  /** There. */
   readonly old: string;
+  /** Here. */
   readonly new: string;
   /** Of the machine: then the ratios compare two machines rather than two programs. */
   readonly machine: boolean;

@@ -5,27 +5,35 @@ import { ratioOf } from "./ratio.js";
 import { type Verdict, verdictOf } from "./verdict.js";
 
 /** What counts of a row: the clock, or the processor's time. */
-type Basis = "clock" | "CPU";
+export type Basis = "clock" | "CPU";
 
 /** A peer beside which both rows were timed: how its ratio to ours moved, which no change of the machine explains. */
 export interface PeerMovement {
   /** The peer's time by ours. */
   readonly old: number;
+  /** The same in the new document. */
   readonly new: number;
 }
 
+/** One row in two documents. */
 export interface RowComparison {
+  /** As it was. */
   readonly old: BenchRow;
+  /** As it is. */
   readonly new: BenchRow;
+  /** By which of its times it is judged. */
   readonly basis: Basis;
-  /** Medians in microseconds, of what counts. */
+  /** Median in microseconds as it was, of what counts. */
   readonly oldUs: number;
+  /** As it is. */
   readonly newUs: number;
   /** Old by new: above 1 the new one is faster. */
   readonly ratio: number;
   /** 95 % interval of it; null without samples. */
   readonly interval: readonly [low: number, high: number] | null;
+  /** Whether it moved. */
   readonly verdict: Verdict;
+  /** By name, those that both rows were timed beside. */
   readonly peers: Readonly<Record<string, PeerMovement>>;
 }
 

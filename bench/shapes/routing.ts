@@ -4,7 +4,9 @@ import { ROUTINGS } from "../document.js";
 
 /** How many rows each expert got somewhere, as a file says; only their proportions matter. */
 export interface CountedRouting {
+  /** Its name, for messages. */
   readonly file: string;
+  /** By expert. */
   readonly counts: readonly number[];
 }
 

@@ -18,4 +18,5 @@ export const SUITES = [
 /** All rows of all suites; or of each its one row that says most in little time. */
 export const SELECTIONS = ["quick", "all"] as const;
 
+/** What `consilium bench NAME` takes: a suite, or one of the selections from all. */
 export type Suite = (typeof SUITES)[number] | (typeof SELECTIONS)[number];

@@ -13,7 +13,7 @@ import { basename, extname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
 import { peersFolder } from "../contenders/index.js";
-import { BenchDocument } from "../document.js";
+import { benchDocumentSchema } from "../document.js";
 import { environment, root } from "../machine/environment.js";
 import { descendantSeconds } from "../machine/processes.js";
 import type { PageReply, PageRequest } from "../page/main.js";
@@ -128,7 +128,7 @@ async function main(): Promise<void> {
       },
     }));
     const found = environment(where, 1, loadBefore, peers);
-    const document = BenchDocument.parse({
+    const document = benchDocumentSchema.parse({
       version: 2,
       environment: found,
       ceilings: reply.ceilings,

@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { BenchDocument } from "../../bench/document.js";
+import { benchDocumentSchema } from "../../bench/document.js";
 import { readDocument } from "../../bench/read-document.js";
 import { OptionError } from "../../engine/index.js";
 import { documentOf, rowOf, samplesOf } from "./documents.js";
@@ -28,7 +28,7 @@ describe("readDocument", () => {
   it.each(readdirSync(results))("reads results/%s", (name) => {
     const path = join(results, name);
     const found = readDocument(path);
-    expect(BenchDocument.parse(JSON.parse(JSON.stringify(found)))).toEqual(found);
+    expect(benchDocumentSchema.parse(JSON.parse(JSON.stringify(found)))).toEqual(found);
     expect(found.rows.length).toBe(JSON.parse(readFileSync(path, "utf8")).rows.length);
   });
 

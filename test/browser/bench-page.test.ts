@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect } from "vitest";
-import { BenchDocument } from "../../bench/document.js";
+import { benchDocumentSchema } from "../../bench/document.js";
 import { type Site, servePage } from "../../bench/page/serve.js";
 import { buildBenchSite } from "../../scripts/bench-site.mjs";
 import { pageTest, root } from "./support.js";
@@ -23,7 +23,7 @@ pageTest("the page measures on WebGPU, shows a report, and gives its JSON", asyn
   await page.click("[name=start]");
   await page.waitForSelector("#result:not([hidden])", { timeout: 120_000 });
   const [download] = await Promise.all([page.waitForEvent("download"), page.click("#json")]);
-  const document = BenchDocument.parse(JSON.parse(await readFile(await download.path(), "utf8")));
+  const document = benchDocumentSchema.parse(JSON.parse(await readFile(await download.path(), "utf8")));
   expect(document.rows.map(({ op, shape, device }) => [op, shape, device])).toEqual([["matmul", "16x24x32", "webgpu"]]);
   expect(document.ceilings[0].flopsPerSecond).toBeGreaterThan(0);
   const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));

@@ -1,14 +1,14 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { BenchDocument } from "../../bench/document.js";
+import { benchDocumentSchema } from "../../bench/document.js";
 import { consilium, consiliumStoppedAt, temporaryFolder } from "./support.js";
 
 const folder = temporaryFolder();
 const file = (name: string) => join(folder, name);
 const quickly = ["--threads", "1", "--budget", "1s", "--device", "cpu"];
 const bench = (...args: string[]) => consilium(["bench", ...args, ...quickly]);
-const read = (name: string) => BenchDocument.parse(JSON.parse(readFileSync(file(name), "utf8")));
+const read = (name: string) => benchDocumentSchema.parse(JSON.parse(readFileSync(file(name), "utf8")));
 
 describe("bench", () => {
   beforeAll(async () => {

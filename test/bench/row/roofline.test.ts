@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Ceiling, Roofline } from "../../../bench/document.js";
+import { type Ceiling, rooflineSchema } from "../../../bench/document.js";
 import { bytesPerSecond, flopsPerSecond, rooflineOf } from "../../../bench/row/roofline.js";
 
 const ceiling: Ceiling = {
@@ -14,7 +14,7 @@ describe("rooflineOf", () => {
   test("compute: operations at the rate of multiply-adds", () => {
     const found = rooflineOf({ flops: 1e9, bytes: 1e6, medianUs: 20_000, call: call(3) }, ceiling);
     expect(found).toEqual({ limit: "compute", limitUs: 10_000, share: 0.5 });
-    expect(Roofline.parse(found)).toEqual(found);
+    expect(rooflineSchema.parse(found)).toEqual(found);
   });
 
   test("bandwidth: bytes at the speed of a copy", () => {
