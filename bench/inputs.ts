@@ -1,14 +1,7 @@
 import { HostRandom } from "../engine/index.js";
 import type { InputSpec, OpCase } from "../kernels/case-table.js";
+import { sizeOf } from "../kernels/cost.js";
 import type { HostTensor } from "./task.js";
-
-export const sizeOf = (shape: readonly number[]): number => shape.reduce((n, size) => n * size, 1);
-
-export function shapeOf(c: OpCase, name: string): readonly number[] {
-  const spec = c.inputs[name];
-  if (!spec) throw new Error(`bench: the case "${c.name}" has no input ${name}`);
-  return "shape" in spec ? spec.shape : spec;
-}
 
 /** A prime, so that rows of a matrix do not begin alike. */
 const PERIOD = 1_048_573;

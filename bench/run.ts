@@ -1,19 +1,21 @@
 import { loadavg } from "node:os";
-import { type Device, type DeviceChoice, openDevice } from "../engine/index.js";
+import { type Device, type DeviceChoice, OptionError, openDevice } from "../engine/index.js";
 import type { FloatDType } from "../kernels/contract.js";
 import { openPeers } from "./contenders/index.js";
-import type { BenchDocument } from "./document.js";
+import type { BenchDocument, SkippedRow } from "./document.js";
 import { environment, gpuState } from "./machine/environment.js";
-import { type Progress, runTasks } from "./run-tasks.js";
+import { type Measured, type Progress, runTasks } from "./run-tasks.js";
 import type { Routing } from "./shapes/routing.js";
 import { type TaskOptions, tasksOf } from "./suites/index.js";
 import type { Suite } from "./suites/names.js";
+import { roomOf } from "./suites/room.js";
 import type { OpenedPeer } from "./task.js";
 import { namedVariant } from "./variant/named.js";
 import { openVariant } from "./variant/peer.js";
 
 export type { BenchDocument, BenchRow } from "./document.js";
 
+/** What `runBench` measures, and how. */
 export interface BenchOptions {
   /** Instead of the suite's own: sets, or shapes in the forms of bench/README.md. */
   readonly shapes?: string;
@@ -21,8 +23,8 @@ export interface BenchOptions {
   readonly routing?: Routing;
   /** Default: the passes that the suite has by itself. */
   readonly pass?: TaskOptions["pass"];
-  /** Of ours and of every peer. */
-  readonly threads: number;
+  /** Of ours and of every peer. Several on the cpu device: all rows with the first number, then with the next, and so on. */
+  readonly threads: number | readonly number[];
   /** Of those in contenders/names.ts. Default none. */
   readonly peers?: readonly string[];
   /** A user's kernel in place of one of ours, as `--kernel` takes it: it is a peer named `kernel`. */
@@ -34,6 +36,7 @@ export interface BenchOptions {
   readonly peerLimitSeconds?: number;
   /** For all rows together; every row gets at least five rounds. */
   readonly budgetSeconds: number;
+  /** Where to compute. */
   readonly device: DeviceChoice;
   /** Storage type of inputs and results. Default f32. */
   readonly dtype?: FloatDType;
@@ -41,6 +44,7 @@ export interface BenchOptions {
   readonly memoryBudget?: number;
   /** What repeats it, for the document. */
   readonly command?: string;
+  /** Called before the ceilings and before each row. */
   onProgress?(progress: Progress): void;
   /** Once aborted, the document has the rows so far; the one that is measured is not among them. */
   readonly signal?: AbortSignal;
@@ -48,39 +52,82 @@ export interface BenchOptions {
 
 /**
  * Times a suite, row by row, peers in turn with ours in the same rounds. A peer that is missing, lacks an operation or
- * computes something else is a blank with a reason. Throws OptionError for unknown suites, shapes, peers and kernels.
+ * computes something else is a blank with a reason. Throws OptionError for unknown suites, shapes, peers and kernels, and for
+ * several numbers of threads on a device that has none.
  */
 export async function runBench(suite: Suite, options: BenchOptions): Promise<BenchDocument> {
-  const { threads, dtype = "f32", device: choice, budgetSeconds, onProgress, signal } = options;
+  const { device, budgetSeconds, signal, command } = options;
+  const counts = threadCounts(options);
+  const deadline = performance.now() + 1000 * budgetSeconds;
+  const loadBefore = loadavg();
+  const gpuBefore = device.startsWith("cuda") ? gpuState() : undefined;
+  const parts: Part[] = [];
+  for (const [i, threads] of counts.entries()) {
+    // What is stopped before anything was measured is a document without rows.
+    if (i > 0 && signal?.aborted) break;
+    const seconds = Math.max(0, deadline - performance.now()) / 1000 / (counts.length - i);
+    parts.push(await measureAll(suite, options, { threads, seconds, place: i, of: counts.length }));
+  }
+  const last = parts[parts.length - 1];
+  const description = [...new Set(parts.map((part) => part.device.description))].join("; ");
+  return {
+    version: 2,
+    environment: {
+      ...environment({ ...last.device, description }, Math.max(...counts), loadBefore, last.peers, gpuBefore),
+      ...(command !== undefined && { command }),
+    },
+    ceilings: parts.flatMap(({ ceilings }) => ceilings),
+    rows: parts.flatMap(({ rows }) => rows),
+    skipped: [...last.skipped, ...parts.flatMap(({ failed }) => failed)],
+  };
+}
+
+/** Each once, in the order they were asked for. */
+function threadCounts({ threads, device }: BenchOptions): number[] {
+  const counts = [...new Set([threads].flat())];
+  // The last of them is opened after the others were measured.
+  const bad = counts.find((count) => !Number.isInteger(count) || count < 1);
+  if (bad !== undefined || counts.length === 0)
+    throw new OptionError(`bench: threads are a whole number from 1, or several of them, not ${bad ?? "none"}.`);
+  if (counts.length > 1 && device !== "cpu")
+    throw new OptionError(
+      `bench: --threads ${counts.join(",")}: ${device} has no threads of ours. Use --device cpu, or one number.`,
+    );
+  return counts;
+}
+
+/** One number of threads of several: the seconds that it has, and which of how many it is. */
+interface Share {
+  readonly threads: number;
+  readonly seconds: number;
+  readonly place: number;
+  readonly of: number;
+}
+
+/** All rows with one number of threads. */
+interface Part extends Measured {
+  readonly device: Pick<Device, "name" | "description">;
+  readonly skipped: readonly SkippedRow[];
+  /** Version of each, or why it is missing. */
+  readonly peers: Readonly<Record<string, string>>;
+}
+
+async function measureAll(suite: Suite, options: BenchOptions, share: Share): Promise<Part> {
+  const { threads, seconds } = share;
+  const { device: choice, shapes, routing, pass, dtype = "f32", memoryBudget, signal } = options;
   let device: Device | null = null;
   let peers: OpenedPeer[] = [];
   try {
-    device = await openDevice(choice, { threads, memoryBudget: options.memoryBudget });
-    const { shapes, routing, pass } = options;
-    const { budget } = device.memory();
-    const asked = { shapes, routing, pass, dtype, memoryBudget: budget, device: choice };
-    const { tasks, skipped } = tasksOf(suite, asked);
-    peers = await opened(options, dtype);
-    const loadBefore = loadavg();
-    const gpuBefore = choice.startsWith("cuda") ? gpuState() : undefined;
-    const { ceilings, rows, failed } = await runTasks(device, tasks, peers, {
-      threads,
-      dtype,
-      budgetSeconds,
-      onProgress,
-      signal,
-    });
-    const versions = Object.fromEntries(peers.map(({ name, peer, reason }) => [name, peer?.version ?? reason]));
-    return {
-      version: 2,
-      environment: {
-        ...environment(device, threads, loadBefore, versions, gpuBefore),
-        ...(options.command !== undefined && { command: options.command }),
-      },
-      ceilings,
-      rows,
-      skipped: [...skipped, ...failed],
-    };
+    device = await openDevice(choice, { threads, memoryBudget });
+    const { tasks, skipped } = tasksOf(suite, { shapes, routing, pass, dtype, room: roomOf(device) });
+    peers = await opened(options, { threads, device: choice, dtype });
+    const onProgress = progressOf(options, share);
+    const conditions = { threads, dtype, budgetSeconds: seconds, onProgress, signal };
+    const measured = await runTasks(device, tasks, peers, conditions);
+    const { name, description } = device;
+    const versions = peers.map((one) => [one.name, one.peer?.version ?? one.reason]);
+    const failed = measured.failed.map((row) => ({ ...row, reason: withThreads(row.reason, share) }));
+    return { ...measured, failed, skipped, device: { name, description }, peers: Object.fromEntries(versions) };
   } finally {
     device?.close();
     // All of them, whatever one of them says: a process that is left keeps this one alive.
@@ -88,11 +135,37 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
   }
 }
 
+/** Of all numbers of threads together: those to come take as long as this one. */
+function progressOf({ onProgress }: BenchOptions, share: Share): BenchOptions["onProgress"] {
+  const { place, of } = share;
+  if (of === 1) return onProgress;
+  const begun = performance.now();
+  return ({ row, rows, text, secondsLeft }) => {
+    const whole = (performance.now() - begun) / 1000 + secondsLeft;
+    onProgress?.({
+      row: row < 0 ? row : place * rows + row,
+      rows: of * rows,
+      text: withThreads(text, share),
+      secondsLeft: secondsLeft + (of - place - 1) * whole,
+    });
+  };
+}
+
+/** Says with how many, where there are several. */
+const withThreads = (text: string, { threads, of }: Share) =>
+  of === 1 ? text : `${text}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
+
+/** What every contender is opened for. */
+interface Conditions {
+  readonly threads: number;
+  readonly device: DeviceChoice;
+  readonly dtype: FloatDType;
+}
+
 async function opened(
-  { peers = [], kernel, threads, device, peerLimitSeconds }: BenchOptions,
-  dtype: FloatDType,
+  { peers = [], kernel, peerLimitSeconds }: BenchOptions,
+  conditions: Conditions,
 ): Promise<OpenedPeer[]> {
-  const conditions = { threads, device, dtype };
   // Its file is wrong sooner than other libraries are started.
   const variant = kernel === undefined ? null : await openVariant(namedVariant(kernel), conditions);
   try {

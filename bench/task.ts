@@ -56,7 +56,8 @@ export interface Needs {
   readonly bytes: number;
   /** Of the host, for the inputs. */
   readonly hostBytes: number;
-  /** Of the largest tensor. */
+  /** Of the largest tensor on the device, in bytes and elements. */
+  readonly tensorBytes: number;
   readonly elements: number;
 }
 

@@ -107,6 +107,10 @@ export interface Binding {
 
   /** Devices with memory of their own: bytes of it that were free when it was opened. */
   readonly memoryLimit?: number;
+  /** Devices that bound it: bytes that one allocation may have. */
+  readonly maxAllocation?: number;
+  /** Devices that tell it: bytes of the last cache before their memory. */
+  readonly cacheBytes?: number;
 
   /** Raw memory for `length` elements; pooling and the budget are the engine's. Throws when the system refuses. */
   allocate(length: number, dtype: DType): Memory;

@@ -2,6 +2,7 @@ import { short } from "../../apps/cli/terminal/format.js";
 import { table } from "../../apps/cli/terminal/table.js";
 import type { BenchRow } from "../document.js";
 import type { Comparison } from "./compare-documents.js";
+import { hasPassed, type Judgement } from "./judgement.js";
 import type { RowComparison } from "./row-comparison.js";
 import type { Verdict } from "./verdict.js";
 
@@ -74,6 +75,28 @@ const MEANING: Readonly<Record<Verdict, string>> = {
   unclear: "unclear: too noisy to show 10 %. Give it a longer --budget, or a quieter machine",
   "no samples": "without samples in one of the documents: the ratio alone, noise unknown",
 };
+
+/** For people: what a limit makes of the rows, and what to do about those that it cannot tell. */
+export function judgementText(judgement: Judgement, below: number, { strict = false } = {}): string {
+  const { slower, undecided, passed } = judgement;
+  const count = slower.length + undecided.length + passed.length;
+  const failed = !hasPassed(judgement, { strict });
+  const names = (rows: readonly RowComparison[]) => rows.map((row) => `${title(row.new)}: ${row.ratio.toFixed(3)}`);
+  const effect = strict
+    ? "and --fail-unclear makes that a failure"
+    : passed.length === 0
+      ? "and a check of nothing has not passed"
+      : "and count as passed; --fail-unclear makes them a failure";
+  const parts = [
+    `--fail-below ${below}: ${failed ? "failed" : "passed"}, ${passed.length} of ${count} rows are known to be no slower.\n`,
+    list(`${slower.length} below ${below}:`, names(slower)),
+    list(
+      `${undecided.length} too noisy to tell, or without samples, ${effect}. A longer --budget or a quieter machine helps:`,
+      names(undecided),
+    ),
+  ];
+  return parts.join("");
+}
 
 function conclusion(rows: readonly RowComparison[]): string {
   const lines: string[] = [];

@@ -2,8 +2,7 @@ import { walk } from "../../engine/autograd/tape.js";
 import type { Op } from "../../engine/dispatch/define-op.js";
 import { type Device, noGrad, scope, type Tensor, tensor } from "../../engine/index.js";
 import type { FloatDType } from "../../kernels/contract.js";
-import { BYTES } from "../../kernels/cost.js";
-import { sizeOf } from "../inputs.js";
+import { BYTES, sizeOf } from "../../kernels/cost.js";
 import { taking } from "../row/clock.js";
 import { InTurn } from "../row/in-turn.js";
 import type { EngineContender, HostTensor, HostTensors, Prepared, Taken, Task } from "../task.js";
@@ -12,10 +11,12 @@ export function upload(device: Device, { shape, values }: HostTensor, dtype: Flo
   return tensor(values, { device, shape, dtype: values instanceof Int32Array ? "i32" : dtype });
 }
 
-/** All of them; floats in the storage type, but for those that are f32 whatever it is. */
+/** All of them, or none where one fails; floats in the storage type, but for those that are f32 whatever it is. */
 export function uploadAll(device: Device, host: HostTensors, dtype: FloatDType, f32: readonly string[] = []): Tensors {
   const own = (name: string) => (f32.includes(name) ? "f32" : dtype);
-  return Object.fromEntries(Object.entries(host).map(([name, values]) => [name, upload(device, values, own(name))]));
+  return scope(() =>
+    Object.fromEntries(Object.entries(host).map(([name, values]) => [name, upload(device, values, own(name))])),
+  );
 }
 
 /** Times a function that enqueues `calls` calls: the clock stops when the device has run them all. */

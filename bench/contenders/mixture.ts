@@ -75,7 +75,8 @@ export async function routerBias(
 
 async function download(t: Tensor): Promise<HostTensor> {
   const { shape } = t;
-  const values = (await t.data()) as Float32Array;
+  const values = t.data();
+  // The read is under way, and may fail.
   t.dispose();
-  return { shape, values };
+  return { shape, values: (await values) as Float32Array };
 }

@@ -1,4 +1,4 @@
-import { sizeOf } from "../inputs.js";
+import { sizeOf } from "../../kernels/cost.js";
 import { onnxModel } from "../onnx/model.js";
 import { taking } from "../row/clock.js";
 import { InTurn } from "../row/in-turn.js";

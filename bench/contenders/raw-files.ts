@@ -1,6 +1,6 @@
 import { open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { sizeOf } from "../inputs.js";
+import { sizeOf } from "../../kernels/cost.js";
 import type { HostTensor, HostTensors } from "../task.js";
 
 /** An array in a file: raw, little-endian. */

@@ -4,6 +4,7 @@ import { reportHtml } from "../report/index.js";
 import { runTasks } from "../run-tasks.js";
 import { tasksOf } from "../suites/index.js";
 import { SUITES, type Suite } from "../suites/names.js";
+import { roomOf } from "../suites/room.js";
 import { pageEnvironment } from "./environment.js";
 
 /** Those that need files of the package, which a page has not. */
@@ -28,7 +29,7 @@ for (const name of SUITES) if (!NOT_HERE.has(name)) suite.add(new Option(name));
 /** The rows of a suite as a document, as `consilium bench --json` writes it. */
 async function measured(device: Device, signal: AbortSignal): Promise<BenchDocument> {
   const { shapes, seconds } = Object.fromEntries(new FormData(form)) as Record<string, string>;
-  const asked = { ...(shapes.trim() !== "" && { shapes }), memoryBudget: device.memory().budget, device: "webgpu" };
+  const asked = { ...(shapes.trim() !== "" && { shapes }), room: roomOf(device) };
   const { tasks, skipped } = tasksOf(suite.value as Suite, asked);
   const { ceilings, rows, failed } = await runTasks(device, tasks, [], {
     threads: 1,

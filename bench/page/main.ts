@@ -7,6 +7,7 @@ import { taking } from "../row/clock.js";
 import { runTasks } from "../run-tasks.js";
 import { tasksOf } from "../suites/index.js";
 import type { Suite } from "../suites/names.js";
+import { roomOf } from "../suites/room.js";
 import type { HostTensors, OpenedPeer, Peer, PeerCase, Task } from "../task.js";
 
 /** What the driver (tools/in-chromium.ts) asks of the page; `peers` are those that are installed, with their versions. */
@@ -88,7 +89,7 @@ async function rows({ suite, shapes, peers: installed, budgetSeconds }: PageRequ
     }
   }
   const device = await openDevice("webgpu");
-  const { tasks, skipped } = tasksOf(suite, { shapes, memoryBudget: device.memory().budget, device: "webgpu" });
+  const { tasks, skipped } = tasksOf(suite, { shapes, room: roomOf(device) });
   const { failed, ...found } = await runTasks(device, tasks, peers, {
     ...{ threads: 1, dtype: "f32", budgetSeconds },
     onProgress: ({ text }) => console.log(text),

@@ -3,7 +3,7 @@ import { isGpu, lastCaches } from "../ceilings/sizes.js";
 import type { Prepared, Task } from "../task.js";
 
 const MIB = 2 ** 20;
-/** The second level of most GPUs, and the last caches of a laptop, where nobody tells. */
+/** The second level of most GPUs, which WebGPU does not tell, and the last caches of a laptop, where nobody does. */
 const GPU_CACHE = 64 * MIB;
 const UNKNOWN_CACHE = 32 * MIB;
 /** By how much copies exceed it: what is dropped first is what is read next. */
@@ -27,8 +27,12 @@ export function copiesFor(
   const { live, budget } = device.memory();
   const needed = needs ? needs.bytes + (device.name === "cuda" ? 0 : needs.hostBytes) : 0;
   const room = (SHARE * (budget - Math.max(live, needed))) / (1 + others);
-  const cache = isGpu(device) ? GPU_CACHE : lastCaches() || UNKNOWN_CACHE;
-  return copiesOf(inputBytes, cache, room);
+  return copiesOf(inputBytes, cacheOf(device), room);
+}
+
+function cacheOf(device: Device): number {
+  if (isGpu(device)) return device.binding.cacheBytes || GPU_CACHE;
+  return lastCaches() || UNKNOWN_CACHE;
 }
 
 /** Of inputs of some bytes, so many that they exceed a cache; the first is there already, the others need `room`. */

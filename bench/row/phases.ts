@@ -36,16 +36,16 @@ export async function phasesOf(device: Device, op: string, { stages }: Prepared)
   const phases: Phase[] = [];
   const names = op.startsWith("mixtureOfExperts") ? MIXTURE : null;
   for (const pass of ["forward", "backward"] as const) {
+    const run = stages[pass];
+    if (!run) continue;
     const calls: Timing[][] = [];
     for (let call = 0; call < CALLS; call++) {
       if (pass === "backward") stages.forward();
       await device.finish();
-      const run = stages[pass];
-      if (!run) break;
       calls.push([...(await device.profile(run))]);
       if (pass === "forward") stages.dispose();
     }
-    if (calls.length > 0) phases.push(...joined(pass, calls, names?.[pass] ?? {}));
+    phases.push(...joined(pass, calls, names?.[pass] ?? {}));
   }
   return phases.length > 1 ? phases : null;
 }

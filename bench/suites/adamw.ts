@@ -1,5 +1,5 @@
 import { type Device, optim, type Tensor } from "../../engine/index.js";
-import { timed, upload } from "../contenders/engine.js";
+import { timed, uploadAll } from "../contenders/engine.js";
 import { normals } from "../inputs.js";
 import type { ShapeForm } from "../shapes/parse.js";
 import type { HostTensors, Prepared, Task } from "../task.js";
@@ -14,8 +14,8 @@ interface Sizes {
 
 const form: ShapeForm<Sizes> = {
   form: "NxRxC, N parameters [R, C] (16x512x512)",
-  pattern: /^(?<count>\d+)x(?<rows>\d+)x(?<columns>\d+)$/,
-  make: ({ count, rows, columns }) => ({ count: Number(count), rows: Number(rows), columns: Number(columns) }),
+  pattern: /^(?<N>\d+)x(?<R>\d+)x(?<C>\d+)$/,
+  make: ({ N, R, C }) => ({ count: Number(N), rows: Number(R), columns: Number(C) }),
 };
 
 const OPTIONS = { lr: 1e-3, betas: [0.9, 0.999] as const, eps: 1e-8, weightDecay: 0.01 };
@@ -45,7 +45,7 @@ function task({ count, rows, columns }: Sizes): Task {
     // Parameter, gradient and both moments read, all but the gradient written.
     bytes: 28 * n,
     // Parameters and gradients, then two moments.
-    needs: { ...needsOf([[[2 * n], "f32"]], [[[2 * n], "f32"]]), elements: rows * columns },
+    needs: { ...needsOf([[[2 * n], "f32"]], [[[2 * n], "f32"]]), tensorBytes: (4 * n) / count, elements: n / count },
     // Two steps of some lr beside parameters of 1: their rounding, and that of one division and one root.
     tolerance: 5e-7,
     prepare: async (device) => prepareStep(device, hostInputs({ count, rows, columns })),
@@ -61,10 +61,11 @@ function hostInputs({ count, rows, columns }: Sizes): HostTensors {
 }
 
 function prepareStep(device: Device, host: HostTensors): Prepared {
+  const tensors = uploadAll(device, host, "f32");
   const parameters: Tensor[] = [];
-  for (let i = 0; host[`parameter:${i}`]; i++) {
-    const parameter = upload(device, host[`parameter:${i}`]);
-    parameter.grad = upload(device, host[`gradient:${i}`]);
+  for (let i = 0; tensors[`parameter:${i}`]; i++) {
+    const parameter = tensors[`parameter:${i}`];
+    parameter.grad = tensors[`gradient:${i}`];
     parameters.push(parameter);
   }
   const optimizer = new optim.AdamW(parameters, OPTIONS);

@@ -2,7 +2,7 @@ import type { Op } from "../../engine/dispatch/define-op.js";
 import { attentionOp, attentionPackedOp } from "../../engine/ops/attention.js";
 import { packedTable, sets, table } from "../../kernels/attention/cases.js";
 import type { OpCase } from "../../kernels/case-table.js";
-import { shapeOf } from "../inputs.js";
+import { shapeOf } from "../../kernels/cost.js";
 import { BadShape, type ShapeForm } from "../shapes/parse.js";
 import { benched, type OpRows, opTask } from "./op-task.js";
 import { GRADIENTS, type Suite, TRAINED, typed } from "./suite.js";
@@ -10,7 +10,7 @@ import { GRADIENTS, type Suite, TRAINED, typed } from "./suite.js";
 const isPacked = (c: OpCase) => "qkv" in c.inputs;
 
 /** One query a sequence: nobody trains that. */
-export const decodes = (c: OpCase) => !isPacked(c) && shapeOf(c, "q")[1] === 1;
+export const decodes = (c: OpCase) => !isPacked(c) && shapeOf(c.inputs.q)[1] === 1;
 
 const WIDEST = 256;
 
@@ -38,11 +38,11 @@ export const form: ShapeForm<OpCase> = {
 function shapeText(c: OpCase): string {
   const causal = c.options?.causal ? ":causal" : "";
   if (isPacked(c)) {
-    const [B, S, , H, D] = shapeOf(c, "qkv");
+    const [B, S, , H, D] = shapeOf(c.inputs.qkv);
     return `B${B}H${H}S${S}D${D}:packed${causal}`;
   }
-  const [B, L, H, D] = shapeOf(c, "q");
-  const [, S, G] = shapeOf(c, "k");
+  const [B, L, H, D] = shapeOf(c.inputs.q);
+  const [, S, G] = shapeOf(c.inputs.k);
   return `B${B}H${H}${G === H ? "" : `G${G}`}${L === S ? "" : `L${L}`}S${S}D${D}${causal}`;
 }
 
@@ -51,11 +51,11 @@ export const rows: OpRows = {
   table,
   op: attentionOp as unknown as Op,
   shapeText,
-  output: (c) => shapeOf(c, "q"),
+  output: (c) => shapeOf(c.inputs.q),
   trained: ["q", "k", "v"],
   // Of each query the logarithm of its sum, and Σ dy y in the backward.
   kept: (c) => {
-    const [B, L, H] = shapeOf(c, "q");
+    const [B, L, H] = shapeOf(c.inputs.q);
     return 2 * B * L * H;
   },
 };
@@ -65,12 +65,12 @@ const packed: OpRows = {
   table: packedTable,
   op: attentionPackedOp as unknown as Op,
   output: (c) => {
-    const [B, S, , H, D] = shapeOf(c, "qkv");
+    const [B, S, , H, D] = shapeOf(c.inputs.qkv);
     return [B, S, H, D];
   },
   trained: ["qkv"],
   kept: (c) => {
-    const [B, S, , H] = shapeOf(c, "qkv");
+    const [B, S, , H] = shapeOf(c.inputs.qkv);
     return 2 * B * S * H;
   },
 };

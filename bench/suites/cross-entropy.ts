@@ -1,8 +1,9 @@
 import type { Op } from "../../engine/dispatch/define-op.js";
 import { crossEntropyOp } from "../../engine/ops/cross-entropy.js";
 import type { OpCase } from "../../kernels/case-table.js";
+import { shapeOf } from "../../kernels/cost.js";
 import { table } from "../../kernels/cross-entropy/cases.js";
-import { normals, shapeOf } from "../inputs.js";
+import { normals } from "../inputs.js";
 import { parseShapes, type ShapeForm } from "../shapes/parse.js";
 import { benched, type OpRows, opTask } from "./op-task.js";
 import { GRADIENTS, type Suite } from "./suite.js";
@@ -21,7 +22,7 @@ const form: ShapeForm<OpCase> = {
   },
 };
 
-const shapeText = (c: OpCase) => shapeOf(c, "logits").join("x");
+const shapeText = (c: OpCase) => shapeOf(c.inputs.logits).join("x");
 
 const rows: OpRows = {
   suite: "cross-entropy",
@@ -30,7 +31,7 @@ const rows: OpRows = {
   shapeText,
   output: () => [],
   // A mean over T shrinks gradients below what a comparison with the largest result would notice.
-  dy: (c, stream) => normals([], stream, shapeOf(c, "logits")[0]),
+  dy: (c, stream) => normals([], stream, shapeOf(c.inputs.logits)[0]),
   trained: ["logits"],
 };
 

@@ -1,8 +1,8 @@
 import { attention as attentionCase, table as attentionTable } from "../../kernels/attention/cases.js";
 import type { OpCase } from "../../kernels/case-table.js";
+import { shapeOf } from "../../kernels/cost.js";
 import { linearCase, table as matmulTable } from "../../kernels/matmul/cases.js";
 import { MIXTURES, type MixtureLayer } from "../../kernels/published-shapes.js";
-import { shapeOf } from "../inputs.js";
 import { BadShape, type ShapeForm, type ShapeSets } from "../shapes/parse.js";
 import * as attention from "./attention.js";
 import * as layer from "./layer.js";
@@ -26,7 +26,7 @@ function checked(shape: Decoded): Decoded {
   } else if ("q" in shape.inputs) {
     if (!attention.decodes(shape)) throw new BadShape("decoding has one query, L1: see the suite attention");
   } else if ("a" in shape.inputs) {
-    const [M] = shapeOf(shape, "a");
+    const [M] = shapeOf(shape.inputs.a);
     if (M > MOST_ROWS) throw new BadShape(`${M} rows are more than ${MOST_ROWS}: see the suite matmul`);
   } else throw new BadShape("decoding reads keys and values from a cache, not packed");
   return shape;
@@ -66,7 +66,7 @@ export const decode: Suite<Decoded> = {
   sets,
   own: () => [
     ...typed<Decoded>(benched(attentionTable).filter(attention.decodes)),
-    ...typed<Decoded>(benched(matmulTable).filter((c) => shapeOf(c, "a")[0] === 1)),
+    ...typed<Decoded>(benched(matmulTable).filter((c) => shapeOf(c.inputs.a)[0] === 1)),
     ...["med-moe-stablelm-k2-mini", "olmoe-mini"].map((set) => ({
       shape: { ...MIXTURES[set][0], T: 1 },
       set,

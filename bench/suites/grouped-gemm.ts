@@ -1,10 +1,10 @@
 import type { Op } from "../../engine/dispatch/define-op.js";
 import { groupedGemmOp } from "../../engine/ops/grouped-gemm.js";
 import type { CaseTable, OpCase } from "../../kernels/case-table.js";
+import { shapeOf } from "../../kernels/cost.js";
 import { type GroupedProduct, productCase, tables } from "../../kernels/grouped-gemm/cases.js";
 import { MIXTURES } from "../../kernels/published-shapes.js";
 import { listsOf } from "../../kernels/top-k-routing/sample.js";
-import { shapeOf } from "../inputs.js";
 import type { ShapeForm } from "../shapes/parse.js";
 import { chosenExperts, reached, routingName, sharesOf } from "../shapes/routing.js";
 import type { HostTensors } from "../task.js";
@@ -34,11 +34,11 @@ const products = (T: number, { d, n, E, k, activation }: (typeof MIXTURES)[strin
 
 /** Of a case in the table, whose lists are not taken: those of the routing are. */
 function productOf(c: OpCase): GroupedProduct {
-  const [rows, K] = shapeOf(c, "x");
-  const [E, N] = shapeOf(c, "weight");
+  const [rows, K] = shapeOf(c.inputs.x);
+  const [E, N] = shapeOf(c.inputs.weight);
   const gather = c.options?.gather as number | undefined;
   // 2E + 1 places are of the experts, three of each row.
-  const R = (shapeOf(c, "lists")[0] - 2 * E - 1) / 3;
+  const R = (shapeOf(c.inputs.lists)[0] - 2 * E - 1) / 3;
   return gather ? { T: rows, K, N, E, k: gather, grouped: false } : { T: R, K, N, E, k: 1, grouped: true };
 }
 

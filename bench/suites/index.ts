@@ -17,6 +17,7 @@ import { matmul } from "./matmul.js";
 import { moe } from "./moe.js";
 import { SELECTIONS, SUITES, type Suite as SuiteName } from "./names.js";
 import { replay } from "./replay.js";
+import { ENDLESS, type Room, tooLarge } from "./room.js";
 import { routing } from "./routing.js";
 import { step } from "./step.js";
 import type { OwnShape, Suite } from "./suite.js";
@@ -54,10 +55,8 @@ export interface TaskOptions {
   readonly pass?: keyof typeof PASS_OPTIONS;
   /** Default f32. */
   readonly dtype?: FloatDType;
-  /** Bytes; rows that need more are skipped. */
-  readonly memoryBudget?: number;
-  /** One of memory of its own, a cuda device, has room for the inputs on the host besides. */
-  readonly device?: string;
+  /** Rows that need more are skipped. Default: there is room for all. */
+  readonly room?: Room;
 }
 
 export interface Tasks {
@@ -139,7 +138,7 @@ function allSuites({ shapes }: TaskOptions): Asked[] {
 }
 
 function rowsOf({ suite, shapes }: Asked, options: TaskOptions, all: boolean): Tasks {
-  const { dtype = "f32", memoryBudget = Number.POSITIVE_INFINITY, device = "cpu" } = options;
+  const { dtype = "f32", room = ENDLESS } = options;
   const name = suite.suite;
   const fail = (problem: string) => new OptionError(`bench ${name}: ${problem}`);
   if (shapes !== undefined && suite.forms.length === 0) throw fail("it takes no --shapes; the suites of one op do.");
@@ -169,7 +168,7 @@ function rowsOf({ suite, shapes }: Asked, options: TaskOptions, all: boolean): T
         (pass && pass !== own && `it times ${possible.join(", ")} alone, not ${pass}`) ||
         (fixed && `it is in f32 alone, not in ${dtype}`) ||
         tooLong ||
-        tooLarge(task, memoryBudget, device);
+        tooLarge(task, room);
       if (!reason) tasks.push(task);
       else skipped.push({ suite: name, op: task.op, pass: pass ?? own, shape: task.shape, reason });
     }
@@ -182,15 +181,6 @@ function overflow({ needs }: Task): string | null {
   if (!needs || needs.elements < 2 ** 32) return null;
   return `a tensor of ${needs.elements.toLocaleString("en")} elements; kernels count to 2^32`;
 }
-
-function tooLarge({ needs }: Task, budget: number, device: string): string | null {
-  if (!needs) return null;
-  const bytes = needs.bytes + (device.startsWith("cuda") ? 0 : needs.hostBytes);
-  return bytes > budget ? `it needs some ${gib(bytes)} of memory; ${gib(budget)} are there` : null;
-}
-
-const gib = (bytes: number) =>
-  bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(0)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
 /** Two sets may share rows; a row is timed once. */
 function distinct<R extends { readonly op: string; readonly pass: string; readonly shape: string }>(

@@ -1,5 +1,5 @@
 import { add, scope } from "../../engine/index.js";
-import { timed, upload } from "../contenders/engine.js";
+import { timed, uploadAll } from "../contenders/engine.js";
 import { normals } from "../inputs.js";
 import type { Task } from "../task.js";
 import { fixedSuite } from "./suite.js";
@@ -27,7 +27,7 @@ export const launch = fixedSuite("launch", "forward", (): Task[] => [
     calls: OPS,
     prepare: async (device) => {
       const inputs = { a: normals([ELEMENTS], 0), b: normals([ELEMENTS], 1) };
-      const [a, b] = [upload(device, inputs.a), upload(device, inputs.b)];
+      const { a, b } = uploadAll(device, inputs, "f32");
       a.requiresGrad = true;
       const chain = (calls: number) => {
         let y = a;

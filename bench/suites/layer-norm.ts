@@ -1,8 +1,8 @@
 import type { Op } from "../../engine/dispatch/define-op.js";
 import { layerNormOp } from "../../engine/ops/layer-norm.js";
 import type { OpCase } from "../../kernels/case-table.js";
+import { shapeOf } from "../../kernels/cost.js";
 import { table } from "../../kernels/layer-norm/cases.js";
-import { shapeOf } from "../inputs.js";
 import { parseShapes, type ShapeForm } from "../shapes/parse.js";
 import { benched, type OpRows, opTask } from "./op-task.js";
 import { GRADIENTS, type Suite, TRAINED } from "./suite.js";
@@ -21,14 +21,14 @@ const form: ShapeForm<OpCase> = {
   },
 };
 
-const shapeText = (c: OpCase) => shapeOf(c, "x").join("x");
+const shapeText = (c: OpCase) => shapeOf(c.inputs.x).join("x");
 
 const rows: OpRows = {
   suite: "layer-norm",
   table,
   op: layerNormOp as unknown as Op,
   shapeText,
-  output: (c) => shapeOf(c, "x"),
+  output: (c) => shapeOf(c.inputs.x),
   trained: ["x", "weight", "bias"],
 };
 

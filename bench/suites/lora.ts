@@ -1,8 +1,8 @@
 import type { Op } from "../../engine/dispatch/define-op.js";
 import { loraMatmulOp } from "../../engine/ops/lora-matmul.js";
 import type { OpCase } from "../../kernels/case-table.js";
+import { shapeOf } from "../../kernels/cost.js";
 import { sets, table } from "../../kernels/lora-matmul/cases.js";
-import { shapeOf } from "../inputs.js";
 import type { ShapeForm } from "../shapes/parse.js";
 import { benched, type OpRows, opTask } from "./op-task.js";
 import { GRADIENTS, type Suite, TRAINED, typed } from "./suite.js";
@@ -28,8 +28,8 @@ const form: ShapeForm<OpCase> = {
 };
 
 function shapeText(c: OpCase): string {
-  const [T, K] = shapeOf(c, "x");
-  const [N, R] = shapeOf(c, "b");
+  const [T, K] = shapeOf(c.inputs.x);
+  const [N, R] = shapeOf(c.inputs.b);
   return `${T}x${K}x${N}x${R}${c.options?.dropout ? `:dropout=${c.options.dropout}` : ""}`;
 }
 
@@ -38,11 +38,11 @@ const rows: OpRows = {
   table,
   op: loraMatmulOp as unknown as Op,
   shapeText,
-  output: (c) => [shapeOf(c, "x")[0], shapeOf(c, "b")[0]],
+  output: (c) => [shapeOf(c.inputs.x)[0], shapeOf(c.inputs.b)[0]],
   // The base layer is frozen.
   trained: ["x", "a", "b"],
   // x aᵀ, and its gradient.
-  kept: (c) => 2 * shapeOf(c, "x")[0] * shapeOf(c, "b")[1],
+  kept: (c) => 2 * shapeOf(c.inputs.x)[0] * shapeOf(c.inputs.b)[1],
 };
 
 export const lora: Suite<OpCase> = {

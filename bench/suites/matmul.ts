@@ -1,8 +1,8 @@
 import type { Op } from "../../engine/dispatch/define-op.js";
 import { matmulOp } from "../../engine/ops/matmul.js";
 import type { OpCase } from "../../kernels/case-table.js";
+import { shapeOf } from "../../kernels/cost.js";
 import { sets, table } from "../../kernels/matmul/cases.js";
-import { shapeOf } from "../inputs.js";
 import type { ShapeForm } from "../shapes/parse.js";
 import { benched, type OpRows, opTask } from "./op-task.js";
 import { GRADIENTS, type Suite, typed } from "./suite.js";
@@ -23,8 +23,8 @@ export const form: ShapeForm<OpCase> = {
 };
 
 function shapeText(c: OpCase): string {
-  const [M, K] = shapeOf(c, "a");
-  const b = shapeOf(c, "b");
+  const [M, K] = shapeOf(c.inputs.a);
+  const b = shapeOf(c.inputs.b);
   const { transposeB, activation } = (c.options ?? {}) as { transposeB?: boolean; activation?: string };
   return `${M}x${transposeB ? b[0] : b[1]}x${K}${transposeB ? ":linear" : ""}${activation ? `:${activation}` : ""}`;
 }
@@ -34,7 +34,7 @@ export const rows: OpRows = {
   table,
   op: matmulOp as unknown as Op,
   shapeText,
-  output: (c) => [shapeOf(c, "a")[0], shapeOf(c, "b")[c.options?.transposeB ? 0 : 1]],
+  output: (c) => [shapeOf(c.inputs.a)[0], shapeOf(c.inputs.b)[c.options?.transposeB ? 0 : 1]],
   trained: ["a", "b"],
 };
 

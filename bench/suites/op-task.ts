@@ -1,9 +1,9 @@
 import type { Op } from "../../engine/dispatch/define-op.js";
 import type { CaseTable, Cost, InputSpec, OpCase } from "../../kernels/case-table.js";
 import { ALL_FLOATS, type FloatDType } from "../../kernels/contract.js";
-import { BYTES } from "../../kernels/cost.js";
+import { BYTES, shapeOf, sizeOf } from "../../kernels/cost.js";
 import { prepareOp } from "../contenders/engine.js";
-import { hostInputs, normals, shapeOf, sizeOf } from "../inputs.js";
+import { hostInputs, normals } from "../inputs.js";
 import type { HostTensor, HostTensors, Needs, Task } from "../task.js";
 import { type Request, trains } from "./suite.js";
 
@@ -50,6 +50,7 @@ export function needsOf(inputs: readonly Sized[], others: readonly Sized[]): Nee
   return {
     bytes: tensors.reduce((sum, [shape, dtype]) => sum + sizeOf(shape) * BYTES[dtype], 0),
     hostBytes: inputs.reduce((sum, [shape]) => sum + 4 * sizeOf(shape), 0),
+    tensorBytes: Math.max(0, ...tensors.map(([shape, dtype]) => sizeOf(shape) * BYTES[dtype])),
     elements: Math.max(0, ...tensors.map(([shape]) => sizeOf(shape))),
   };
 }
@@ -60,10 +61,10 @@ function needs(rows: OpRows, c: OpCase, { pass, dtype }: Pick<Request, "pass" | 
   const { trained, f32 = [] } = rows;
   const own = (name: string) => (f32 === "all" || f32.includes(name) ? "f32" : dtype);
   const inputs = Object.entries(c.inputs).map(
-    ([name, spec]) => [shapeOf(c, name), isInteger(spec) ? "i32" : own(name)] as const,
+    ([name, spec]) => [shapeOf(c.inputs[name]), isInteger(spec) ? "i32" : own(name)] as const,
   );
   const y = [rows.output(c), own("y")] as const;
-  const gradients = trained.map((name) => [shapeOf(c, name), own(name)] as const);
+  const gradients = trained.map((name) => [shapeOf(c.inputs[name]), own(name)] as const);
   const kept = [[rows.kept?.(c) ?? 0], "f32"] as const;
   return trains(pass) ? needsOf([...inputs, y], [y, kept, ...gradients]) : needsOf(inputs, [y]);
 }

@@ -1,9 +1,10 @@
 import type { Op } from "../../engine/dispatch/define-op.js";
 import { topKRoutingOp } from "../../engine/ops/top-k-routing.js";
 import type { OpCase } from "../../kernels/case-table.js";
+import { shapeOf } from "../../kernels/cost.js";
 import type { Scoring } from "../../kernels/published-shapes.js";
 import { routingCase, scorings, sets, table } from "../../kernels/top-k-routing/cases.js";
-import { normals, shapeOf } from "../inputs.js";
+import { normals } from "../inputs.js";
 import { BadShape, type ShapeForm } from "../shapes/parse.js";
 import { chosenExperts, type Routing, routingName, sharesOf } from "../shapes/routing.js";
 import type { HostTensors } from "../task.js";
@@ -25,7 +26,7 @@ const form: ShapeForm<OpCase> = {
 };
 
 function shapeText(c: OpCase): string {
-  const [T, E] = shapeOf(c, "logits");
+  const [T, E] = shapeOf(c.inputs.logits);
   const { topK, ...scoring } = c.options as { topK: number };
   const same = (other: object) => JSON.stringify(other) === JSON.stringify(scoring);
   const name = Object.keys(scorings).find((key) => same(scorings[key as Scoring]));
@@ -37,7 +38,7 @@ function shapeText(c: OpCase): string {
  * DeepSeek-V3's choice, and its groups, move some.
  */
 function logits(c: OpCase, routing: Routing): HostTensors {
-  const [T, E] = shapeOf(c, "logits");
+  const [T, E] = shapeOf(c.inputs.logits);
   const k = c.options?.topK as number;
   const { shape, values } = normals([T, E], 0);
   const chosen = chosenExperts(sharesOf(routing, E, k), T, k);
@@ -54,7 +55,7 @@ export const routing: Suite<OpCase> = {
   passes: { own: () => TRAINED, possible: GRADIENTS },
   routed: true,
   task(c, request) {
-    const [T, E] = shapeOf(c, "logits");
+    const [T, E] = shapeOf(c.inputs.logits);
     const k = c.options?.topK as number;
     sharesOf(request.routing, E, k);
     const rows: OpRows = {

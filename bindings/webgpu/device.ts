@@ -43,6 +43,7 @@ class WebGpuBinding implements Binding {
   readonly description: string;
   readonly target: string;
   readonly limits: GpuLimits;
+  readonly maxAllocation: number;
   /** Held so that it is not collected before the device. */
   readonly gpu: GPU;
   #device: GPUDevice;
@@ -70,6 +71,7 @@ class WebGpuBinding implements Binding {
     this.description = describe(info);
     this.target = this.description;
     this.limits = gpuLimits(device, info);
+    this.maxAllocation = device.limits.maxBufferSize;
     this.#device = device;
     this.#mostWorkgroups = device.limits.maxComputeWorkgroupsPerDimension;
     this.#faults = new Faults(device, this.description);

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { shapeList } from "../../bench/shapes/parse.js";
 import { setNames, tasksOf } from "../../bench/suites/index.js";
 import { SUITES, type Suite } from "../../bench/suites/names.js";
+import { ENDLESS } from "../../bench/suites/room.js";
 import type { Task } from "../../bench/task.js";
 
 const facts = (tasks: readonly Task[]) =>
@@ -234,7 +235,7 @@ describe("published sets", () => {
       for (const name of names.filter((n) => !n.endsWith("-mini"))) expect(names).toContain(`${name}-mini`);
     }
     const minis = setNames("all").filter((name) => name.endsWith("-mini"));
-    const { tasks, skipped } = tasksOf("all", { shapes: minis.join(","), memoryBudget: 2 ** 31 });
+    const { tasks, skipped } = tasksOf("all", { shapes: minis.join(","), room: { ...ENDLESS, bytes: 2 ** 31 } });
     expect(skipped).toEqual([]);
     // No more than 20 GFLOP forward: a second of a laptop's core at most.
     const forwards = tasks.filter(({ pass }) => pass === "forward");
@@ -246,7 +247,8 @@ describe("what does not fit", () => {
   const [both, device] = [1.5 * 2 ** 30, 0.75 * 2 ** 30];
 
   it("is skipped, with the bytes that it needs and has", () => {
-    const { tasks, skipped } = tasksOf("moe", { shapes: "9x8x12x3x2,med-moe-stablelm-k2@256", memoryBudget: both });
+    const room = { ...ENDLESS, bytes: both };
+    const { tasks, skipped } = tasksOf("moe", { shapes: "9x8x12x3x2,med-moe-stablelm-k2@256", room });
     expect(tasks.map(({ pass, shape }) => `${pass} ${shape}`)).toEqual([
       ...["forward 9x8x12x3x2", "forward+backward 9x8x12x3x2", "forward 256x2048x5632x4x2"],
     ]);
@@ -259,12 +261,27 @@ describe("what does not fit", () => {
   });
 
   it("counts the host's inputs but on a card of its own memory, and two bytes of half types", () => {
-    const fitting = (options: { device?: string; dtype?: "bf16" }) =>
-      tasksOf("moe", { shapes: "256x2048x5632x4x2", pass: "forward", memoryBudget: device, ...options }).tasks.length;
-    expect(fitting({})).toBe(0);
-    expect(fitting({ device: "cuda:1" })).toBe(1);
-    expect(fitting({ dtype: "bf16" })).toBe(0);
-    expect(fitting({ dtype: "bf16", device: "cuda" })).toBe(1);
+    const fitting = (withHost: boolean, dtype?: "bf16") => {
+      const room = { ...ENDLESS, bytes: device, withHost };
+      return tasksOf("moe", { shapes: "256x2048x5632x4x2", pass: "forward", dtype, room }).tasks.length;
+    };
+    expect([fitting(true), fitting(false)]).toEqual([0, 1]);
+    expect([fitting(true, "bf16"), fitting(false, "bf16")]).toEqual([0, 1]);
+  });
+
+  it("is one tensor that no buffer holds, with its bytes and the buffer's", () => {
+    const asked = { shapes: "64x64x64,4096x64x64", pass: "forward" as const };
+    const room = { ...ENDLESS, tensorBytes: 2 ** 19 };
+    const { tasks, skipped } = tasksOf("matmul", { ...asked, room });
+    expect(tasks.map(({ shape }) => shape)).toEqual(["64x64x64"]);
+    expect(skipped).toEqual([
+      {
+        ...{ suite: "matmul", op: "matmul", pass: "forward", shape: "4096x64x64" },
+        reason: "a tensor of 1 MiB; a buffer of this device has 0.5 MiB at most",
+      },
+    ]);
+    // Half as many bytes.
+    expect(tasksOf("matmul", { ...asked, dtype: "bf16", room }).skipped).toEqual([]);
   });
 
   it("of a set, also what kernels do not count to", () => {

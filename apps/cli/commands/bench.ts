@@ -13,13 +13,17 @@ import {
   duration,
   finiteNumber,
   list,
+  THREADS,
+  threadCount,
   wholeNumber,
 } from "../options/common-options.js";
 import { Failed, Interrupted, UsageError } from "../terminal/exit.js";
 import { Interruption } from "../terminal/interruption.js";
 import { prepareFile, say, writeFileIn, writeJson } from "../terminal/output.js";
 
-interface Options extends CommonOptions {
+interface Options extends Omit<CommonOptions, "threads"> {
+  /** Several: all rows with each. */
+  threads?: number[];
   shapes?: string;
   routing?: string;
   pass?: BenchOptions["pass"];
@@ -34,6 +38,7 @@ interface Options extends CommonOptions {
   html?: string;
   compare?: string;
   failBelow?: number;
+  failUnclear?: boolean;
   page?: boolean;
   port: number;
 }
@@ -82,13 +87,18 @@ export function addBench(command: Command): void {
     .option("--compare <file>", "what moved beyond noise since an earlier --json")
     .option(
       "--fail-below <ratio>",
-      "with --compare: exit with 1 where a row has less than this share of its earlier speed",
+      "with --compare: exit with 1 where a row has less than this share of its earlier speed, or no row can be judged",
       share,
     )
+    .option("--fail-unclear", "with --fail-below: exit with 1 also where a row is too noisy to tell, or has no samples")
     .optionsGroup("In a browser:")
     .option("--page", "serve a page that measures in the visitor's browser, on WebGPU")
     .option("--port <number>", "of the page; 0 takes a free one", portNumber, 8080);
-  addCommonOptions(command)
+  const threads = new Option(
+    "--threads <list>",
+    `${THREADS} and of peers; several, as 1,2,4, measure all rows with each (default: the cores this process may use)`,
+  ).argParser((text) => list(text).map((count) => threadCount(count)));
+  addCommonOptions(command, threads)
     .addHelpText(
       "after",
       `\nPeers:\n${peerNames.map((name) => `  ${name.padEnd(13)}${PEERS[name].what}`).join("\n")}\n${EXAMPLES}`,
@@ -117,10 +127,11 @@ function portNumber(text: string): number {
 const NOT_OF_A_PAGE = {
   ...{ shapes: "--shapes", routing: "--routing", pass: "--pass", kernel: "--kernel" },
   ...{ json: "--json", csv: "--csv", html: "--html", compare: "--compare", failBelow: "--fail-below" },
+  failUnclear: "--fail-unclear",
 } as const satisfies Partial<Record<keyof Options, string>>;
 
 async function run(suite: Suite, options: Options): Promise<void> {
-  const { page, port, compare, failBelow, csv, html } = options;
+  const { page, port, compare, failBelow, failUnclear: strict = false, csv, html } = options;
   if (page) {
     for (const [name, flag] of Object.entries(NOT_OF_A_PAGE))
       if (options[name as keyof typeof NOT_OF_A_PAGE] !== undefined)
@@ -128,13 +139,15 @@ async function run(suite: Suite, options: Options): Promise<void> {
     return serve(port);
   }
   if (failBelow !== undefined && compare === undefined) throw new UsageError("--fail-below needs --compare FILE.");
+  if (strict && failBelow === undefined) throw new UsageError("--fail-unclear needs --fail-below RATIO.");
   for (const file of [csv, html]) if (file !== undefined) await prepareFile(file);
   // Loaded when it is needed: help does without it.
-  const [{ runBench }, { compareDocuments, comparisonText, failing }, { readDocument }] = await Promise.all([
-    import("../../../bench/run.js"),
-    import("../../../bench/compare/index.js"),
-    import("../../../bench/read-document.js"),
-  ]);
+  const [{ runBench }, { compareDocuments, comparisonText, hasPassed, judge, judgementText }, { readDocument }] =
+    await Promise.all([
+      import("../../../bench/run.js"),
+      import("../../../bench/compare/index.js"),
+      import("../../../bench/read-document.js"),
+    ]);
   // An earlier run that does not read must not cost a new one.
   const before = compare === undefined ? null : readDocument(compare);
   using interruption = new Interruption("the rows so far");
@@ -145,7 +158,11 @@ async function run(suite: Suite, options: Options): Promise<void> {
     const comparison = compareDocuments(before, document);
     say(options, comparisonText(comparison));
     // Of a run that was stopped, what is missing proves nothing.
-    if (failBelow !== undefined && !signal.aborted && failing(comparison, failBelow).length > 0) throw new Failed();
+    if (failBelow !== undefined && !signal.aborted) {
+      const judgement = judge(comparison, failBelow);
+      say(options, judgementText(judgement, failBelow, { strict }));
+      if (!hasPassed(judgement, { strict })) throw new Failed();
+    }
   }
   if (signal.aborted) throw new Interrupted(`stopped; rows that were done: ${document.rows.length}.`);
   // Reasons are in what was printed.

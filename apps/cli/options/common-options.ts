@@ -11,12 +11,19 @@ export interface CommonOptions extends OutputOptions {
   debug?: boolean;
 }
 
+/** What --threads is, for people. */
+export const THREADS = "worker threads of the cpu device";
+
 /** Those that can be asked for by name. */
 export const DEVICES: readonly DeviceName[] = ["cpu", "webgpu", "cuda", "reference"];
 /** What a device can be, for people. */
 const DEVICE_CHOICES = `${DEVICES.join(", ")}, or cuda:1 for a GPU by its index`;
 
-export function addCommonOptions(command: Command): Command {
+const oneThreadCount = () =>
+  new Option("--threads <n>", `${THREADS} (default: the cores this process may use)`).argParser(threadCount);
+
+/** `threads` is for a command that takes several. */
+export function addCommonOptions(command: Command, threads: Option = oneThreadCount()): Command {
   command
     .optionsGroup("Common options:")
     .addOption(
@@ -25,7 +32,7 @@ export function addCommonOptions(command: Command): Command {
         `where to compute: ${DEVICE_CHOICES} (default: cuda, else webgpu on a real GPU, else cpu)`,
       ).argParser(deviceChoice),
     )
-    .option("--threads <n>", "worker threads of the cpu device (default: the cores this process may use)", threadCount)
+    .addOption(threads)
     .option(
       "--memory <size>",
       "largest memory on the device, as 800MB or 4GB (default: nine tenths of what is here)",
@@ -71,7 +78,7 @@ export function deviceChoice(text: string): DeviceChoice {
 
 const MAX_THREADS = 1024;
 
-function threadCount(text: string): number {
+export function threadCount(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1 || value > MAX_THREADS)
     throw new InvalidArgumentError(`It is a whole number from 1 to ${MAX_THREADS}.`);

@@ -8,6 +8,8 @@ export interface GpuInfo {
   readonly multiprocessors: number;
   /** Bytes of shared memory that one block may ask for. */
   readonly maxSharedBytes: number;
+  /** Of the second level, which all multiprocessors share. */
+  readonly cacheBytes: number;
   readonly totalBytes: number;
   /** When it was opened. */
   readonly freeBytes: number;

@@ -101,6 +101,7 @@ Napi::Value Device::info(const Napi::CallbackInfo &info) {
     object.Set("capability", gpu.capability);
     object.Set("multiprocessors", gpu.multiprocessors);
     object.Set("maxSharedBytes", gpu.max_shared_bytes);
+    object.Set("cacheBytes", gpu.cache_bytes);
     object.Set("totalBytes", static_cast<double>(gpu.total_bytes));
     object.Set("freeBytes", static_cast<double>(gpu.free_bytes));
     object.Set("driver", state.session.driver.version);

@@ -33,6 +33,7 @@ class CudaBinding extends NativeBinding<CudaQueue, Plan, CudaCommandWriter, Cuda
   readonly description: string;
   readonly target: string;
   readonly memoryLimit: number;
+  readonly cacheBytes: number;
   readonly profiler: Profiler;
   private readonly cuda: CudaLimits;
   private readonly kernels: CudaKernels;
@@ -47,6 +48,7 @@ class CudaBinding extends NativeBinding<CudaQueue, Plan, CudaCommandWriter, Cuda
     this.kernels = kernels;
     this.cuda = { capability, multiprocessors, maxSharedBytes, tf32: options.tf32 ?? false };
     this.memoryLimit = info.freeBytes;
+    this.cacheBytes = info.cacheBytes;
     this.target = `sm_${capability}, ${multiprocessors} SMs${this.cuda.tf32 ? ", tf32" : ""}`;
     this.description = describe(info, this.target, kernels);
     this.profiler = {

@@ -30,7 +30,8 @@ constexpr Result success = 0, out_of_memory = 2, deinitialized = 4, device_unava
                  invalid_address_space = 717, invalid_pc = 718, launch_failed = 719, external_device = 911;
 
 // CUdevice_attribute
-constexpr int multiprocessor_count = 16, capability_major = 75, capability_minor = 76, max_shared_bytes_optin = 97;
+constexpr int multiprocessor_count = 16, l2_cache_size = 38, capability_major = 75, capability_minor = 76,
+              max_shared_bytes_optin = 97;
 // CUfunction_attribute
 constexpr int max_dynamic_shared_bytes = 8;
 // CUmemPool_attribute

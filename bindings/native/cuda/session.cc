@@ -35,6 +35,7 @@ Gpu describe(const Driver &driver, DeviceId device) {
   gpu.capability = 10 * attribute(driver, device, capability_major) + attribute(driver, device, capability_minor);
   gpu.multiprocessors = attribute(driver, device, multiprocessor_count);
   gpu.max_shared_bytes = attribute(driver, device, max_shared_bytes_optin);
+  gpu.cache_bytes = attribute(driver, device, l2_cache_size);
   check(driver, driver.cuDeviceTotalMem_v2(&gpu.total_bytes, device), "cuDeviceTotalMem");
   return gpu;
 }

@@ -11,6 +11,7 @@ struct Gpu {
   int capability = 0;  // 80, 90
   int multiprocessors = 0;
   int max_shared_bytes = 0;
+  int cache_bytes = 0;                     // of the second level, which all multiprocessors share
   size_t total_bytes = 0, free_bytes = 0;  // of memory, when it was opened
 };
 

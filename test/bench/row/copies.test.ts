@@ -28,7 +28,7 @@ describe("the number of copies", () => {
   it("leaves half of what a task needs not, shared with those that are compared", async () => {
     using device = await openDevice("cpu", { threads: 1, memoryBudget: 64 * MIB });
     const ours = { inputBytes: 2 * MIB } as Prepared;
-    const needs = { bytes: 14 * MIB, hostBytes: 10 * MIB, elements: 1 };
+    const needs = { bytes: 14 * MIB, hostBytes: 10 * MIB, tensorBytes: 4, elements: 1 };
     // 40 MiB are left, 20 of them for copies, 5 of each contender.
     expect(copiesFor(device, { needs }, ours, 3)).toBe(Math.min(3, copiesFor(device, {}, ours)));
     expect(copiesFor(device, { needs: { ...needs, bytes: 54 * MIB } }, ours)).toBe(1);
