@@ -1,5 +1,5 @@
 import { type BenchRow, ROUTINGS } from "../document.js";
-import type { Suite } from "../suites/names.js";
+import { lettersOf } from "../suites/index.js";
 import { conditionOf, groupBy, type NumberedRow } from "./rows.js";
 
 /** Rows that differ in one thing alone, in its order. */
@@ -10,18 +10,6 @@ export interface Series {
   readonly same: string;
   readonly points: readonly { readonly value: number | string; readonly row: NumberedRow }[];
 }
-
-/** Letters of the numbers of a shape that has none of its own. */
-const LETTERS: Partial<Record<Suite, readonly string[]>> = {
-  moe: ["T", "d", "n", "E", "k"],
-  "grouped-gemm": ["T", "K", "N", "E", "k"],
-  routing: ["T", "E", "k"],
-  matmul: ["M", "N", "K"],
-  lora: ["T", "K", "N", "R"],
-  "layer-norm": ["T", "C"],
-  "cross-entropy": ["T", "V"],
-  adamw: ["N", "R", "C"],
-};
 
 const NUMBER = /\d+(\.\d+)?/g;
 
@@ -88,8 +76,5 @@ function without(shape: string, i: number): string {
   return shape.replace(NUMBER, (digits) => (++at === i ? "·" : digits));
 }
 
-/** B2H12S577D64 names its numbers itself; 512x256x704x4x2 does not. */
-function letterOf({ suite, shape }: NumberedRow, i: number): string {
-  const own = /([A-Za-z]+)=?·/.exec(without(shape, i))?.[1] ?? "";
-  return (own === "x" || own === "" ? LETTERS[suite]?.[i] : own) ?? `number ${i + 1} of the shape`;
-}
+const letterOf = ({ suite, shape }: NumberedRow, i: number): string =>
+  lettersOf(suite, shape)[i] ?? `number ${i + 1} of the shape`;

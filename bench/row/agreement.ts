@@ -1,3 +1,6 @@
+import type { FloatDType } from "../../kernels/contract.js";
+import type { Task } from "../task.js";
+
 type Results = Readonly<Record<string, ArrayLike<number>>>;
 
 /** Largest |difference| / max(1, largest |ours|) over all results; Infinity where one is missing, NaN or of another size. */
@@ -18,3 +21,10 @@ export function differenceOf(theirs: Results, ours: Results): number {
   }
   return worst;
 }
+
+/** Of one implementation in 16 bits: operands and results are rounded, sums are not. */
+const ROUNDING: Readonly<Record<FloatDType, number>> = { f32: 0, bf16: 2 ** -6, f16: 2 ** -9 };
+
+/** By how much results in a storage type may differ from the truth, relative to the largest; two of them by twice that. */
+export const toleranceIn = (dtype: FloatDType, { tolerance }: Pick<Task, "tolerance">): number =>
+  Math.max(tolerance, ROUNDING[dtype]);

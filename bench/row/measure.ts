@@ -3,7 +3,7 @@ import type { FloatDType } from "../../kernels/contract.js";
 import type { BenchRow } from "../document.js";
 import { watchOthers } from "../machine/load.js";
 import type { Contender, OpenedPeer, PeerCase, Prepared, Task } from "../task.js";
-import { differenceOf } from "./agreement.js";
+import { differenceOf, toleranceIn } from "./agreement.js";
 import { copiesFor } from "./copies.js";
 import { detailsOf } from "./details.js";
 import { phasesOf } from "./phases.js";
@@ -20,9 +20,6 @@ interface Conditions {
   readonly signal?: AbortSignal;
 }
 
-/** Of one implementation in 16 bits: operands and results are rounded, sums are not. */
-const ROUNDING: Readonly<Record<FloatDType, number>> = { f32: 0, bf16: 2 ** -6, f16: 2 ** -9 };
-
 /** One row: peers that compute what ours computes, timed in turn with it. Runs in Node and in a page. */
 export async function measure(
   task: Task,
@@ -31,7 +28,7 @@ export async function measure(
   { threads, dtype = "f32", seconds, signal }: Conditions,
 ): Promise<BenchRow> {
   const ours = await task.prepare(device, dtype);
-  const tolerance = 2 * Math.max(task.tolerance, ROUNDING[dtype]);
+  const tolerance = 2 * toleranceIn(dtype, task);
   const copies = copiesFor(device, task, ours, peers.filter(({ peer }) => peer !== null).length);
   const cases: CheckedCase[] = [];
   try {

@@ -33,6 +33,8 @@ const rows: OpRows = {
   // A mean over T shrinks gradients below what a comparison with the largest result would notice.
   dy: (c, stream) => normals([], stream, shapeOf(c.inputs.logits)[0]),
   trained: ["logits"],
+  // The loss is, and so is its gradient.
+  f32: ["y", "dy"],
 };
 
 export const crossEntropy: Suite<OpCase> = {

@@ -2,7 +2,7 @@ import { OptionError } from "../../engine/index.js";
 import { didYouMean } from "../../engine/io/nearest.js";
 import type { FloatDType } from "../../kernels/contract.js";
 import type { PASSES, SkippedRow } from "../document.js";
-import { parseShapes, setNamed, setsText, shapeList } from "../shapes/parse.js";
+import { parseShapes, type ShapeForm, setNamed, setsText, shapeList } from "../shapes/parse.js";
 import type { Routing } from "../shapes/routing.js";
 import type { Task } from "../task.js";
 import { adamw } from "./adamw.js";
@@ -69,6 +69,13 @@ export interface Tasks {
 export function setNames(suite: Task["suite"] | "all"): readonly string[] {
   const of = (name: Task["suite"]) => Object.keys(suites[name].sets);
   return suite === "all" ? [...new Set(SUITES.flatMap(of))] : of(suite);
+}
+
+/** What each number of a shape of the suite is, in order: T, d, n, E, k; empty where the suite takes no such shape. */
+export function lettersOf(suite: Task["suite"], shape: string): string[] {
+  const forms: readonly ShapeForm<unknown>[] = suites[suite].forms;
+  const groups = forms.map(({ pattern }) => pattern.exec(shape)?.groups).find((found) => found !== undefined);
+  return Object.entries(groups ?? {}).flatMap(([letter, text]) => (/^\d/.test(text ?? "") ? [letter] : []));
 }
 
 /**

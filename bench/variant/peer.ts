@@ -1,6 +1,7 @@
-import { type Device, type DeviceChoice, OptionError, openDevice } from "../../engine/index.js";
+import { KernelMissing } from "../../bindings/errors.js";
+import { type Device, type DeviceChoice, KernelError, OptionError, openDevice } from "../../engine/index.js";
 import type { AnyPass, FloatDType } from "../../kernels/contract.js";
-import { differenceOf } from "../row/agreement.js";
+import { differenceOf, toleranceIn } from "../row/agreement.js";
 import { phasesOf } from "../row/phases.js";
 import { tasksOf } from "../suites/index.js";
 import { type Peer, type Prepared, type Task, Unsupported } from "../task.js";
@@ -26,7 +27,8 @@ interface Conditions {
 
 /**
  * Our own engine with a user's kernel in place of one of ours, on a device of its own, as a peer. It is checked against the float64
- * reference on small shapes first: throws where it differs, does not compile, or no suite runs the kernel.
+ * reference on small shapes first, in the storage type of the run: throws where it differs, does not compile, or no suite runs
+ * the kernel.
  */
 export async function openVariant(
   variant: Variant,
@@ -46,7 +48,7 @@ export async function openVariant(
   );
   try {
     if (language === "cuda") library = await compiled(kernel, file);
-    await check(kernel, device, swap);
+    await check(kernel, device, dtype, swap);
   } catch (error) {
     await close();
     throw error;
@@ -92,17 +94,19 @@ class Swap {
 }
 
 /** Throws where results of small shapes are not the reference's. */
-async function check(kernel: string, device: Device, swap: Swap): Promise<void> {
+async function check(kernel: string, device: Device, dtype: FloatDType, swap: Swap): Promise<void> {
   const truth = await openDevice("reference");
   try {
     for (const [suite, shapes] of CHECKS) {
-      for (const task of tasksOf(suite, { shapes }).tasks) {
-        const expected = await resultsOf(task, truth);
-        const got = await resultsOf(task, device);
+      for (const task of tasksOf(suite, { shapes, dtype }).tasks) {
+        const expected = await resultsOf(task, truth, dtype);
+        const got = await resultsOf(task, device, dtype).catch(noneHere);
+        if (!got) continue;
         const difference = differenceOf(got, expected);
-        if (swap.launches > 0 && !(difference <= task.tolerance))
+        const tolerance = toleranceIn(dtype, task);
+        if (swap.launches > 0 && !(difference <= tolerance))
           throw new Error(
-            `${kernel}: ${task.op} ${task.pass} ${task.shape} differs from the reference by ${difference.toExponential(1)} of the largest result, more than ${task.tolerance}`,
+            `${kernel}: ${task.op} ${task.pass} ${task.shape} in ${dtype} differs from the reference by ${difference.toExponential(1)} of the largest result, more than ${tolerance}`,
           );
       }
     }
@@ -110,11 +114,17 @@ async function check(kernel: string, device: Device, swap: Swap): Promise<void> 
     truth.close();
   }
   if (swap.launches === 0)
-    throw new OptionError(`--kernel: no suite runs a kernel ${kernel}; name it as its folder and file.`);
+    throw new OptionError(`--kernel: no suite runs a kernel ${kernel} in ${dtype}; name it as its folder and file.`);
 }
 
-async function resultsOf(task: Task, device: Device) {
-  const prepared = await task.prepare(device);
+/** A device need not have every op in every storage type. */
+function noneHere(error: unknown): null {
+  if (error instanceof KernelError && error.cause instanceof KernelMissing) return null;
+  throw error;
+}
+
+async function resultsOf(task: Task, device: Device, dtype: FloatDType) {
+  const prepared = await task.prepare(device, dtype);
   try {
     return await prepared.results();
   } finally {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { tasksOf } from "../../bench/suites/index.js";
 import type { Suite } from "../../bench/suites/names.js";
+import { openDevice } from "../../engine/index.js";
 
 describe("--pass", () => {
   const passes = (suite: Suite, pass?: "forward" | "backward" | "both", shapes?: string) => [
@@ -32,6 +33,35 @@ describe("--pass", () => {
 });
 
 describe("--dtype", () => {
+  const small: [Suite, string][] = [
+    ["moe", "9x8x12x3x2:gelu:bias:meta"],
+    ["grouped-gemm", "9x8x12x3x2"],
+    ["attention", "B1H2S5D4,B1H2S5D4:packed"],
+    ["decode", "B2H4G2L1S9D8,2x8x12:linear,2x8x12x3x2"],
+    ["lora", "6x8x10x2"],
+    ["matmul", "8x9x10,5x7x6:linear:gelu"],
+    ["layer-norm", "3x8"],
+    ["cross-entropy", "4x9"],
+  ];
+
+  it.each(small)("%s computes in each that it has, in every pass: %s", async (suite, shapes) => {
+    const device = await openDevice("cpu", { threads: 1 });
+    try {
+      const passes = suite === "decode" ? (["forward"] as const) : (["forward", "backward", "both"] as const);
+      for (const pass of passes)
+        for (const dtype of ["f32", "bf16", "f16"] as const)
+          for (const task of tasksOf(suite, { shapes, pass, dtype }).tasks) {
+            const made = await task.prepare(device, dtype);
+            for (const values of Object.values(await made.results()))
+              expect(values.every(Number.isFinite), `${task.op} ${task.pass} ${dtype}`).toBe(true);
+            await made.contender.time(1);
+            await made.contender.release();
+          }
+    } finally {
+      device.close();
+    }
+  });
+
   it("is refused where a suite has f32 alone, and skipped among all", () => {
     expect(() => tasksOf("routing", { dtype: "bf16" })).toThrow(
       "bench routing: its rows are in f32 alone, not in bf16.",

@@ -6,9 +6,10 @@ import { tasksOf } from "../../bench/suites/index.js";
 import { namedVariant } from "../../bench/variant/named.js";
 import { openVariant } from "../../bench/variant/peer.js";
 import { withWgsl } from "../../bench/variant/wgsl.js";
-import { OptionError } from "../../engine/index.js";
+import { decodeF16, encodeF16 } from "../../bindings/half.js";
+import { OptionError, openDevice } from "../../engine/index.js";
 import { forward } from "../../kernels/matmul/kernels.js";
-import { tryOpen } from "../support/devices.js";
+import { hasF16, tryOpen } from "../support/devices.js";
 
 const folder = mkdtempSync(join(tmpdir(), "consilium-variant-test-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -53,8 +54,8 @@ const { device: probe, reason } = await tryOpen("webgpu");
 probe?.close();
 
 describe.skipIf(!probe)(`a variant as a peer ${reason}`, () => {
-  const open = (path: string) =>
-    openVariant({ kernel: "matmul/forward", file: path, device: "webgpu" }, { device: "webgpu", threads: 1 });
+  const open = (path: string, dtype?: "f16") =>
+    openVariant({ kernel: "matmul/forward", file: path, device: "webgpu" }, { device: "webgpu", dtype, threads: 1 });
 
   it("computes what ours does, in rows that run its kernel", async () => {
     const peer = await open(file("same.wgsl", ours));
@@ -76,9 +77,31 @@ describe.skipIf(!probe)(`a variant as a peer ${reason}`, () => {
     expect(ours).toContain(result);
     const doubled = file("doubled.wgsl", ours.replaceAll(result, `2.0 * ${result}`));
     await expect(open(doubled)).rejects.toThrow(
-      /matmul\/forward: matmul forward 33x40x50 differs from the reference by/,
+      /matmul\/forward: matmul forward 33x40x50 in f32 differs from the reference by/,
     );
     await expect(open(file("broken.wgsl", `${ours}\nfn broken( {}`))).rejects.toThrow(/matmul\/forward/);
+  });
+
+  it("is checked and timed in the storage type of the run", { timeout: 300_000 }, async ({ skip }) => {
+    using device = await openDevice("webgpu");
+    if (!hasF16(device)) return skip(`${device.description} has no f16`);
+    const result = "activate(ACTIVATION, result)";
+    const wrong = file("half.wgsl", ours.replaceAll(result, `select(1.0, 2.0, STORAGE == 2u) * ${result}`));
+    await (await open(wrong)).close();
+    await expect(open(wrong, "f16")).rejects.toThrow(
+      /matmul\/forward: matmul forward 33x40x50 in f16 differs from the reference by .* more than 0\.00195/,
+    );
+    const peer = await open(file("same.wgsl", ours), "f16");
+    try {
+      const [task] = tasksOf("matmul", { shapes: "16x24x32", dtype: "f16" }).tasks;
+      const [{ contender, results }] = await peer.prepare(task, {});
+      // Rounded to 11 bits.
+      const y = results?.y as Float32Array;
+      expect(decodeF16(encodeF16(y))).toEqual(y);
+      await contender.release();
+    } finally {
+      await peer.close();
+    }
   });
 
   it("is of one device", async () => {

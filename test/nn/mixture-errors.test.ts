@@ -189,8 +189,8 @@ describe("bad input", () => {
     expect(() => scope(() => void f())).toThrow(text);
   });
 
-  test.each(Object.entries(devices))("NaN logits are reported by the next await on %s", async (_, on) => {
-    if (!on) return;
+  test.for(Object.entries(devices))("NaN logits are reported by the next await on %s", async ([name, on], { skip }) => {
+    if (!on) return skip(`${name} does not open here`);
     using bad = tensor(
       [
         [0, 1],
