@@ -50,6 +50,11 @@ describe.each(paces)("launch, %s", (_, late) => {
   });
 });
 
+test("the GPU tells how large its cache is", () => {
+  // Of the simulator.
+  expect(open().cacheBytes).toBe(2 ** 20);
+});
+
 describe("what a launch cannot have", () => {
   const launching = (what: ReturnType<typeof rows>, dtype: FloatDType = "f32") => {
     const device = open();

@@ -7,7 +7,7 @@ import { consilium, consiliumStoppedAt, temporaryFolder } from "./support.js";
 const folder = temporaryFolder();
 const file = (name: string) => join(folder, name);
 const quickly = ["--threads", "1", "--budget", "1s", "--device", "cpu"];
-const bench = (...args: string[]) => consilium(["bench", ...args, ...quickly]);
+const bench = (...args: string[]) => consilium(["bench", ...quickly, ...args]);
 const read = (name: string) => benchDocumentSchema.parse(JSON.parse(readFileSync(file(name), "utf8")));
 
 describe("bench", () => {
@@ -69,6 +69,37 @@ describe("bench", () => {
     expect(same.code, same.stderr).toBe(0);
   });
 
+  test("--fail-below says which rows it cannot judge; --fail-unclear makes them a failure", async () => {
+    const before = read("moe.json");
+    const [first, second] = before.rows.map(({ cpu, ...row }) => ({ ...row, othersCpu: 0 }));
+    const blind = { ...second, samplesUs: undefined };
+    writeFileSync(file("blind.json"), JSON.stringify({ ...before, rows: [first, blind] }));
+    writeFileSync(file("all-blind.json"), JSON.stringify({ ...before, rows: [blind] }));
+    const again = ["moe", "--shapes", "12,8,12,3,2; 9x8x12x3x2", "--routing", "zipf", "--pass", "forward"];
+    const limit = ["--fail-below", "0.001", "--compare"];
+    const lenient = await bench(...again, ...limit, file("blind.json"));
+    expect(lenient.code, lenient.stderr).toBe(0);
+    expect(lenient.stdout).toContain("--fail-below 0.001: passed, 1 of 2 rows are known to be no slower.");
+    expect(lenient.stdout).toContain("1 too noisy to tell, or without samples, and count as passed;");
+    const strict = await bench(...again, ...limit, file("blind.json"), "--fail-unclear");
+    expect(strict.code, strict.stderr).toBe(1);
+    expect(strict.stdout).toContain("--fail-below 0.001: failed, 1 of 2 rows are known to be no slower.");
+    const nothing = await bench(...again, ...limit, file("all-blind.json"));
+    expect(nothing.code, nothing.stderr).toBe(1);
+    expect(nothing.stdout).toContain("and a check of nothing has not passed.");
+  });
+
+  test("--threads takes several: one report with the rows of each", async () => {
+    const { code, stderr } = await consilium([
+      ...["bench", "matmul", "--shapes", "16x16x16", "--threads", "1,2", "--budget", "1s", "--device", "cpu"],
+      ...["--json", file("threads.json"), "--html", file("threads.html")],
+    ]);
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(/^2\/2 matmul forward 16x16x16, 2 threads, \d+ s left$/m);
+    expect(read("threads.json").rows.map(({ threads }) => threads)).toEqual([1, 2]);
+    expect(readFileSync(file("threads.html"), "utf8")).toContain("Time by threads: matmul forward 16x16x16");
+  });
+
   test("Ctrl-C writes the rows that are done", async () => {
     const shapes = "8x9x10,5x7x6,4x4x4";
     const args = ["bench", "matmul", "--shapes", shapes, ...quickly, "--json", file("stopped.json")];
@@ -90,6 +121,9 @@ describe("bench", () => {
     ["a file of counts", ["moe", "--routing", file("counts.json")], /element 1 is -2, not a number from 0 on/],
     ["a kernel", ["matmul", "--kernel", "matmul/forward=none.wgsl"], /there is no such file/],
     ["--fail-below alone", ["matmul", "--fail-below", "0.9"], /--fail-below needs --compare FILE/],
+    ["--fail-unclear alone", ["matmul", "--fail-unclear"], /--fail-unclear needs --fail-below RATIO/],
+    ["threads that are none", ["matmul", "--threads", "1,0"], /--threads.*whole number from 1 to 1024/],
+    ["several threads of a GPU", ["matmul", "--threads", "1,2", "--device", "reference"], /has no threads of ours/],
     ["a share above 1", ["matmul", "--fail-below", "1.5"], /--fail-below 1\.5: it is a ratio above 0 and at most 1/],
     ["a port", ["--page", "--port", "70000"], /--port 70000: it is a number from 0 to 65535/],
     ["a page with rows of its own", ["--page", "--shapes", "8x8x8"], /--shapes: not with --page/],

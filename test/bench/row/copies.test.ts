@@ -25,6 +25,13 @@ describe("the number of copies", () => {
     expect(copiesOf(2 * MIB, 32 * MIB, -MIB)).toBe(1);
   });
 
+  it("is by the cache of the GPU where that is told, and by a large one where not", () => {
+    const gpu = (cacheBytes?: number) =>
+      ({ name: "cuda", binding: { cacheBytes }, memory: () => ({ live: 0, budget: 2 ** 36 }) }) as unknown as Device;
+    const ours = { inputBytes: 4 * MIB } as Prepared;
+    expect([50, 32, undefined].map((mib) => copiesFor(gpu(mib && mib * MIB), {}, ours))).toEqual([16, 10, 20]);
+  });
+
   it("leaves half of what a task needs not, shared with those that are compared", async () => {
     using device = await openDevice("cpu", { threads: 1, memoryBudget: 64 * MIB });
     const ours = { inputBytes: 2 * MIB } as Prepared;
