@@ -36,11 +36,13 @@ function columnsOf(rows: readonly RowComparison[]): Columns {
     const found = row.peers[name];
     return found ? `${found.old.toFixed(2)} -> ${found.new.toFixed(2)}` : "";
   };
+  const byThreads: Columns = [["threads", (row) => String(row.new.threads)]];
   const byCpu: Columns = [["time", ({ basis }) => (basis === "CPU" ? "CPU, beside other work" : "clock")]];
   return [
     ["operation", (row) => row.new.op],
     ["pass", (row) => row.new.pass],
     ["shape", (row) => shapeOf(row.new)],
+    ...(new Set(rows.map((row) => row.new.threads)).size > 1 ? byThreads : []),
     ["old us", ({ oldUs }) => short(oldUs)],
     ["new us", ({ newUs }) => short(newUs)],
     ["old / new", ({ ratio }) => ratio.toFixed(3)],

@@ -90,12 +90,14 @@ describe("bench", () => {
   });
 
   test("--threads takes several: one report with the rows of each", async () => {
-    const { code, stderr } = await consilium([
+    const { code, stdout, stderr } = await consilium([
       ...["bench", "matmul", "--shapes", "16x16x16", "--threads", "1,2", "--budget", "1s", "--device", "cpu"],
       ...["--json", file("threads.json"), "--html", file("threads.html")],
     ]);
     expect(code, stderr).toBe(0);
     expect(stderr).toMatch(/^2\/2 matmul forward 16x16x16, 2 threads, \d+ s left$/m);
+    expect(stdout).toMatch(/shape +threads +us/);
+    for (const threads of [1, 2]) expect(stdout).toMatch(new RegExp(`matmul +forward +16x16x16 +${threads} +\\d`));
     expect(read("threads.json").rows.map(({ threads }) => threads)).toEqual([1, 2]);
     expect(readFileSync(file("threads.html"), "utf8")).toContain("Time by threads: matmul forward 16x16x16");
   });

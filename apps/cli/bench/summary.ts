@@ -9,7 +9,7 @@ export function summary({ rows, skipped, ceilings, environment }: BenchDocument)
   const peers = Object.keys(environment.peers);
   const parts = [
     rows.length > 0 ? table([head(rows, peers), ...rows.map((row) => cells(row, rows, peers))]) : "",
-    ...rows.map(phasesText).filter((text) => text !== ""),
+    ...rows.map((row) => phasesText(row, rows)).filter((text) => text !== ""),
     ...blanks(rows, peers),
     ...skipped.map(({ op, pass, shape, reason }) => `skipped: ${op} ${pass} ${shape}: ${reason}`),
     ...ceilings.map(ceilingText),
@@ -18,9 +18,13 @@ export function summary({ rows, skipped, ceilings, environment }: BenchDocument)
   return `${parts.filter((part) => part !== "").join("\n")}\n`;
 }
 
+const severalThreads = (rows: readonly BenchRow[]) => new Set(rows.map(({ threads }) => threads)).size > 1;
+
 function head(rows: readonly BenchRow[], peers: readonly string[]): string[] {
   return [
-    ...["operation", "pass", "shape", "us", "10 % to 90 %", "GFLOP/s", "GB/s", "of limit", "peak", "saved"],
+    ...["operation", "pass", "shape"],
+    ...(severalThreads(rows) ? ["threads"] : []),
+    ...["us", "10 % to 90 %", "GFLOP/s", "GB/s", "of limit", "peak", "saved"],
     ...(rows.some(isLoaded) ? ["CPU us"] : []),
     ...peers.map((name) => `${name} us (ratio)`),
   ];
@@ -33,6 +37,7 @@ function cells(row: BenchRow, rows: readonly BenchRow[], peers: readonly string[
     row.op,
     row.pass,
     routing && routing !== "balanced" ? `${row.shape} ${routing}` : row.shape,
+    ...(severalThreads(rows) ? [String(row.threads)] : []),
     short(medianUs),
     `${short(row.p10Us)} to ${short(row.p90Us)}`,
     flops === null ? "" : short(flops / 1e9),
@@ -68,13 +73,14 @@ function blanks(rows: readonly BenchRow[], peers: readonly string[]): string[] {
 }
 
 /** Shares of a layer's parts, the largest first. */
-function phasesText({ op, pass, shape, phases }: BenchRow): string {
+function phasesText({ op, pass, shape, threads, phases }: BenchRow, rows: readonly BenchRow[]): string {
   if (!phases) return "";
   const total = phases.reduce((sum, { us }) => sum + us, 0);
   const parts = [...phases]
     .sort((a, b) => b.us - a.us)
     .map((phase) => `${phase.pass === "backward" ? "d " : ""}${phase.phase} ${percent(phase.us / total)}`);
-  return `${op} ${pass} ${shape}: ${short(total)} us in parts: ${parts.join(", ")}`;
+  const workers = severalThreads(rows) ? `, ${threads} ${threads === 1 ? "thread" : "threads"}` : "";
+  return `${op} ${pass} ${shape}${workers}: ${short(total)} us in parts: ${parts.join(", ")}`;
 }
 
 function ceilingText({ device, dtype, threads, flopsPerSecond, copyBytesPerSecond, launchSeconds }: Ceiling): string {
