@@ -2,17 +2,19 @@
 
 import torch
 
+from torch_attention import Attention, AttentionPacked, by_backends
 from torch_miss import MissStep
 from torch_moe import (
     GroupedGemmByGroups,
     GroupedGemmByLoop,
     GroupedMixture,
+    JointMixture,
     LoopMixture,
     TopKRouting,
     by_transformers,
     transformers_backends,
 )
-from torch_ops import BLAS, SDPA_BACKENDS, AddChain, Attention, AttentionPacked, LoraMatmul, Matmul, by_backend, by_blas
+from torch_ops import BLAS, AddChain, LoraMatmul, Matmul, by_blas
 
 ONE = {"add": AddChain, "topKRouting": TopKRouting, "MissNetwork": MissStep}
 ATTENTION = {"attention": Attention, "attentionPacked": AttentionPacked}
@@ -22,7 +24,9 @@ PRODUCTS = {"matmul": Matmul, "loraMatmul": LoraMatmul}
 def mixtures(how, device):
     if how == "transformers":
         return [(name, by_transformers(name)) for name in transformers_backends(device)]
-    return [(None, LoopMixture if how == "loop" else GroupedMixture)]
+    if how == "loop":
+        return [(None, LoopMixture)]
+    return [("gate and up apart", GroupedMixture), ("gate and up joint", JointMixture)]
 
 
 def forms_of(task, mixture, device):
@@ -37,9 +41,7 @@ def forms_of(task, mixture, device):
     if op == "groupedGemm":
         return [("grouped_mm", GroupedGemmByGroups), ("loop over experts", GroupedGemmByLoop)]
     if op in ATTENTION:
-        if device.type == "cuda" and SDPA_BACKENDS:
-            return [(name, by_backend(ATTENTION[op], backend)) for name, backend in SDPA_BACKENDS.items()]
-        return [(None, ATTENTION[op])]
+        return by_backends(ATTENTION[op], device)
     if op in PRODUCTS:
         if device.type == "cuda" and hasattr(torch.backends.cuda, "preferred_blas_library"):
             return [(name, by_blas(PRODUCTS[op], name)) for name in BLAS]

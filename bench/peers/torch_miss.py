@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from torch_ops import SDPA_NOTE, sdpa
+from torch_attention import SDPA_NOTE, sdpa
 
 IGNORE = -100
 
@@ -13,7 +13,7 @@ def drop_path(x, rate, training):
     """Stochastic depth: whole samples."""
     if rate == 0 or not training:
         return x
-    keep = torch.rand(x.shape[0], 1, 1) >= rate
+    keep = torch.rand(x.shape[0], 1, 1, device=x.device) >= rate
     return x * keep / (1 - rate)
 
 
@@ -83,7 +83,7 @@ class BertEmbeddings(nn.Module):
         self.dropout = nn.Dropout(c["hiddenDropout"])
 
     def forward(self, ids):
-        positions = torch.arange(ids.shape[1])
+        positions = torch.arange(ids.shape[1], device=ids.device)
         return self.dropout(self.LayerNorm(self.word_embeddings(ids) + self.position_embeddings(positions)))
 
 
@@ -185,7 +185,8 @@ class MissNetwork(nn.Module):
         seen = batch["questionMask"].bool()[:, None, None, :]
         question = self.text_encoder(batch["questionIds"], seen, image, None)
         length = batch["answerIds"].shape[1]
-        own = batch["answerMask"].bool()[:, None, None, :] & torch.ones(length, length, dtype=torch.bool).tril()
+        earlier = torch.ones(length, length, dtype=torch.bool, device=image.device).tril()
+        own = batch["answerMask"].bool()[:, None, None, :] & earlier
         states = self.text_decoder.bert(batch["answerIds"], own, question, seen)
         logits = self.text_decoder.logits(states[:, :-1])
         # The published loss: summed over the tokens of an answer, averaged over answers.
@@ -208,7 +209,7 @@ class MissStep:
         self.batch = {name: t for name, t in tensors.items() if not name.startswith(prefix)}
         for name in ("questionIds", "answerIds", "targets"):
             self.batch[name] = self.batch[name].long()
-        self.network = MissNetwork(options["config"])
+        self.network = MissNetwork(options["config"]).to(self.batch["image"].device)
         self.network.load_state_dict(state)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=options["lr"], weight_decay=options["weightDecay"]

@@ -4,7 +4,7 @@ gate rows first, down [E, H, F]."""
 import torch
 import torch.nn.functional as F
 
-from torch_ops import OpCase
+from torch_case import OpCase
 
 
 def grouped_mm(rows, stack, ends):
@@ -22,7 +22,8 @@ class Mixture(OpCase):
 
     def own(self, weights):
         """Weights of their own, gradients on where the task trains."""
-        return [w.detach().clone().contiguous().requires_grad_(bool(self.trained)) for w in weights]
+        copies = [w.detach().clone(memory_format=torch.contiguous_format) for w in weights]
+        return [w.requires_grad_(bool(self.trained)) for w in copies]
 
     def parameters(self):
         return [self.inputs["x"], self.inputs["router"], *self.experts()]
@@ -35,11 +36,15 @@ class Mixture(OpCase):
 
 
 class GroupedMixture(Mixture):
-    """Rows sorted by expert, torch.nn.functional.grouped_mm, stacks [E, in, out]."""
+    """Rows sorted by expert and grouped products: gate, up and down in stacks [E, in, out] of their own."""
 
     def __init__(self, tensors, options, trained):
         super().__init__(tensors, options, [name for name in trained if name in ("x", "router")])
         up, down = tensors.pop("up"), tensors.pop("down")
+        self.numbers = torch.arange(len(down), device=down.device)
+        self.take(up, down)
+
+    def take(self, up, down):
         hidden = down.shape[2]
         self.gate, self.up, self.down = self.own(w.transpose(1, 2) for w in (up[:, :hidden], up[:, hidden:], down))
 
@@ -50,16 +55,42 @@ class GroupedMixture(Mixture):
         gate, up, down = (w.grad.transpose(1, 2) for w in self.experts())
         return {"dup": torch.cat([gate, up], 1), "ddown": down}
 
+    def by_expert(self, chosen):
+        """Order of the choices by expert, and where the rows of each end: without asking the device for a number."""
+        experts, order = chosen.reshape(-1).sort(stable=True)
+        return order, torch.searchsorted(experts, self.numbers, right=True, out_int32=True)
+
     def forward(self, _):
         x, (weights, chosen) = self.inputs["x"], self.route()
-        flat = chosen.reshape(-1)
-        order = flat.argsort(stable=True)
-        ends = torch.bincount(flat, minlength=self.gate.shape[0]).cumsum(0).to(torch.int32)
+        order, ends = self.by_expert(chosen)
         tokens = order // self.options["topK"]
         rows = x[tokens]
         hidden = F.silu(grouped_mm(rows, self.gate, ends)) * grouped_mm(rows, self.up, ends)
         y = grouped_mm(hidden, self.down, ends) * weights.reshape(-1)[order, None]
         return torch.zeros_like(x).index_add(0, tokens, y)
+
+
+class JointMixture(GroupedMixture):
+    """The same with gate and up in one stack [E, out, in], as checkpoints have them, and a sum that gathers."""
+
+    def take(self, up, down):
+        self.up, self.down = self.own([up, down])
+
+    def experts(self):
+        return [self.up, self.down]
+
+    def gradients(self):
+        return {"dup": self.up.grad, "ddown": self.down.grad}
+
+    def forward(self, _):
+        x, (weights, chosen) = self.inputs["x"], self.route()
+        order, ends = self.by_expert(chosen)
+        rows = x.index_select(0, order // self.options["topK"])
+        gate, up = grouped_mm(rows, self.up.transpose(1, 2), ends).chunk(2, -1)
+        y = grouped_mm(F.silu(gate) * up, self.down.transpose(1, 2), ends)
+        places = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
+        y = y.index_select(0, places).view(*chosen.shape, -1)
+        return (y * weights[..., None]).sum(1)
 
 
 class LoopMixture(Mixture):
@@ -154,6 +185,7 @@ class GroupedGemm(OpCase):
         E = len(tensors["weight"])
         lists, choices = tensors["lists"].long(), options.get("gather")
         self.offsets = lists[: E + 1].tolist()
+        self.counts = lists[1 : E + 1] - lists[:E]
         self.ends = lists[1 : E + 1].to(torch.int32)
         self.tokens = lists[2 * E + 1 :][: self.offsets[E]] // choices if choices else None
         # [E, out, in] or [E, in, out].
@@ -167,8 +199,7 @@ class GroupedGemm(OpCase):
         bias = self.inputs.get("bias")
         if bias is None:
             return y
-        counts = torch.tensor([b - a for a, b in zip(self.offsets, self.offsets[1:])], device=y.device)
-        return y + bias.repeat_interleave(counts, 0)
+        return y + bias.repeat_interleave(self.counts, 0, output_size=len(y))
 
 
 class GroupedGemmByGroups(GroupedGemm):
@@ -225,5 +256,6 @@ class TopKRouting(OpCase):
 
     def by_expert(self, chosen, E):
         flat = chosen.T.reshape(-1) if self.options.get("priority") == "choice" else chosen.reshape(-1)
-        order = flat.argsort(stable=True)
-        return order, order.argsort(), torch.bincount(flat, minlength=E).cumsum(0)
+        experts, order = flat.sort(stable=True)
+        numbers = torch.arange(E, device=flat.device)
+        return order, order.argsort(), torch.searchsorted(experts, numbers, right=True)
