@@ -55,6 +55,8 @@ const timedPeerSchema = timingSchema.extend({
   form: z.string().optional(),
   /** Microseconds of each form in the trial that chose it: the least of three turns of 5 ms or one call. */
   forms: z.record(z.string(), z.number()).optional(),
+  /** Why other forms were not in it: they do not run here, or compute something else. */
+  refused: z.record(z.string(), z.string()).optional(),
   /** How it computes this, where that is not obvious. */
   note: z.string().optional(),
 });

@@ -90,11 +90,14 @@ export interface Task {
 
 export interface PeerCase {
   readonly contender: Contender;
-  /** Null where it does other work than the task on purpose, as its note says. */
-  readonly results: Readonly<Record<string, Float32Array>> | null;
+  /**
+   * What one call computes of the first set of inputs, without dropout: asked for before it is timed, and after. Null where it does
+   * other work than the task on purpose, as its note says.
+   */
+  readonly results: (() => Promise<Readonly<Record<string, Float32Array>>>) | null;
   /** Its name among several. */
   readonly form?: string;
-  /** Why it does not run; it has no results then. */
+  /** Why it does not run. */
   readonly error?: string;
   readonly note?: string;
   /** Of its copies of the inputs, but for the first set. */

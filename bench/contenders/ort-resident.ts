@@ -63,13 +63,17 @@ export async function residentCase(
   const one = await (await uploader({ shape: [1], values: Float32Array.of(1) }))();
   const fetchOne = await mover([1], WEBGPU);
 
-  const results: Record<string, Float32Array> = {};
-  const found = await call(sets.first);
-  for (const [name, shape] of Object.entries(graph.outputs)) {
-    const fetch = await mover(shape, WEBGPU);
-    results[name] = (await fetch(found[name])).data.slice();
-    found[name].dispose();
-  }
+  const fetches: Record<string, Awaited<ReturnType<typeof mover>>> = {};
+  for (const [name, shape] of Object.entries(graph.outputs)) fetches[name] = await mover(shape, WEBGPU);
+  const results = async () => {
+    const values: Record<string, Float32Array> = {};
+    const found = await call(sets.first);
+    for (const [name, fetch] of Object.entries(fetches)) {
+      values[name] = (await fetch(found[name])).data.slice();
+      found[name].dispose();
+    }
+    return values;
+  };
   const run = async (calls: number) => {
     for (let i = 0; i < calls; i++) for (const output of Object.values(await call(sets.next()))) output.dispose();
     await fetchOne(one);

@@ -20,22 +20,23 @@ export interface ProcessPeer {
   readonly startSeconds?: number;
   /** Of any other request but `prepare`. */
   readonly limitSeconds: number;
-  /** `prepare` runs every form of a task, and may compile it first: how many times as long it may take. */
+  /** `prepare` and `results` load what a task needs, and may compile it first: how many times as long they may take. */
   readonly patience: number;
 }
 
 /** As often as its process may end before its time; then the rest of its rows are blanks. */
 const MOST_ENDS = 3;
 
-/** A way to compute the task, and its results; or why it does not run. */
+/** A way to compute the task, or why it does not run. */
 const Form = z.object({
   name: z.string().optional(),
-  results: z.record(z.string(), z.string()).default({}),
   note: z.string().nullable().optional(),
   error: z.string().optional(),
 });
 const Hello = z.object({ version: z.string() });
 const Forms = z.object({ forms: z.array(Form).nonempty() });
+/** Files by name. */
+const Results = z.object({ results: z.record(z.string(), z.string()) });
 const Timed = z.object({
   seconds: z.number().positive(),
   cpuSeconds: z.number().nonnegative().nullable(),
@@ -47,11 +48,13 @@ const Timed = z.object({
  * that crashes, hangs or answers nonsense is a reason for a blank; the next task starts it anew, until that has happened too often.
  */
 export async function openProcessPeer(how: ProcessPeer): Promise<Peer> {
-  let running = await started(how).catch((cause: Error) => {
+  // Before the process, which nobody would end where this fails.
+  const exchange = await mkdtemp(join(tmpdir(), "consilium-bench-"));
+  let running = await started(how).catch(async (cause: Error) => {
+    await rm(exchange, { recursive: true });
     throw new Error(`${how.label}: ${cause.message}. ${how.hint}.`, { cause });
   });
   const { version } = running;
-  const exchange = await mkdtemp(join(tmpdir(), "consilium-bench-"));
   let tasks = 0;
   let ends = 0;
   const living = async (): Promise<Running> => {
@@ -71,16 +74,16 @@ export async function openProcessPeer(how: ProcessPeer): Promise<Peer> {
       try {
         const { op, pass, options, trained } = task;
         const described = await writeRaw(folder, inputs);
-        const message = { op, pass, options, trained, inputs: described, copies, folder };
+        const message = { op, pass, options, trained, inputs: described, copies };
         const { forms } = await peer.ask("prepare", message, Forms, titleOf(task));
-        return await Promise.all(forms.map((form, i) => caseOf(peer, task, form, i)));
+        return forms.map((form, i) => caseOf(peer, exchange, task, { ...form, number: i }));
       } finally {
         await rm(folder, { recursive: true });
       }
     },
     async close() {
       await running.child.close();
-      await rm(exchange, { recursive: true });
+      await rm(exchange, { recursive: true, force: true });
     },
   };
 }
@@ -95,7 +98,8 @@ interface Running {
 async function started(how: ProcessPeer): Promise<Running> {
   const { command, args, env, hello, limitSeconds, startSeconds = 60, patience } = how;
   const child = new LineProcess(command, args, env);
-  const limits: Readonly<Record<string, number>> = { hello: startSeconds, prepare: patience * limitSeconds };
+  const patient = patience * limitSeconds;
+  const limits: Readonly<Record<string, number>> = { hello: startSeconds, prepare: patient, results: patient };
   const ask: Running["ask"] = async (request, message, reply, of) => {
     const limit: Limit = { seconds: limits[request] ?? limitSeconds, what: of ? `${request} of ${of}` : request };
     const got = reply.safeParse(await child.request({ request, ...message }, limit));
@@ -114,14 +118,12 @@ const titleOf = ({ op, pass, shape }: Task) => `${op} ${pass} ${shape}`;
 const faults = ({ issues }: z.ZodError) =>
   issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
 
-async function caseOf(
+function caseOf(
   { child, ask }: Running,
+  exchange: string,
   task: Task,
-  { name, results, note, error }: z.infer<typeof Form>,
-  form: number,
-): Promise<PeerCase> {
-  const values: Record<string, Float32Array> = {};
-  for (const [key, file] of Object.entries(results)) values[key] = await readFloats(file);
+  { name, note, error, number: form }: z.infer<typeof Form> & { readonly number: number },
+): PeerCase {
   const title = name ? `${titleOf(task)} (${name})` : titleOf(task);
   let peakBytes: number | null = null;
   return {
@@ -135,7 +137,17 @@ async function caseOf(
       // What has ended holds nothing; one that ends of it is started anew by the next task.
       release: () => (child.end === null ? ask("release", { form }, z.object({}), title).then(noop, noop) : undefined),
     },
-    results: values,
+    async results() {
+      const folder = await mkdtemp(join(exchange, "results-"));
+      try {
+        const { results } = await ask("results", { form, folder }, Results, title);
+        const values: Record<string, Float32Array> = {};
+        for (const [key, file] of Object.entries(results)) values[key] = await readFloats(file);
+        return values;
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    },
     peakBytes: () => peakBytes,
     ...(name && { form: name }),
     ...(note && { note }),

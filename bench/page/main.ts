@@ -2,7 +2,7 @@ import { openDevice } from "../../engine/index.js";
 import type { Ort } from "../contenders/ort-interface.js";
 import { ortPeer } from "../contenders/ort-session.js";
 import type { BenchDocument } from "../document.js";
-import { checked, firstLine, watchDevices } from "../peers/js/faults.mjs";
+import { checked, watchDevices } from "../peers/js/faults.mjs";
 import { taking } from "../row/clock.js";
 import { runTasks } from "../run-tasks.js";
 import { tasksOf } from "../suites/index.js";
@@ -41,21 +41,15 @@ async function openLibrary(name: string, version: string): Promise<Peer> {
   return {
     version,
     async prepare(task, inputs, copies = 1) {
-      const cases: PeerCase[] = [];
-      for (const form of await library(task, inputs, copies)) cases.push(await caseOf(form));
-      return cases;
+      return (await library(task, inputs, copies)).map(caseOf);
     },
     close() {},
   };
 }
 
-async function caseOf({ name, run, results, release }: Form): Promise<PeerCase> {
+function caseOf({ name, run, results, release }: Form): PeerCase {
   const contender = { time: (calls: number) => checked(() => taking(() => run(calls))), release };
-  try {
-    return { contender, results: await checked(results), ...(name && { form: name }) };
-  } catch (error) {
-    return { contender, results: null, ...(name && { form: name }), error: firstLine(error) };
-  }
+  return { contender, results: () => checked(results), ...(name && { form: name }) };
 }
 
 /** Without threads: what is timed is WebGPU, and a page needs headers for more. */
@@ -68,8 +62,9 @@ async function openOrtWeb(): Promise<Peer> {
     ...peer,
     async prepare(task, inputs, copies = 1) {
       const cases = await checked(() => peer.prepare(task, inputs, copies));
-      return cases.map(({ contender, ...found }) => ({
+      return cases.map(({ contender, results, ...found }) => ({
         ...found,
+        results: results && (() => checked(results)),
         contender: { ...contender, time: (calls) => checked(() => contender.time(calls)) },
       }));
     },

@@ -52,8 +52,14 @@ class InTurn:
     """Cases of one task, each with inputs of its own, which calls take in turn: together they are larger than the caches."""
 
     def __init__(self, cases, backward_alone):
-        self.cases, self.backward_alone = itertools.cycle(cases), backward_alone
+        self.first, self.cases, self.backward_alone = cases[0], itertools.cycle(cases), backward_alone
         self.dropout = cases[0].options.get("dropout", 0.0)
+
+    def results(self):
+        """Of the first case."""
+        found = self.first.results()
+        self.first.drop_gradients()
+        return found
 
     def pieces(self, calls):
         """What is timed, some calls at a time, each from an idle device; what is between runs outside the clock."""

@@ -4,7 +4,8 @@ One JSON request a line on stdin, one JSON reply a line on descriptor 3:
 
     hello    {threads, device, dtype}                -> {version}
     prepare  {op, pass, options, trained, inputs, copies, folder}
-                                                     -> {forms: [{results: {name: file}, note}]}
+                                                     -> {forms: [{name, note, error}]}
+    results  {form, folder}                          -> {results: {name: file}}
     time     {form, calls}                           -> {seconds, cpuSeconds, peakBytes}
     release  {form}                                  -> {}
 
@@ -13,7 +14,7 @@ mixture the expert backends of transformers.
 
 Calls take `copies` sets of the inputs in turn, past the caches; results are those of the first, and peakBytes count no other.
 An input is {name, file, shape, dtype}, the file raw little-endian f32 or i32; results are raw f32. They are computed
-without dropout, to be compared; timed calls have it. Written for PyTorch 2; runs on 1.13 where it says so in its note.
+without dropout, to be compared before calls are timed and after; timed calls have it. Written for PyTorch 2; runs on 1.13 where it says so in its note.
 """
 
 import json
@@ -66,14 +67,12 @@ class Peer:
         return {"forms": forms}
 
     def form(self, request, i, name, case):
-        folder = os.path.join(request["folder"], str(i))
-        os.mkdir(folder)
         described = {"name": name} if name else {}
         try:
             made, _ = self.made(case, request)
-            described |= {"results": save(folder, made.results()), "note": made.note}
             self.copied[i] = 0
             self.cases[i] = self.in_turn(i, made, request) if isinstance(made, OpCase) else made
+            described["note"] = made.note
         except Exception as error:
             described["error"] = first_line(error)
         if "error" in described:
@@ -88,13 +87,15 @@ class Peer:
         return case(tensors, request["options"], request["trained"]), size
 
     def in_turn(self, i, first, request):
-        first.drop_gradients()
         cases = [first]
         while len(cases) < request["copies"]:
             made, size = self.made(type(first), request)
             cases.append(made)
             self.copied[i] += size
         return InTurn(cases, request["pass"] == "backward")
+
+    def results(self, request):
+        return {"results": save(request["folder"], self.cases[request["form"]].results())}
 
     def time(self, request):
         form = request["form"]
@@ -128,7 +129,7 @@ def reason(form):
 
 def main():
     peer = Peer()
-    handlers = {name: getattr(peer, name) for name in ("hello", "prepare", "time", "release")}
+    handlers = {name: getattr(peer, name) for name in ("hello", "prepare", "results", "time", "release")}
     for line in sys.stdin:
         request = json.loads(line)
         failed = False

@@ -13,6 +13,8 @@ export interface CheckedCase {
   readonly difference: number | null;
   /** Microseconds of each of its forms in the trial that chose; none where there was no choice. */
   readonly forms: Readonly<Record<string, number>>;
+  /** Why others of its forms were not among them. */
+  readonly refused: Readonly<Record<string, string>>;
 }
 
 export const blank = (reason: string): MissingPeer => ({ medianUs: null, ratio: null, reason });
@@ -35,13 +37,12 @@ function microseconds(seconds: readonly number[]) {
 /** As many digits as a clock gives. */
 const rounded = (value: number) => Number(value.toPrecision(6));
 
-/** What a row says about a peer; a blank where it failed while timed. */
+/** What a row says about a peer that was timed. */
 export function peerResult(
-  { peer, found, difference, forms }: CheckedCase,
+  { peer, found, difference, forms, refused }: CheckedCase,
   theirs: Samples,
   ours: Samples,
 ): BenchRow["peers"][string] {
-  if (theirs.failure !== null) return blank(theirs.failure);
   return {
     ...timing(theirs),
     version: peer.version,
@@ -55,6 +56,7 @@ export function peerResult(
     ...(found.peakBytes?.() && { peakBytes: found.peakBytes() as number }),
     ...(found.form && { form: found.form }),
     ...(Object.keys(forms).length > 0 && { forms }),
+    ...(Object.keys(refused).length > 0 && { refused }),
     ...(found.note && { note: found.note }),
   };
 }

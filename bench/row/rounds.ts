@@ -82,25 +82,41 @@ function suffices({ seconds, calls, failure }: Samples): boolean {
 /** A turn of a trial takes about as long: what hands a call over, and what the clock can tell, are less than that by far. */
 const TRIAL_SECONDS = 0.005;
 
+/** Seconds of a call by contender, Infinity of one that failed, and why it did. */
+interface Trial {
+  readonly seconds: readonly number[];
+  readonly failures: ReadonlyMap<number, string>;
+}
+
 /**
- * Seconds of a call of each of several contenders that compute the same, the least of three turns: of the processor where they
- * are known, which other work on the machine disturbs less. One alone has no need of a trial, which is empty then.
+ * Seconds of a call of each of several contenders that compute the same, the least of three turns: by the clock on a `gpu`, on the
+ * processor by its own time where that is known, which other work on the machine disturbs less. Throws where all fail. One alone
+ * has no need of a trial, which is empty then.
  */
-export async function trial(contenders: readonly Contender[]): Promise<number[]> {
-  if (contenders.length < 2) return [];
-  const best = contenders.map(() => Number.POSITIVE_INFINITY);
+export async function trial(contenders: readonly Contender[], gpu = false): Promise<Trial> {
+  const failures = new Map<number, string>();
+  if (contenders.length < 2) return { seconds: [], failures };
+  const seconds = contenders.map(() => Number.POSITIVE_INFINITY);
   const calls: number[] = [];
-  for (const contender of contenders) {
-    await contender.time(1);
-    calls.push(Math.max(1, Math.min(100, Math.round(TRIAL_SECONDS / (await contender.time(1)).seconds))));
-  }
-  for (let round = 0; round < 3; round++) {
+  /** All that have not failed, in turn. */
+  const each = async (f: (contender: Contender, i: number) => Promise<void>) => {
     for (const [i, contender] of contenders.entries()) {
-      const { seconds, cpuSeconds } = await contender.time(calls[i]);
-      best[i] = Math.min(best[i], (cpuSeconds ?? seconds) / calls[i]);
+      if (!failures.has(i)) await f(contender, i).catch((error: Error) => void failures.set(i, error.message));
     }
+  };
+  await each(async (contender, i) => {
+    await contender.time(1);
+    calls[i] = Math.max(1, Math.min(100, Math.round(TRIAL_SECONDS / (await contender.time(1)).seconds)));
+  });
+  for (let turn = 0; turn < 3; turn++) {
+    await each(async (contender, i) => {
+      const taken = await contender.time(calls[i]);
+      seconds[i] = Math.min(seconds[i], (gpu ? taken.seconds : (taken.cpuSeconds ?? taken.seconds)) / calls[i]);
+    });
   }
-  return best;
+  for (const i of failures.keys()) seconds[i] = Number.POSITIVE_INFINITY;
+  if (failures.size === contenders.length) throw new Error([...new Set(failures.values())].join("; "));
+  return { seconds, failures };
 }
 
 async function guarded<T>(i: number, f: () => Promise<T>): Promise<T | { reason: string }> {

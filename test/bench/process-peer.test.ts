@@ -1,3 +1,6 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { LineProcess } from "../../bench/contenders/line-process.js";
 import { openProcessPeer } from "../../bench/contenders/process-peer.js";
@@ -13,6 +16,7 @@ const { readFileSync, writeFileSync, writeSync } = require("node:fs");
 const say = (text) => writeSync(3, text + "\\n");
 const reply = (message) => say(JSON.stringify(message));
 let how = {};
+let values;
 const faults = {
   hang: () => { for (;;); },
   exit: () => { console.error("it said this last"); process.exit(7); },
@@ -33,11 +37,14 @@ require("node:readline").createInterface({ input: process.stdin }).on("line", (l
   if (m.request === "hello") return answer("hello", m.fail ? { error: m.fail } : { version: "1.2 of " + process.pid });
   if (m.request === "time") return answer("time", { seconds: 0.001 * m.calls, cpuSeconds: 0.001, peakBytes: 4096 });
   if (m.request === "release") return answer("release", {});
+  if (m.request === "results") {
+    const file = m.folder + "/y";
+    writeFileSync(file, values.map((v) => 2 * v));
+    return answer("results", { results: { y: file } });
+  }
   how = m.options;
-  const values = new Float32Array(Uint8Array.from(readFileSync(m.inputs[0].file)).buffer);
-  const file = m.folder + "/y";
-  writeFileSync(file, values.map((v) => 2 * v));
-  answer("prepare", { forms: [{ name: "doubled", note: m.copies + " copies", results: { y: file } }] });
+  values = new Float32Array(Uint8Array.from(readFileSync(m.inputs[0].file)).buffer);
+  answer("prepare", { forms: [{ name: "doubled", note: m.copies + " copies" }] });
 });
 `;
 
@@ -61,7 +68,8 @@ describe("a peer in a process of its own", () => {
   };
   const works = async (peer: Peer) => {
     const [{ results, form }] = await peer.prepare(task(), inputs);
-    expect({ y: [...(results?.y ?? [])], form }).toEqual({ y: [6, 8], form: "doubled" });
+    for (let i = 0; i < 2; i++)
+      expect({ y: [...((await results?.())?.y ?? [])], form }).toEqual({ y: [6, 8], form: "doubled" });
   };
 
   it("computes, is timed, and tells its memory", async () => {
@@ -92,6 +100,30 @@ describe("a peer in a process of its own", () => {
     await expect(gone).rejects.toThrow("fake: spawn no-such-command ENOENT. Repair it.");
   });
 
+  it("leaves nothing where it does not start: no process without its folder, no folder without its process", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "consilium-test-"));
+    const before = process.env.TMPDIR;
+    try {
+      process.env.TMPDIR = folder;
+      await expect(open({ hello: { fail: "no library" } })).rejects.toThrow("no library");
+      expect(await readdir(folder)).toEqual([]);
+      const started = join(folder, "started");
+      process.env.TMPDIR = join(folder, "missing");
+      const script = `require("node:fs").writeFileSync(${JSON.stringify(started)}, ""); setInterval(() => {}, 1000);`;
+      const peer = openProcessPeer({
+        ...{ label: "fake", command: process.execPath, args: ["-e", script], env: process.env, hello: {} },
+        ...{ hint: "Repair it", limitSeconds: 1, patience: 1, startSeconds: 1 },
+      });
+      await expect(peer).rejects.toThrow("ENOENT");
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      expect(await readdir(folder)).toEqual([]);
+    } finally {
+      if (before === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = before;
+      await rm(folder, { recursive: true });
+    }
+  });
+
   it.for([
     ["exit", "ended with exit code 7: it said this last"],
     ["signal", "ended by SIGSEGV"],
@@ -117,8 +149,20 @@ describe("a peer in a process of its own", () => {
   it("that answers late, within its limit, is heard", async () => {
     const peer = await open();
     const [{ contender, results }] = await peer.prepare(task({ prepare: "late", time: "late" }), inputs);
-    expect([...(results?.y ?? [])]).toEqual([6, 8]);
+    expect([...((await results?.())?.y ?? [])]).toEqual([6, 8]);
     expect((await contender.time(2)).seconds).toBe(0.002);
+  });
+
+  it("that fails in its results says why", async () => {
+    for (const [fault, reason] of [
+      ["hang", "killed after 1 s in results of double forward 2 (doubled)"],
+      ["nothing", "what it answered to results of double forward 2 (doubled) is not understood: results:"],
+    ]) {
+      const peer = await open({ limitSeconds: 1 });
+      const [{ results }] = await peer.prepare(task({ results: fault }), inputs);
+      await expect(results?.()).rejects.toThrow(reason);
+      await works(peer);
+    }
   });
 
   it("that answers after its limit is not mistaken for the next request's", async () => {

@@ -12,7 +12,7 @@ export function open({ device, threads, flags }) {
   return async (task, inputs, copies) => {
     const cases = await peer.prepare(task, inputs, copies);
     return cases.map(({ contender, results, form, note, error, copiedBytes }) => ({
-      ...{ name: form, note, error, copiedBytes, results: async () => results },
+      ...{ name: form, note, error, copiedBytes, results },
       run: (calls) => contender.time(calls),
       release: () => contender.release(),
     }));

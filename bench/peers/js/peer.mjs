@@ -44,14 +44,21 @@ const handlers = {
     return { version: [await packageVersion(library.library), ...(adapter ? ["on", adapter] : [])].join(" ") };
   },
 
-  async prepare({ inputs, copies, folder, ...task }) {
+  async prepare({ inputs, copies, ...task }) {
     before = startMemory();
     const tensors = {};
     for (const described of inputs) tensors[described.name] = await readRaw(described);
     forms = await prepare(task, tensors, copies);
-    const described = [];
-    for (const [i, form] of forms.entries()) described.push(await describe(form, join(folder, `results-${i}`)));
-    return { forms: described };
+    return { forms: forms.map(({ name, note, error }) => ({ name, note, error })) };
+  },
+
+  async results({ form, folder }) {
+    const results = {};
+    for (const [i, [key, values]] of Object.entries(await checked(forms[form].results)).entries()) {
+      results[key] = join(folder, `result-${i}`);
+      await writeFile(results[key], values);
+    }
+    return { results };
   },
 
   async time({ form, calls }) {
@@ -73,22 +80,6 @@ const handlers = {
 async function packageVersion(of) {
   if (!of) return `Node ${process.version}`;
   return JSON.parse(await readFile(new URL(`../node_modules/${of}/package.json`, import.meta.url), "utf8")).version;
-}
-
-/** A form that does not run says why. */
-async function describe({ name, note, error, results }, path) {
-  const said = { ...(name && { name }), ...(note && { note }) };
-  if (error) return { ...said, error };
-  const files = {};
-  try {
-    for (const [i, [key, values]] of Object.entries(await checked(results)).entries()) {
-      files[key] = `${path}-${i}`;
-      await writeFile(files[key], values);
-    }
-    return { ...said, results: files };
-  } catch (error) {
-    return { ...said, error: firstLine(error) };
-  }
 }
 
 /** Bytes of this process in memory: VmRSS now, VmHWM at most since it was reset; null where the system does not say. */

@@ -13,11 +13,11 @@ const samples = (...seconds: number[]): Samples => ({
   failure: null,
 });
 const nothing = { seconds: 0, cpuSeconds: null };
-const found = { contender: { time: async () => nothing, release() {} }, results: {} };
+const found = { contender: { time: async () => nothing, release() {} }, results: null };
 
 describe("a peer in a row", () => {
   it("has the ratio of its median to ours, and says whether that is more than noise", () => {
-    const peer = { name: "p", peer: { version: "1" }, found, difference: 1e-7, forms: { a: 2, b: 3 } };
+    const peer = { name: "p", peer: { version: "1" }, found, difference: 1e-7, forms: { a: 2, b: 3 }, refused: {} };
     const ours = samples(2, 1.9, 2.1, 2, 2);
     expect(peerResult(peer, samples(3, 3, 9, 3.1, 2.9), ours)).toMatchObject({
       ratio: 1.5,
@@ -28,12 +28,6 @@ describe("a peer in a row", () => {
     });
     expect(peerResult(peer, samples(1, 1, 1, 1.1, 1.05), ours)).toMatchObject({ ratio: 0.5, ours: "slower" });
     expect(peerResult(peer, samples(1, 9, 2, 1.5, 3), ours)).toMatchObject({ ratio: 1, ours: "even" });
-  });
-
-  it("is a blank when it failed while timed", () => {
-    const failed = { ...samples(), failure: "out of memory" };
-    const row = peerResult({ name: "p", peer: { version: "1" }, found, difference: 0, forms: {} }, failed, samples(1));
-    expect(row).toEqual({ medianUs: null, ratio: null, reason: "out of memory" });
   });
 });
 
@@ -129,13 +123,34 @@ describe("trial", () => {
   });
 
   it("goes by the processor's time where it is known, else by the clock", async () => {
-    expect(await trial([steady(1, 3), steady(2, 2), steady(3, 4)])).toEqual([3, 2, 4]);
-    expect(await trial([steady(3, null), steady(2, null), steady(1, null)])).toEqual([3, 2, 1]);
-    expect(await trial([steady(2 ** -12, null), steady(2 ** -13, null)])).toEqual([2 ** -12, 2 ** -13]);
+    expect((await trial([steady(1, 3), steady(2, 2), steady(3, 4)])).seconds).toEqual([3, 2, 4]);
+    expect((await trial([steady(3, null), steady(2, null), steady(1, null)])).seconds).toEqual([3, 2, 1]);
+    const short = [steady(2 ** -12, null), steady(2 ** -13, null)];
+    expect((await trial(short)).seconds).toEqual([2 ** -12, 2 ** -13]);
+  });
+
+  it("goes by the clock on a GPU, whatever its host does meanwhile", async () => {
+    expect((await trial([steady(1, 3), steady(2, 2)], true)).seconds).toEqual([1, 2]);
+  });
+
+  it("leaves out one that fails, and fails where all do", async () => {
+    let left = 3;
+    const failing: Contender = {
+      async time(calls) {
+        if (left-- === 0) throw new Error("out of memory");
+        return { seconds: calls, cpuSeconds: null };
+      },
+      release() {},
+    };
+    const { seconds, failures } = await trial([failing, steady(2, null)]);
+    expect(seconds).toEqual([Number.POSITIVE_INFINITY, 2]);
+    expect([...failures]).toEqual([[0, "out of memory"]]);
+    const broken: Contender = { time: () => Promise.reject(new Error("no kernel")), release() {} };
+    await expect(trial([broken, broken])).rejects.toThrow("no kernel");
   });
 
   it("has nothing to tell of one alone", async () => {
-    expect(await trial([steady(1, null)])).toEqual([]);
+    expect((await trial([steady(1, null)])).seconds).toEqual([]);
   });
 });
 
