@@ -96,13 +96,10 @@ def by_backends(case, device):
 
 def held(case, backend):
     class Held(case):
-        def forward(self, dropout):
-            with sdpa_kernel(backend):
-                return super().forward(dropout)
-
-        def results(self):
-            with refusals():
-                return super().results()
+        @contextmanager
+        def conditions(self):
+            with refusals(), sdpa_kernel(backend):
+                yield
 
     return Held
 

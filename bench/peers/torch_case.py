@@ -1,6 +1,7 @@
 """What all twins of ops share: how they are called, and how copies of their inputs take turns."""
 
 import itertools
+from contextlib import nullcontext
 
 import torch
 
@@ -18,6 +19,10 @@ class OpCase:
         for name in trained:
             tensors[name].requires_grad_(True)
 
+    def conditions(self):
+        """Entered around each piece: what PyTorch must be told that this form is computed so."""
+        return nullcontext()
+
     def forward(self, dropout):
         raise NotImplementedError
 
@@ -26,7 +31,8 @@ class OpCase:
         return [self.inputs[name] for name in self.trained]
 
     def backward(self, y):
-        y.backward(self.inputs["dy"])
+        # A loss has a type of its own.
+        y.backward(self.inputs["dy"].to(y.dtype))
 
     def drop_gradients(self):
         """After each backward: they would be added up, and those of many copies held."""
@@ -57,7 +63,8 @@ class InTurn:
 
     def results(self):
         """Of the first case."""
-        found = self.first.results()
+        with self.first.conditions():
+            found = self.first.results()
         self.first.drop_gradients()
         return found
 
@@ -68,17 +75,20 @@ class InTurn:
             return
         for done in range(0, calls, FORWARDS):
             count = min(FORWARDS, calls - done)
-            waiting = [(case, case.forward(self.dropout)) for case in itertools.islice(self.cases, count)]
+            with self.first.conditions():
+                waiting = [(case, case.forward(self.dropout)) for case in itertools.islice(self.cases, count)]
             yield lambda waiting=waiting: self.backwards(waiting)
 
     def run(self, calls):
-        for case in itertools.islice(self.cases, calls):
-            case.once(self.dropout)
-            if case.trained:
-                case.drop_gradients()
+        with self.first.conditions():
+            for case in itertools.islice(self.cases, calls):
+                case.once(self.dropout)
+                if case.trained:
+                    case.drop_gradients()
 
     def backwards(self, waiting):
-        while waiting:
-            case, y = waiting.pop(0)
-            case.backward(y)
-            case.drop_gradients()
+        with self.first.conditions():
+            while waiting:
+                case, y = waiting.pop(0)
+                case.backward(y)
+                case.drop_gradients()

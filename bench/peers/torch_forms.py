@@ -14,11 +14,23 @@ from torch_moe import (
     by_transformers,
     transformers_backends,
 )
-from torch_ops import BLAS, AddChain, LoraMatmul, Matmul, by_blas
+from torch_ops import BLAS, AddChain, LoraAdded, LoraMatmul, LoraMerged, Matmul, by_blas
+from torch_training import IMPLEMENTATIONS, CrossEntropy, CrossEntropyByLogits, LayerNorm, adamw
 
-ONE = {"add": AddChain, "topKRouting": TopKRouting, "MissNetwork": MissStep}
 ATTENTION = {"attention": Attention, "attentionPacked": AttentionPacked}
-PRODUCTS = {"matmul": Matmul, "loraMatmul": LoraMatmul}
+# By op, then by name.
+PRODUCTS = {
+    "matmul": {None: Matmul},
+    "loraMatmul": {"peft": LoraMatmul, "added by the product": LoraAdded, "merged in every call": LoraMerged},
+}
+FORMS = {
+    "add": {None: AddChain},
+    "topKRouting": {None: TopKRouting},
+    "groupedGemm": {"grouped_mm": GroupedGemmByGroups, "loop over experts": GroupedGemmByLoop},
+    "layerNorm": {None: LayerNorm},
+    "crossEntropy": {"cross_entropy": CrossEntropy, "logsumexp - logit": CrossEntropyByLogits},
+    "AdamW": {name: adamw(name) for name in IMPLEMENTATIONS},
+}
 
 
 def mixtures(how, device):
@@ -38,14 +50,37 @@ def forms_of(task, mixture, device):
         raise ValueError(f"it is a way to run a mixture of experts, not {op}")
     if task["pass"] == "backward" and op in ("add", "MissNetwork"):
         raise ValueError(f"nobody has written a backward alone of {op} in PyTorch here")
-    if op == "groupedGemm":
-        return [("grouped_mm", GroupedGemmByGroups), ("loop over experts", GroupedGemmByLoop)]
     if op in ATTENTION:
         return by_backends(ATTENTION[op], device)
     if op in PRODUCTS:
-        if device.type == "cuda" and hasattr(torch.backends.cuda, "preferred_blas_library"):
-            return [(name, by_blas(PRODUCTS[op], name)) for name in BLAS]
-        return [(None, PRODUCTS[op])]
-    if op in ONE:
-        return [(None, ONE[op])]
+        return by_libraries(PRODUCTS[op], device)
+    if op == "MissNetwork":
+        return steps(device)
+    if op in FORMS:
+        return list(FORMS[op].items())
     raise ValueError(f"nobody has written {op} in PyTorch here")
+
+
+def by_libraries(forms, device):
+    """On CUDA each form by each library of dense products."""
+    if device.type != "cuda" or not hasattr(torch.backends.cuda, "preferred_blas_library"):
+        return list(forms.items())
+    return [
+        (", ".join(word for word in (name, title) if word), by_blas(case, library))
+        for name, case in forms.items()
+        for library, title in BLAS.items()
+    ]
+
+
+def steps(device):
+    """Training steps: on a processor, whose steps take seconds each, with the optimiser's default alone."""
+    if device.type == "cpu":
+        return [(None, MissStep)]
+    return [(f"{name} AdamW", step_with(how)) for name, how in IMPLEMENTATIONS.items() if name != "for-loop"]
+
+
+def step_with(how):
+    class Step(MissStep):
+        optimizer_options = how
+
+    return Step

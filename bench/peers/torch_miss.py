@@ -202,6 +202,8 @@ class MissNetwork(nn.Module):
 
 class MissStep:
     note = SDPA_NOTE
+    # What AdamW is told besides its rates.
+    optimizer_options = {}
 
     def __init__(self, tensors, options, _trained):
         prefix = "parameter:"
@@ -212,7 +214,10 @@ class MissStep:
         self.network = MissNetwork(options["config"]).to(self.batch["image"].device)
         self.network.load_state_dict(state)
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=options["lr"], weight_decay=options["weightDecay"]
+            self.network.parameters(),
+            lr=options["lr"],
+            weight_decay=options["weightDecay"],
+            **self.optimizer_options,
         )
 
     def step(self):

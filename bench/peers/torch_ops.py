@@ -20,27 +20,48 @@ def by_blas(case, library):
     """The class with its dense products by one library of CUDA."""
 
     class By(case):
-        note = f"dense products by {BLAS[library]}"
-
-        def forward(self, dropout):
+        def conditions(self):
             # Chosen for the process: other forms run between.
             torch.backends.cuda.preferred_blas_library(library)
-            return super().forward(dropout)
+            return super().conditions()
 
     return By
 
 
+# As torch.backends.cuda.preferred_blas_library calls them.
 BLAS = {"cublas": "cuBLAS", "cublaslt": "cuBLASLt"}
 
 
 class LoraMatmul(OpCase):
     """A linear layer of peft: base(x) + lora_B(lora_A(dropout(x))) * scale, the base frozen."""
 
-    def forward(self, dropout):
-        x, weight, a, b = (self.inputs[name] for name in ("x", "weight", "a", "b"))
+    def base_and_hidden(self, dropout):
+        x, weight, a = (self.inputs[name] for name in ("x", "weight", "a"))
         base = F.linear(x, weight, self.inputs.get("bias"))
-        h = F.linear(F.dropout(x, dropout) if dropout else x, a)
-        return base + F.linear(h, b) * self.options["scale"]
+        return base, F.linear(F.dropout(x, dropout) if dropout else x, a)
+
+    def forward(self, dropout):
+        base, hidden = self.base_and_hidden(dropout)
+        return base + F.linear(hidden, self.inputs["b"]) * self.options["scale"]
+
+
+class LoraAdded(LoraMatmul):
+    """The same whose second product is scaled and added as it is written."""
+
+    def forward(self, dropout):
+        base, hidden = self.base_and_hidden(dropout)
+        return torch.addmm(base, hidden, self.inputs["b"].T, alpha=self.options["scale"])
+
+
+class LoraMerged(OpCase):
+    """The adapter added to the weights in every call: little work beside many rows, unless gradients go through it."""
+
+    def forward(self, dropout):
+        if self.options.get("dropout"):
+            raise ValueError("dropout is of the adapter's rows, which merged weights do not have")
+        x, weight, a, b = (self.inputs[name] for name in ("x", "weight", "a", "b"))
+        merged = torch.addmm(weight, b, a, alpha=self.options["scale"])
+        return F.linear(x, merged, self.inputs.get("bias"))
 
 
 class AddChain:

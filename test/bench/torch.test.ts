@@ -1,7 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { prepareOp } from "../../bench/contenders/engine.js";
+import { normals } from "../../bench/inputs.js";
 import { tasksOf } from "../../bench/suites/index.js";
 import { stepTask } from "../../bench/suites/step.js";
 import type { Task } from "../../bench/task.js";
+import type { Op } from "../../engine/dispatch/define-op.js";
+import { crossEntropyOp } from "../../engine/ops/cross-entropy.js";
 import { groupedTask, routingTask } from "./expert-tasks.js";
 import { agrees, inputsOf, running } from "./support.js";
 
@@ -9,12 +13,32 @@ import { agrees, inputsOf, running } from "./support.js";
 const backwards = (tasks: readonly Task[]): Task[] =>
   tasks.filter(({ trained }) => trained.length > 0).map((task) => ({ ...task, pass: "backward" }));
 
+/** A mean of all targets is what the suite has; this is the rest. */
+function lossTask(options: Readonly<Record<string, unknown>>): Task {
+  const [task] = tasksOf("cross-entropy", { shapes: "13x9" }).tasks;
+  const all = { reduction: "mean", labelSmoothing: 0, ignoreIndex: -100, ...options };
+  const trained = ["logits"];
+  return {
+    ...{ ...task, options: all, trained, shape: JSON.stringify(options) },
+    prepare: async (device) => {
+      const logits = normals([13, 9], 0);
+      const target = { shape: [13], values: Int32Array.from({ length: 13 }, (_, t) => (5 * t) % 9) };
+      const dy = normals(options.reduction === "none" ? [13] : [], 1);
+      const call = { op: crossEntropyOp as unknown as Op, options: all, trained, pass: task.pass };
+      return prepareOp(device, call, { logits, target, dy });
+    },
+  };
+}
+
 describe("PyTorch", () => {
   it.for([
     ["matmul", "5x7x33,5x7x33:linear,5x7x33:linear:gelu"],
     ["attention", "B2H3S17D16,B2H4G2L5S17D16:causal,B1H3L1S17D16:causal,B2H3S17D16:packed"],
     ["lora", "6x33x17x4:dropout=0.2"],
     ["launch", undefined],
+    ["layer-norm", "13x33"],
+    ["cross-entropy", "13x33"],
+    ["adamw", "3x5x7"],
   ] as const)("computes what we compute, forward and backward: %s %s", async ([suite, shapes], { skip }) => {
     await agrees("torch", tasksOf(suite, { shapes }).tasks, skip);
   });
@@ -54,6 +78,40 @@ describe("PyTorch", () => {
       routingTask({ topK: 2 }, "backward"),
     ];
     await agrees("torch", tasks, skip);
+  });
+
+  it("has a loss that is smoothed, summed or by token, with tokens that do not count", async ({ skip }) => {
+    const [smoothed, summed, byToken] = (
+      [
+        { labelSmoothing: 0.1, ignoreIndex: 0 },
+        { labelSmoothing: 0.2, reduction: "sum" },
+        { reduction: "none", ignoreIndex: 5 },
+      ] as const
+    ).map((options) => lossTask(options));
+    await agrees("torch", [smoothed, summed, byToken], skip);
+    const peer = await running("torch", skip);
+    const forms = await peer.prepare(smoothed, await inputsOf(smoothed));
+    expect(forms.map(({ form }) => form)).toEqual(["cross_entropy", "logsumexp - logit"]);
+  });
+
+  it("steps by every implementation of AdamW, and multiplies by an adapter in three ways", async ({ skip }) => {
+    const peer = await running("torch", skip);
+    const names = async (suite: "adamw" | "lora" | "attention", shapes: string) => {
+      const [task] = tasksOf(suite, { shapes }).tasks;
+      return (await peer.prepare(task, await inputsOf(task))).map(({ form }) => form);
+    };
+    expect(await names("adamw", "1x2x3")).toEqual(["fused", "foreach", "for-loop"]);
+    expect(await names("lora", "6x33x17x4")).toEqual(["peft", "added by the product", "merged in every call"]);
+    expect(await names("attention", "B1H1S8D16")).toEqual(["flash", "math"]);
+  });
+
+  it("says why a form refuses", async ({ skip }) => {
+    const peer = await running("torch", skip);
+    const [task] = tasksOf("attention", { shapes: "B1H1S8D16" }).tasks;
+    const dropped = { ...task, options: { dropout: 0.5 } };
+    const [flash, math] = await peer.prepare(dropped, await inputsOf(task));
+    expect((await math.contender.time(1)).seconds).toBeGreaterThan(0);
+    await expect(flash.contender.time(1)).rejects.toThrow("do not support non-zero dropout");
   });
 
   it("takes the same training step", async ({ skip }) => {
