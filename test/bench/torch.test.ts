@@ -33,7 +33,7 @@ function lossTask(options: Readonly<Record<string, unknown>>): Task {
 describe("PyTorch", () => {
   it.for([
     ["matmul", "5x7x33,5x7x33:linear,5x7x33:linear:gelu"],
-    ["attention", "B2H3S17D16,B2H4G2L5S17D16:causal,B1H3L1S17D16:causal,B2H3S17D16:packed"],
+    ["attention", "B2H3S17D16,B2H4G2L5S17D16:causal,B1H3L1S17D16:causal,B1H2L9S5D16:causal,B2H3S17D16:packed"],
     ["lora", "6x33x17x4:dropout=0.2"],
     ["launch", undefined],
     ["layer-norm", "13x33"],

@@ -15,8 +15,8 @@ function attend(q: Float32Array, k: Float32Array, v: Float32Array, { L, S, D, ca
   const scores = new Float32Array(L * S);
   product({ a: q, M: L, K: D, N: S, b: k, transposed: true, c: scores });
   for (let i = 0; i < L; i++) {
-    // Queries are the last of the keys.
-    const seen = causal ? i + S - L + 1 : S;
+    // Queries are the last of the keys; where they are more than these, the first of them see none, and give zeros.
+    const seen = causal ? Math.max(0, i + S - L + 1) : S;
     const row = scores.subarray(i * S, (i + 1) * S);
     let largest = Number.NEGATIVE_INFINITY;
     for (let j = 0; j < seen; j++) largest = Math.max(largest, row[j]);
