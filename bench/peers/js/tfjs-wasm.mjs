@@ -6,7 +6,8 @@ import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
-import { preparing, turned } from "./tfjs.mjs";
+import { turned } from "./tfjs/kit.mjs";
+import { preparing } from "./tfjs.mjs";
 
 export const library = "@tensorflow/tfjs-backend-wasm";
 
