@@ -10,6 +10,7 @@ from torch_moe import (
     GroupedMixture,
     JointMixture,
     LoopMixture,
+    SlicedLoopMixture,
     TopKRouting,
     by_transformers,
     transformers_backends,
@@ -37,7 +38,7 @@ def mixtures(how, device):
     if how == "transformers":
         return [(name, by_transformers(name)) for name in transformers_backends(device)]
     if how == "loop":
-        return [(None, LoopMixture)]
+        return [("a matrix each", LoopMixture), ("slices of stacks", SlicedLoopMixture)]
     return [("gate and up apart", GroupedMixture), ("gate and up joint", JointMixture)]
 
 

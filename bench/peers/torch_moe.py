@@ -109,15 +109,36 @@ class LoopMixture(Mixture):
         up = torch.stack([torch.cat([gate.grad, up.grad]) for gate, up, _ in self.layers])
         return {"dup": up, "ddown": torch.stack([down.grad for _, _, down in self.layers])}
 
+    def matrices(self, e):
+        return self.layers[e]
+
     def forward(self, _):
         x, (weights, chosen) = self.inputs["x"], self.route()
         y = torch.zeros_like(x)
-        for e, (gate, up, down) in enumerate(self.layers):
+        for e in range(len(self.inputs["router"])):
+            gate, up, down = self.matrices(e)
             tokens, k = torch.where(chosen == e)
             rows = x[tokens]
             result = F.linear(F.silu(F.linear(rows, gate)) * F.linear(rows, up), down)
             y = y.index_add(0, tokens, result * weights[tokens, k, None])
         return y
+
+
+class SlicedLoopMixture(LoopMixture):
+    """The same loop over slices of two stacks; their gradients are as large as the stacks, once for each expert."""
+
+    def __init__(self, tensors, options, trained):
+        Mixture.__init__(self, tensors, options, [name for name in trained if name in ("x", "router")])
+        self.up, self.down = self.own([tensors.pop("up"), tensors.pop("down")])
+
+    def experts(self):
+        return [self.up, self.down]
+
+    def gradients(self):
+        return {"dup": self.up.grad, "ddown": self.down.grad}
+
+    def matrices(self, e):
+        return *self.up[e].chunk(2), self.down[e]
 
 
 def transformers_backends(device):
