@@ -1,5 +1,6 @@
 import type { OnnxNode } from "../onnx/model.js";
 import { type HostTensor, type HostTensors, type Task, Unsupported } from "../task.js";
+import { attentionGraphs } from "./ort-attention.js";
 import type { OrtGraph } from "./ort-interface.js";
 import { mixtureGraphs } from "./ort-mixture.js";
 
@@ -7,6 +8,7 @@ import { mixtureGraphs } from "./ort-mixture.js";
 export function graphsOf(task: Task, inputs: HostTensors, device: string): Readonly<Record<string, OrtGraph>> {
   if (task.pass !== "forward") throw new Unsupported("onnxruntime-node runs the forward only");
   if (task.op === "mixtureOfExperts") return mixtureGraphs(task.options.topK as number, inputs, device);
+  if (task.op === "attention" || task.op === "attentionPacked") return attentionGraphs(task, inputs, device);
   const build = graphs[task.op];
   if (!build) throw new Unsupported(`there is no ONNX graph of ${task.op}`);
   return { "": build(task.options, inputs) };
@@ -39,49 +41,6 @@ const matmul: Build = ({ transposeB, activation }, inputs) => {
   if (activation === "gelu") nodes.push({ op: "Gelu", inputs: [product], outputs: ["y"] });
   else if (activation) throw new Unsupported(`there is no ONNX graph of matmul with ${activation}`);
   return { nodes, inputs: f32s(inputs), outputs: { y: [M, N] }, weights: ["b", "bias"] };
-};
-
-/** MultiHeadAttention of com.microsoft: heads side by side in the last dimension. */
-function attentionNode(options: Options, heads: number, [L, S]: readonly [number, number]): OnnxNode {
-  if (options.causal && L !== S && L !== 1)
-    throw new Unsupported("MultiHeadAttention has no causal mask for queries that are the last of the keys");
-  return {
-    op: "MultiHeadAttention",
-    inputs: ["q", "k", "v"],
-    outputs: ["y"],
-    // The one query of decoding sees every key, which is no mask at all.
-    attributes: { num_heads: heads, unidirectional: options.causal && L > 1 ? 1 : 0 },
-    domain: "com.microsoft",
-  };
-}
-
-const attention: Build = (options, { q, k, v }) => {
-  const [B, L, H, D] = q.shape;
-  const [, S, G] = k.shape;
-  if (G !== H) throw new Unsupported("MultiHeadAttention has no grouped queries");
-  const [queries, keys] = [
-    [B, L, H * D],
-    [B, S, H * D],
-  ];
-  return {
-    nodes: [attentionNode(options, H, [L, S])],
-    inputs: { q: f32(q, queries), k: f32(k, keys), v: f32(v, keys) },
-    outputs: { y: queries },
-    weights: [],
-  };
-};
-
-const attentionPacked: Build = (options, { qkv }) => {
-  const [B, L, , H, D] = qkv.shape;
-  return {
-    nodes: [
-      { op: "Split", inputs: ["qkv"], outputs: ["q", "k", "v"], attributes: { axis: 2, num_outputs: 3 } },
-      attentionNode(options, H, [L, L]),
-    ],
-    inputs: { qkv: f32(qkv, [B, L, 3 * H * D]) },
-    outputs: { y: [B, L, H * D] },
-    weights: [],
-  };
 };
 
 /** Three products; the last adds itself to the base layer. */
@@ -169,8 +128,6 @@ const layerNorm: Build = ({ eps }, inputs) => ({
 
 const graphs: Readonly<Record<string, Build>> = {
   matmul,
-  attention,
-  attentionPacked,
   loraMatmul,
   groupedGemm,
   layerNorm,

@@ -128,6 +128,7 @@ function open(
       ...graph.before?.inputs,
     },
     outputs: graph.outputs,
+    ...(graph.opset && { opset: graph.opset }),
     constants: { ...graph.constants, ...Object.fromEntries(entries.filter(([name]) => constant(name))) },
   });
   return ort.InferenceSession.create(model, {

@@ -27,16 +27,18 @@ export interface OnnxGraph {
   readonly outputs: Readonly<Record<string, readonly number[]>>;
   /** Inside the model: weights, which a runtime may repack once, indices and axes. */
   readonly constants: Readonly<Record<string, Constant>>;
+  /** Of ONNX's own operators. Default 20. */
+  readonly opset?: keyof typeof IR_VERSIONS;
 }
 
-const IR_VERSION = 9;
-const OPSET = 20;
+/** The first of the format's versions that has an opset. */
+const IR_VERSIONS = { 20: 9, 23: 11 } as const;
 const FLOAT_TENSOR = 1;
 const INT32_TENSOR = 6;
 const INT64_TENSOR = 7;
 const ATTRIBUTE = { float: 1, int: 2, string: 3 };
 
-export function onnxModel({ nodes, inputs, outputs, constants }: OnnxGraph): Uint8Array {
+export function onnxModel({ nodes, inputs, outputs, constants, opset = 20 }: OnnxGraph): Uint8Array {
   const graph: Message = [
     ...nodes.map((node) => message(1, nodeFields(node))),
     text(2, "graph"),
@@ -44,10 +46,15 @@ export function onnxModel({ nodes, inputs, outputs, constants }: OnnxGraph): Uin
     ...Object.entries(inputs).map(([name, input]) => message(11, valueInfo(name, input))),
     ...Object.entries(outputs).map(([name, shape]) => message(12, valueInfo(name, { shape }))),
   ];
-  return encode([integer(1, IR_VERSION), message(7, graph), opset("", OPSET), opset("com.microsoft", 1)]);
+  return encode([
+    integer(1, IR_VERSIONS[opset]),
+    message(7, graph),
+    ofOperators("", opset),
+    ofOperators("com.microsoft", 1),
+  ]);
 }
 
-const opset = (domain: string, version: number): Field => message(8, [text(1, domain), integer(2, version)]);
+const ofOperators = (domain: string, version: number): Field => message(8, [text(1, domain), integer(2, version)]);
 
 function nodeFields({ op, inputs, outputs, attributes = {}, domain }: OnnxNode): Message {
   return [

@@ -29,13 +29,30 @@ describe("onnxruntime-node", () => {
   it.for([
     ["ort", "matmul", "5x7x33,5x7x33:linear,5x7x33:linear:gelu"],
     ["ort-const", "matmul", "5x7x33,5x7x33:linear,5x7x33:linear:gelu"],
-    ["ort", "attention", "B2H3S17D16,B2H3S17D16:causal,B2H3L5S17D16,B1H3L1S17D16:causal,B2H3S17D16:packed"],
+    [
+      "ort",
+      "attention",
+      "B2H3S17D16,B2H3S17D16:causal,B2H3L5S17D16,B1H3L1S17D16:causal,B2H3S17D16:packed,B2H4G2S17D16:causal,B1H4G2L1S17D16",
+    ],
     ["ort-const", "lora", "6x33x17x4"],
     ["ort", "layer-norm", "7x33"],
     ["ort-const", "moe", "9x16x24x4x2"],
   ] as const)("%s computes what we compute: %s %s", async ([name, suite, shapes], { skip }) => {
     const forwards = tasksOf(suite, { shapes }).tasks.filter((task) => task.pass === "forward");
     await agrees(name, forwards, skip);
+  });
+
+  it("attends by both operators, to grouped keys by the one that has them", async ({ skip }) => {
+    const peer = await running("ort", skip);
+    const forms = async (shapes: string) => {
+      const [task] = tasksOf("attention", { shapes, pass: "forward" }).tasks;
+      return (await peer.prepare(task, await inputsOf(task))).map(({ form }) => form);
+    };
+    expect(await forms("B1H2S8D16")).toEqual(["MultiHeadAttention", "Attention"]);
+    expect(await forms("B1H4G2S8D16")).toEqual(["Attention"]);
+    await expect(forms("B1H2L3S8D16:causal")).rejects.toThrow(
+      "onnxruntime has no causal mask for queries that are the last of the keys",
+    );
   });
 
   it("copies weights that are in the model where that takes no threads, and says where it does not", async ({
