@@ -96,7 +96,7 @@ describe.skipIf(!probe)(`a variant as a peer ${reason}`, () => {
       const [task] = tasksOf("matmul", { shapes: "16x24x32", dtype: "f16" }).tasks;
       const [{ contender, results }] = await peer.prepare(task, {});
       // Rounded to 11 bits.
-      const y = results?.y as Float32Array;
+      const y = (await results?.())?.y as Float32Array;
       expect(decodeF16(encodeF16(y))).toEqual(y);
       await contender.release();
     } finally {
