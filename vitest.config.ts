@@ -9,6 +9,7 @@ const ofCudaDevice = [
   "test/bindings/{cuda,cuda-memory,cuda-errors,cuda-nvtx}.test.ts",
   "test/models/cuda.test.ts",
   "test/cli/{devices,train,chat}-cuda.test.ts",
+  "test/gpu-trace.test.ts",
 ];
 
 export default defineConfig({

@@ -11,7 +11,6 @@ import { packagesOf } from "../scripts/gpu/closure.mjs";
 import { carryLibraries, librariesOf } from "../scripts/gpu/libraries.mjs";
 import { problemsOf } from "../scripts/gpu/report.mjs";
 import { BENCHES, stepsOf } from "../scripts/gpu/steps.mjs";
-import { summaryOf } from "../scripts/gpu/trace.mjs";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const addon = join(root, "build/Release/consilium.node");
@@ -63,7 +62,7 @@ describe("what the archive for a GPU host carries", () => {
 
 describe("the steps of a GPU host", () => {
   const host = {
-    ...{ gpu: true, nvcc: true, sanitizer: "compute-sanitizer", nsys: "nsys", vulkan: "icd.json" },
+    ...{ gpu: true, nvcc: true, sanitizer: "compute-sanitizer", vulkan: "icd.json" },
     ...{ kernels: false, simulated: false },
   };
   const steps = stepsOf({ out: "out", host, node: "node" });
@@ -83,7 +82,6 @@ describe("the steps of a GPU host", () => {
     const missing = bare.flatMap(({ name, missing }) => (missing ? [`${name}: ${missing}`] : []));
     expect(missing).toEqual([
       "compile: neither nvcc nor compiled kernels are here",
-      "trace: there is no nsys (Nsight Systems)",
       ...["memcheck", "racecheck", "synccheck", "initcheck"].map(
         (t) => `sanitizer-${t}: there is no compute-sanitizer`,
       ),
@@ -190,43 +188,5 @@ describe("gpu.json", () => {
     ["no rows", { benches: { matmul: { rows: [] } } }, ["matmul: no rows"]],
   ])("%s", (_, change, problems) => {
     expect(problemsOf({ ...whole, ...change })).toEqual(problems);
-  });
-});
-
-describe("a trace", () => {
-  const api = (...calls: (readonly [string, number, number, number])[]) =>
-    [
-      "Start (ns),Duration (ns),Name,Result,CorrID,Pid,Tid,T-Pri,Thread Name",
-      ...calls.map(([name, start, duration, thread], i) => `${start},${duration},${name},0,${i},7,${thread},20,node`),
-    ].join("\n");
-  const gpu = (...kernels: (readonly [number, number])[]) =>
-    [
-      "Start (ns),Duration (ns),CorrId,Strm,Name",
-      ...kernels.map(([start, duration], i) => `${start},${duration},${i},13,"f(float*, Params)"`),
-    ].join("\n");
-  const AFTER = 300e6;
-
-  test("gaps and waits of what comes after the pause, on the thread that launches", () => {
-    const calls = api(
-      ...([
-        ["cuLaunchKernel", 0, 5, 1],
-        ["cuStreamSynchronize", 10, 90, 1],
-        ["cuGraphLaunch", AFTER, 10, 1],
-        ["cuEventSynchronize", AFTER + 5, 500, 2],
-        ["cuMemcpyHtoDAsync_v2", AFTER + 15, 5, 1],
-        ["cuStreamSynchronize", AFTER + 20, 5, 1],
-        ["cuGraphLaunch", AFTER + 40, 10, 1],
-        ["cuEventSynchronize", AFTER + 60, 500, 1],
-      ] as const),
-    );
-    const found = summaryOf(calls, gpu([5, 1000], [AFTER + 100, 60], [AFTER + 150, 30], [AFTER + 190, 10]));
-    expect(found).toEqual({
-      ...{ launches: 2, kernels: 3, spanUs: 0.1, hostWaits: ["cuStreamSynchronize"] },
-      gapsShare: expect.closeTo(0.1),
-    });
-  });
-
-  test("of nothing is an error", () => {
-    expect(() => summaryOf(api(), gpu())).toThrow("the trace holds no launch, or no kernel");
   });
 });

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Packs what a GPU host without a network needs into one archive: sources, tests, benches, compiled TypeScript, the addon and
-// the CUDA kernels where they are built, the npm packages that tests and benches load, Dawn for this platform, Node itself.
+// Packs what a GPU host without a network needs into one archive: sources, tests, benches, compiled TypeScript, the addon, the
+// tracing driver, the CUDA kernels where they are built, the npm packages that tests and benches load, Dawn for this platform,
+// Node itself.
 //
 //   node scripts/gpu/bundle.mjs [--out consilium-gpu.tar.xz]
 //   node scripts/gpu/bundle.mjs --rehearse
@@ -18,6 +19,7 @@ import { areCompiled } from "../cuda-kernels.mjs";
 import { packagesOf } from "./closure.mjs";
 import { carryLibraries } from "./libraries.mjs";
 import { problemsOf } from "./report.mjs";
+import { buildTraceDriver, TRACE_FOLDER } from "./trace-driver.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 /** The folder that the archive unpacks into. */
@@ -74,7 +76,7 @@ function copyTracked(target) {
 }
 
 /** Fills `folder` with what a host gets. Throws where it is not built here. */
-function fill(folder) {
+async function fill(folder) {
   for (const path of ["dist/apps/cli/main.js", "build/Release/consilium.node"])
     if (!existsSync(join(root, path))) throw new Error(`${path} is not built. Run: npm run setup`);
   mkdirSync(folder);
@@ -84,8 +86,9 @@ function fill(folder) {
   cpSync(join(root, "dist"), join(folder, "dist"), { recursive: true });
   const compiled = areCompiled();
   if (!compiled) say("the CUDA kernels of these sources are not compiled here: the host compiles them (nvcc)");
-  for (const path of ["build/Release/consilium.node", "build/built-from", ...(compiled ? ["build/cuda"] : [])])
-    cpSync(join(root, path), join(folder, path), { recursive: true });
+  await buildTraceDriver();
+  const built = ["build/Release/consilium.node", "build/built-from", TRACE_FOLDER, ...(compiled ? ["build/cuda"] : [])];
+  for (const path of built) cpSync(join(root, path), join(folder, path), { recursive: true });
   say(`libraries: ${carryLibraries(folder, [process.execPath]).join(", ")}`);
   cpSync(join(root, "scripts/gpu/run.sh"), join(folder, "run.sh"));
 }
@@ -120,7 +123,7 @@ function rehearse(file) {
 
 const stage = mkdtempSync(join(tmpdir(), "consilium-gpu-"));
 try {
-  fill(join(stage, NAME));
+  await fill(join(stage, NAME));
   if (values.rehearse) {
     const file = join(stage, `${NAME}.tar.gz`);
     pack(stage, file, "gzip -1");

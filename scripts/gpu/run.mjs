@@ -70,7 +70,6 @@ const host = {
   gpu: report.gpus.before !== null,
   nvcc: toolkit !== null,
   sanitizer: tool("compute-sanitizer"),
-  nsys: tool("nsys"),
   vulkan,
   kernels: areCompiled(),
   // What a dry run has in place of a GPU.

@@ -17,7 +17,6 @@ export function stepsOf(options: {
     gpu: boolean;
     nvcc: boolean;
     sanitizer?: string;
-    nsys?: string;
     vulkan?: string;
     kernels: boolean;
     simulated: boolean;

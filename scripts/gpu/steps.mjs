@@ -99,13 +99,18 @@ export function stepsOf({ out, host, node }) {
     {
       name: "trace",
       command: node,
-      args: ["scripts/gpu/trace.mjs", join(out, "trace.json"), ...(host.nsys ? [host.nsys] : [])],
+      args: ["scripts/gpu/trace.mjs", join(out, "trace.json")],
       seconds: 90,
       trace: true,
       gpu: true,
-      missing: noGpu ?? (host.nsys ? undefined : "there is no nsys (Nsight Systems)"),
-      // The steps that are traced, without the tool.
-      rehearsal: { args: ["scripts/gpu/traced.mjs", "cpu", "2"], trace: false, missing: undefined },
+      missing: noGpu,
+      // A simulated GPU is traced in small; without one the steps are made all the same.
+      rehearsal: {
+        ...(host.simulated
+          ? { args: ["scripts/gpu/trace.mjs", join(out, "trace.json"), "--step", "small", "--replays", "4"] }
+          : { args: ["scripts/gpu/traced.mjs", "cpu", "--replays", "2", "--rounds", "1"], trace: false }),
+        missing: undefined,
+      },
     },
     ...["memcheck", "racecheck", "synccheck", "initcheck"].map((tool) => {
       const { rehearsal: _, ...step } = vitest(`sanitizer-${tool}`, ["test/ops.test.ts"], "cuda", 150, {

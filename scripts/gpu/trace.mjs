@@ -1,80 +1,73 @@
 #!/usr/bin/env node
-// Traces replayed steps with Nsight Systems: how much of the time between their first kernel and their last the GPU rests, and
-// which calls that wait for it the launching thread makes meanwhile.
+// Traces replayed steps: which calls wait for the GPU while they are enqueued, and how much of a step's time the GPU computes
+// nothing. It needs no tool of NVIDIA's: the driver that the process opens notes its calls (trace-driver.cc).
 //
-//   node scripts/gpu/trace.mjs OUT.json [nsys]
-import { execFileSync } from "node:child_process";
+//   node scripts/gpu/trace.mjs OUT.json [options of traced.mjs]
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parse } from "csv-parse/sync";
+import { buildTraceDriver } from "./trace-driver.mjs";
 
-/** Between the replays that count and what went before: half of the pause of traced.mjs. */
-const APART_NS = 100e6;
-const WAITS = /Synchronize|^cuMemcpy(?!.*Async)|^cuMemFree(?!Async)|^cuMemAlloc(?!Async)|^cuMemHostAlloc/;
+/** Also by a copy to the host, which nobody makes but to wait for it. */
+const WAITS = /Synchronize|^cuMemcpyDtoH|^cuMemcpy(?!.*Async)|^cuMemFree(?!Async)|^cuMemAlloc(?!Async)|^cuMemHostAlloc/;
 
-const rows = (csv) =>
-  parse(csv, { columns: true, skip_empty_lines: true }).map((row) => ({
-    name: row.Name,
-    thread: row.Tid,
-    start: Number(row["Start (ns)"]),
-    end: Number(row["Start (ns)"]) + Number(row["Duration (ns)"]),
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+
+/**
+ * Of the calls as trace-driver.cc writes them, and of what traced.mjs found. Throws where no replay was traced.
+ *
+ * `gapsShare` counts as gap all that a kernel takes which does nothing: its launch, its end, and the events around it. The tools
+ * that read the GPU's own records count launch and end of a kernel to it; with these the share lies between `gapsShareAtLeast`,
+ * where only what two events measure of each other is taken off each kernel, and `gapsShare`.
+ */
+export function summaryOf(callsCsv, { device, replays, kernels, spanUs, timedUs, emptyUs, emptyStepUs, from, to }) {
+  const calls = parse(callsCsv, { columns: true, skip_empty_lines: true }).map(({ name, start, end, apartUs }) => ({
+    ...{ name, start: Number(start), end: Number(end), apartUs: apartUs === "" ? null : Number(apartUs) },
   }));
-
-/** Those after the last long pause, in order. */
-function afterPause(all) {
-  const ordered = all.toSorted((a, b) => a.start - b.start);
-  const first = ordered.findLastIndex(({ start }, i) => i > 0 && start - ordered[i - 1].end > APART_NS);
-  return ordered.slice(Math.max(0, first));
-}
-
-/** Of nsys' reports cuda_api_trace and cuda_gpu_trace. Throws where they hold no launch or no kernel. */
-export function summaryOf(apiCsv, gpuCsv) {
-  const calls = rows(apiCsv);
-  const launches = afterPause(calls.filter(({ name }) => /^cu(GraphLaunch|LaunchKernel)/.test(name)));
-  const kernels = afterPause(rows(gpuCsv));
-  if (launches.length === 0 || kernels.length === 0) throw new Error("the trace holds no launch, or no kernel");
+  const launches = calls.filter(({ name, start, end }) => name === "cuGraphLaunch" && start >= from && end <= to);
+  if (launches.length !== replays)
+    throw new Error(`the trace holds ${launches.length} launches of graphs, and ${replays} steps were replayed`);
   const [first, last] = [launches[0], launches.at(-1)];
-  const waits = calls.filter(
-    ({ name, thread, start }) =>
-      WAITS.test(name) && thread === first.thread && start >= first.start && start < last.end,
-  );
-  let [busy, end] = [0, kernels[0].start];
-  for (const kernel of kernels) {
-    busy += Math.max(0, kernel.end - Math.max(end, kernel.start));
-    end = Math.max(end, kernel.end);
-  }
-  const span = end - kernels[0].start;
+  const waits = calls.filter(({ name, start }) => WAITS.test(name) && start >= first.start && start < last.end);
+  const eventsUs = median(calls.flatMap(({ apartUs }) => apartUs ?? []));
+  const share = (overheadUs) => 1 - (timedUs - kernels * overheadUs) / spanUs;
   return {
-    launches: launches.length,
-    kernels: kernels.length,
-    spanUs: span / 1000,
-    gapsShare: 1 - busy / span,
+    ...{ device, launches: launches.length, kernels, spanUs },
+    gapsShare: share(emptyUs),
+    gapsShareAtLeast: Math.max(0, share(eventsUs)),
     hostWaits: waits.map(({ name }) => name),
+    measured: { timedUs, emptyUs, eventsUs, emptyStepUs },
   };
 }
 
-function trace(nsys) {
+/** `options` are those of traced.mjs. */
+export async function trace(...options) {
   const folder = mkdtempSync(join(tmpdir(), "consilium-trace-"));
-  const report = join(folder, "trace.nsys-rep");
-  const show = { stdio: ["ignore", "inherit", "inherit"], cwd: folder };
+  const file = join(folder, "calls.csv");
   try {
+    const { CONSILIUM_CUDA_DRIVER: driver = "" } = process.env;
+    const env = {
+      ...process.env,
+      CONSILIUM_CUDA_DRIVER: await buildTraceDriver(),
+      CONSILIUM_TRACED_DRIVER: driver,
+      CONSILIUM_TRACE_FILE: file,
+    };
     const traced = fileURLToPath(new URL("traced.mjs", import.meta.url));
-    const how = ["--trace=cuda,nvtx", "--sample=none", "--cpuctxsw=none", "--cuda-graph-trace=node"];
-    execFileSync(nsys, ["profile", ...how, `--output=${report}`, process.execPath, traced], show);
-    const reports = ["cuda_api_trace", "cuda_gpu_trace"];
-    const wanted = reports.flatMap((name) => ["--report", name]);
-    execFileSync(nsys, ["stats", ...wanted, "--format", "csv", "--output", join(folder, "trace"), report], show);
-    return summaryOf(...reports.map((name) => readFileSync(join(folder, `trace_${name}.csv`), "utf8")));
+    const stdio = ["ignore", "pipe", "inherit"];
+    const { status, stdout } = spawnSync(process.execPath, [traced, ...options], { env, stdio, encoding: "utf8" });
+    if (status !== 0) throw new Error(`the steps to trace ended with ${status}; they have said why`);
+    return summaryOf(readFileSync(file, "utf8"), JSON.parse(stdout));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const [out, nsys = "nsys"] = process.argv.slice(2);
-  const summary = trace(nsys);
+  const [out, ...options] = process.argv.slice(2);
+  const summary = await trace(...options);
   console.log(summary);
   writeFileSync(out, JSON.stringify(summary));
 }

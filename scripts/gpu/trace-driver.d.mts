@@ -1,0 +1,2 @@
+export const TRACE_FOLDER: string;
+export function buildTraceDriver(): Promise<string>;
