@@ -1,4 +1,4 @@
-/** What is traced: a step on its device. Times are in microseconds, of one replayed step. */
+/** Of a captured training step. Times are in microseconds, of one replay. */
 export interface Trace {
   device: string;
   /** Of graphs: a replay each. */
@@ -7,6 +7,8 @@ export interface Trace {
   kernels: number;
   spanUs: number;
   gapsShare: number;
+  /** The lowest and the highest. */
+  gapsShareOfRounds: [number, number];
   gapsShareAtLeast: number;
   hostWaits: string[];
   measured: { timedUs: number; emptyUs: number; eventsUs: number; emptyStepUs: number };
@@ -17,12 +19,9 @@ export function summaryOf(
     device: string;
     replays: number;
     kernels: number;
-    spanUs: number;
-    timedUs: number;
-    emptyUs: number;
-    emptyStepUs: number;
     from: number;
     to: number;
+    rounds: { spanUs: number; timedUs: number; emptyUs: number; emptyStepUs: number }[];
   },
 ): Trace;
 export function trace(...options: string[]): Promise<Trace>;

@@ -17,13 +17,12 @@ const WAITS = /Synchronize|^cuMemcpyDtoH|^cuMemcpy(?!.*Async)|^cuMemFree(?!Async
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
 /**
- * Of the calls as trace-driver.cc writes them, and of what traced.mjs found. Throws where no replay was traced.
+ * Of the calls as trace-driver.cc writes them, and of what traced.mjs found. Throws where its replays are not in the trace.
  *
- * `gapsShare` counts as gap all that a kernel takes which does nothing: its launch, its end, and the events around it. The tools
- * that read the GPU's own records count launch and end of a kernel to it; with these the share lies between `gapsShareAtLeast`,
- * where only what two events measure of each other is taken off each kernel, and `gapsShare`.
+ * A kernel is timed by an event before and after it, which measure more than the kernel. `gapsShare` takes off each what they
+ * measure of a kernel without work, `gapsShareAtLeast` what they measure of nothing.
  */
-export function summaryOf(callsCsv, { device, replays, kernels, spanUs, timedUs, emptyUs, emptyStepUs, from, to }) {
+export function summaryOf(callsCsv, { device, replays, kernels, from, to, rounds }) {
   const calls = parse(callsCsv, { columns: true, skip_empty_lines: true }).map(({ name, start, end, apartUs }) => ({
     ...{ name, start: Number(start), end: Number(end), apartUs: apartUs === "" ? null : Number(apartUs) },
   }));
@@ -33,11 +32,15 @@ export function summaryOf(callsCsv, { device, replays, kernels, spanUs, timedUs,
   const [first, last] = [launches[0], launches.at(-1)];
   const waits = calls.filter(({ name, start }) => WAITS.test(name) && start >= first.start && start < last.end);
   const eventsUs = median(calls.flatMap(({ apartUs }) => apartUs ?? []));
-  const share = (overheadUs) => 1 - (timedUs - kernels * overheadUs) / spanUs;
+  const middle = Object.fromEntries(Object.keys(rounds[0]).map((name) => [name, median(rounds.map((r) => r[name]))]));
+  const { spanUs, timedUs, emptyUs, emptyStepUs } = middle;
+  const share = (us, overheadUs) => 1 - (us.timedUs - kernels * overheadUs) / us.spanUs;
+  const ofRounds = rounds.map((us) => share(us, us.emptyUs));
   return {
     ...{ device, launches: launches.length, kernels, spanUs },
-    gapsShare: share(emptyUs),
-    gapsShareAtLeast: Math.max(0, share(eventsUs)),
+    gapsShare: share(middle, emptyUs),
+    gapsShareOfRounds: [Math.min(...ofRounds), Math.max(...ofRounds)],
+    gapsShareAtLeast: Math.max(0, share(middle, eventsUs)),
     hostWaits: waits.map(({ name }) => name),
     measured: { timedUs, emptyUs, eventsUs, emptyStepUs },
   };

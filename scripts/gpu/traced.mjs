@@ -6,7 +6,7 @@
 //
 // --step     tiny: MISS-tiny, batch 16; small: a perceptron, for a simulated GPU
 // --replays  that are traced; fewer than the device lets JavaScript be ahead (64), so that nobody waits for room
-// --rounds   of each measure, of which the median counts
+// --rounds   of each measure
 // --read     reads the loss amid them, as a step must not: what the trace shows of that
 import { parseArgs } from "node:util";
 import { trainingStep } from "../../dist/bench/suites/step.js";
@@ -48,7 +48,6 @@ const STEPS = {
   },
 };
 
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const sum = (numbers) => numbers.reduce((total, x) => total + x, 0);
 
 const device = await openDevice(positionals[0] ?? "cuda");
@@ -67,12 +66,11 @@ async function taken(captured, times) {
   return Number(process.hrtime.bigint() - start);
 }
 
-/** What one more replay takes when they are enqueued back to back: begin and end of a row cancel. */
-async function usOf(captured) {
+/** Microseconds that one more replay takes when they are enqueued back to back: begin and end of a row cancel. */
+async function spanOf(captured) {
   const half = Math.ceil(replays / 2);
-  const found = [];
-  for (let i = 0; i < rounds; i++) found.push((await taken(captured, 2 * half)) - (await taken(captured, half)));
-  return median(found) / half / 1000;
+  const whole = await taken(captured, 2 * half);
+  return (whole - (await taken(captured, half))) / half / 1000;
 }
 
 /**
@@ -103,24 +101,17 @@ enqueue(step, Math.ceil(replays / 2));
 const to = process.hrtime.bigint();
 await device.finish();
 
-const spanUs = await usOf(step);
-const profiles = [];
-for (let i = 0; i < rounds; i++) profiles.push(await profiled());
-const { kernels } = profiles[0];
+const { kernels } = await profiled();
 const nothing = capture(device, () => {
   for (let i = 0; i < kernels; i++) empty();
 });
-enqueue(nothing, 3);
-const found = {
-  ...{ device: device.description, replays, kernels, spanUs },
-  timedUs: median(profiles.map(({ timedUs }) => timedUs)),
-  emptyUs: median(profiles.map(({ emptyUs }) => emptyUs)),
-  /** A captured step of as many kernels that do nothing. */
-  emptyStepUs: await usOf(nothing),
-  from: Number(from),
-  to: Number(to),
-};
-console.log(JSON.stringify(found));
+const measured = [];
+for (let i = 0; i < rounds; i++) {
+  const { timedUs, emptyUs } = await profiled();
+  measured.push({ spanUs: await spanOf(step), timedUs, emptyUs, emptyStepUs: await spanOf(nothing) });
+}
+const window = { from: Number(from), to: Number(to) };
+console.log(JSON.stringify({ device: device.description, replays, kernels, ...window, rounds: measured }));
 nothing.dispose();
 step.dispose();
 release();
