@@ -89,12 +89,23 @@ describe.skipIf(!existsSync(`${root}dist`))("on a simulated GPU", () => {
     expect(hostWaits).toContain("cuEventSynchronize");
   });
 
-  test("a driver that is nowhere: named", () => {
-    const { status, stderr } = spawnSync(process.execPath, ["scripts/gpu/trace.mjs", "unused.json", ...small], {
-      cwd: root,
-      encoding: "utf8",
-      env: { ...process.env, CONSILIUM_CUDA_DRIVER: "/nowhere/libcuda.so.1" },
+  const run = (args: readonly string[], env: Record<string, string> = {}) =>
+    spawnSync(process.execPath, ["scripts/gpu/trace.mjs", ...args], {
+      ...{ cwd: root, encoding: "utf8", env: { ...process.env, ...env } },
     });
+
+  test.each([
+    ["no file", [], 2, "trace.mjs: name the file to write"],
+    ["no such step", ["unused.json", "--step", "huge"], 1, "--step huge is none of tiny, small"],
+    ["no number of replays", ["unused.json", "--replays", "some"], 1, "--replays some is no whole number from 1"],
+  ])("%s: said", (_, args, code, text) => {
+    const { status, stderr } = run(args);
+    expect(status).toBe(code);
+    expect(stderr).toContain(text);
+  });
+
+  test("a driver that is nowhere: named", () => {
+    const { status, stderr } = run(["unused.json", ...small], { CONSILIUM_CUDA_DRIVER: "/nowhere/libcuda.so.1" });
     expect(status).toBe(1);
     expect(stderr).toContain(
       "trace: there is no driver to trace (/nowhere/libcuda.so.1: cannot open shared object file",

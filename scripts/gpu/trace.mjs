@@ -70,6 +70,10 @@ export async function trace(...options) {
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [out, ...options] = process.argv.slice(2);
+  if (out === undefined || out.startsWith("-")) {
+    console.error("trace.mjs: name the file to write: node scripts/gpu/trace.mjs trace.json [options of traced.mjs]");
+    process.exit(2);
+  }
   const summary = await trace(...options);
   console.log(summary);
   writeFileSync(out, JSON.stringify(summary));

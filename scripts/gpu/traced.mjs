@@ -48,6 +48,12 @@ const STEPS = {
   },
 };
 
+if (!Object.hasOwn(STEPS, values.step))
+  throw new Error(`--step ${values.step} is none of ${Object.keys(STEPS).join(", ")}`);
+for (const name of ["replays", "rounds"])
+  if (!(Number.isInteger(Number(values[name])) && values[name] >= 1))
+    throw new Error(`--${name} ${values[name]} is no whole number from 1`);
+
 const sum = (numbers) => numbers.reduce((total, x) => total + x, 0);
 
 const device = await openDevice(positionals[0] ?? "cuda");
