@@ -57,11 +57,11 @@ __device__ inline void with_unary(uint32_t f, float alpha, float beta, G g) {
     case kCos: return g([](float x) { return cosine(x); });
     case kTanh: return g([](float x) { return tanhf(x); });
     case kSigmoid: return g([](float x) { return sigmoid(x); });
-    case kRelu: return g([](float x) { return relu(x); });
-    case kGelu: return g([](float x) { return gelu(x); });
-    case kGeluTanh: return g([](float x) { return gelu_tanh(x); });
-    case kQuickGelu: return g([](float x) { return swish(x, 1.702f); });
-    case kSilu: return g([](float x) { return swish(x, 1.0f); });
+    case kRelu: return g([](float x) { return relu(x).value; });
+    case kGelu: return g([](float x) { return gelu(x).value; });
+    case kGeluTanh: return g([](float x) { return gelu_tanh(x).value; });
+    case kQuickGelu: return g([](float x) { return swish(x, 1.702f).value; });
+    case kSilu: return g([](float x) { return swish(x, 1.0f).value; });
     case kSign: return g([](float x) { return sign_of(x); });
     case kFloor: return g([](float x) { return floorf(x); });
     case kClamp: return g([=](float x) { return x < alpha ? alpha : x > beta ? beta : x; });
@@ -86,10 +86,10 @@ __device__ inline void with_derivative(uint32_t f, float alpha, float beta, G g)
     case kTanh: return g([](float y) { return 1.0f - y * y; });
     case kSigmoid: return g([](float y) { return y - y * y; });
     case kRelu: return g([](float y) { return y > 0.0f ? 1.0f : 0.0f; });
-    case kGelu: return g([](float x) { return gelu_derivative(x); });
-    case kGeluTanh: return g([](float x) { return gelu_tanh_derivative(x); });
-    case kQuickGelu: return g([](float x) { return swish_derivative(x, 1.702f); });
-    case kSilu: return g([](float x) { return swish_derivative(x, 1.0f); });
+    case kGelu: return g([](float x) { return gelu(x).slope; });
+    case kGeluTanh: return g([](float x) { return gelu_tanh(x).slope; });
+    case kQuickGelu: return g([](float x) { return swish(x, 1.702f).slope; });
+    case kSilu: return g([](float x) { return swish(x, 1.0f).slope; });
     case kSign:
     case kFloor: return g([](float) { return 0.0f; });
     case kClamp: return g([=](float x) { return x >= alpha && x <= beta ? 1.0f : 0.0f; });

@@ -10,6 +10,8 @@
 // Tiling    common/cuda/gemm-tiles.cuh; row-tiles.cuh · join: a warp owns a choice
 // Launch    column tiles of O × at most so many row tiles of all experts, threads of the tile · join: 8 choices a block
 // Numerics  f32; g is never rounded; stores round once; dweights in an order of the sizes alone
+#include "../common/cuda/anew.cuh"
+#include "../common/cuda/prefetch.cuh"
 #include "row-tiles.cuh"
 
 struct Params {
@@ -23,41 +25,46 @@ __device__ inline uint32_t dot_count(uint32_t O) { return (O + ROW_SUM_COLUMNS -
 template <class V>
 struct ActivationGradient {
   static constexpr bool PAIRED = false, ROW_SUMS = true;
-  const int32_t *order;  // from the expert's first row on, or nullptr where nobody kept the rows
-  const float *weights;  // [W]
-  Runs<const V> pre;     // from the expert's first row on, as what follows
+  const float *weights;  // of the tile's rows, which begin at row0; zeros where nobody kept them
+  uint32_t row0;
+  Runs<const V> pre;  // from the expert's first row on, as what follows
   Runs<V> dpre, a;
   float *dots;
-  uint32_t O, W, activation;
-  bool gated;
+  uint32_t O, activation;
+  bool kept, gated;
 
-  __device__ float operator()(uint32_t row, uint32_t o, uint32_t count, float (&g)[RUN<V>]) const {
+  // Of what was before the activation; zeros where nobody kept the row.
+  struct Ahead {
+    Run<V> gate, up;
+  };
+  __device__ Ahead ahead(uint32_t row, uint32_t o, uint32_t count) const {
+    Ahead found = {};
+    const V *from = pre.data + size_t{row} * pre.width + o;
+    if (kept) found.gate = load_run(from, count, a.aligned());
+    if (kept && gated) found.up = load_run(from + O, count, a.aligned());
+    return found;
+  }
+
+  __device__ float operator()(uint32_t row, uint32_t o, uint32_t count, float (&g)[RUN<V>], const Ahead &found) const {
     const size_t at = size_t{row} * pre.width + o;
     const bool aligned = a.aligned();
-    float gate[RUN<V>] = {}, up[RUN<V>], active[RUN<V>], w = 0.0f, dot = 0.0f;
-    if (order) {
-      const uint32_t choice = static_cast<uint32_t>(order[row]);
-      w = weights[choice < W ? choice : W - 1];
-      read_run<V>(pre.data + at, count, aligned, gate);
-    }
-    if (gated && order) {
-      read_run<V>(pre.data + at + O, count, aligned, up);
-    } else {
+    const float w = weights[row - row0];
+    float dgate[RUN<V>], dup[RUN<V>], active[RUN<V>], dot = 0.0f;
+    with_activation(activation, [&](auto f) {
 #pragma unroll
-      for (uint32_t i = 0; i < RUN<V>; ++i) up[i] = order ? 1.0f : 0.0f;
-    }
-#pragma unroll
-    for (uint32_t i = 0; i < RUN<V>; ++i) {
-      const float act = activate(activation, gate[i]), slope = activation_derivative(activation, gate[i]);
-      active[i] = act * up[i];
-      if (i < count) dot = fmaf(g[i], active[i], dot);
-      g[i] *= w;
-      gate[i] = g[i] * slope * up[i];
-      up[i] = g[i] * act;
-      active[i] *= w;
-    }
-    write_run(dpre.data + at, count, aligned, gate);
-    if (gated) write_run(dpre.data + at + O, count, aligned, up);
+      for (uint32_t i = 0; i < RUN<V>; ++i) {
+        const ValueAndSlope act = f(to_float(found.gate.values[i]));
+        const float up = gated ? to_float(found.up.values[i]) : 1.0f;
+        active[i] = act.value * up;
+        if (i < count) dot = fmaf(g[i], active[i], dot);
+        g[i] *= w;
+        dgate[i] = g[i] * act.slope * up;
+        dup[i] = g[i] * act.value;
+        active[i] *= w;
+      }
+    });
+    write_run(dpre.data + at, count, aligned, dgate);
+    if (gated) write_run(dpre.data + at + O, count, aligned, dup);
     a.write(row, o, count, active);
     return dot;
   }
@@ -66,10 +73,34 @@ struct ActivationGradient {
   }
 };
 
-template <class T, bool ALONG_K, bool WHOLE, class V>
-__device__ void product(const V *dout, const V *weight, const RoutedRows &lists, const RoutedTile<T> &tile,
-                        const ActivationGradient<V> &epilogue, const Params &p) {
+// The weights of the choices of a tile's rows, behind the stages; there for all threads after the next barrier.
+template <class T>
+__device__ float *tile_weights(unsigned char *shared, const RowTile &rows, const int32_t *order, const float *weights,
+                               const Params &p) {
+  float *const found = reinterpret_cast<float *>(shared + T::STAGES * T::STAGE_BYTES);  // [ROWS]
+  for (uint32_t i = threadIdx.x; i < T::ROWS; i += T::THREADS) {
+    const uint32_t row = rows.row0 + i;
+    const bool kept = rows.expert < p.E && row < rows.rows;
+    const uint32_t choice = kept ? static_cast<uint32_t>(order[rows.first + row]) : 0;
+    found[i] = kept ? weights[choice < p.W ? choice : p.W - 1] : 0.0f;
+  }
+  return found;
+}
+
+// What the epilogue reads of `columns` values of a tile's rows from `from` on.
+template <class T, class V>
+__device__ void prefetch_tile(const V *from, uint32_t width, uint32_t rows, uint32_t columns) {
+  constexpr uint32_t STEP = PREFETCHED_BYTES / sizeof(V), LINES = T::COLUMNS / STEP;
+  for (uint32_t n = threadIdx.x; n < T::ROWS * LINES; n += T::THREADS)
+    if (n / LINES < rows && n % LINES * STEP < columns)
+      prefetch_line(from + size_t{n / LINES} * width + n % LINES * STEP);
+}
+
+template <class T, bool ALONG_K, bool WHOLE, class V, class EpilogueOf>
+__device__ void product(const V *dout, const V *weight, const float *choice_weights, const RoutedRows &lists,
+                        const RoutedTile<T> &tile, const EpilogueOf &epilogue_of, const Params &p) {
   DYNAMIC_SHARED(shared);
+  const float *const weights = tile_weights<T>(shared, tile.rows, lists.order, choice_weights, p);
   const RowTile &rows = tile.rows;
   const uint32_t C = rows.expert < p.E ? p.C : 0, step = ALONG_K ? p.C : p.O;
   const auto left = expert_rows<true, WHOLE>(dout, p.C, lists, rows.first, rows.rows, true, p.choices, p.T);
@@ -77,7 +108,7 @@ __device__ void product(const V *dout, const V *weight, const RoutedRows &lists,
                                         WHOLE || step % CHUNK<V> == 0};
   Product<T, true, ALONG_K> product(shared, rows.row0, tile.column0);
   product.multiply(left, right, C);
-  product.finish(rows.rows, p.O, epilogue);
+  product.finish(rows.rows, p.O, epilogue_of(weights, anew(rows.first)));
 }
 
 template <class T, bool WHOLE, class V>
@@ -86,21 +117,29 @@ __device__ void backward_activation(const V *dout, const V *weight, const int32_
   const RoutedRows lists(places, p.E, p.R);
   const RoutedTile<T> tile(lists, p.O);
   if (tile.rows.expert > p.E) return;
-  const size_t first = tile.rows.first;
-  const ActivationGradient<V> epilogue{tile.rows.expert < p.E ? lists.order + first : nullptr,
-                                       weights,
-                                       {pre + first * p.N, p.N},
-                                       {dpre + first * p.N, p.N},
-                                       {a + first * p.O, p.O},
-                                       dots + first * dot_count(p.O),
-                                       p.O,
-                                       p.W,
-                                       p.activation,
-                                       p.gated != 0};
+  if (tile.rows.expert < p.E) {
+    const V *const from = pre + size_t{tile.rows.first + tile.rows.row0} * p.N + tile.column0;
+    const uint32_t rows = tile.rows.rows - tile.rows.row0, columns = p.O - tile.column0;
+    prefetch_tile<T>(from, p.N, rows, columns);
+    if (p.gated) prefetch_tile<T>(from + p.O, p.N, rows, columns);
+  }
+  // Places of rows are found once there are sums: registers are scarce before.
+  const auto epilogue_of = [&](const float *of_rows, size_t first) {
+    return ActivationGradient<V>{of_rows,
+                                 tile.rows.row0,
+                                 {pre + first * p.N, p.N},
+                                 {dpre + first * p.N, p.N},
+                                 {a + first * p.O, p.O},
+                                 dots + first * dot_count(p.O),
+                                 p.O,
+                                 p.activation,
+                                 tile.rows.expert < p.E,
+                                 p.gated != 0};
+  };
   if (p.transposed)
-    product<T, false, WHOLE>(dout, weight, lists, tile, epilogue, p);
+    product<T, false, WHOLE>(dout, weight, weights, lists, tile, epilogue_of, p);
   else
-    product<T, true, WHOLE>(dout, weight, lists, tile, epilogue, p);
+    product<T, true, WHOLE>(dout, weight, weights, lists, tile, epilogue_of, p);
 }
 
 template <class V>
@@ -136,5 +175,5 @@ __device__ void join(const V *dout, const V *bias, const int32_t *places, float 
       VARIANT, V, TILE<Value_##V>::THREADS, \
       (backward_activation<TILE<Value_##V>, WHOLE>(dout, weight, lists, weights, pre, dpre, a, dots, p)))
 #define JOIN(V) BACKWARD_ACTIVATION(join, V, JOIN_THREADS, (void(weight), join(dout, bias, lists, dweights, dots, p)))
-GROUPED_KERNELS(PRODUCT)
+GROUPED_KERNELS(PRODUCT, LargeTile)
 FOR_FLOATS(JOIN)

@@ -60,4 +60,4 @@ __device__ void backward_input(const V *dy, const V *weight, const int32_t *plac
                                                   Value_##V *dx, const Params p) {                                    \
     backward_input<TILE<Value_##V>, WHOLE>(dy, weight, lists, dx, p);                                                 \
   }
-GROUPED_KERNELS(BACKWARD_INPUT)
+GROUPED_KERNELS(BACKWARD_INPUT, LargeTile)

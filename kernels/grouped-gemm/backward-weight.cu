@@ -72,7 +72,7 @@ __device__ void bias_gradient(const V *dy, const int32_t *places, const float *w
 #pragma unroll 2
     for (uint32_t r = down; r < rows; r += BIAS_DOWN) {
       float g[CHUNK<V>], weight = 1.0f;
-      read_run(of_dy.data + size_t{of_dy.line(r)} * p.N + n, count, of_dy.aligned, g);
+      read_run(of_dy.data + size_t{of_dy.line(of_dy.entry(r))} * p.N + n, count, of_dy.aligned, g);
       if (p.hasWeights) {
         const uint32_t choice = static_cast<uint32_t>(order[r]);
         weight = weights[choice < p.W ? choice : p.W - 1];
@@ -104,5 +104,5 @@ __device__ void bias_gradient(const V *dy, const int32_t *places, const float *w
                                             const float *weights, Value_##V *, Value_##V *dbias, const Params p) { \
     bias_gradient(dy, lists, weights, dbias, p);                                                                   \
   }
-GROUPED_KERNELS(BACKWARD_WEIGHT)
+GROUPED_KERNELS(BACKWARD_WEIGHT, DeepTile)
 FOR_FLOATS(BIAS_GRADIENT)

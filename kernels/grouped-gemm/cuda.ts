@@ -51,6 +51,8 @@ export const backwardActivation = [
     N: O,
     K: C,
     lines: [C, transposed ? O : C],
+    // The weight of its choice.
+    rowBytes: 4,
     longEpilogue: true,
   })),
   {
@@ -69,7 +71,7 @@ export const backwardWeight = [
     "grouped_gemm_backward_weight",
     ({ R, E, N, K, transposed }: Product): GemmShape => {
       const [M, columns] = transposed ? [N, K] : [K, N];
-      return { B: E, M, N: columns, K: ceilDiv(R, Math.max(1, E)), lines: [N, K] };
+      return { B: E, M, N: columns, K: ceilDiv(R, Math.max(1, E)), lines: [N, K], deep: true };
     },
     ({ E, N, K, transposed }, { rows, columns }) =>
       E * ceilDiv(transposed ? N : K, rows) * ceilDiv(transposed ? K : N, columns),

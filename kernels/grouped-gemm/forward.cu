@@ -114,4 +114,4 @@ __device__ void forward(const V *x, const V *weight, const V *bias, const int32_
                                            const int32_t *lists, Value_##V *pre, Value_##V *y, const Params p) { \
     forward<TILE<Value_##V>, WHOLE>(x, weight, bias, lists, pre, y, p);                                          \
   }
-GROUPED_KERNELS(GROUPED_FORWARD)
+GROUPED_KERNELS(GROUPED_FORWARD, LargeTile)

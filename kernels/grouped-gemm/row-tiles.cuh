@@ -87,10 +87,10 @@ __device__ Matrix<V, ALONG_K, WHOLE, true> expert_rows(const V *data, uint32_t e
           gather ? Rows(lists.order + first, choices, most) : Rows()};
 }
 
-// The kernels of a pass for each tile: NAME_<variant>_<dtype>, with what is between.
-#define GROUPED_KERNELS(DEFINE)          \
-  DEFINE(large, bf16, LargeTile, true)   \
-  DEFINE(large, f16, LargeTile, true)    \
+// The kernels of a pass for each tile, LARGE the largest: NAME_<variant>_<dtype>, with what is between.
+#define GROUPED_KERNELS(DEFINE, LARGE)   \
+  DEFINE(large, bf16, LARGE, true)       \
+  DEFINE(large, f16, LARGE, true)        \
   DEFINE(medium, f32, MediumTile, true)  \
   DEFINE(medium, bf16, MediumTile, true) \
   DEFINE(medium, f16, MediumTile, true)  \

@@ -23,11 +23,13 @@ __device__ void backward_activation(const V *dy, const V *preactivation, V *dpre
                         const size_t at = size_t{t} * p.N + n;
                         read_run(dy + at, count, aligned, g);
                         read_run(preactivation + at, count, aligned, x);
+                        with_activation(p.activation, [&](auto f) {
 #pragma unroll
-                        for (uint32_t i = 0; i < RUN<V>; ++i) {
-                          g[i] *= activation_derivative(p.activation, x[i]);
-                          sums[i] += g[i];
-                        }
+                          for (uint32_t i = 0; i < RUN<V>; ++i) {
+                            g[i] *= f(x[i]).slope;
+                            sums[i] += g[i];
+                          }
+                        });
                         write_run(dpreactivation + at, count, aligned, g);
                       });
 }

@@ -30,7 +30,8 @@ struct QuantizedRows {
   QuantizedMatrix<BITS> w;
 
   __device__ uint32_t line(uint32_t i) const { return i; }
-  __device__ void chunk(V *to, uint32_t line, uint32_t down, uint32_t at) const {
+  __device__ void chunk(V *to, uint32_t line, uint32_t down, uint32_t start, uint32_t beyond) const {
+    const uint32_t at = start + beyond;
     widen_chunk(to, w, line + down, at, line + down < w.N && at < w.K);
   }
 };

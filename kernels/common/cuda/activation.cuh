@@ -26,53 +26,59 @@ __device__ inline float normal_cdf(float x, float e) {
 
 __device__ inline float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 
-__device__ inline float gelu(float x) { return x * normal_cdf(x, gauss(x)); }
-__device__ inline float gelu_derivative(float x) {
-  const float e = gauss(x);
-  return 0.39894228f * x * e + normal_cdf(x, e);
+// An activation and its derivative: what they share is computed once, and what is not asked for is not computed.
+struct ValueAndSlope {
+  float value, slope;
+};
+
+__device__ inline ValueAndSlope gelu(float x) {
+  const float e = gauss(x), cdf = normal_cdf(x, e);
+  return {x * cdf, 0.39894228f * x * e + cdf};
 }
 
 // (1 + tanh z)/2 = σ(2z), z = √(2/π) (x + 0.044715 x³)
-__device__ inline float gelu_tanh(float x) { return x * sigmoid(x * (0.0713548163f * x * x + 1.59576912f)); }
-__device__ inline float gelu_tanh_derivative(float x) {
+__device__ inline ValueAndSlope gelu_tanh(float x) {
   const float s = sigmoid(x * (0.0713548163f * x * x + 1.59576912f));
   // x σ (1 - σ) first, which is 0 far out: x slope would overflow there, and slope itself.
-  return x * s * (1.0f - s) * fminf(0.214064449f * x * x + 1.59576912f, 3e38f) + s;
+  return {x * s, x * s * (1.0f - s) * fminf(0.214064449f * x * x + 1.59576912f, 3e38f) + s};
 }
 
 // x σ(c x): SiLU for c = 1, quick GELU for c = 1.702
-__device__ inline float swish(float x, float c) { return x * sigmoid(c * x); }
-__device__ inline float swish_derivative(float x, float c) {
+__device__ inline ValueAndSlope swish(float x, float c) {
   const float s = sigmoid(c * x);
-  return x * s * (1.0f - s) * c + s;
+  return {x * s, x * s * (1.0f - s) * c + s};
+}
+
+__device__ inline ValueAndSlope hyperbolic_tangent(float x) {
+  const float t = tanhf(x);
+  return {t, 1.0f - t * t};
 }
 
 // A select and not fmaxf, so that NaN stays NaN.
-__device__ inline float relu(float x) { return x < 0.0f ? 0.0f : x; }
+__device__ inline ValueAndSlope relu(float x) { return {x < 0.0f ? 0.0f : x, x > 0.0f ? 1.0f : 0.0f}; }
 
-__device__ inline float activate(uint32_t code, float x) {
+// Calls `use` with the function of `code`, x to ValueAndSlope: one branch for all values that it is applied to.
+template <class Use>
+__device__ inline void with_activation(uint32_t code, const Use &use) {
   switch (code) {
-    case 1: return gelu(x);
-    case 2: return gelu_tanh(x);
-    case 3: return swish(x, 1.702f);
-    case 4: return swish(x, 1.0f);
-    case 5: return tanhf(x);
-    case 6: return relu(x);
-    default: return x;
+    case 1: return use([](float x) { return gelu(x); });
+    case 2: return use([](float x) { return gelu_tanh(x); });
+    case 3: return use([](float x) { return swish(x, 1.702f); });
+    case 4: return use([](float x) { return swish(x, 1.0f); });
+    case 5: return use([](float x) { return hyperbolic_tangent(x); });
+    case 6: return use([](float x) { return relu(x); });
+    default: return use([](float x) { return ValueAndSlope{x, 1.0f}; });
   }
 }
 
-__device__ inline float activation_derivative(uint32_t code, float x) {
+__device__ inline float activate(uint32_t code, float x) {
   switch (code) {
-    case 1: return gelu_derivative(x);
-    case 2: return gelu_tanh_derivative(x);
-    case 3: return swish_derivative(x, 1.702f);
-    case 4: return swish_derivative(x, 1.0f);
-    case 5: {
-      const float t = tanhf(x);
-      return 1.0f - t * t;
-    }
-    case 6: return x > 0.0f ? 1.0f : 0.0f;
-    default: return 1.0f;
+    case 1: return gelu(x).value;
+    case 2: return gelu_tanh(x).value;
+    case 3: return swish(x, 1.702f).value;
+    case 4: return swish(x, 1.0f).value;
+    case 5: return tanhf(x);
+    case 6: return relu(x).value;
+    default: return x;
   }
 }

@@ -57,7 +57,7 @@ struct FmaMath {
     for (uint32_t i = 0; i < N; ++i) {
       const uint32_t line = ALONG_K ? first + item<true, LANES>(i0 + i, lane) : 4 * piece + i % 4;
       const uint32_t chunk = ALONG_K ? piece : first / 4 + lane + (i0 + i) / 4 * LANES;
-      const float4 four = *reinterpret_cast<const float4 *>(memory + chunk_place<ALONG_K, float, ITEMS>(line, chunk));
+      const float4 four = *reinterpret_cast<const float4 *>(memory + chunk_place<T, ALONG_K, ITEMS>(line, chunk));
       const float parts[4] = {four.x, four.y, four.z, four.w};
 #pragma unroll
       for (uint32_t j = 0; j < 4; ++j) {

@@ -1,37 +1,33 @@
-// What a warp does with a stage of bf16 or f16: m16n8k16 on the tensor cores. A stage is two steps of 16 k, a piece of it
+// What a warp does with a stage of bf16 or f16: m16n8k16 on the tensor cores. A stage is steps of 16 k, a piece of it
 // 16 columns of one step. Fragments of the right operand are loaded a piece ahead of their use, those of the left for the
 // next step as soon as their last product of this one is under way: so sums may take three quarters of the registers.
 #pragma once
+#include "anew.cuh"
 #include "gemm-tile.cuh"
 #include "ldmatrix.cuh"
 #include "mma.cuh"
 
 // Bytes from an operand's stage to the 16 bytes whose address a lane gives for 16 items of a step. INNER_FIRST: matrices
-// of a load go by k first (right operand: b of mma.cuh), else by items (left).
-template <bool ALONG_K, class V, uint32_t ITEMS, uint32_t WARP_ITEMS, bool INNER_FIRST>
+// of a load go by k first (right operand: b of mma.cuh), else by items (left). What constants cannot tell apart is kept in
+// registers, opaque, so that no round of the loop computes it again.
+template <class T, bool ALONG_K, uint32_t ITEMS, uint32_t WARP_ITEMS, bool INNER_FIRST>
 struct FragmentPlaces {
-  static constexpr uint32_t LINE = ALONG_K ? 64 : ITEMS * sizeof(V);
-  uint32_t base, chunk, flip;
+  static constexpr uint32_t LINE = LINE_BYTES<T, ALONG_K, ITEMS>;
+  // Sixteens of items (ALONG_K: steps) have chunks that the permutation flips.
+  static constexpr uint32_t KEPT = ALONG_K ? T::DEPTH_CHUNKS / 2 : WARP_ITEMS / 16;
+  uint32_t kept[KEPT];
 
   __device__ explicit FragmentPlaces(uint32_t first) {
     const uint32_t lane = threadIdx.x % 32, low = lane / 8 % 2, high = lane / 16;
     const uint32_t item_half = INNER_FIRST ? high : low, k_half = INNER_FIRST ? low : high;
     const uint32_t line = lane % 8 + 8 * (ALONG_K ? item_half : k_half);
-    base = LINE * (line + (ALONG_K ? first : 0));
-    if constexpr (ALONG_K) {
-      flip = line / 2 % 4;
-      chunk = k_half;
-    } else {
-      flip = lane % 8;
-      chunk = first / CHUNK<V> + item_half;
-    }
-    // Where the first chunk of a warp is a multiple of 8, sixteens of items only differ in bits that the permutation flips.
-    if constexpr (ALONG_K || WARP_ITEMS % 64 == 0) base += 16 * (chunk ^ flip);
+    const uint32_t chunk = ALONG_K ? k_half : first / CHUNK<typename T::Value> + item_half;
+#pragma unroll
+    for (uint32_t i = 0; i < KEPT; ++i)
+      kept[i] = anew(chunk_place<T, ALONG_K, ITEMS>(line + (ALONG_K ? first : 0), chunk + 2 * i));
   }
   __device__ uint32_t at(uint32_t sixteen, uint32_t step) const {
-    if constexpr (ALONG_K) return (base ^ 32 * step) + 16 * LINE * sixteen;
-    if constexpr (WARP_ITEMS % 64 == 0) return (base ^ 32 * sixteen) + 16 * LINE * step;
-    return base + 16 * (chunk + 2 * sixteen ^ flip) + 16 * LINE * step;
+    return ALONG_K ? kept[step] + 16 * LINE * sixteen : kept[sixteen] + 16 * LINE * step;
   }
 };
 
@@ -39,13 +35,13 @@ template <class T, bool LEFT_ALONG_K_, bool RIGHT_ALONG_K_>
 struct HalfMath {
   using V = typename T::Value;
   static constexpr bool LEFT_ALONG_K = LEFT_ALONG_K_, RIGHT_ALONG_K = RIGHT_ALONG_K_;
-  static constexpr uint32_t DOWN = T::WARP_ROWS / 16, ACROSS = T::WARP_COLUMNS / 16, PIECES = 2 * ACROSS,
-                            UNROLL = PIECES;
+  static constexpr uint32_t DOWN = T::WARP_ROWS / 16, ACROSS = T::WARP_COLUMNS / 16, STEPS = T::DEPTH_CHUNKS / 2,
+                            PIECES = STEPS * ACROSS, UNROLL = PIECES;
 
   float sums[DOWN][2 * ACROSS][4] = {};
   uint32_t left[DOWN][4], right[2][4];
-  const FragmentPlaces<LEFT_ALONG_K, V, T::ROWS, T::WARP_ROWS, false> left_places{T::warp_row()};
-  const FragmentPlaces<RIGHT_ALONG_K, V, T::COLUMNS, T::WARP_COLUMNS, true> right_places{T::warp_column()};
+  const FragmentPlaces<T, LEFT_ALONG_K, T::ROWS, T::WARP_ROWS, false> left_places{T::warp_row()};
+  const FragmentPlaces<T, RIGHT_ALONG_K, T::COLUMNS, T::WARP_COLUMNS, true> right_places{T::warp_column()};
 
   __device__ void begin(const unsigned char *left_now, const unsigned char *right_now) {
 #pragma unroll
@@ -57,13 +53,13 @@ struct HalfMath {
                         const unsigned char *left_next, const unsigned char *right_next) {
     const uint32_t step = piece / ACROSS, across = piece % ACROSS, ahead = piece + 1;
     load<!RIGHT_ALONG_K>(right[ahead % 2], (ahead < PIECES ? right_now : right_next) +
-                                               right_places.at(ahead % ACROSS, ahead / ACROSS % 2));
+                                               right_places.at(ahead % ACROSS, ahead / ACROSS % STEPS));
 #pragma unroll
     for (uint32_t i = 0; i < DOWN; ++i) {
       mma_m16n8k16(sums[i][2 * across], left[i], {right[piece % 2][0], right[piece % 2][1]}, V{});
       mma_m16n8k16(sums[i][2 * across + 1], left[i], {right[piece % 2][2], right[piece % 2][3]}, V{});
       if (across == ACROSS - 1)
-        load<!LEFT_ALONG_K>(left[i], (step == 0 ? left_now : left_next) + left_places.at(i, 1 - step));
+        load<!LEFT_ALONG_K>(left[i], (step + 1 < STEPS ? left_now : left_next) + left_places.at(i, (step + 1) % STEPS));
     }
   }
 

@@ -1,9 +1,11 @@
 // Operands of a product in global memory. What a product needs of one, so that kernels may bring their own (weights that
 // are widened while loading, say):
 //   ALONG_K      whether lines are items or k (gemm-tile.cuh)
-//   IN_ORDER     whether line i lies at i; otherwise a thread keeps what `uint32_t line(i)` says, NO_LINE where there is none
-//   void chunk(V *to, line, down, at)   16 bytes of shared memory from values `at` on of the line `down` behind that one (0
-//                where not IN_ORDER), zeros where there are none; by cp.async or at once
+//   IN_ORDER     whether line i lies at i; otherwise a thread asks for `uint32_t entry(i)` long before it needs `line(entry)`:
+//                both are NO_LINE where there is none
+//   void chunk(V *to, line, down, at, beyond)   16 bytes of shared memory from values `at` + `beyond` on, the latter a
+//                constant, of the line `down` behind that one (0 where not IN_ORDER), zeros where there are none; by cp.async
+//                or at once
 #pragma once
 #include "cp-async.cuh"
 #include "gemm-tile.cuh"
@@ -28,14 +30,16 @@ struct Rows {
   Divisor choices;
   uint32_t last;
 
-  __device__ Rows() : order(nullptr), choices(1), last(0) {}
+  __device__ Rows() : order(nullptr), choices(1), last(NO_LINE) {}
   __device__ Rows(const int32_t *order, uint32_t choices, uint32_t rows)
       : order(order), choices(choices), last(rows == 0 ? 0 : rows - 1) {}
-  __device__ uint32_t at(uint32_t i) const {
-    if (!order) return i;
-    const uint32_t row = choices.quotient(static_cast<uint32_t>(order[i]) & 0x7fffffffu);
+  // What is read of row i, and the row that it says.
+  __device__ uint32_t entry(uint32_t i) const { return order ? static_cast<uint32_t>(order[i]) : i; }
+  __device__ uint32_t of(uint32_t entry) const {
+    const uint32_t row = choices.quotient(entry & 0x7fffffffu);
     return row < last ? row : last;
   }
+  __device__ uint32_t at(uint32_t i) const { return of(entry(i)); }
 };
 
 // 16 bytes of shared memory from `count` values, zeros behind them. ALIGNED: `from` is a multiple of 16 bytes.
@@ -58,11 +62,13 @@ struct Matrix {
   bool aligned = WHOLE;
   Rows rows = {};
 
-  __device__ uint32_t line(uint32_t i) const { return i < lines ? rows.at(i) : NO_LINE; }
-  __device__ void chunk(V *to, uint32_t line, uint32_t down, uint32_t at) const {
-    const bool there = (IN_ORDER ? line + down < lines : line != NO_LINE) && at < extent;
-    const V *from = data + size_t{line} * step + at + size_t{down} * step;
-    const uint32_t left = there ? (WHOLE || extent - at >= CHUNK<V> ? CHUNK<V> : extent - at) : 0;
+  __device__ uint32_t entry(uint32_t i) const { return i < lines ? rows.entry(i) : NO_LINE; }
+  __device__ uint32_t line(uint32_t entry) const { return entry == NO_LINE ? NO_LINE : rows.of(entry); }
+  __device__ void chunk(V *to, uint32_t line, uint32_t down, uint32_t at, uint32_t beyond) const {
+    const uint32_t place = at + beyond;
+    const bool there = (IN_ORDER ? line + down < lines : line != NO_LINE) && place < extent;
+    const V *from = data + size_t{line} * step + at + beyond + size_t{down} * step;
+    const uint32_t left = there ? (WHOLE || extent - place >= CHUNK<V> ? CHUNK<V> : extent - place) : 0;
     copy_chunk(to, from, left, WHOLE || aligned);
   }
 };
@@ -78,11 +84,13 @@ struct PairedMatrix {
 
   __device__ static uint32_t output(uint32_t item) { return item / (2 * UNIT) * UNIT + item % UNIT; }
   __device__ uint32_t half(uint32_t item) const { return item / UNIT % 2 * outputs; }
+  __device__ uint32_t entry(uint32_t i) const { return i; }
   __device__ uint32_t line(uint32_t i) const {
     if constexpr (ALONG_K) return output(i) < outputs ? half(i) + output(i) : NO_LINE;
     return i < K ? i : NO_LINE;
   }
-  __device__ void chunk(V *to, uint32_t line, uint32_t, uint32_t at) const {
+  __device__ void chunk(V *to, uint32_t line, uint32_t, uint32_t start, uint32_t beyond) const {
+    const uint32_t at = start + beyond;
     const uint32_t from = ALONG_K ? at : output(at), extent = ALONG_K ? K : outputs;
     const bool there = line != NO_LINE && from < extent;
     const uint32_t left = there ? (extent - from < CHUNK<V> ? extent - from : CHUNK<V>) : 0;

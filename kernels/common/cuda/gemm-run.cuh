@@ -2,45 +2,54 @@
 #pragma once
 #include "activation.cuh"
 #include "gemm.cuh"
+#include "pack.cuh"
 
-// One branch for all values of a run.
 template <uint32_t N>
 __device__ inline void activate_run(uint32_t code, float (&values)[N]) {
-  const auto each = [&](auto f) {
+  with_activation(code, [&](auto f) {
 #pragma unroll
-    for (uint32_t i = 0; i < N; ++i) values[i] = f(values[i]);
-  };
-  switch (code) {
-    case 1: return each([](float x) { return gelu(x); });
-    case 2: return each([](float x) { return gelu_tanh(x); });
-    case 3: return each([](float x) { return swish(x, 1.702f); });
-    case 4: return each([](float x) { return swish(x, 1.0f); });
-    case 5: return each([](float x) { return tanhf(x); });
-    case 6: return each([](float x) { return relu(x); });
-    default: return;
+    for (uint32_t i = 0; i < N; ++i) values[i] = f(values[i]).value;
+  });
+}
+
+// A run as it is stored.
+template <class V>
+using Run = Vector<V, RUN<V>>;
+
+// Halves in pairs: a conversion of one takes as long as one of two.
+template <class V>
+__device__ inline Run<V> rounded(const float (&values)[RUN<V>]) {
+  if constexpr (sizeof(V) == 2) {
+    uint4 words;
+    words.x = pack<V>(values[0], values[1]), words.y = pack<V>(values[2], values[3]);
+    words.z = pack<V>(values[4], values[5]), words.w = pack<V>(values[6], values[7]);
+    return __builtin_bit_cast(Run<V>, words);
+  } else {
+    return {values[0], values[1], values[2], values[3]};
   }
 }
 
 // Zeros past `count`. `aligned`: `from` is a multiple of 16 bytes.
 template <class V>
+__device__ inline Run<V> load_run(const V *from, uint32_t count, bool aligned) {
+  if (aligned && count == RUN<V>) return *reinterpret_cast<const Run<V> *>(from);
+  Run<V> all;
+#pragma unroll
+  for (uint32_t i = 0; i < RUN<V>; ++i) all.values[i] = i < count ? from[i] : V{};
+  return all;
+}
+
+template <class V>
 __device__ inline void read_run(const V *from, uint32_t count, bool aligned, float (&values)[RUN<V>]) {
-  if (aligned && count == RUN<V>) {
-    const auto all = *reinterpret_cast<const Vector<V, RUN<V>> *>(from);
+  const Run<V> all = load_run(from, count, aligned);
 #pragma unroll
-    for (uint32_t i = 0; i < RUN<V>; ++i) values[i] = to_float(all.values[i]);
-  } else {
-#pragma unroll
-    for (uint32_t i = 0; i < RUN<V>; ++i) values[i] = i < count ? to_float(from[i]) : 0.0f;
-  }
+  for (uint32_t i = 0; i < RUN<V>; ++i) values[i] = to_float(all.values[i]);
 }
 
 template <class V>
 __device__ inline void write_run(V *to, uint32_t count, bool aligned, const float (&values)[RUN<V>]) {
   if (aligned && count == RUN<V>) {
-    Vector<V, RUN<V>> all;
-#pragma unroll
-    for (uint32_t i = 0; i < RUN<V>; ++i) all.values[i] = from_float<V>(values[i]);
-    *reinterpret_cast<Vector<V, RUN<V>> *>(to) = all;
+    *reinterpret_cast<Run<V> *>(to) = rounded<V>(values);
   } else {
 #pragma unroll
     for (uint32_t i = 0; i < RUN<V>; ++i)

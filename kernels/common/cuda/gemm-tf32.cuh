@@ -54,7 +54,7 @@ struct Tf32Math {
   template <bool ALONG_K, uint32_t ITEMS>
   __device__ static uint32_t value(const unsigned char *memory, uint32_t item, uint32_t k) {
     const uint32_t line = ALONG_K ? item : k, at = ALONG_K ? k : item;
-    const unsigned char *chunk = memory + chunk_place<ALONG_K, float, ITEMS>(line, at / 4);
+    const unsigned char *chunk = memory + chunk_place<T, ALONG_K, ITEMS>(line, at / 4);
     return to_tf32(*reinterpret_cast<const float *>(chunk + at % 4 * 4));
   }
 };

@@ -7,6 +7,9 @@
 
 template <class V>
 using LargeTile = GemmTile<V, 256, 128, 64, 64, 4>;
+// Fewer barriers, where registers are left for its addresses: both operands across k.
+template <class V>
+using DeepTile = GemmTile<V, 256, 128, 64, 64, 3, 8>;
 
 template <class V>
 struct MediumTileOf {

@@ -7,14 +7,15 @@
 //   product.multiply(Matrix<...>{...}, Matrix<...>{...}, K);           // adds; may be called again with other operands
 //   product.finish(rows, columns, epilogue);
 //
-// Method    STAGES stages of 64 bytes of k in shared memory, filled by cp.async, two barriers' distance behind their
+// Method    STAGES stages of DEPTH k in shared memory, filled by cp.async, two barriers' distance behind their
 //           use; a barrier in the middle of each. What the warps do with a stage is a policy: tensor cores for 16-bit
 //           values (gemm-half.cuh) and, if asked for, tf32 (gemm-tf32.cuh), else FMA (gemm-fma.cuh).
 // Numerics  f32, one sum per element, its order fixed by the tile
 //
 // An epilogue is `void operator()(row, column, count, float (&sums)[RUN])`, RUN values of which `count` are within the
 // columns, from a multiple of RUN on. PAIRED: `(row, output, count, gate, up)` over PairedMatrix. With ROW_SUMS it returns a
-// float; those of 32 columns of a row are added up and given to `row_sum(row, column / 32, sum)`.
+// float; those of 32 columns of a row are added up and given to `row_sum(row, column / 32, sum)`; and what it reads is
+// `Ahead ahead(row, column, count)`, which is asked for sixteen rows at a time, before their sums, and is the last argument.
 #pragma once
 #include "gemm-load.cuh"
 #include "reduce.cuh"
@@ -23,6 +24,15 @@ template <class V>
 constexpr uint32_t RUN = CHUNK<V>;
 // Columns whose sums an epilogue gets together, whatever the tile.
 constexpr uint32_t ROW_SUM_COLUMNS = 32;
+
+template <class Epilogue, bool ROW_SUMS>
+struct AheadOf {
+  struct Ahead {};
+};
+template <class Epilogue>
+struct AheadOf<Epilogue, true> {
+  using Ahead = typename Epilogue::Ahead;
+};
 
 template <class T, class Math>
 class ProductOf {
@@ -78,10 +88,10 @@ class ProductOf {
       const uint32_t next = now == LAST ? 0 : now + T::STAGE_BYTES, free = now == 0 ? LAST : now - T::STAGE_BYTES;
 #pragma unroll Math::UNROLL
       for (uint32_t piece = 0; piece < Math::PIECES; ++piece) {
-        if (piece == HALF) {  // the next stage is there, and nobody reads the one before this one any more
-          cp_async_wait<T::STAGES - 3>();
-          __syncthreads();
-        }
+        // The next stage is there for this thread; a piece later, whose products are under way while warps wait for each other,
+        // it is for all, and nobody reads the one before this one any more.
+        if (piece == HALF - 1) cp_async_wait<T::STAGES - 3>();
+        if (piece == HALF) __syncthreads();
 #pragma unroll
         for (uint32_t pass = 0; pass < PASSES; ++pass)
           if (HALF + pass * (Math::PIECES - HALF) / PASSES == piece) copy(free, pass);
@@ -99,6 +109,8 @@ class ProductOf {
   __device__ void finish(uint32_t rows, uint32_t columns, const Epilogue &epilogue) {
     constexpr uint32_t WIDTH = Epilogue::PAIRED ? T::WARP_COLUMNS / 2 : T::WARP_COLUMNS, R = RUN<V>;
     constexpr uint32_t GROUP = WIDTH < ROW_SUM_COLUMNS ? WIDTH : ROW_SUM_COLUMNS;
+    constexpr uint32_t PARTS = 2 * WIDTH / GROUP, RUNS = (GROUP + 4 * R - 1) / (4 * R);
+    constexpr bool AHEAD = Epilogue::ROW_SUMS;
     static_assert(!Epilogue::ROW_SUMS || GROUP == ROW_SUM_COLUMNS, "sums that do not depend on the tile");
     cp_async_wait<0>();
     __syncthreads();
@@ -106,35 +118,54 @@ class ProductOf {
     const uint32_t first = (column0 + T::warp_column()) / (T::WARP_COLUMNS / WIDTH), lane = threadIdx.x % WARP;
 #pragma unroll 1
     for (uint32_t s = 0; s < T::WARP_ROWS / 16; ++s) {
+      const auto in_slab = [&](uint32_t part) { return part % 2 * 8 + lane / 4; };
+      const auto row_of = [&](uint32_t part) { return row0 + T::warp_row() + 16 * s + in_slab(part); };
+      const auto in_group = [&](uint32_t run) { return (4 * run + lane % 4) * R; };
+      const auto at = [&](uint32_t part, uint32_t run) { return part / 2 * GROUP + in_group(run); };
+      const auto there = [&](uint32_t part, uint32_t run) {
+        return in_group(run) < GROUP && row_of(part) < rows && first + at(part, run) < columns;
+      };
+      const auto count = [&](uint32_t column) { return columns - column < R ? columns - column : R; };
+
+      [[maybe_unused]] typename AheadOf<Epilogue, AHEAD>::Ahead ahead[AHEAD ? PARTS : 1][RUNS];
+      if constexpr (AHEAD) {
+#pragma unroll
+        for (uint32_t part = 0; part < PARTS; ++part) {
+#pragma unroll
+          for (uint32_t run = 0; run < RUNS; ++run) {
+            const uint32_t column = first + at(part, run);
+            if (there(part, run)) ahead[part][run] = epilogue.ahead(row_of(part), column, count(column));
+          }
+        }
+      }
       __syncwarp();
       math.put(slab, PITCH, s);
       __syncwarp();
-#pragma unroll 1
-      for (uint32_t part = 0; part < 2 * WIDTH / GROUP; ++part) {
-        const uint32_t in_slab = part % 2 * 8 + lane / 4, row = row0 + T::warp_row() + 16 * s + in_slab;
-        const uint32_t in_row = part / 2 * GROUP;
+#pragma unroll(AHEAD ? PARTS : 1)
+      for (uint32_t part = 0; part < PARTS; ++part) {
+        const uint32_t row = row_of(part);
         [[maybe_unused]] float row_sum = 0.0f;
 #pragma unroll
-        for (uint32_t run = 0; run < (GROUP + 4 * R - 1) / (4 * R); ++run) {
-          const uint32_t in_group = (4 * run + lane % 4) * R, at = in_row + in_group, column = first + at;
-          if (in_group >= GROUP || row >= rows || column >= columns) continue;
-          const uint32_t count = columns - column < R ? columns - column : R;
+        for (uint32_t run = 0; run < RUNS; ++run) {
+          if (!there(part, run)) continue;
+          const float *from = slab + in_slab(part) * PITCH + at(part, run);
+          const uint32_t column = first + at(part, run);
           float sums[R];
-          read(slab + in_slab * PITCH + at, sums);
+          read(from, sums);
           if constexpr (Epilogue::PAIRED) {
             float up[R];
-            read(slab + in_slab * PITCH + WIDTH + at, up);
-            epilogue(row, column, count, sums, up);
+            read(from + WIDTH, up);
+            epilogue(row, column, count(column), sums, up);
           } else if constexpr (Epilogue::ROW_SUMS) {
-            row_sum += epilogue(row, column, count, sums);
+            row_sum += epilogue(row, column, count(column), sums, ahead[part][run]);
           } else {
-            epilogue(row, column, count, sums);
+            epilogue(row, column, count(column), sums);
           }
         }
         if constexpr (Epilogue::ROW_SUMS) {
+          const uint32_t group = first + part / 2 * GROUP;
           row_sum = lane_sum<4>(row_sum);
-          if (lane % 4 == 0 && row < rows && first + in_row < columns)
-            epilogue.row_sum(row, (first + in_row) / ROW_SUM_COLUMNS, row_sum);
+          if (lane % 4 == 0 && row < rows && group < columns) epilogue.row_sum(row, group / ROW_SUM_COLUMNS, row_sum);
         }
       }
     }
