@@ -83,3 +83,12 @@ for (const [variant, sample] of experts)
     expect(gemmVariant({ B: sample.E, M, N: 128, K: 72, lines: [72, 64] }, limits(false), "bf16")).toBe(variant);
     await compare("expertMlp", mlp(sample, 72, 64), "bf16");
   });
+
+test("bf16, deep tile of the weight gradients of experts", async () => {
+  const device = await openDevice("cuda");
+  const { maxSharedBytes } = (device.binding as unknown as { cuda: CudaLimits }).cuda;
+  device.close();
+  const shape = { B: 1, M: 248, N: 120, K: 168, lines: [248, 120], deep: true };
+  expect(gemmVariant(shape, { ...limits(false), maxSharedBytes }, "bf16")).toBe("large");
+  await compare("expertMlp", mlp(allOn(0, 1, 168, 1), 120, 124), "bf16");
+});
