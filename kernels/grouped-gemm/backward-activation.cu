@@ -11,7 +11,6 @@
 // Launch    column tiles of O × at most so many row tiles of all experts, threads of the tile · join: 8 choices a block
 // Numerics  f32; g is never rounded; stores round once; dweights in an order of the sizes alone
 #include "../common/cuda/anew.cuh"
-#include "../common/cuda/prefetch.cuh"
 #include "row-tiles.cuh"
 
 struct Params {
@@ -87,15 +86,6 @@ __device__ float *tile_weights(unsigned char *shared, const RowTile &rows, const
   return found;
 }
 
-// What the epilogue reads of `columns` values of a tile's rows from `from` on.
-template <class T, class V>
-__device__ void prefetch_tile(const V *from, uint32_t width, uint32_t rows, uint32_t columns) {
-  constexpr uint32_t STEP = PREFETCHED_BYTES / sizeof(V), LINES = T::COLUMNS / STEP;
-  for (uint32_t n = threadIdx.x; n < T::ROWS * LINES; n += T::THREADS)
-    if (n / LINES < rows && n % LINES * STEP < columns)
-      prefetch_line(from + size_t{n / LINES} * width + n % LINES * STEP);
-}
-
 template <class T, bool ALONG_K, bool WHOLE, class V, class EpilogueOf>
 __device__ void product(const V *dout, const V *weight, const float *choice_weights, const RoutedRows &lists,
                         const RoutedTile<T> &tile, const EpilogueOf &epilogue_of, const Params &p) {
@@ -117,12 +107,6 @@ __device__ void backward_activation(const V *dout, const V *weight, const int32_
   const RoutedRows lists(places, p.E, p.R);
   const RoutedTile<T> tile(lists, p.O);
   if (tile.rows.expert > p.E) return;
-  if (tile.rows.expert < p.E) {
-    const V *const from = pre + size_t{tile.rows.first + tile.rows.row0} * p.N + tile.column0;
-    const uint32_t rows = tile.rows.rows - tile.rows.row0, columns = p.O - tile.column0;
-    prefetch_tile<T>(from, p.N, rows, columns);
-    if (p.gated) prefetch_tile<T>(from + p.O, p.N, rows, columns);
-  }
   // Places of rows are found once there are sums: registers are scarce before.
   const auto epilogue_of = [&](const float *of_rows, size_t first) {
     return ActivationGradient<V>{of_rows,

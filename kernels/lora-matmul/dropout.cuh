@@ -52,9 +52,8 @@ struct DroppedMatrix {
   const Mask &mask;
 
   __device__ uint32_t line(uint32_t i) const { return i; }
-  __device__ void chunk(V *to, uint32_t line, uint32_t down, uint32_t start, uint32_t beyond) const {
+  __device__ void chunk(V *to, uint32_t line, uint32_t down, uint32_t at) const {
     constexpr uint32_t N = CHUNK<V>;
-    const uint32_t at = start + beyond;
     const uint32_t count = line + down < lines && at < extent ? min(N, extent - at) : 0;
     const size_t place = size_t{first + line + down} * extent + at;
     if (!mask.random) return copy_chunk(to, data + place, count, aligned);

@@ -30,8 +30,7 @@ struct QuantizedRows {
   QuantizedMatrix<BITS> w;
 
   __device__ uint32_t line(uint32_t i) const { return i; }
-  __device__ void chunk(V *to, uint32_t line, uint32_t down, uint32_t start, uint32_t beyond) const {
-    const uint32_t at = start + beyond;
+  __device__ void chunk(V *to, uint32_t line, uint32_t down, uint32_t at) const {
     widen_chunk(to, w, line + down, at, line + down < w.N && at < w.K);
   }
 };

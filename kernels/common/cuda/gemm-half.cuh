@@ -8,26 +8,31 @@
 #include "mma.cuh"
 
 // Bytes from an operand's stage to the 16 bytes whose address a lane gives for 16 items of a step. INNER_FIRST: matrices
-// of a load go by k first (right operand: b of mma.cuh), else by items (left). What constants cannot tell apart is kept in
-// registers, opaque, so that no round of the loop computes it again.
+// of a load go by k first (right operand: b of mma.cuh), else by items (left).
 template <class T, bool ALONG_K, uint32_t ITEMS, uint32_t WARP_ITEMS, bool INNER_FIRST>
 struct FragmentPlaces {
   static constexpr uint32_t LINE = LINE_BYTES<T, ALONG_K, ITEMS>;
-  // Sixteens of items (ALONG_K: steps) have chunks that the permutation flips.
-  static constexpr uint32_t KEPT = ALONG_K ? T::DEPTH_CHUNKS / 2 : WARP_ITEMS / 16;
-  uint32_t kept[KEPT];
+  // Sixteens of items (ALONG_K: steps) have chunks that the permutation flips: where the first of them is a multiple of 8
+  // chunks, they only differ in bits that it flips.
+  static constexpr bool FLIPPED = ALONG_K || WARP_ITEMS % 64 == 0;
+  uint32_t base, chunk, flip;
 
   __device__ explicit FragmentPlaces(uint32_t first) {
     const uint32_t lane = threadIdx.x % 32, low = lane / 8 % 2, high = lane / 16;
     const uint32_t item_half = INNER_FIRST ? high : low, k_half = INNER_FIRST ? low : high;
     const uint32_t line = lane % 8 + 8 * (ALONG_K ? item_half : k_half);
-    const uint32_t chunk = ALONG_K ? k_half : first / CHUNK<typename T::Value> + item_half;
-#pragma unroll
-    for (uint32_t i = 0; i < KEPT; ++i)
-      kept[i] = anew(chunk_place<T, ALONG_K, ITEMS>(line + (ALONG_K ? first : 0), chunk + 2 * i));
+    base = LINE * (line + (ALONG_K ? first : 0));
+    flip = chunk_flip<T, ALONG_K>(line);
+    chunk = ALONG_K ? k_half : first / CHUNK<typename T::Value> + item_half;
+    if constexpr (FLIPPED) base += 16 * (chunk ^ flip);
+    // Deep stages have so many addresses that they would be computed over and over in their loop. In others that computing
+    // keeps loads among the products, where ptxas would put them all in a row.
+    if constexpr (T::DEPTH_CHUNKS == 8) base = anew(base);
   }
   __device__ uint32_t at(uint32_t sixteen, uint32_t step) const {
-    return ALONG_K ? kept[step] + 16 * LINE * sixteen : kept[sixteen] + 16 * LINE * step;
+    if constexpr (ALONG_K) return (base ^ 32 * step) + 16 * LINE * sixteen;
+    if constexpr (FLIPPED) return (base ^ 32 * sixteen) + 16 * LINE * step;
+    return base + 16 * (chunk + 2 * sixteen ^ flip) + 16 * LINE * step;
   }
 };
 

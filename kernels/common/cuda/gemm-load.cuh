@@ -14,15 +14,12 @@ class GemmLoader {
   static constexpr uint32_t CHUNKS = ALONG_K ? 1 : ITEMS / CHUNK<V> / ACROSS;
   static_assert(LINES * DOWN == (ALONG_K ? ITEMS : T::DEPTH) && LINES > 0, "whole passes over lines");
   static_assert(ALONG_K || CHUNKS * ACROSS * CHUNK<V> == ITEMS, "whole passes over chunks");
-  static_assert(DOWN % 8 == 0 && (CHUNKS == 1 || ACROSS % 8 == 0), "the permutation is the same in each pass");
 
   // What a line is found by is read a stage before the line is: a warp waits where it uses what it has read.
   static constexpr bool READS_AHEAD = !ALONG_K && !Operand::IN_ORDER;
 
   const Operand &operand;
   uint32_t first, k = 0;
-  // Of the thread's first chunk in a stage.
-  uint32_t place = chunk_place<T, ALONG_K, ITEMS>(row(0), threadIdx.x % ACROSS);
   uint32_t lines[Operand::IN_ORDER ? 1 : LINES], entries[READS_AHEAD ? LINES : 1];
 
  public:
@@ -34,12 +31,10 @@ class GemmLoader {
   }
 
   __device__ void copy(unsigned char *memory, uint32_t pass) const {
-    const uint32_t i = pass / CHUNKS, chunk = pass % CHUNKS * ACROSS;
-    // Chunks of a thread are a multiple of what the permutation repeats after apart.
-    V *to = reinterpret_cast<V *>(memory + place + LINE_BYTES<T, ALONG_K, ITEMS> * i * DOWN + 16 * chunk);
+    const uint32_t i = pass / CHUNKS, chunk = threadIdx.x % ACROSS + pass % CHUNKS * ACROSS;
+    V *to = reinterpret_cast<V *>(memory + chunk_place<T, ALONG_K, ITEMS>(row(i), chunk));
     constexpr bool IN_ORDER = Operand::IN_ORDER;
-    const uint32_t at = (ALONG_K ? k : first) + threadIdx.x % ACROSS * CHUNK<V>;
-    operand.chunk(to, lines[IN_ORDER ? 0 : i], IN_ORDER ? i * DOWN : 0, at, chunk * CHUNK<V>);
+    operand.chunk(to, lines[IN_ORDER ? 0 : i], IN_ORDER ? i * DOWN : 0, (ALONG_K ? k : first) + chunk * CHUNK<V>);
   }
 
   // On to the next stage.

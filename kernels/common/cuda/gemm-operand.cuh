@@ -3,9 +3,8 @@
 //   ALONG_K      whether lines are items or k (gemm-tile.cuh)
 //   IN_ORDER     whether line i lies at i; otherwise a thread asks for `uint32_t entry(i)` long before it needs `line(entry)`:
 //                both are NO_LINE where there is none
-//   void chunk(V *to, line, down, at, beyond)   16 bytes of shared memory from values `at` + `beyond` on, the latter a
-//                constant, of the line `down` behind that one (0 where not IN_ORDER), zeros where there are none; by cp.async
-//                or at once
+//   void chunk(V *to, line, down, at)   16 bytes of shared memory from values `at` on of the line `down` behind that one (0
+//                where not IN_ORDER), zeros where there are none; by cp.async or at once
 #pragma once
 #include "cp-async.cuh"
 #include "gemm-tile.cuh"
@@ -64,11 +63,10 @@ struct Matrix {
 
   __device__ uint32_t entry(uint32_t i) const { return i < lines ? rows.entry(i) : NO_LINE; }
   __device__ uint32_t line(uint32_t entry) const { return entry == NO_LINE ? NO_LINE : rows.of(entry); }
-  __device__ void chunk(V *to, uint32_t line, uint32_t down, uint32_t at, uint32_t beyond) const {
-    const uint32_t place = at + beyond;
-    const bool there = (IN_ORDER ? line + down < lines : line != NO_LINE) && place < extent;
-    const V *from = data + size_t{line} * step + at + beyond + size_t{down} * step;
-    const uint32_t left = there ? (WHOLE || extent - place >= CHUNK<V> ? CHUNK<V> : extent - place) : 0;
+  __device__ void chunk(V *to, uint32_t line, uint32_t down, uint32_t at) const {
+    const bool there = (IN_ORDER ? line + down < lines : line != NO_LINE) && at < extent;
+    const V *from = data + size_t{line} * step + at + size_t{down} * step;
+    const uint32_t left = there ? (WHOLE || extent - at >= CHUNK<V> ? CHUNK<V> : extent - at) : 0;
     copy_chunk(to, from, left, WHOLE || aligned);
   }
 };
@@ -89,8 +87,7 @@ struct PairedMatrix {
     if constexpr (ALONG_K) return output(i) < outputs ? half(i) + output(i) : NO_LINE;
     return i < K ? i : NO_LINE;
   }
-  __device__ void chunk(V *to, uint32_t line, uint32_t, uint32_t start, uint32_t beyond) const {
-    const uint32_t at = start + beyond;
+  __device__ void chunk(V *to, uint32_t line, uint32_t, uint32_t at) const {
     const uint32_t from = ALONG_K ? at : output(at), extent = ALONG_K ? K : outputs;
     const bool there = line != NO_LINE && from < extent;
     const uint32_t left = there ? (extent - from < CHUNK<V> ? extent - from : CHUNK<V>) : 0;

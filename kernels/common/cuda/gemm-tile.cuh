@@ -27,8 +27,13 @@ struct GemmTile {
 template <class T, bool ALONG_K, uint32_t ITEMS>
 constexpr uint32_t LINE_BYTES = ALONG_K ? 16 * T::DEPTH_CHUNKS : ITEMS * sizeof(typename T::Value);
 
+// What a chunk's number in its line is flipped by.
+template <class T, bool ALONG_K>
+__device__ inline uint32_t chunk_flip(uint32_t line) {
+  return ALONG_K && T::DEPTH_CHUNKS == 4 ? line / 2 % 4 : line % 8;
+}
+
 template <class T, bool ALONG_K, uint32_t ITEMS>
 __device__ inline uint32_t chunk_place(uint32_t line, uint32_t chunk) {
-  const uint32_t flip = ALONG_K && T::DEPTH_CHUNKS == 4 ? line / 2 % 4 : line % 8;
-  return LINE_BYTES<T, ALONG_K, ITEMS> * line + 16 * (chunk ^ flip);
+  return LINE_BYTES<T, ALONG_K, ITEMS> * line + 16 * (chunk ^ chunk_flip<T, ALONG_K>(line));
 }

@@ -88,10 +88,10 @@ class ProductOf {
       const uint32_t next = now == LAST ? 0 : now + T::STAGE_BYTES, free = now == 0 ? LAST : now - T::STAGE_BYTES;
 #pragma unroll Math::UNROLL
       for (uint32_t piece = 0; piece < Math::PIECES; ++piece) {
-        // The next stage is there for this thread; a piece later, whose products are under way while warps wait for each other,
-        // it is for all, and nobody reads the one before this one any more.
-        if (piece == HALF - 1) cp_async_wait<T::STAGES - 3>();
-        if (piece == HALF) __syncthreads();
+        if (piece == HALF) {  // the next stage is there, and nobody reads the one before this one any more
+          cp_async_wait<T::STAGES - 3>();
+          __syncthreads();
+        }
 #pragma unroll
         for (uint32_t pass = 0; pass < PASSES; ++pass)
           if (HALF + pass * (Math::PIECES - HALF) / PASSES == piece) copy(free, pass);
