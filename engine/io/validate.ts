@@ -8,14 +8,22 @@ type Path = readonly PropertyKey[];
 
 const MAX_LISTED = 20;
 
+/** The line, from 1, on which a file has what stands at a path; null where it does not say it. */
+export type LineOf = (path: readonly PropertyKey[]) => number | null;
+
 /**
- * The value as the schema gives it back. Throws one FileFormatError that lists every problem with its path; a key that
- * the schema does not know (`z.strictObject`) comes with the nearest key that it does.
+ * The value as the schema gives it back. Throws one FileFormatError that lists every problem with its path, and its line where
+ * `lineOf` tells it; a key that the schema does not know (`z.strictObject`) comes with the nearest key that it does.
  */
-export function parseWith<T>(schema: z.ZodType<T>, value: unknown, fileName: string): T {
+export function parseWith<T>(schema: z.ZodType<T>, value: unknown, fileName: string, lineOf: LineOf = () => null): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const lines = result.error.issues.flatMap((issue) => describe(schema, issue, []));
+  const lines = result.error.issues
+    .flatMap((issue) => describe(schema, issue, []))
+    .map(({ path, text }) => {
+      const line = lineOf(path);
+      return `${line === null ? "" : `line ${line}, `}${pathText(path)}: ${text}`;
+    });
   const shown = lines.slice(0, MAX_LISTED);
   const rest = lines.length > shown.length ? [`and ${lines.length - shown.length} more`] : [];
   const count = lines.length === 1 ? "1 problem" : `${lines.length} problems`;
@@ -23,7 +31,12 @@ export function parseWith<T>(schema: z.ZodType<T>, value: unknown, fileName: str
   throw new FileFormatError(fileName, `${count} in its values`, `Correct:${list}`);
 }
 
-function describe(schema: z.ZodType, issue: Issue, parent: Path): string[] {
+interface Fault {
+  readonly path: Path;
+  readonly text: string;
+}
+
+function describe(schema: z.ZodType, issue: Issue, parent: Path): Fault[] {
   const path = [...parent, ...issue.path];
   if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(schema, path, key));
   if (issue.code === "invalid_union" && issue.errors.length > 0) {
@@ -31,9 +44,9 @@ function describe(schema: z.ZodType, issue: Issue, parent: Path): string[] {
     const closest = issue.errors.reduce((best, branch) => (depth(branch) > depth(best) ? branch : best));
     if (depth(closest) > 0) return closest.flatMap((inner) => describe(schema, inner, path));
     const choices = issue.errors.map((branch) => problem(branch[0]));
-    return [`${pathText(path)}: ${[...new Set(choices)].join(", or ")}`];
+    return [{ path, text: [...new Set(choices)].join(", or ") }];
   }
-  return [`${pathText(path)}: ${problem(issue)}`];
+  return [{ path, text: problem(issue) }];
 }
 
 /** zod's words, shorter: "expected number, received string", "missing". */
@@ -44,9 +57,9 @@ const problem = ({ message }: Issue) =>
 const depth = (branch: readonly Issue[]) =>
   Math.max(0, ...branch.map((issue) => issue.path.length + (issue.code === "unrecognized_keys" ? 0.5 : 0)));
 
-function unknownKey(schema: z.ZodType, path: Path, key: string): string {
+function unknownKey(schema: z.ZodType, path: Path, key: string): Fault {
   const found = nearest(key, knownKeys(schema, path));
-  return `${pathText([...path, key])}: unknown key${found === null ? "" : `; did you mean "${found}"?`}`;
+  return { path: [...path, key], text: `unknown key${found === null ? "" : `; did you mean "${found}"?`}` };
 }
 
 /** `train.rates[3]`; `(top)` for the value itself. */

@@ -9,7 +9,7 @@ import {
   trainMedMoe,
 } from "../../../models/index.js";
 import { addCommonOptions } from "../options/common-options.js";
-import { addMedMoeFlags, medMoeConfig } from "../options/med-moe-flags.js";
+import { addMedMoeFlags, medMoeConfig, medMoeText } from "../options/med-moe-flags.js";
 import { addHubOptions, type HubOptions, MODEL_NAMES, resolveModel } from "../options/model-path.js";
 import { count, percent } from "../terminal/format.js";
 import { say } from "../terminal/output.js";
@@ -26,6 +26,7 @@ const training: Training<MedMoeRunConfig> = {
   openState: openMedMoeState,
   readRun: readMedMoeRun,
   configOf: medMoeConfig,
+  textOf: medMoeText,
 };
 
 const EXAMPLES = `${MODEL_NAMES}

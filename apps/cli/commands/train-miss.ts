@@ -4,7 +4,7 @@ import { evaluate, majorityOf, metricsOf, scoreTable } from "../eval/evaluation.
 import { leakFields, warnings } from "../eval/leak.js";
 import { commandLine } from "../options/command-line.js";
 import { addCommonOptions } from "../options/common-options.js";
-import { addRunFlags, runConfig } from "../options/run-flags.js";
+import { addRunFlags, runConfig, runText } from "../options/run-flags.js";
 import { bertVocabulary } from "../package-files.js";
 import { count } from "../terminal/format.js";
 import { say } from "../terminal/output.js";
@@ -23,6 +23,7 @@ const training: Training<RunConfig> = {
   openState,
   readRun,
   configOf: runConfig,
+  textOf: runText,
 };
 
 const EXAMPLES = `
@@ -32,7 +33,8 @@ Examples:
   consilium train miss --set vqa-rad --init runs/organ --scaling ordinary --vocabulary reduced --out runs/lora \\
       --vision lora --answering rank
   consilium train miss --data rows.csv --columns image=file,group=patient --out runs/own --vocabulary reduced
-  consilium train miss --config my-run.json --out runs/mine --seed 7
+  consilium train miss --print-config > my-run.yaml
+  consilium train miss --config my-run.yaml --out runs/mine --seed 7
   consilium train miss --out runs/mine --resume`;
 
 export function addTrainMiss(command: Command): void {

@@ -1,5 +1,4 @@
 import { type Command, Option } from "commander";
-import { io } from "../../../engine/index.js";
 import { finiteNumber } from "./common-options.js";
 
 /** A key of a run's settings as a flag. */
@@ -76,13 +75,6 @@ export function flagNamed(groups: FlagGroups, key: string): string {
 /** Without its value. */
 export const flagName = ({ flag }: RunFlag): string => flag.replace(/ <.*/, "");
 
-/** A config file: JSON, or what `run.json` of a run holds. `command` is the one whose help lists its keys. */
-export async function readConfigFile(file: string, command: string): Promise<Tree> {
-  const value = io.parseJson(await io.readText(file, "Give a JSON file to --config"), file);
-  if (isTree(value)) return value;
-  throw new io.FileFormatError(file, "it is not a JSON object", `See consilium ${command} --help for its keys`);
-}
-
 export type Tree = Record<string, unknown>;
 export const isTree = (value: unknown): value is Tree =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -100,7 +92,7 @@ export function merge(below: object, above: object, replaces: (old: Tree, value:
 export const valueAt = (tree: unknown, key: string): unknown =>
   key.split(".").reduce<unknown>((value, part) => (isTree(value) ? value[part] : undefined), tree);
 
-function setAt(tree: Tree, key: string, value: unknown): void {
+export function setAt(tree: Tree, key: string, value: unknown): void {
   const parts = key.split(".");
   const last = parts.pop() as string;
   let at = tree;

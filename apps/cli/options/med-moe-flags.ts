@@ -4,6 +4,7 @@ import { MedMoeRunConfig, type MedMoeStage, medMoeSets } from "../../../models/i
 import { checkVqaRad, vqaRadFolder } from "../package-files.js";
 import { UsageError } from "../terminal/exit.js";
 import { list } from "./common-options.js";
+import type { GivenSettings } from "./config-file.js";
 import {
   addFlags,
   type FlagGroups,
@@ -16,6 +17,7 @@ import {
   valueAt,
   valuesGiven,
 } from "./config-flags.js";
+import { configText, keysBeside } from "./config-text.js";
 
 const PARTS = ["tower", "language"];
 
@@ -150,17 +152,31 @@ export const addMedMoeFlags = (command: Command): Command => addFlags(command, m
 
 const ALL = Object.values(medMoeFlags).flat();
 
+type Options = Readonly<Record<string, unknown>> & { readonly stage?: MedMoeStage };
+
 /** `from` (a file's values, or a saved run's), changed by the flags that were given. Throws UsageError naming flags. */
-export function medMoeConfig(
-  options: Readonly<Record<string, unknown>> & { readonly stage?: MedMoeStage },
-  from?: { values: object; file: string },
-): MedMoeRunConfig {
+export function medMoeConfig(options: Options, from?: GivenSettings): MedMoeRunConfig {
+  const config = medMoeSettings(options, from);
+  if (config.data.set !== "json") checkVqaRad(config.data.folder);
+  return config;
+}
+
+/** Stands where a stage needs what nobody named yet. */
+const UNNAMED = { model: "MODEL", data: { set: "json", files: ["CONVERSATIONS.json"] } };
+
+/** The same as a file that explains itself; what it needs and nobody named has a name to put another in the place of. */
+export function medMoeText(options: Options, from?: GivenSettings): string {
+  const config = medMoeSettings(options, from, UNNAMED);
+  const head = [
+    `Settings of consilium train med-moe, stage ${config.stage}: --config takes this file, flags change it.`,
+  ];
+  return configText(config, { head, groups: medMoeFlags, ...keysBeside(MedMoeRunConfig, config) });
+}
+
+function medMoeSettings(options: Options, from?: GivenSettings, unnamed: Tree = {}): MedMoeRunConfig {
   const flags = given(options);
-  const values = merge(
-    from?.values ?? {},
-    flags,
-    (old, value) => old.set !== value.set && value.set !== undefined,
-  ) as Tree;
+  const isOther = (old: Tree, value: Tree) => old.set !== value.set && value.set !== undefined;
+  const values = merge(merge(unnamed, from?.values ?? {}, isOther), flags, isOther);
   if (values.stage === undefined) throw new UsageError("--stage is missing: align, instruct, router or moe.");
   for (const [key, flag] of [
     ["model", "--model-path"],
@@ -170,11 +186,9 @@ export function medMoeConfig(
   const parsed = MedMoeRunConfig.safeParse(values);
   if (!parsed.success) {
     if (from && !parsed.error.issues.some(({ path }) => valueAt(flags, path.join(".")) !== undefined))
-      io.parseWith(MedMoeRunConfig, values, from.file);
+      io.parseWith(MedMoeRunConfig, values, from.file, from.lineOf);
     throw new UsageError(parsed.error.issues.flatMap((issue) => faults(issue, String(values.stage))).join("\n"));
   }
-  const { data } = parsed.data;
-  if (data.set !== "json") checkVqaRad(data.folder);
   return parsed.data;
 }
 

@@ -10,6 +10,7 @@ import {
 } from "../../../models/index.js";
 import { checkVqaRad, vqaRadFolder } from "../package-files.js";
 import { UsageError } from "../terminal/exit.js";
+import type { GivenSettings } from "./config-file.js";
 import {
   addFlags,
   type FlagGroups,
@@ -21,6 +22,7 @@ import {
   valueAt,
   valuesGiven,
 } from "./config-flags.js";
+import { configText, keysBeside } from "./config-text.js";
 
 const MODES = ["frozen", "train", "lora"];
 
@@ -168,11 +170,21 @@ export function givenFlags(
   return given;
 }
 
-/** `from` (a file's values, or a saved run's), changed by the flags that were given. */
-export function runConfig(
-  options: Readonly<Record<string, unknown>>,
-  from?: { values: object; file: string },
-): RunConfig {
+/** `from` (a file's values, or a saved run's), changed by the flags that were given. Throws where its data is not here. */
+export function runConfig(options: Readonly<Record<string, unknown>>, from?: GivenSettings): RunConfig {
+  const config = runSettings(options, from);
+  if (config.data.set !== "table") checkVqaRad(config.data.folder);
+  return config;
+}
+
+/** The same as a file that explains itself; nothing of what it names need be here. */
+export function runText(options: Readonly<Record<string, unknown>>, from?: GivenSettings): string {
+  const config = runSettings(options, from);
+  const head = ["Settings of consilium train miss: --config takes this file, flags change it."];
+  return configText(config, { head, groups: runFlags, ...keysBeside(RunConfig, config) });
+}
+
+function runSettings(options: Readonly<Record<string, unknown>>, from?: GivenSettings): RunConfig {
   const given = givenFlags(options);
   const data = merged(from ? merged(BASE, from.values) : BASE, given).data as Tree;
   if (data?.set !== "table") refuseTableFlags(given);
@@ -184,10 +196,11 @@ export function runConfig(
         .map((issue) => `${flagOf(issue.path)}: ${issue.message.replace(/^Invalid input: /, "")}`)
         .join("\n"),
     );
-  const config = from ? io.parseWith(RunConfig, merged(merged(BASE, from.values), given), from.file) : flags.data;
+  const config = from
+    ? io.parseWith(RunConfig, merged(merged(BASE, from.values), given), from.file, from.lineOf)
+    : flags.data;
   if (config.data.set === "slake" && config.data.folder === vqaRadFolder)
     throw new UsageError("--set slake needs --data, the folder with train.json, test.json and imgs/ of SLAKE.");
-  if (config.data.set !== "table") checkVqaRad(config.data.folder);
   return config;
 }
 

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { Device } from "../../../engine/index.js";
 import { commandLine, commonFlags } from "../options/command-line.js";
 import { type CommonOptions, numberFrom0, openChosenDevice } from "../options/common-options.js";
-import { readConfigFile } from "../options/config-flags.js";
+import { type GivenSettings, readConfigFile } from "../options/config-file.js";
 import { Interrupted, UsageError } from "../terminal/exit.js";
 import { clock, count } from "../terminal/format.js";
 import { Interruption } from "../terminal/interruption.js";
@@ -14,6 +14,7 @@ import { holdsRun, resumable } from "./run-folder.js";
 export interface TrainingOptions extends CommonOptions {
   out: string;
   config?: string;
+  printConfig?: boolean;
   resume?: boolean;
   checkpointSeconds: number;
 }
@@ -29,13 +30,16 @@ export interface Training<Config> {
   openState(folder: string): Promise<{ state: { config: Config }; reader: { close(): Promise<void> } }>;
   readRun(folder: string): Promise<Config | null>;
   /** `from` (a file's values, or a saved run's), changed by the flags that were given. */
-  configOf(options: Readonly<Record<string, unknown>>, from?: { values: object; file: string }): Config;
+  configOf(options: Readonly<Record<string, unknown>>, from?: GivenSettings): Config;
+  /** The same as YAML that explains itself. */
+  textOf(options: Readonly<Record<string, unknown>>, from?: GivenSettings): string;
 }
 
 export function addTrainingOptions<Config>(command: Command, { keeps, checkpointSeconds }: Training<Config>): Command {
   return command
-    .requiredOption("--out <folder>", keeps)
-    .option("--config <file>", "settings as JSON, as run.json has them; flags change them")
+    .option("--out <folder>", keeps)
+    .option("--config <file>", "settings: YAML (.yaml, .yml), or JSON as run.json has them; flags change them")
+    .option("--print-config", "print all settings as YAML with what each means, for --config, and do nothing else")
     .option("--resume", "go on from the last checkpoint in --out, with the settings it was started with")
     .option("--checkpoint-seconds <n>", "seconds between checkpoints at most", numberFrom0, checkpointSeconds);
 }
@@ -43,16 +47,24 @@ export function addTrainingOptions<Config>(command: Command, { keeps, checkpoint
 /** The settings of the saved run where it is resumed, else those of the file; flags change both. */
 async function trainingSettings<Config>(options: TrainingOptions, training: Training<Config>): Promise<Config> {
   const { out, resume, config: file } = options;
-  const settings = (from?: { values: object; file: string }) => training.configOf({ ...options }, from);
+  const settings = (from?: GivenSettings) => training.configOf({ ...options }, from);
+  if (!out) throw new UsageError("--out is missing: name a folder to keep the run in.");
   const isRun = await holdsRun(out);
   if (isRun && !resume)
     throw new UsageError(`${out} holds a run already. Add --resume to go on with it, or choose another --out.`);
-  if (file) return settings({ values: await readConfigFile(file, `train ${training.name}`), file });
+  if (file) return settings(await readConfigFile(file, `train ${training.name}`));
   if (!resume) return settings();
   const saved = isRun ? await savedConfig(out, training) : await training.readRun(out);
   if (!saved)
     throw new UsageError(`${out} holds no run to go on with. Check --out, or leave out --resume to start one.`);
-  return settings({ values: saved, file: out });
+  return settings({ values: { ...saved }, file: out });
+}
+
+/** The settings that the flags and --config come to, for people and for --config. */
+async function printSettings<Config>(options: TrainingOptions, training: Training<Config>): Promise<void> {
+  const { config: file } = options;
+  const from = file ? await readConfigFile(file, `train ${training.name}`) : undefined;
+  process.stdout.write(training.textOf({ ...options }, from));
 }
 
 const savedConfig = async <Config>(out: string, { openState }: Training<Config>): Promise<Config> => {
@@ -127,6 +139,7 @@ export async function runTraining<Config, Result extends Trained>(
 ): Promise<void> {
   const started = performance.now();
   const seconds = () => (performance.now() - started) / 1000;
+  if (options.printConfig) return printSettings(options, training);
   const config = await trainingSettings(options, training);
   using device = await openChosenDevice(options);
   using interruption = new Interruption();
