@@ -61,8 +61,10 @@ const schema = z.strictObject({
   imageSize: z.int().positive().optional(),
   /** Passes over the training questions. */
   epochs: z.int().positive(),
-  /** Questions a step. */
+  /** Questions computed at a time. */
   batch: z.int().positive().default(20),
+  /** Batches of a step: its gradient and its loss are those of one batch of all their questions. */
+  accumulate: z.int().positive().default(1),
   /** Largest learning rate. */
   lr: z.number().positive().default(2e-5),
   /** Learning rate at the end. */
@@ -122,6 +124,10 @@ const schema = z.strictObject({
   validation: z.number().min(0).max(0.9).default(0),
   /** Epochs between validations. */
   validateEvery: z.int().positive().default(5),
+  /** Steps between validations, in place of epochs. */
+  validateEverySteps: z.int().positive().optional(),
+  /** Validations in a row without a better one that end the run; it does all epochs where absent. */
+  patience: z.int().positive().optional(),
   /** A checkpoint to start from: a file, or a folder with model.safetensors. */
   init: z.string().optional(),
   /** Of the weights, the order and the split of training images. */

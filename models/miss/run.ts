@@ -1,4 +1,4 @@
-import { autocast, io, nn, noGrad, optim, scope, type Tensor } from "../../engine/index.js";
+import { add, autocast, io, nn, noGrad, optim, scale, scope, type Tensor } from "../../engine/index.js";
 import type { ImageStore } from "../data/image-store.js";
 import { batches, type Cursor } from "../data/order.js";
 import type { VqaRecord } from "../data/record.js";
@@ -6,6 +6,7 @@ import { score } from "../eval/metrics.js";
 import { withMergedAdapters } from "../peft/merged.js";
 import { otherArithmetic, restoreState, saveState, stateFile, type Trained } from "../training/run-state.js";
 import { completed, takeSteps } from "../training/steps.js";
+import { exhausted, pausesAt, validationDue } from "../training/validations.js";
 import { adapt } from "./adaptation.js";
 import { trainingBatch } from "./batch.js";
 import { stateDict } from "./checkpoint.js";
@@ -51,7 +52,7 @@ export class Run {
     this.#splits = splits;
     this.#folder = folder;
     this.#images = images;
-    this.#perEpoch = Math.ceil(splits.train.length / config.batch);
+    this.#perEpoch = Math.ceil(splits.train.length / (config.batch * config.accumulate));
     this.steps = config.epochs * this.#perEpoch;
     this.tokenizer = new MissTokenizer(folder.pieces);
     this.network = network;
@@ -105,6 +106,7 @@ export class Run {
     await this.#options.device.warmUp(() => this.#step(first));
     while (this.state.epoch < this.#config.epochs) {
       if (!(await this.#validated())) return true;
+      if (this.#exhausted) break;
       if (!(await this.#epoch())) return true;
     }
     if (!(await this.#validated())) return true;
@@ -114,16 +116,23 @@ export class Run {
     }
     this.state.finished = true;
     await this.save();
+    if (this.#exhausted && this.state.epoch < this.#config.epochs)
+      this.#options.onEvent?.({ type: "enough", step: this.state.step, best: this.state.best?.step ?? 0 });
     return false;
   }
 
-  /** The rest of the epoch; false when it was stopped. */
+  get #exhausted(): boolean {
+    const scores = this.state.validations.map(({ accuracy }) => accuracy);
+    return exhausted(scores, this.#config);
+  }
+
+  /** The rest of the epoch, or the steps to the next validation; false when it was stopped. */
   async #epoch(): Promise<boolean> {
     const { signal, onEvent, checkpointSeconds = 60 } = this.#options;
-    const { seed, batch } = this.#config;
+    const { seed, batch, accumulate } = this.#config;
     const { train } = this.#splits;
     const cursor: Cursor = { epoch: this.state.epoch, position: this.state.position };
-    return takeSteps(batches({ seed, n: train.length, batchSize: batch }, cursor), {
+    return takeSteps(batches({ seed, n: train.length, batchSize: batch * accumulate }, cursor), {
       step: ({ rows, next }) => {
         const loss = this.#step(Array.from(rows, (i) => train[i]));
         const { step, lr, epoch } = { step: this.state.step, lr: this.optimizer.lr, epoch: cursor.epoch };
@@ -139,41 +148,54 @@ export class Run {
       },
       save: () => this.save(),
       due: () => Date.now() - this.#savedAt > checkpointSeconds * 1000,
+      pauses: () => this.#splits.validation.length > 0 && pausesAt(this.state.step, this.#config),
       signal,
     });
   }
 
   /**
-   * Validates at the end of an epoch where that is due and was not done yet: a run that was stopped between the last step
-   * and its validation finds it still to do. False when it was stopped; the checkpoint before it stands.
+   * Validates where that is due and was not done yet: a run that was stopped between the last step and its validation finds
+   * it still to do. False when it was stopped; the checkpoint before it stands.
    */
   async #validated(): Promise<boolean> {
-    const { epochs, validateEvery } = this.#config;
-    const { epoch, position, validations } = this.state;
     const { validation } = this.#splits;
-    const due = position === 0 && epoch > 0 && (epoch % validateEvery === 0 || epoch === epochs);
-    if (!due || validation.length === 0 || validations.at(-1)?.epoch === epoch) return true;
+    if (validation.length === 0 || !validationDue(this.state, this.#config)) return true;
     await this.save();
     if (!(await completed(this.#validate(validation), this.#options.signal))) return false;
     await this.save();
     return true;
   }
 
-  #step(rows: readonly VqaRecord[]) {
-    const { device } = this.#options;
+  /** One update from the questions of a step, `batch` of them at a time. Their loss. */
+  #step(rows: readonly VqaRecord[]): Tensor {
+    const { batch } = this.#config;
     const { scaler } = this;
-    const { precision } = this.#config;
     this.network.train();
     this.optimizer.lr = this.#schedule(this.state.step);
     return scope(() => {
-      const batch = trainingBatch(device, this.tokenizer, this.#images, rows);
-      const loss = autocast(precision, () => this.network.loss(batch));
-      (scaler?.scale(loss) ?? loss).backward();
+      const losses: Tensor[] = [];
+      for (let start = 0; start < rows.length; start += batch) {
+        const part = rows.slice(start, start + batch);
+        losses.push(
+          scope(() => {
+            const loss = this.#share(part, rows.length);
+            (scaler?.scale(loss) ?? loss).backward();
+            return loss;
+          }),
+        );
+      }
       this.optimizer.step(this.#clip());
       scaler?.update();
       this.optimizer.zeroGrad();
-      return loss;
+      return noGrad(() => losses.reduce((a, b) => add(a, b)));
     });
+  }
+
+  /** What some questions contribute to the loss of `all`, which is their mean. */
+  #share(rows: readonly VqaRecord[], all: number): Tensor {
+    const batch = trainingBatch(this.#options.device, this.tokenizer, this.#images, rows);
+    const loss = autocast(this.#config.precision, () => this.network.loss(batch));
+    return rows.length === all ? loss : scale(loss, rows.length / all);
   }
 
   /** What the optimiser multiplies the gradients by. */

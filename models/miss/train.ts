@@ -4,6 +4,7 @@ import { ImageStore } from "../data/image-store.js";
 import { leakText } from "../data/leak.js";
 import { hasRunFile, writeRunFile } from "../training/run-file.js";
 import { sameConfig, stateFile } from "../training/run-state.js";
+import { refuseUnvalidated } from "../training/validations.js";
 import { countParameters } from "./adaptation.js";
 import { loadNetwork } from "./checkpoint.js";
 import { loadSplits } from "./datasets.js";
@@ -22,6 +23,7 @@ export async function train(given: RunConfig, options: TrainOptions): Promise<Tr
     throw new OptionError("precision bf16: webgpu multiplies in f32 and f16 only. Use f16, or the cpu device.");
   const splits = await loadSplits(given, options.signal);
   const config = RunConfig.parse({ ...given, data: splits.data });
+  refuseUnvalidated(splits.validation.length, config);
   const folder = await modelOf(config, splits, options.bertVocabulary);
   if (config.checkpointBlocks > folder.config.visionDepth)
     throw new OptionError(

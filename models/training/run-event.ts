@@ -35,6 +35,14 @@ export type RunEvent =
       readonly lr: number;
     }
   | {
+      /** It ends before its last epoch: validations get no better. */
+      readonly type: "enough";
+      /** Steps done. */
+      readonly step: number;
+      /** Those of the best validation. */
+      readonly best: number;
+    }
+  | {
       /** A checkpoint to go on from is written. */
       readonly type: "saved";
       /** Steps done. */

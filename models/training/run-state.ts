@@ -41,6 +41,15 @@ export interface Trained {
 }
 
 export const stateFile = (folder: string) => `${folder}/last.safetensors`;
+/** The weights of the best validation, where a run is to keep them beside its last ones. */
+export const bestFile = (folder: string) => `${folder}/best.safetensors`;
+
+/** The values of parameters alone, for `restoreParameters`. Replaced atomically. */
+export const saveParameters = (file: string, parameters: Trained["parameters"]): Promise<void> =>
+  io.writeSafetensors(
+    file,
+    Array.from(parameters, ([name, p]) => io.writableTensor(`model.${name}`, p, "F32")),
+  );
 
 /** Replaced atomically. */
 export async function saveState(

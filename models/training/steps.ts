@@ -6,6 +6,8 @@ export interface Stepping<Batch> {
   save(): Promise<void>;
   /** Whether a checkpoint is due. */
   due(): boolean;
+  /** Whether something else comes before the next step. */
+  pauses?(): boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -24,12 +26,12 @@ export async function completed(work: Promise<void>, signal?: AbortSignal): Prom
 }
 
 /**
- * A step for each batch: the next is enqueued while the numbers of the one before are on their way. False when the signal
- * stopped it, with a checkpoint. Where a batch cannot be read, the steps before it are saved, too, before it throws.
+ * A step for each batch: the next is enqueued while the numbers of the one before are on their way. True at their end, or where
+ * they pause; false when the signal stopped it, with a checkpoint. Where a batch cannot be read, the steps before it are saved, too, before it throws.
  */
 export async function takeSteps<Batch>(
   batches: Iterable<Batch> | AsyncIterable<Batch>,
-  { step, save, due, signal }: Stepping<Batch>,
+  { step, save, due, pauses, signal }: Stepping<Batch>,
 ): Promise<boolean> {
   let pending: Promise<void> = Promise.resolve();
   let taken = false;
@@ -44,10 +46,12 @@ export async function takeSteps<Batch>(
     numbers.catch(() => {});
     await pending;
     pending = numbers;
-    if (!signal?.aborted && !due()) continue;
+    const pause = pauses?.() ?? false;
+    if (!signal?.aborted && !due() && !pause) continue;
     await pending;
-    await save();
+    if (signal?.aborted || due()) await save();
     if (signal?.aborted) return false;
+    if (pause) return true;
   }
   await pending;
   return true;

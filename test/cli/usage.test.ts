@@ -69,7 +69,7 @@ describe("help", () => {
   test("every setting of a run has a flag", () => {
     const keys = Object.values(runFlags).flatMap((flags) => flags.map((flag) => flag.key));
     const config = RunConfig.parse({ data: { set: "organ", folder: "x" }, epochs: 1 });
-    const optional = ["imageSize", "clipNorm", "init"];
+    const optional = ["imageSize", "clipNorm", "init", "validateEverySteps", "patience"];
     const leaves = (tree: object, path: string): string[] =>
       Object.entries(tree).flatMap(([key, value]) =>
         typeof value === "object" && value !== null ? leaves(value, `${path}${key}.`) : [`${path}${key}`],

@@ -2,7 +2,10 @@ import { describe, expect, test } from "vitest";
 import { completed, takeSteps } from "../../models/training/steps.js";
 
 /** What a run does with the batches, in order. Numbers come some milliseconds after their step. */
-async function run(batches: AsyncIterable<number>, { stopAt = Infinity, due = () => false, failAt = Infinity } = {}) {
+async function run(
+  batches: AsyncIterable<number>,
+  { stopAt = Infinity, due = () => false, failAt = Infinity, pauseAt = Infinity } = {},
+) {
   const stopping = new AbortController();
   const log: string[] = [];
   const taken = takeSteps(batches, {
@@ -17,6 +20,7 @@ async function run(batches: AsyncIterable<number>, { stopAt = Infinity, due = ()
       log.push("save");
     },
     due,
+    pauses: () => log.includes(`step ${pauseAt}`),
     signal: stopping.signal,
   });
   return { end: await taken.catch((error: Error) => error.message), log };
@@ -37,6 +41,13 @@ describe("takeSteps", () => {
     const { end, log } = await run(upTo(5), { stopAt: 1 });
     expect(end).toBe(false);
     expect(log).toEqual(["step 1", "step 2", "numbers 1", "numbers 2", "save"]);
+  });
+
+  test("where it pauses, the numbers so far are there, and nothing is saved that is not due", async () => {
+    const { end, log } = await run(upTo(5), { pauseAt: 2 });
+    expect(end).toBe(true);
+    expect(log).toEqual(["step 1", "step 2", "numbers 1", "numbers 2"]);
+    expect((await run(upTo(5), { pauseAt: 2, stopAt: 2 })).log.at(-1)).toBe("save");
   });
 
   test("where a batch cannot be read, it saves the steps before, then throws", async () => {

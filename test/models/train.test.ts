@@ -1,54 +1,15 @@
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Device, OptionError, openDevice } from "../../engine/index.js";
-import {
-  MissVqa,
-  openState,
-  RunConfig,
-  type RunConfigInput,
-  type TrainEvent,
-  type TrainResult,
-  trainMiss,
-} from "../../models/index.js";
-import { bertVocabulary, organSmoke, radiograph } from "./support.js";
+import { MissVqa, openState, type TrainEvent } from "../../models/index.js";
+import { atStep, missRuns } from "./runs.js";
+import { radiograph } from "./support.js";
 
 /** Steps of an epoch: 42 questions, 16 a step. */
 const PER_EPOCH = 3;
-const folder = mkdtempSync(join(tmpdir(), "consilium-train-"));
-const path = (name: string) => join(folder, name);
 let device: Device;
-
-interface How {
-  readonly resume?: boolean;
-  readonly checkpointSeconds?: number;
-  readonly on?: Device;
-  readonly change?: Partial<RunConfigInput>;
-  /** Sees each event; what it returns true for stops the run. */
-  stop?(event: TrainEvent): boolean;
-}
-
-const train = async (name: string, { stop, on, change, ...options }: How = {}): Promise<TrainResult> => {
-  const stopping = new AbortController();
-  const config = RunConfig.parse({ ...organSmoke, ...change });
-  return trainMiss(config, {
-    device: on ?? device,
-    out: path(name),
-    bertVocabulary,
-    signal: stopping.signal,
-    onEvent: (event) => {
-      if (stop?.(event)) stopping.abort();
-    },
-    ...options,
-  });
-};
-
-/** Weights, optimizer, history, random state, validations: the whole files, byte for byte. */
-function sameFiles(a: string, b: string): void {
-  for (const file of ["last.safetensors", "model.safetensors"])
-    expect(readFileSync(join(path(a), file)).equals(readFileSync(join(path(b), file))), file).toBe(true);
-}
+const { path, train, sameFiles } = missRuns(() => device);
 
 beforeAll(async () => {
   device = await openDevice("cpu");
@@ -56,13 +17,7 @@ beforeAll(async () => {
   expect(whole).toMatchObject({ interrupted: false, steps: 2 * PER_EPOCH, resumedAt: 0 });
   expect(whole.validations.map((v) => v.epoch)).toEqual([1, 2]);
 });
-afterAll(() => {
-  device.close();
-  rmSync(folder, { recursive: true });
-});
-
-/** The event of a step comes while the next one is on its way: a stop at step n - 1 stops after n. */
-const atStep = (step: number) => (event: TrainEvent) => event.type === "step" && event.step === step - 1;
+afterAll(() => device.close());
 
 describe("a run that stops where an epoch ends validates when it goes on, and ends in the same bits", () => {
   test.each([

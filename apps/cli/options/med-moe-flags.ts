@@ -71,6 +71,12 @@ export const medMoeFlags: FlagGroups = {
     text("--set", "data.set", "VQA-RAD in the place of files, split by image", medMoeSets),
     { flag: "--smoke", key: "data.smoke", text: "with --set: 24 images, a run of seconds" },
     number("--validation", "validation", "share of the images held back and measured after each epoch (default: 0)"),
+    number("--validate-every-steps", "validateEverySteps", "steps between validations, in place of epochs"),
+    number("--patience", "patience", "end after this many validations without a lower loss (default: all epochs)"),
+    text("--keep", "keep", "leave the last weights (default), or those of the lowest loss on held-back images", [
+      "last",
+      "best",
+    ]),
   ],
   "Texts and images:": [
     text("--template", "template", "how conversations are written (default: plain to align, else the model's)", [

@@ -69,6 +69,8 @@ export const runFlags: FlagGroups = {
     text("--images", "images", "blank or shuffled images, for a baseline", ["real", "blank", "shuffled"]),
     number("--validation", "validation", "share of the training images held back to choose the checkpoint"),
     number("--validate-every", "validateEvery", "epochs between validations"),
+    number("--validate-every-steps", "validateEverySteps", "steps between validations, in place of epochs"),
+    number("--patience", "patience", "end after this many validations without a better one (default: all epochs)"),
   ],
   [TABLE]: [
     {
@@ -103,7 +105,8 @@ export const runFlags: FlagGroups = {
   ],
   "Optimisation:": [
     number("--epochs", "epochs", "passes over the training questions"),
-    number("--batch", "batch", "questions a step"),
+    number("--batch", "batch", "questions computed at a time"),
+    number("--accumulate", "accumulate", "batches of a step: the same as one batch that large, in less memory"),
     number("--lr", "lr", "largest learning rate"),
     number("--min-lr", "minLr", "learning rate at the end"),
     number("--warmup-steps", "warmupSteps", "steps with a rising learning rate"),

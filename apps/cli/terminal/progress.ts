@@ -71,11 +71,14 @@ export class Progress {
           "best" in event
             ? `validation accuracy ${percent(event.validation.accuracy)}${event.best ? ", the best so far" : ""}`
             : `loss on held-back images ${validation.loss.toFixed(3)}`;
-        this.note(`epoch ${validation.epoch}: ${found}`);
+        this.note(`step ${count(validation.step)}, epoch ${validation.epoch}: ${found}`);
         break;
       }
       case "features":
         this.#show(`features: ${count(event.done)}/${count(event.total)} conversations`, event.done === event.total);
+        break;
+      case "enough":
+        this.note(`ended at step ${count(event.step)}: no validation since step ${count(event.best)} was better`);
         break;
       case "saved":
         break;

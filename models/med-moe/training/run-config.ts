@@ -100,6 +100,12 @@ const tuning = (defaults: Tuning) => ({
   dtype: z.enum(["BF16", "F16", "F32"]).default("BF16"),
   /** Share of the images held back; their loss is measured after each epoch. */
   validation: z.number().min(0).max(0.9).default(0),
+  /** Steps between validations, in place of epochs. */
+  validateEverySteps: size.optional(),
+  /** Validations in a row without a lower loss that end the run; it does all epochs where absent. */
+  patience: size.optional(),
+  /** Which weights the stage leaves: its last ones, as published, or those of the lowest loss on what is held back. */
+  keep: z.enum(["last", "best"]).default("last"),
 });
 
 interface Tuning {

@@ -3,6 +3,7 @@ import {
   autocast,
   cast,
   concat,
+  io,
   noGrad,
   optim,
   reshape,
@@ -17,14 +18,18 @@ import type { Conversation } from "../../data/conversation-form.js";
 import type { Cursor } from "../../data/order.js";
 import { GroupedAdamW } from "../../training/grouped-adamw.js";
 import {
+  bestFile,
   otherArithmetic,
+  restoreParameters,
   restoreState,
   type Saved,
+  saveParameters,
   saveState,
   stateFile,
   type Trained,
 } from "../../training/run-state.js";
 import { completed, takeSteps } from "../../training/steps.js";
+import { exhausted, pausesAt, type ValidationPlan, validationDue } from "../../training/validations.js";
 import type { MedMoeNetwork } from "../network/network.js";
 import { groupsOf, scheduleOf } from "./rates.js";
 import type { TuningConfig } from "./run-config.js";
@@ -112,6 +117,7 @@ export class MedMoeRun {
     await device.warmUp(() => this.#step([probe]));
     while (this.state.epoch < this.#config.epochs) {
       if (!(await this.#validated())) return true;
+      if (this.#exhausted) break;
       if (!(await this.#epoch())) return true;
       await this.save();
       if (signal?.aborted && this.state.epoch < this.#config.epochs) return true;
@@ -119,10 +125,35 @@ export class MedMoeRun {
     if (!(await this.#validated())) return true;
     this.state.finished = true;
     await this.save();
+    if (this.#exhausted && this.state.epoch < this.#config.epochs) {
+      const { step, validations } = this.state;
+      const best = validations[this.#scores.indexOf(Math.max(...this.#scores))].step;
+      this.#options.onEvent?.({ type: "enough", step, best });
+    }
     return false;
   }
 
-  /** The rest of the epoch; false when it was stopped. */
+  /** Of the validations so far: the more the better. */
+  get #scores(): number[] {
+    return this.state.validations.map(({ loss }) => -loss);
+  }
+
+  get #plan(): ValidationPlan {
+    return { ...this.#config, validateEvery: 1 };
+  }
+
+  get #exhausted(): boolean {
+    return exhausted(this.#scores, this.#plan);
+  }
+
+  /** Goes back to the weights of the best validation, where they are the ones to keep. */
+  async takeBest(): Promise<void> {
+    if (this.#config.keep !== "best" || this.state.validations.length === 0) return;
+    await using reader = await io.openCheckpoint(bestFile(this.#options.out));
+    await restoreParameters(reader, this.#trained);
+  }
+
+  /** The rest of the epoch, or the steps to the next validation; false when it was stopped. */
   async #epoch(): Promise<boolean> {
     const { signal, onEvent, checkpointSeconds = 60 } = this.#options;
     const { epoch } = this.state;
@@ -153,6 +184,7 @@ export class MedMoeRun {
       },
       save: () => this.save(),
       due: () => Date.now() - this.#savedAt > checkpointSeconds * 1000,
+      pauses: () => this.#splits.validation.length > 0 && pausesAt(this.state.step, this.#plan),
       signal,
     });
   }
@@ -227,13 +259,12 @@ export class MedMoeRun {
   }
 
   /**
-   * Measures the held-back conversations at the end of an epoch where that was not done yet: a run that was stopped between
-   * the last step and its validation finds it still to do. False when it was stopped; the checkpoint before it stands.
+   * Measures the held-back conversations where that is due and was not done yet: a run that was stopped between the last step
+   * and its validation finds it still to do. False when it was stopped; the checkpoint before it stands.
    */
   async #validated(): Promise<boolean> {
-    const { epoch, position, validations } = this.state;
     const { validation } = this.#splits;
-    if (position > 0 || epoch === 0 || validation.length === 0 || validations.at(-1)?.epoch === epoch) return true;
+    if (validation.length === 0 || !validationDue(this.state, this.#plan)) return true;
     return completed(this.#validate(validation), this.#options.signal);
   }
 
@@ -246,6 +277,8 @@ export class MedMoeRun {
       return;
     }
     const measured = { step, epoch, loss };
+    const isBest = this.#scores.every((score) => -loss > score);
+    if (isBest && this.#config.keep === "best") await saveParameters(bestFile(this.#options.out), this.#trained);
     this.state.validations.push(measured);
     this.#options.onEvent?.({ type: "validation", validation: measured });
   }

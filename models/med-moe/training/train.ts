@@ -6,6 +6,7 @@ import { writeText } from "../../files/write.js";
 import { withMergedAdapters } from "../../peft/merged.js";
 import { hasRunFile, writeRunFile } from "../../training/run-file.js";
 import { sameConfig, stateFile } from "../../training/run-state.js";
+import { refuseUnvalidated } from "../../training/validations.js";
 import { holdsProjectorOnly } from "../folder/load.js";
 import { saveMedMoe, saveProjector } from "../folder/save.js";
 import { missingTower } from "../folder/tower.js";
@@ -37,6 +38,7 @@ export async function train(given: MedMoeRunConfig, options: MedMoeTrainOptions)
       "Stage moe needs a router: the router.pth that stage router wrote. Or train the routers of the mixtures, too (`trainRouter`).",
     );
   const splits = await loadConversationSplits(named.data, { ...named, signal });
+  if (named.stage !== "router") refuseUnvalidated(splits.validation.length, named);
   const { config, local } = await located(named, options);
   await refuseProjector(local);
   const saved = options.resume && (await platform.exists(stateFile(out))) ? await openMedMoeState(out) : null;
@@ -129,7 +131,10 @@ async function tune(
       const resumedAt = run.state.step;
       onEvent?.({ type: "ready", ...parameters, steps: run.steps, rows: splits.train.length, resumedAt });
       const interrupted = await run.loop();
-      if (!interrupted) await write(network, config, out, files);
+      if (!interrupted) {
+        await run.takeBest();
+        await write(network, config, out, files);
+      }
       const { history, mixtures, state } = run;
       const { validations, step: steps } = state;
       return { config, interrupted, history, mixtures, validations, parameters, steps, resumedAt };
