@@ -179,6 +179,7 @@ export {
   type TokenizerOptions,
 } from "./text/tokenizer-folder.js";
 export { trainByteBpe, type VocabularyOptions } from "./text/train-byte-bpe.js";
+export { LOG_FILE, type LogLine, type StepLine, type ValidationLine } from "./training/log/run-log.js";
 export type { RunEvent } from "./training/run-event.js";
 export { RUN_FILE } from "./training/run-file.js";
 export { verify } from "./verify.js";

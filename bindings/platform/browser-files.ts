@@ -12,12 +12,15 @@ export const absolute: Platform["absolute"] = (path) =>
   path.startsWith(storage.SCHEME) ? path : downloads.absolute(path);
 export const exists: Platform["exists"] = (path) => homeOf(path).exists(path);
 
-export async function writeFile(path: string, chunks: Parameters<Platform["writeFile"]>[1]): Promise<void> {
-  if (!path.startsWith(storage.SCHEME))
-    throw new FileError(
-      path,
-      `a page cannot write to a server. Give it a name in the page's own storage, ${storage.SCHEME}NAME, or offer the ` +
-        "bytes as a download (new Blob(chunks))",
-    );
-  await storage.writeFile(path, chunks);
+export const writeFile: Platform["writeFile"] = async (path, chunks) => storage.writeFile(inStorage(path), chunks);
+export const writeEnd: Platform["writeEnd"] = async (path, offset, bytes) =>
+  storage.writeEnd(inStorage(path), offset, bytes);
+
+function inStorage(path: string): string {
+  if (path.startsWith(storage.SCHEME)) return path;
+  throw new FileError(
+    path,
+    `a page cannot write to a server. Give it a name in the page's own storage, ${storage.SCHEME}NAME, or offer the ` +
+      "bytes as a download (new Blob(chunks))",
+  );
 }

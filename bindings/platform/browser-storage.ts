@@ -62,13 +62,31 @@ export const exists = (path: string): Promise<boolean> =>
   );
 
 /** What was there before stays until all of the new is written. */
-export async function writeFile(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+export const writeFile = (path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> =>
+  writing(path, { keepExistingData: false }, async (file) => {
+    for await (const chunk of chunks)
+      await file.write(chunk as Uint8Array<ArrayBuffer>).catch((cause) => Promise.reject(fileError(path, cause)));
+  });
+
+export const writeEnd = (path: string, offset: number, bytes: Uint8Array): Promise<void> =>
+  writing(path, { keepExistingData: true }, (file) =>
+    file
+      .truncate(offset)
+      .then(() => file.write({ type: "write", position: offset, data: bytes as Uint8Array<ArrayBuffer> }))
+      .catch((cause) => Promise.reject(fileError(path, cause))),
+  );
+
+async function writing(
+  path: string,
+  options: FileSystemCreateWritableOptions,
+  write: (file: FileSystemWritableFileStream) => Promise<void>,
+): Promise<void> {
   const told = (cause: unknown) => Promise.reject(fileError(path, cause));
   const file = await fileAt(path, true)
-    .then((handle) => handle.createWritable())
+    .then((handle) => handle.createWritable(options))
     .catch(told);
   try {
-    for await (const chunk of chunks) await file.write(chunk as Uint8Array<ArrayBuffer>).catch(told);
+    await write(file);
     await file.close().catch(told);
   } catch (error) {
     // Not written after all; a stream that failed by itself is closed already.

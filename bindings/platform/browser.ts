@@ -1,6 +1,6 @@
 /** The platform in a page or a worker of one: WebGPU of the browser, files by URL or of its own storage, images as the browser decodes them. */
 import { onDownload } from "./browser-downloads.js";
-import { absolute, exists, openFile, readText, writeFile } from "./browser-files.js";
+import { absolute, exists, openFile, readText, writeEnd, writeFile } from "./browser-files.js";
 import { gpu } from "./browser-gpu.js";
 import { decodeImage } from "./browser-image.js";
 import type { Platform } from "./platform.js";
@@ -19,6 +19,7 @@ export const platform: Platform = {
   gpu,
   openFile,
   writeFile,
+  writeEnd,
   readText,
   exists,
   absolute,

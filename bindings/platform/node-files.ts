@@ -76,6 +76,26 @@ export async function writeFile(path: string, chunks: AsyncIterable<Uint8Array> 
   await syncFolder(dirname(path));
 }
 
+export async function writeEnd(path: string, offset: number, bytes: Uint8Array): Promise<void> {
+  await onFile(
+    path,
+    (async () => {
+      await makeFolder(dirname(path));
+      const file = await open(path, "r+").catch(async (error: NodeJS.ErrnoException) => {
+        ignore("ENOENT")(error);
+        return open(path, "w");
+      });
+      try {
+        await file.truncate(offset);
+        for (let done = 0; done < bytes.byteLength; )
+          done += (await file.write(bytes, done, bytes.byteLength - done, offset + done)).bytesWritten;
+      } finally {
+        await file.close();
+      }
+    })(),
+  );
+}
+
 /** From the file system, not from what makes the chunks. */
 const isSystemError = (error: unknown) => error instanceof Error && "syscall" in error;
 

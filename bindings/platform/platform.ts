@@ -29,6 +29,11 @@ export interface Platform {
   readText(path: string): Promise<string>;
   /** Writes to a temporary file beside it, flushes, then renames: a reader sees the old file or the new one. */
   writeFile(path: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
+  /**
+   * For files that grow: cuts one to its first `offset` bytes and writes `bytes` behind them, making it, and its folder, where
+   * there is none. A process that is killed meanwhile leaves a part of `bytes`.
+   */
+  writeEnd(path: string, offset: number, bytes: Uint8Array): Promise<void>;
   exists(path: string): Promise<boolean>;
   /** The path from the root, or the URL: two names of one file are equal then, but for links. */
   absolute(path: string): string;

@@ -4,6 +4,7 @@ import { batches, type Cursor } from "../data/order.js";
 import type { VqaRecord } from "../data/record.js";
 import { score } from "../eval/metrics.js";
 import { withMergedAdapters } from "../peft/merged.js";
+import type { RunLog } from "../training/log/run-log.js";
 import { otherArithmetic, restoreState, saveState, stateFile, type Trained } from "../training/run-state.js";
 import { completed, takeSteps } from "../training/steps.js";
 import { exhausted, pausesAt, validationDue } from "../training/validations.js";
@@ -31,7 +32,7 @@ export class Run {
   state: State;
   readonly #schedule: optim.Schedule;
   readonly #config: RunConfig;
-  readonly #options: TrainOptions;
+  readonly #options: TrainOptions & { readonly log: RunLog };
   readonly #splits: DataSplits;
   readonly #folder: ModelFolder;
   readonly #images: ImageStore;
@@ -40,7 +41,7 @@ export class Run {
 
   constructor(
     config: RunConfig,
-    options: TrainOptions,
+    options: TrainOptions & { readonly log: RunLog },
     splits: DataSplits,
     folder: ModelFolder,
     images: ImageStore,
@@ -256,6 +257,7 @@ export class Run {
   async save(): Promise<void> {
     await this.#refuseDiverged();
     this.state.random = this.#options.device.randomState;
+    await this.#options.log.flush();
     await saveState(this.#options.out, this.state, this.#trained, { ...this.history });
     this.#savedAt = Date.now();
     this.#options.onEvent?.({ type: "saved", step: this.state.step, file: stateFile(this.#options.out) });

@@ -2,6 +2,7 @@ import { platform } from "#platform";
 import { io, nn, OptionError } from "../../engine/index.js";
 import { ImageStore } from "../data/image-store.js";
 import { leakText } from "../data/leak.js";
+import { logged, RunLog } from "../training/log/run-log.js";
 import { hasRunFile, writeRunFile } from "../training/run-file.js";
 import { sameConfig, stateFile } from "../training/run-state.js";
 import { refuseUnvalidated } from "../training/validations.js";
@@ -18,7 +19,7 @@ import { openState } from "./train-state.js";
 
 /** Trains MISS on a data set. Same config, device and SIMD target give the same bits, also across a stop and a resume. */
 export async function train(given: RunConfig, options: TrainOptions): Promise<TrainResult> {
-  const { device, out, onEvent } = options;
+  const { device, out } = options;
   if (given.precision === "bf16" && device.name === "webgpu")
     throw new OptionError("precision bf16: webgpu multiplies in f32 and f16 only. Use f16, or the cpu device.");
   const splits = await loadSplits(given, options.signal);
@@ -43,14 +44,15 @@ export async function train(given: RunConfig, options: TrainOptions): Promise<Tr
     await writeModelFolder(out, folder);
   }
 
+  const running = logged(options, await RunLog.open(out, saved?.state ?? null));
+  const { onEvent } = running;
   const { leak, unchecked, notices } = splits;
   const notChecked = unchecked ? [`not compared with all that the model was trained on: ${unchecked}`] : [];
-  for (const text of [...(leak ? [leakText(leak)] : []), ...notChecked, ...notices])
-    onEvent?.({ type: "warning", text });
+  for (const text of [...(leak ? [leakText(leak)] : []), ...notChecked, ...notices]) onEvent?.({ type: "warning", text });
   const init = new nn.Initializer(device, config.seed);
   const network = await startingNetwork(config, folder, init, saved !== null, onEvent);
   network.visual_encoder.checkpointBlocks = config.checkpointBlocks;
-  const run = new Run(config, options, splits, folder, images, network, init);
+  const run = new Run(config, running, splits, folder, images, network, init);
   try {
     await run.restore(saved);
     const resumedAt = run.state.step;

@@ -6,6 +6,7 @@ import { writeJson } from "../../files/write.js";
 import { IMAGE } from "../../text/message.js";
 import type { TextTokenizer } from "../../text/text-tokenizer.js";
 import { loadTokenizer } from "../../text/tokenizer-folder.js";
+import { logged, RunLog } from "../../training/log/run-log.js";
 import { writeRunFile } from "../../training/run-file.js";
 import { otherArithmetic, type Saved, saveState, stateFile } from "../../training/run-state.js";
 import { loadMedMoe } from "../folder/load.js";
@@ -97,12 +98,15 @@ export async function trainRouter(
     const result = { config, mixtures: null, validations: [], parameters, resumedAt };
     if (interrupted) return { ...result, interrupted, history: noHistory(), steps: features.done };
     const labels = Int32Array.from(all, ({ modality }) => classes.indexOf(modality as string));
-    const { router, history } = await fitted(config, options, features, labels, splits.train.length, classes.length);
+    // Its steps are done at once, and again where a run goes on.
+    const running = logged(options, await RunLog.open(out, null));
+    const { router, history } = await fitted(config, running, features, labels, splits.train.length, classes.length);
     using owned = router;
     const [train, validation] = await accuracies(owned, options, features, labels, splits.train.length);
     await saveRouter(`${out}/router.pth`, owned);
     const found: RouterResult = { classes, train, validation };
     await writeJson(`${out}/router.json`, found);
+    await running.log.flush();
     await features.save(source, true);
     return { ...result, interrupted: false, history, steps, router: found };
   } finally {

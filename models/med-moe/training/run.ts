@@ -17,6 +17,7 @@ import {
 import type { Conversation } from "../../data/conversation-form.js";
 import type { Cursor } from "../../data/order.js";
 import { GroupedAdamW } from "../../training/grouped-adamw.js";
+import type { RunLog } from "../../training/log/run-log.js";
 import {
   bestFile,
   otherArithmetic,
@@ -53,7 +54,7 @@ export class MedMoeRun {
   /** Part of the largest learning rate. */
   readonly #schedule: optim.Schedule;
   readonly #config: TuningConfig;
-  readonly #options: MedMoeTrainOptions;
+  readonly #options: MedMoeTrainOptions & { readonly log: RunLog };
   readonly #splits: ConversationSplits;
   readonly #reading: Reading;
   /** What shows whether the weights are sound. */
@@ -63,7 +64,7 @@ export class MedMoeRun {
   /** `network` asks for the gradients of what the stage trains. */
   constructor(
     config: TuningConfig,
-    options: MedMoeTrainOptions,
+    options: MedMoeTrainOptions & { readonly log: RunLog },
     splits: ConversationSplits,
     network: MedMoeNetwork,
     reading: Reading,
@@ -313,6 +314,7 @@ export class MedMoeRun {
     const loss = this.#probe && (await this.#measured(this.#probe));
     if (loss !== null && !Number.isFinite(loss)) throw diverged(`after step ${step} the loss is ${loss}`);
     this.state.random = device.randomState;
+    await this.#options.log.flush();
     await saveState(out, this.state, this.#state, { ...this.history });
     this.#savedAt = Date.now();
     onEvent?.({ type: "saved", step, file: stateFile(out) });

@@ -4,6 +4,7 @@ import { refuseProblems } from "../../data/problem.js";
 import { sameConversations } from "../../data/unchanged.js";
 import { writeText } from "../../files/write.js";
 import { withMergedAdapters } from "../../peft/merged.js";
+import { logged, RunLog } from "../../training/log/run-log.js";
 import { hasRunFile, writeRunFile } from "../../training/run-file.js";
 import { sameConfig, stateFile } from "../../training/run-state.js";
 import { refuseUnvalidated } from "../../training/validations.js";
@@ -115,7 +116,7 @@ async function tune(
   splits: Splits,
   saved: SavedRun,
 ): Promise<MedMoeTrainResult> {
-  const { out, onEvent } = options;
+  const { out } = options;
   const { network, tokenizer, files } = await startingPoint(local, options);
   try {
     const template = templateNamed(config.template ?? (config.stage === "align" ? "plain" : network.config.family));
@@ -124,7 +125,9 @@ async function tune(
     const reading = { template, tokenizer, images, maxLength, seed };
     refuseProblems(untrainable([...splits.train, ...splits.validation], reading, network), dataName(config.data));
     if (!saved) await writeRunFile(out, config);
-    const run = new MedMoeRun(config, options, splits, network, reading);
+    const running = logged(options, await RunLog.open(out, saved?.state ?? null));
+    const { onEvent } = running;
+    const run = new MedMoeRun(config, running, splits, network, reading);
     try {
       await run.restore(saved);
       const parameters = countOf(network);
