@@ -10,6 +10,7 @@ import { openFile, readText, writeEnd, writeFile } from "./node-files.js";
 import { gpu } from "./node-gpu.js";
 import { decodeImage, imageFault } from "./node-image.js";
 import { coreLimit, memoryLimit } from "./node-limits.js";
+import { startThread } from "./node-threads.js";
 import type { Platform } from "./platform.js";
 
 /** The nearest folder above this file that is the package's own: the sources' parent, or `dist/`'s. */
@@ -51,6 +52,7 @@ export const platform: Platform = {
   onDownload: () => () => {},
   decodeImage,
   imageFault,
+  startThread: (module, init) => startThread(packageRoot(), module, init),
   get memoryLimit() {
     return memoryLimit();
   },

@@ -5,6 +5,7 @@
 import type { NativeAddon } from "../native/addon.js";
 import type { CudaKernels } from "../native/cuda/kernels.js";
 import type { Download, FileSource } from "./files.js";
+import type { Thread } from "./threads.js";
 
 /** Pixels. */
 export interface DecodedImage {
@@ -46,6 +47,8 @@ export interface Platform {
    * page, where a header alone cannot be read, that is always so.
    */
   imageFault(path: string): Promise<string | null>;
+  /** A thread for the `start` of a module of the package, named by its path there; absent in pages. */
+  startThread?(module: string, init: unknown): Thread;
   /** Bytes this process may use, cores it may use (cgroup limits respected). */
   readonly memoryLimit: number;
   readonly cores: number;

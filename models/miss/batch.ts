@@ -1,9 +1,9 @@
 import { type Device, type Tensor, tensor } from "../../engine/index.js";
 import type { ImageStore } from "../data/image-store.js";
 import type { VqaRecord } from "../data/record.js";
+import type { HostBatch } from "./host-batch.js";
 import type { MissBatch } from "./network.js";
-import { shiftTargets } from "./targets.js";
-import type { MissTokenizer, TokenBatch } from "./tokenizer.js";
+import type { TokenBatch } from "./tokenizer.js";
 
 /** The tensors of a question batch: ids and mask, i32 [B, T]. */
 export function tokenTensors(device: Device, batch: TokenBatch): { ids: Tensor; mask: Tensor } {
@@ -14,21 +14,13 @@ export function tokenTensors(device: Device, batch: TokenBatch): { ids: Tensor; 
   };
 }
 
-/** A training batch on its device, from rows of a data set. */
-export function trainingBatch(
-  device: Device,
-  tokenizer: MissTokenizer,
-  images: ImageStore,
-  records: readonly VqaRecord[],
-): MissBatch {
-  const B = records.length;
-  const questions = tokenizer.encodeQuestions(records.map((r) => r.question));
-  const answers = tokenizer.encodeAnswers(records.map((r) => r.answer.trim()));
+/** A training batch on its device. */
+export function trainingBatch(device: Device, { size, pixels, questions, answers, targets }: HostBatch): MissBatch {
+  const { B } = questions;
   const question = tokenTensors(device, questions);
   const answer = tokenTensors(device, answers);
-  const targets = shiftTargets(answers.ids, B, answers.T, tokenizer.pad);
   return {
-    image: imageTensor(device, images, records),
+    image: tensor(pixels, { device, shape: [B, 3, size, size] }),
     questionIds: question.ids,
     questionMask: question.mask,
     answerIds: answer.ids,

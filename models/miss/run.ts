@@ -4,14 +4,18 @@ import { batches, type Cursor } from "../data/order.js";
 import type { VqaRecord } from "../data/record.js";
 import { score } from "../eval/metrics.js";
 import { withMergedAdapters } from "../peft/merged.js";
+import { readAhead } from "../training/loading/read-ahead.js";
+import { DataThreads, usualThreads } from "../training/loading/threads.js";
 import type { RunLog } from "../training/log/run-log.js";
 import { otherArithmetic, restoreState, saveState, stateFile, type Trained } from "../training/run-state.js";
 import { completed, takeSteps } from "../training/steps.js";
 import { exhausted, pausesAt, validationDue } from "../training/validations.js";
 import { adapt } from "./adaptation.js";
 import { trainingBatch } from "./batch.js";
+import { start } from "./batch-thread.js";
 import { stateDict } from "./checkpoint.js";
 import type { DataSplits } from "./datasets.js";
+import type { BatchForm, BatchRow, HostBatch } from "./host-batch.js";
 import type { ModelFolder } from "./model-folder.js";
 import type { MissNetwork } from "./network.js";
 import { predict } from "./predict.js";
@@ -19,6 +23,9 @@ import type { RunConfig } from "./run-config.js";
 import { MissTokenizer } from "./tokenizer.js";
 import type { TrainOptions } from "./train-options.js";
 import type { History, SavedState, State } from "./train-state.js";
+
+/** Bytes of decoded images that a training keeps, all threads together: 90,000 of 64 pixels, 1,500 of 480. */
+const KEPT_BYTES = 2 ** 30;
 
 /** A training run: steps, validations and checkpoints, from its first step or from where its state stands. */
 export class Run {
@@ -37,6 +44,9 @@ export class Run {
   readonly #folder: ModelFolder;
   readonly #images: ImageStore;
   readonly #perEpoch: number;
+  readonly #threads: DataThreads<BatchForm, readonly BatchRow[], HostBatch>;
+  /** What shows whether the weights are sound. */
+  #probe: readonly HostBatch[] = [];
   #savedAt = Date.now();
 
   constructor(
@@ -72,6 +82,18 @@ export class Run {
     const byEpoch: optim.Schedule = (s) => cosine(Math.floor((s + warmupSteps) / perEpoch));
     const decay = config.schedule === "epoch" ? byEpoch : cosine;
     this.#schedule = warmupSteps > 0 ? optim.linearWarmup(warmupSteps, decay) : decay;
+    const count = options.dataThreads ?? usualThreads();
+    this.#threads = new DataThreads({
+      module: "models/miss/batch-thread.js",
+      start,
+      init: {
+        pieces: folder.pieces,
+        scaling: folder.scaling,
+        size: folder.config.imageSize,
+        keptBytes: KEPT_BYTES / Math.max(1, count),
+      },
+      count,
+    });
     options.device.seed(config.seed);
     this.state = {
       version: 3,
@@ -103,8 +125,8 @@ export class Run {
 
   /** Trains to the end, or until the signal; true when it was stopped. */
   async loop(): Promise<boolean> {
-    const first = this.#splits.train.slice(0, this.#config.batch);
-    await this.#options.device.warmUp(() => this.#step(first));
+    this.#probe = await this.#read(this.#splits.train.slice(0, this.#config.batch));
+    await this.#options.device.warmUp(() => this.#step(this.#probe));
     while (this.state.epoch < this.#config.epochs) {
       if (!(await this.#validated())) return true;
       if (this.#exhausted) break;
@@ -133,9 +155,14 @@ export class Run {
     const { seed, batch, accumulate } = this.#config;
     const { train } = this.#splits;
     const cursor: Cursor = { epoch: this.state.epoch, position: this.state.position };
-    return takeSteps(batches({ seed, n: train.length, batchSize: batch * accumulate }, cursor), {
-      step: ({ rows, next }) => {
-        const loss = this.#step(Array.from(rows, (i) => train[i]));
+    const plan = batches({ seed, n: train.length, batchSize: batch * accumulate }, cursor);
+    const read = async ({ rows, next }: { rows: Uint32Array; next: Cursor }) => ({
+      parts: await this.#read(Array.from(rows, (i) => train[i])),
+      next,
+    });
+    return takeSteps(readAhead(plan, read, 1 + Math.ceil(this.#threads.count / accumulate)), {
+      step: ({ parts, next }, waited) => {
+        const loss = this.#step(parts);
         const { step, lr, epoch } = { step: this.state.step, lr: this.optimizer.lr, epoch: cursor.epoch };
         Object.assign(this.state, { step: step + 1, epoch: next.epoch, position: next.position });
         return loss.item().then((value) => {
@@ -144,7 +171,7 @@ export class Run {
           this.history.lr.push(lr);
           // With a scaler, a step whose loss overflowed f16 was skipped; what is really spoilt shows when it is saved.
           if (!Number.isFinite(value) && !this.scaler) throw diverged(`the loss of step ${step + 1} is ${value}`);
-          onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss: value, lr });
+          onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss: value, lr, waited });
         });
       },
       save: () => this.save(),
@@ -167,24 +194,29 @@ export class Run {
     return true;
   }
 
-  /** One update from the questions of a step, `batch` of them at a time. Their loss. */
-  #step(rows: readonly VqaRecord[]): Tensor {
+  /** The batches of some questions, `batch` in each. */
+  #read(rows: readonly VqaRecord[]): Promise<HostBatch[]> {
     const { batch } = this.#config;
+    const parts = Array.from({ length: Math.ceil(rows.length / batch) }, (_, i) =>
+      rows.slice(i * batch, (i + 1) * batch).map(({ image, question, answer }) => ({ image, question, answer })),
+    );
+    return Promise.all(parts.map((part) => this.#threads.run(part)));
+  }
+
+  /** One update from the batches of a step. Their loss. */
+  #step(parts: readonly HostBatch[]): Tensor {
     const { scaler } = this;
+    const all = parts.reduce((sum, { questions }) => sum + questions.B, 0);
     this.network.train();
     this.optimizer.lr = this.#schedule(this.state.step);
     return scope(() => {
-      const losses: Tensor[] = [];
-      for (let start = 0; start < rows.length; start += batch) {
-        const part = rows.slice(start, start + batch);
-        losses.push(
-          scope(() => {
-            const loss = this.#share(part, rows.length);
-            (scaler?.scale(loss) ?? loss).backward();
-            return loss;
-          }),
-        );
-      }
+      const losses = parts.map((part) =>
+        scope(() => {
+          const loss = this.#share(part, all);
+          (scaler?.scale(loss) ?? loss).backward();
+          return loss;
+        }),
+      );
       this.optimizer.step(this.#clip());
       scaler?.update();
       this.optimizer.zeroGrad();
@@ -192,11 +224,11 @@ export class Run {
     });
   }
 
-  /** What some questions contribute to the loss of `all`, which is their mean. */
-  #share(rows: readonly VqaRecord[], all: number): Tensor {
-    const batch = trainingBatch(this.#options.device, this.tokenizer, this.#images, rows);
+  /** What a batch contributes to the loss of `all` questions, which is their mean. */
+  #share(part: HostBatch, all: number): Tensor {
+    const batch = trainingBatch(this.#options.device, part);
     const loss = autocast(this.#config.precision, () => this.network.loss(batch));
-    return rows.length === all ? loss : scale(loss, rows.length / all);
+    return part.questions.B === all ? loss : scale(loss, part.questions.B / all);
   }
 
   /** What the optimiser multiplies the gradients by. */
@@ -212,6 +244,10 @@ export class Run {
     this.network.eval();
     const { answering } = this.#folder;
     const { signal } = this.#options;
+    await this.#images.load(
+      records.map(({ image }) => image),
+      signal,
+    );
     const found = await predict(this.network, this.tokenizer, this.#images, records, { answering, batch: 100, signal });
     this.#options.device.restoreRandom(random);
     const { accuracy } = score(
@@ -242,14 +278,8 @@ export class Run {
    */
   async #refuseDiverged(): Promise<void> {
     const { device } = this.#options;
-    const { train } = this.#splits;
     this.network.eval();
-    using loss = noGrad(() =>
-      scope(() => {
-        const rows = train.slice(0, this.#config.batch);
-        return this.network.loss(trainingBatch(device, this.tokenizer, this.#images, rows));
-      }),
-    );
+    using loss = noGrad(() => scope(() => this.network.loss(trainingBatch(device, this.#probe[0]))));
     const value = await loss.item();
     if (!Number.isFinite(value)) throw diverged(`after step ${this.state.step} the loss is ${value}`);
   }
@@ -263,7 +293,8 @@ export class Run {
     this.#options.onEvent?.({ type: "saved", step: this.state.step, file: stateFile(this.#options.out) });
   }
 
-  dispose(): void {
+  async close(): Promise<void> {
+    await this.#threads.close();
     this.scaler?.dispose();
     this.optimizer.dispose();
     this.network.dispose();

@@ -43,6 +43,8 @@ export interface TrainOptions {
   readonly signal?: AbortSignal;
   /** Seconds between checkpoints at most; others are written before and after each validation and at the end. */
   readonly checkpointSeconds?: number;
+  /** Threads that read data ahead of the device: 0 reads in place; one less than the cores, 4 at most, where absent. Same bits. */
+  readonly dataThreads?: number;
   /** Called as things happen. */
   onEvent?(event: TrainEvent): void;
 }

@@ -1,7 +1,11 @@
 import { platform } from "#platform";
 import { io, nn, OptionError } from "../../engine/index.js";
+import { BLANK } from "../data/image-control.js";
 import { ImageStore } from "../data/image-store.js";
+import { imageProblems } from "../data/images-present.js";
 import { leakText } from "../data/leak.js";
+import { refuseProblems } from "../data/problem.js";
+import { placeOf, type VqaRecord } from "../data/record.js";
 import { logged, RunLog } from "../training/log/run-log.js";
 import { hasRunFile, writeRunFile } from "../training/run-file.js";
 import { sameConfig, stateFile } from "../training/run-state.js";
@@ -30,11 +34,8 @@ export async function train(given: RunConfig, options: TrainOptions): Promise<Tr
     throw new OptionError(
       `\`checkpointBlocks\` is ${config.checkpointBlocks}, the ViT has ${folder.config.visionDepth} blocks.`,
     );
+  await refuseImages([...splits.train, ...splits.validation], config, options.signal);
   const images = new ImageStore(folder.config.imageSize, scalings[folder.scaling]);
-  await images.load(
-    [...splits.train, ...splits.validation].map((r) => r.image),
-    options.signal,
-  );
 
   const saved = options.resume && (await platform.exists(stateFile(out))) ? await openState(out) : null;
   if (saved) sameConfig(saved.state.config, config, stateFile(out));
@@ -48,7 +49,8 @@ export async function train(given: RunConfig, options: TrainOptions): Promise<Tr
   const { onEvent } = running;
   const { leak, unchecked, notices } = splits;
   const notChecked = unchecked ? [`not compared with all that the model was trained on: ${unchecked}`] : [];
-  for (const text of [...(leak ? [leakText(leak)] : []), ...notChecked, ...notices]) onEvent?.({ type: "warning", text });
+  for (const text of [...(leak ? [leakText(leak)] : []), ...notChecked, ...notices])
+    onEvent?.({ type: "warning", text });
   const init = new nn.Initializer(device, config.seed);
   const network = await startingNetwork(config, folder, init, saved !== null, onEvent);
   network.visual_encoder.checkpointBlocks = config.checkpointBlocks;
@@ -79,9 +81,16 @@ export async function train(given: RunConfig, options: TrainOptions): Promise<Tr
     };
   } finally {
     await saved?.reader.close();
-    run.dispose();
+    await run.close();
     device.pool.trim();
   }
+}
+
+/** Throws one FileFormatError with all images that are none by their headers: they are decoded while the run goes on. */
+async function refuseImages(records: readonly VqaRecord[], { data }: RunConfig, signal?: AbortSignal): Promise<void> {
+  const shown = records.filter(({ image }) => image !== BLANK);
+  const placed = shown.map((record) => ({ images: [record.image], place: placeOf(record) }));
+  refuseProblems(await imageProblems(placed, { signal }), data.set === "table" ? data.file : data.folder);
 }
 
 /** A model that no run can go on from is not written over. A run that stopped before its first checkpoint may start again. */

@@ -33,6 +33,8 @@ export type RunEvent =
       readonly loss: number;
       /** Learning rate that it used. */
       readonly lr: number;
+      /** Seconds for which the device had nothing to do since the step's data was not there. */
+      readonly waited: number;
     }
   | {
       /** It ends before its last epoch: validations get no better. */

@@ -1,7 +1,10 @@
 /** What steps need from the run whose they are. */
 export interface Stepping<Batch> {
-  /** Enqueues a step; the promise is that of its numbers, and rejects where they cannot be trained on. */
-  step(batch: Batch): Promise<void>;
+  /**
+   * Enqueues a step; the promise is that of its numbers, and rejects where they cannot be trained on. `waited`: for how many
+   * seconds the device had nothing to do since its batch was not there.
+   */
+  step(batch: Batch, waited: number): Promise<void>;
   /** Writes a checkpoint of the steps so far. */
   save(): Promise<void>;
   /** Whether a checkpoint is due. */
@@ -39,8 +42,9 @@ export async function takeSteps<Batch>(
     await pending;
     if (taken) await save();
   };
-  for await (const batch of guarded(batches, saveTaken)) {
-    const numbers = step(batch);
+  const idle = new Idle();
+  for await (const batch of idle.between(guarded(batches, saveTaken))) {
+    const numbers = idle.while(step(batch, idle.waited));
     taken = true;
     // Awaited in the next round; a step that throws before must not leave its error unheard.
     numbers.catch(() => {});
@@ -55,6 +59,33 @@ export async function takeSteps<Batch>(
   }
   await pending;
   return true;
+}
+
+/** For how long nothing is under way while a batch is waited for. */
+class Idle {
+  /** Of the last batch, in seconds. */
+  waited = 0;
+  #steps = 0;
+  #since = performance.now();
+
+  async *between<Batch>(batches: AsyncIterable<Batch>): AsyncGenerator<Batch> {
+    let asked = performance.now();
+    for await (const batch of batches) {
+      this.waited = this.#steps > 0 ? 0 : (performance.now() - Math.max(asked, this.#since)) / 1000;
+      yield batch;
+      asked = performance.now();
+    }
+  }
+
+  async while(step: Promise<void>): Promise<void> {
+    this.#steps++;
+    try {
+      await step;
+    } finally {
+      this.#steps--;
+      this.#since = performance.now();
+    }
+  }
 }
 
 /** `batches`, with `rescue` before what they throw. */

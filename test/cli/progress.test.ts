@@ -17,7 +17,8 @@ test("a log shows the first and the last step of each training at once, others e
   const { onEvent } = new Progress(device, log);
   for (let training = 0; training < 2; training++) {
     onEvent({ type: "ready", trainable: 1, total: 1, steps: 4, rows: 8, resumedAt: 0 });
-    for (let step = 1; step <= 4; step++) onEvent({ type: "step", step, steps: 4, epoch: 0, loss: 1, lr: 1 });
+    for (let step = 1; step <= 4; step++)
+      onEvent({ type: "step", step, steps: 4, epoch: 0, loss: 1, lr: 1, waited: 0 });
   }
   const steps = lines.flatMap((line) => /^step \d\/4/.exec(line)?.[0] ?? []);
   expect(steps).toEqual(["step 1/4", "step 4/4", "step 1/4", "step 4/4"]);

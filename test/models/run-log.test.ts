@@ -59,7 +59,7 @@ describe("the logs of a run", () => {
       .map((line) => JSON.parse(line));
   /** Without what the clock says. */
   const timeless = (name: string) =>
-    lines(name).map((line) => (line.type === "step" ? { ...line, seconds: null } : line));
+    lines(name).map((line) => (line.type === "step" ? { ...line, seconds: null, waited: null } : line));
   const events = (name: string) => [...records(readFileSync(join(path(name), EVENT_FILE)))];
   const sameLogs = (name: string) => {
     expect(timeless(name)).toEqual(timeless("whole"));
@@ -133,6 +133,7 @@ print(json.dumps({tag: [[e.step, e.value] for e in found.Scalars(tag)] for tag i
     const steps = lines("whole").filter((line) => line.type === "step");
     expect(Object.keys(found).sort()).toEqual([
       "time/seconds_per_step",
+      "time/waited_for_data",
       "train/loss",
       "train/lr",
       "validation/accuracy",

@@ -9,6 +9,7 @@ import { bertVocabulary, organSmoke } from "./support.js";
 export interface How {
   readonly resume?: boolean;
   readonly checkpointSeconds?: number;
+  readonly dataThreads?: number;
   readonly on?: Device;
   readonly change?: Partial<RunConfigInput>;
   /** Sees each event; what it returns true for stops the run. */

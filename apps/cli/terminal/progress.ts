@@ -37,6 +37,8 @@ export class Progress {
   #first = 0;
   #loss = Number.NaN;
   #lineOpen = false;
+  /** Seconds for which the device had nothing to do since data was not there. */
+  waited = 0;
 
   /** `device`: whose memory is shown; null where nothing is computed. */
   constructor(device: Device | null, stream: WriteStream = process.stderr) {
@@ -63,6 +65,7 @@ export class Progress {
         this.note(`warning: ${event.text}`);
         break;
       case "step":
+        this.waited += event.waited;
         this.#step(event);
         break;
       case "validation": {

@@ -1,10 +1,10 @@
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type { Device } from "../../../engine/index.js";
 import { commandLine, commonFlags } from "../options/command-line.js";
-import { type CommonOptions, numberFrom0, openChosenDevice } from "../options/common-options.js";
+import { type CommonOptions, numberFrom0, openChosenDevice, wholeNumber } from "../options/common-options.js";
 import { type GivenSettings, readConfigFile } from "../options/config-file.js";
 import { Interrupted, UsageError } from "../terminal/exit.js";
-import { clock, count } from "../terminal/format.js";
+import { clock, count, percent } from "../terminal/format.js";
 import { Interruption } from "../terminal/interruption.js";
 import { memoryUsed, writeJson } from "../terminal/output.js";
 import { Progress } from "../terminal/progress.js";
@@ -17,6 +17,7 @@ export interface TrainingOptions extends CommonOptions {
   printConfig?: boolean;
   resume?: boolean;
   checkpointSeconds: number;
+  dataThreads?: number;
 }
 
 /** What a command of `train` has of its own: the format of its settings, and where a run keeps them. */
@@ -41,7 +42,20 @@ export function addTrainingOptions<Config>(command: Command, { keeps, checkpoint
     .option("--config <file>", "settings: YAML (.yaml, .yml), or JSON as run.json has them; flags change them")
     .option("--print-config", "print all settings as YAML with what each means, for --config, and do nothing else")
     .option("--resume", "go on from the last checkpoint in --out, with the settings it was started with")
-    .option("--checkpoint-seconds <n>", "seconds between checkpoints at most", numberFrom0, checkpointSeconds);
+    .option("--checkpoint-seconds <n>", "seconds between checkpoints at most", numberFrom0, checkpointSeconds)
+    .option(
+      "--data-threads <n>",
+      "threads that read data ahead, 0 for none; same results (default: one less than the cores, 4 at most)",
+      threadsFrom0,
+    );
+}
+
+const MAX_THREADS = 256;
+
+function threadsFrom0(text: string): number {
+  const value = wholeNumber(text);
+  if (value > MAX_THREADS) throw new InvalidArgumentError(`It is a whole number from 0 to ${MAX_THREADS}.`);
+  return value;
 }
 
 /** The settings of the saved run where it is resumed, else those of the file; flags change both. */
@@ -81,13 +95,14 @@ export const stoppedEarly = (out: string, again: string) => async (): Promise<st
 
 /** The command that goes on with this run; `flags` are those that a saved run does not keep. */
 function resumeCommand<Config>(
-  { out, checkpointSeconds }: TrainingOptions,
+  { out, checkpointSeconds, dataThreads }: TrainingOptions,
   training: Training<Config>,
   flags: readonly string[],
 ): string {
   const often =
     checkpointSeconds === training.checkpointSeconds ? [] : ["--checkpoint-seconds", String(checkpointSeconds)];
-  return commandLine("train", training.name, "--out", out, "--resume", ...often, ...flags);
+  const threads = dataThreads === undefined ? [] : ["--data-threads", String(dataThreads)];
+  return commandLine("train", training.name, "--out", out, "--resume", ...often, ...threads, ...flags);
 }
 
 /** A training under way, or what it left. */
@@ -107,6 +122,7 @@ export interface RunOptions {
   readonly resume?: boolean;
   readonly signal: AbortSignal;
   readonly checkpointSeconds: number;
+  readonly dataThreads?: number;
 }
 
 /** What every training comes to. */
@@ -143,24 +159,31 @@ export async function runTraining<Config, Result extends Trained>(
   const config = await trainingSettings(options, training);
   using device = await openChosenDevice(options);
   using interruption = new Interruption();
-  const { out, resume, checkpointSeconds } = options;
+  const { out, resume, checkpointSeconds, dataThreads } = options;
   const flags = [...(work.flags ?? []), ...commonFlags(options, device.name)];
   const running = { config, device, interruption, progress: new Progress(device), flags };
   const again = resumeCommand(options, training, flags);
   const { signal } = interruption;
-  const trained = work.train(config, { device, out, resume, signal, checkpointSeconds }, running);
+  const trained = work.train(config, { device, out, resume, signal, checkpointSeconds, dataThreads }, running);
   const result = await interruption.guard(resumable(trained, again), stoppedEarly(out, again));
   if (result.interrupted)
     throw new Interrupted(
       `stopped after ${work.unit?.(config) ?? "step"} ${count(result.steps)}; the checkpoint is in ${out}. Go on with: ${again}`,
     );
-  const fields = await work.report(result, running, clock(seconds()));
+  const { waited } = running.progress;
+  const share = percent(waited / seconds());
+  const fields = await work.report(
+    result,
+    running,
+    `${clock(seconds())}; for ${share} of it the device waited for data`,
+  );
   await writeJson(options, {
     version: 1,
     command: `train ${training.name}`,
     device: { name: device.name, description: device.description },
     config: result.config,
     seconds: seconds(),
+    waitedForData: waited,
     ...memoryUsed(device),
     parameters: result.parameters,
     steps: result.steps,

@@ -257,7 +257,7 @@ async function fitted(
     history.aux.push(0);
     history.lr.push(config.lr);
     const epoch = Math.floor((step * config.epochs) / steps.length);
-    onEvent?.({ type: "step", step: step + 1, steps: steps.length, epoch, loss: value, lr: config.lr });
+    onEvent?.({ type: "step", step: step + 1, steps: steps.length, epoch, loss: value, lr: config.lr, waited: 0 });
   }
   return { router, history };
 }

@@ -161,7 +161,7 @@ export class MedMoeRun {
     const cursor: Cursor = { epoch, position: this.state.position };
     const steps = stepsOf(this.#splits.train, this.#config, this.#reading, cursor);
     return takeSteps(steps, {
-      step: async ({ batches, next }) => {
+      step: async ({ batches, next }, waited) => {
         const { step } = this.state;
         this.#optimizer.rate = this.#schedule(step);
         const lr = this.#schedule(step) * this.#config.lr;
@@ -181,7 +181,7 @@ export class MedMoeRun {
             `the norm of the gradients of step ${step + 1} is ${norm}, while the loss is ${loss}: their squares are more than f32 holds`,
             "Check the weights that it starts from, and `auxLoss`",
           );
-        onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss, lr });
+        onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss, lr, waited });
       },
       save: () => this.save(),
       due: () => Date.now() - this.#savedAt > checkpointSeconds * 1000,

@@ -43,6 +43,8 @@ export interface MedMoeTrainOptions {
   readonly checkpointSeconds?: number;
   /** Finds what the settings name: `model`, `tower`, `projector`, `router`. Default: names are paths. */
   find?(name: string): Promise<FoundModel>;
+  /** Threads that read data ahead of the device: 0 reads in place; one less than the cores, 4 at most, where absent. Same bits. */
+  readonly dataThreads?: number;
   /** Called as things happen. */
   onEvent?(event: MedMoeTrainEvent): void;
 }

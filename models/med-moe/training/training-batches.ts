@@ -4,6 +4,7 @@ import { lengthGroups } from "../../data/length-groups.js";
 import { batches, type Cursor } from "../../data/order.js";
 import { randomStream } from "../../data/random.js";
 import type { TextTokenizer } from "../../text/text-tokenizer.js";
+import { readAhead } from "../../training/loading/read-ahead.js";
 import { collateImages } from "../input/collate.js";
 import { IMAGE_TOKEN } from "../input/image-tokens.js";
 import { fewerImages } from "../input/most-images.js";
@@ -129,13 +130,5 @@ export async function* stepsOf(
     }
     return { batches: parts, next };
   };
-  let coming: Promise<StepBatches> | null = null;
-  for (const step of plan) {
-    const before: Promise<StepBatches> | null = coming;
-    coming = read(step);
-    // Awaited in the next round, or thrown away with the generator.
-    coming.catch(() => {});
-    if (before) yield before;
-  }
-  if (coming) yield coming;
+  yield* readAhead(plan, read, 1);
 }

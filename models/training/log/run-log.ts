@@ -22,6 +22,8 @@ export interface StepLine {
   readonly lr: number;
   /** Of the clock: seconds since the step before, or since the first one could begin. */
   readonly seconds: number;
+  /** Of the clock: of these, how many the device had nothing to do since the data was not there. */
+  readonly waited: number;
 }
 
 /** A validation. */
@@ -40,7 +42,7 @@ export interface ValidationLine {
 
 /** What of a run's events is written down. */
 type Logged =
-  | (Pick<StepLine, "type" | "step" | "epoch" | "lr"> & { readonly loss: number })
+  | (Pick<StepLine, "type" | "step" | "epoch" | "lr" | "waited"> & { readonly loss: number })
   | { readonly type: "validation"; readonly validation: Omit<ValidationLine, "type"> };
 
 /** Where a run goes on: what its logs hold of later steps is done, and written, again. */
@@ -79,11 +81,12 @@ export class RunLog {
   record(event: Logged | { readonly type: string }): void {
     if (isStep(event)) {
       const now = performance.now();
-      const { type, step, epoch, loss, lr } = event;
+      const { type, step, epoch, loss, lr, waited } = event;
       const seconds = (now - this.#steppedAt) / 1000;
       this.#steppedAt = now;
-      const line: StepLine = { type, step, epoch, loss: Number.isFinite(loss) ? loss : null, lr, seconds };
-      this.#write(line, { "train/loss": loss, "train/lr": lr, "time/seconds_per_step": seconds });
+      const line: StepLine = { type, step, epoch, loss: Number.isFinite(loss) ? loss : null, lr, seconds, waited };
+      const times = { "time/seconds_per_step": seconds, "time/waited_for_data": waited };
+      this.#write(line, { "train/loss": loss, "train/lr": lr, ...times });
     } else if (isValidation(event)) {
       const { step, epoch, accuracy, loss } = event.validation;
       const measured = { ...(accuracy !== undefined && { accuracy }), loss };

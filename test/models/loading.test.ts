@@ -1,0 +1,133 @@
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { platform } from "#platform";
+import { type Device, openDevice } from "../../engine/index.js";
+import type { TrainEvent } from "../../models/index.js";
+import { start } from "../../models/miss/batch-thread.js";
+import { readAhead } from "../../models/training/loading/read-ahead.js";
+import { DataThreads } from "../../models/training/loading/threads.js";
+import { takeSteps } from "../../models/training/steps.js";
+import { missRuns } from "./runs.js";
+import { radiograph } from "./support.js";
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+describe("readAhead", () => {
+  test("gives what is read in order, some beside the one in use", async () => {
+    const log: string[] = [];
+    const read = async (n: number) => {
+      log.push(`read ${n}`);
+      // The first takes longest.
+      await pause(20 / n);
+      return n;
+    };
+    for await (const n of readAhead([1, 2, 3, 4, 5], read, 2)) {
+      log.push(`use ${n}`);
+      await pause(1);
+    }
+    const uses = log.filter((entry) => entry.startsWith("use"));
+    expect(uses).toEqual([1, 2, 3, 4, 5].map((n) => `use ${n}`));
+    for (let n = 1; n <= 3; n++) expect(log.indexOf(`read ${n + 2}`)).toBeLessThan(log.indexOf(`use ${n + 1}`));
+    expect(log.indexOf("read 4")).toBeGreaterThan(log.indexOf("use 1"));
+  });
+
+  test("what cannot be read comes in its turn; nothing is read after the consumer has enough", async () => {
+    const read = async (n: number) => {
+      if (n === 3) throw new Error("three");
+      return n;
+    };
+    const seen: number[] = [];
+    const all = (async () => {
+      for await (const n of readAhead([1, 2, 3, 4], read, 3)) seen.push(n);
+    })();
+    await expect(all).rejects.toThrow("three");
+    expect(seen).toEqual([1, 2]);
+    for await (const n of readAhead([1, 2, 3, 4], read, 3)) if (n === 1) break;
+  });
+});
+
+test("what counts as waiting is the time in which no step is under way", async () => {
+  const waits = async (reading: number, computing: number) => {
+    const waited: number[] = [];
+    async function* slow() {
+      for (let n = 0; n < 4; n++) {
+        await pause(reading);
+        yield n;
+      }
+    }
+    await takeSteps(slow(), {
+      step: async (_, seconds) => {
+        waited.push(seconds);
+        await pause(computing);
+      },
+      save: async () => {},
+      due: () => false,
+    });
+    return waited.slice(1);
+  };
+  for (const seconds of await waits(1, 60)) expect(seconds).toBeLessThan(0.02);
+  for (const seconds of await waits(80, 5)) expect(seconds).toBeGreaterThan(0.04);
+});
+
+describe("threads", () => {
+  const init = { pieces: ["[PAD]"], scaling: "ordinary", size: 16, keptBytes: 1e6 } as const;
+
+  test("a thread that ends by itself fails its jobs, and those to come", async () => {
+    const threads = new DataThreads({ module: "models/miss/nothing.js", start, init, count: 1 });
+    await expect(threads.run([])).rejects.toThrow(/nothing\.js/);
+    const thread = platform.startThread?.("models/miss/batch-thread.js", init);
+    const job = expect(thread?.run([{ image: radiograph, question: "", answer: "" }])).rejects.toThrow(
+      "the threads that read data are closed",
+    );
+    await thread?.close();
+    await job;
+    await expect(thread?.run([])).rejects.toThrow("closed");
+    await threads.close();
+  });
+});
+
+describe("a run", () => {
+  let device: Device;
+  const { path, train, sameFiles } = missRuns(() => device);
+  beforeAll(async () => {
+    device = await openDevice("cpu");
+  });
+  afterAll(() => device.close());
+  const change = { imageSize: 16, batch: 4, accumulate: 2, epochs: 1 } as const;
+
+  test("has the same bits whatever the number of threads, and order", async () => {
+    for (const dataThreads of [0, 1, 3]) await train(`threads-${dataThreads}`, { change, dataThreads });
+    sameFiles("threads-1", "threads-0");
+    sameFiles("threads-3", "threads-0");
+  });
+
+  test.each([0, 2])(
+    "with %i threads an image that cannot be read is named, after a checkpoint",
+    async (dataThreads) => {
+      const [broken, whole] = [path(`broken-${dataThreads}.jpg`), path(`whole-${dataThreads}.jpg`)];
+      copyFileSync(radiograph, whole);
+      // Its header is whole.
+      writeFileSync(broken, readFileSync(radiograph).subarray(0, 3000));
+      const table = path(`rows-${dataThreads}.csv`);
+      const row = (image: string, i: number, split: string) => `${image},question ${i},yes,${split}`;
+      const rows = Array.from({ length: 24 }, (_, i) => row(i === 9 ? broken : whole, i, "train"));
+      writeFileSync(table, ["image,question,answer,split", ...rows, row(radiograph, 99, "test")].join("\n"));
+      const steps: TrainEvent[] = [];
+      const run = train(`broken-${dataThreads}`, {
+        dataThreads,
+        change: {
+          data: { set: "table", file: table, allowLeak: true },
+          ...{ validation: 0, imageSize: 16, batch: 1, answering: { method: "generate" } },
+        },
+        stop: (event) => {
+          if (event.type === "step") steps.push(event);
+          return false;
+        },
+      });
+      await expect(run).rejects.toThrow(`${broken}: not a readable image`);
+      if (steps.length > 0)
+        expect(readFileSync(join(path(`broken-${dataThreads}`), "last.safetensors")).length).toBeGreaterThan(1000);
+    },
+  );
+});
