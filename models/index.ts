@@ -156,6 +156,7 @@ export { type AnswerOptions, MissVqa } from "./miss/miss-vqa.js";
 export { type ModelFolder, readModelFolder, type ScalingName } from "./miss/model-folder.js";
 export type { Answering, Prediction } from "./miss/predict.js";
 export { loadQuestions, type Questions } from "./miss/questions.js";
+export { findLr, fitMemory, type RehearsalOptions } from "./miss/rehearsal.js";
 export { type FolderData, folderSets, RunConfig, type RunConfigInput, type TableData } from "./miss/run-config.js";
 export { readRun } from "./miss/run-file.js";
 export { sameData } from "./miss/same-data.js";
@@ -180,6 +181,8 @@ export {
 } from "./text/tokenizer-folder.js";
 export { trainByteBpe, type VocabularyOptions } from "./text/train-byte-bpe.js";
 export { LOG_FILE, type LogLine, type StepLine, type ValidationLine } from "./training/log/run-log.js";
+export type { LrSweep, SweepOptions } from "./training/lr-finder.js";
+export type { MemoryPlan } from "./training/memory-plan.js";
 export type { RunEvent } from "./training/run-event.js";
 export { RUN_FILE } from "./training/run-file.js";
 export { verify } from "./verify.js";

@@ -24,6 +24,9 @@ import { MissTokenizer } from "./tokenizer.js";
 import type { TrainOptions } from "./train-options.js";
 import type { History, SavedState, State } from "./train-state.js";
 
+/** With the run's log; null of a rehearsal, which writes nothing. */
+export type RunOptions = TrainOptions & { readonly log: RunLog | null };
+
 /** Bytes of decoded images that a training keeps, all threads together: 90,000 of 64 pixels, 1,500 of 480. */
 const KEPT_BYTES = 2 ** 30;
 
@@ -39,7 +42,7 @@ export class Run {
   state: State;
   readonly #schedule: optim.Schedule;
   readonly #config: RunConfig;
-  readonly #options: TrainOptions & { readonly log: RunLog };
+  readonly #options: RunOptions;
   readonly #splits: DataSplits;
   readonly #folder: ModelFolder;
   readonly #images: ImageStore;
@@ -51,7 +54,7 @@ export class Run {
 
   constructor(
     config: RunConfig,
-    options: TrainOptions & { readonly log: RunLog },
+    options: RunOptions,
     splits: DataSplits,
     folder: ModelFolder,
     images: ImageStore,
@@ -194,6 +197,12 @@ export class Run {
     return true;
   }
 
+  /** A step on questions of one's choice, with a rate of one's choice, which leaves the run where it stands but for its weights. */
+  async rehearse(rows: readonly VqaRecord[], lr: number): Promise<number> {
+    using loss = this.#step(await this.#read(rows), lr);
+    return loss.item();
+  }
+
   /** The batches of some questions, `batch` in each. */
   #read(rows: readonly VqaRecord[]): Promise<HostBatch[]> {
     const { batch } = this.#config;
@@ -204,11 +213,11 @@ export class Run {
   }
 
   /** One update from the batches of a step. Their loss. */
-  #step(parts: readonly HostBatch[]): Tensor {
+  #step(parts: readonly HostBatch[], lr = this.#schedule(this.state.step)): Tensor {
     const { scaler } = this;
     const all = parts.reduce((sum, { questions }) => sum + questions.B, 0);
     this.network.train();
-    this.optimizer.lr = this.#schedule(this.state.step);
+    this.optimizer.lr = lr;
     return scope(() => {
       const losses = parts.map((part) =>
         scope(() => {
@@ -287,7 +296,7 @@ export class Run {
   async save(): Promise<void> {
     await this.#refuseDiverged();
     this.state.random = this.#options.device.randomState;
-    await this.#options.log.flush();
+    await this.#options.log?.flush();
     await saveState(this.#options.out, this.state, this.#trained, { ...this.history });
     this.#savedAt = Date.now();
     this.#options.onEvent?.({ type: "saved", step: this.state.step, file: stateFile(this.#options.out) });

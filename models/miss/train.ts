@@ -24,19 +24,8 @@ import { openState } from "./train-state.js";
 /** Trains MISS on a data set. Same config, device and SIMD target give the same bits, also across a stop and a resume. */
 export async function train(given: RunConfig, options: TrainOptions): Promise<TrainResult> {
   const { device, out } = options;
-  if (given.precision === "bf16" && device.name === "webgpu")
-    throw new OptionError("precision bf16: webgpu multiplies in f32 and f16 only. Use f16, or the cpu device.");
-  const splits = await loadSplits(given, options.signal);
-  const config = RunConfig.parse({ ...given, data: splits.data });
-  refuseUnvalidated(splits.validation.length, config);
-  const folder = await modelOf(config, splits, options.bertVocabulary);
-  if (config.checkpointBlocks > folder.config.visionDepth)
-    throw new OptionError(
-      `\`checkpointBlocks\` is ${config.checkpointBlocks}, the ViT has ${folder.config.visionDepth} blocks.`,
-    );
-  await refuseImages([...splits.train, ...splits.validation], config, options.signal);
+  const { config, splits, folder } = await prepared(given, options);
   const images = new ImageStore(folder.config.imageSize, scalings[folder.scaling]);
-
   const saved = options.resume && (await platform.exists(stateFile(out))) ? await openState(out) : null;
   if (saved) sameConfig(saved.state.config, config, stateFile(out));
   else {
@@ -53,7 +42,6 @@ export async function train(given: RunConfig, options: TrainOptions): Promise<Tr
     onEvent?.({ type: "warning", text });
   const init = new nn.Initializer(device, config.seed);
   const network = await startingNetwork(config, folder, init, saved !== null, onEvent);
-  network.visual_encoder.checkpointBlocks = config.checkpointBlocks;
   const run = new Run(config, running, splits, folder, images, network, init);
   try {
     await run.restore(saved);
@@ -86,6 +74,22 @@ export async function train(given: RunConfig, options: TrainOptions): Promise<Tr
   }
 }
 
+/** What a run needs before its network: its settings as they are recorded, its questions, its model's sizes. */
+export async function prepared(given: RunConfig, options: Pick<TrainOptions, "device" | "signal" | "bertVocabulary">) {
+  if (given.precision === "bf16" && options.device.name === "webgpu")
+    throw new OptionError("precision bf16: webgpu multiplies in f32 and f16 only. Use f16, or the cpu device.");
+  const splits = await loadSplits(given, options.signal);
+  const config = RunConfig.parse({ ...given, data: splits.data });
+  refuseUnvalidated(splits.validation.length, config);
+  const folder = await modelOf(config, splits, options.bertVocabulary);
+  if (config.checkpointBlocks > folder.config.visionDepth)
+    throw new OptionError(
+      `\`checkpointBlocks\` is ${config.checkpointBlocks}, the ViT has ${folder.config.visionDepth} blocks.`,
+    );
+  await refuseImages([...splits.train, ...splits.validation], config, options.signal);
+  return { config, splits, folder };
+}
+
 /** Throws one FileFormatError with all images that are none by their headers: they are decoded while the run goes on. */
 async function refuseImages(records: readonly VqaRecord[], { data }: RunConfig, signal?: AbortSignal): Promise<void> {
   const shown = records.filter(({ image }) => image !== BLANK);
@@ -103,7 +107,7 @@ async function refuseModel(out: string, resume: boolean): Promise<void> {
 }
 
 /** The network before it is adapted: checkpoints have the published names, without adapters. */
-async function startingNetwork(
+export async function startingNetwork(
   config: RunConfig,
   folder: ModelFolder,
   init: nn.Initializer,
@@ -111,6 +115,7 @@ async function startingNetwork(
   onEvent: TrainOptions["onEvent"],
 ) {
   const network = new MissNetwork(init, folder.config);
+  network.visual_encoder.checkpointBlocks = config.checkpointBlocks;
   if (!config.init || resumed) return network;
   try {
     await using reader = await io.openCheckpoint(config.init);

@@ -23,3 +23,24 @@ test("a log shows the first and the last step of each training at once, others e
   const steps = lines.flatMap((line) => /^step \d\/4/.exec(line)?.[0] ?? []);
   expect(steps).toEqual(["step 1/4", "step 4/4", "step 1/4", "step 4/4"]);
 });
+
+test("on a terminal that is tall enough the loss is plotted above the line, and both are written over", async () => {
+  using device = await openDevice("reference");
+  const shown = (rows: number) => {
+    const written: string[] = [];
+    const stream = { isTTY: true, columns: 60, rows, write: (text: string) => written.push(text) };
+    const progress = new Progress(device, stream as unknown as WriteStream);
+    progress.onEvent({ type: "ready", trainable: 1, total: 1, steps: 30, rows: 8, resumedAt: 0 });
+    for (let step = 1; step <= 30; step++)
+      progress.onEvent({ type: "step", step, steps: 30, epoch: 0, loss: 31 - step, lr: 1, waited: 0 });
+    return written.join("");
+  };
+  const tall = shown(40);
+  const last = tall.slice(tall.lastIndexOf("\r"));
+  const lines = last.slice(last.indexOf("K") + 1).split("\n");
+  expect(lines).toHaveLength(10);
+  expect(lines[0]).toMatch(/^ *30 │[\u2800-\u28ff]+$/);
+  expect(lines[7]).toMatch(/^ +step 1 +30$/);
+  expect(lines[8]).toMatch(/^step 30\/30 {2}epoch 1/);
+  expect(shown(20)).not.toContain("│");
+});

@@ -1,16 +1,29 @@
 import type { Command } from "commander";
-import { loadSplits, openState, type RunConfig, readRun, type TrainResult, trainMiss } from "../../../models/index.js";
+import {
+  fitMemory,
+  loadSplits,
+  openState,
+  type RunConfig,
+  readRun,
+  type TrainResult,
+  trainMiss,
+} from "../../../models/index.js";
 import { evaluate, majorityOf, metricsOf, scoreTable } from "../eval/evaluation.js";
 import { leakFields, warnings } from "../eval/leak.js";
 import { commandLine } from "../options/command-line.js";
-import { addCommonOptions } from "../options/common-options.js";
+import { addCommonOptions, byteSize } from "../options/common-options.js";
 import { addRunFlags, runConfig, runText } from "../options/run-flags.js";
 import { bertVocabulary } from "../package-files.js";
-import { count } from "../terminal/format.js";
+import { UsageError } from "../terminal/exit.js";
+import { bytes, count } from "../terminal/format.js";
 import { say } from "../terminal/output.js";
+import type { Progress } from "../terminal/progress.js";
+import { suggestLr } from "../train/suggest-lr.js";
 import {
   addTrainingOptions,
+  givenSettings,
   type Running,
+  type RunOptions,
   runTraining,
   type Training,
   type TrainingOptions,
@@ -35,19 +48,61 @@ Examples:
   consilium train miss --data rows.csv --columns image=file,group=patient --out runs/own --vocabulary reduced
   consilium train miss --print-config > my-run.yaml
   consilium train miss --config my-run.yaml --out runs/mine --seed 7
+  consilium train miss --config my-run.yaml --find-lr
+  consilium train miss --config my-run.yaml --out runs/mine --max-memory 8GB
   consilium train miss --out runs/mine --resume`;
+
+interface Options extends TrainingOptions {
+  findLr?: boolean;
+  /** Bytes. */
+  maxMemory?: number;
+}
 
 export function addTrainMiss(command: Command): void {
   command.optionsGroup("Run:");
-  addRunFlags(addTrainingOptions(command, training));
+  addTrainingOptions(command, training)
+    .option("--find-lr", "try learning rates on weights that are thrown away, suggest one, and do nothing else")
+    .option(
+      "--max-memory <size>",
+      "choose --batch and --accumulate so that the same step fits, as 800MB or 8GB on the device",
+      byteSize,
+    );
+  addRunFlags(command);
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 
-const run = (options: TrainingOptions): Promise<void> =>
-  runTraining(options, training, {
-    train: (config, run, { progress }) => trainMiss(config, { ...run, bertVocabulary, onEvent: progress.onEvent }),
+async function run(options: Options): Promise<void> {
+  const { maxMemory, resume, findLr } = options;
+  if (findLr && !options.printConfig) return suggestLr(options, await givenSettings(options, training));
+  if (maxMemory !== undefined && resume)
+    throw new UsageError(
+      "--max-memory chooses for a new run; one that goes on has its batch. Leave it out with --resume.",
+    );
+  return runTraining(options, training, {
+    async train(config, run, { progress }) {
+      const fitted = maxMemory === undefined ? config : await withinMemory(config, maxMemory, run, progress);
+      return trainMiss(fitted, { ...run, bertVocabulary, onEvent: progress.onEvent });
+    },
     report: (result, running, done) => measured(options, result, running, done),
   });
+}
+
+/** The settings with the batch that fits, and the same questions a step. */
+async function withinMemory(
+  config: RunConfig,
+  maxMemory: number,
+  run: RunOptions,
+  progress: Progress,
+): Promise<RunConfig> {
+  const { device, signal, dataThreads } = run;
+  const plan = await fitMemory(config, maxMemory, { device, signal, dataThreads, bertVocabulary });
+  const { batch, accumulate, peaks } = plan;
+  const measured = peaks.map(({ batch: n, bytes: peak }) => `${n}: ${peak === null ? "too much" : bytes(peak)}`);
+  progress.note(
+    `--max-memory ${bytes(maxMemory)}: --batch ${batch} --accumulate ${accumulate} (questions at a time, and what a step needs: ${measured.join(", ")})`,
+  );
+  return { ...config, batch, accumulate };
+}
 
 /** The model on the test questions. */
 async function measured(

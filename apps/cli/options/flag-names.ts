@@ -6,6 +6,7 @@ type Flags = Readonly<Record<string, string>>;
 /** What every command calls so. */
 const COMMON: Flags = {
   memoryBudget: "--memory",
+  maxMemory: "--max-memory",
   threads: "--threads",
   base: "--model-base",
   tower: "--tower",

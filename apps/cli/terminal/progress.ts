@@ -2,6 +2,7 @@ import type { WriteStream } from "node:tty";
 import type { Device } from "../../../engine/index.js";
 import type { LoadReport, MedMoeTrainEvent, RunEvent, TrainEvent } from "../../../models/index.js";
 import { bytes, clock, count, percent, short } from "./format.js";
+import { plot } from "./plot.js";
 
 /** Milliseconds between updates: of the one line of a terminal, and between lines of a log. */
 const TERMINAL_INTERVAL = 100;
@@ -9,6 +10,10 @@ const LOG_INTERVAL = 5000;
 const USUAL_COLUMNS = 80;
 /** Weight of the newest loss in the smoothed one. */
 const NEWEST = 0.05;
+
+/** Rows of the plot of the loss, and from how many steps on it is worth them. */
+const PLOT_ROWS = 8;
+const LEAST_PLOTTED = 20;
 
 /** Names shown of a list. */
 const SHOWN = 5;
@@ -28,7 +33,7 @@ export function loadNotes(file: string, { interpolated, unused, disagreeing }: L
   ];
 }
 
-/** Reports training on standard error: one line that changes on a terminal, a line every few seconds elsewhere. */
+/** Reports training on standard error: on a terminal one line that changes, the loss plotted above it, a line every few seconds elsewhere. */
 export class Progress {
   readonly #device: Device | null;
   readonly #stream: WriteStream;
@@ -36,7 +41,10 @@ export class Progress {
   #started = performance.now();
   #first = 0;
   #loss = Number.NaN;
-  #lineOpen = false;
+  /** Smoothed, of the steps so far, for the plot. */
+  #losses: number[] = [];
+  /** Lines above that of the cursor which are written over, too; null where nothing is. */
+  #open: number | null = null;
   /** Seconds for which the device had nothing to do since data was not there. */
   waited = 0;
 
@@ -52,6 +60,8 @@ export class Progress {
         this.#started = performance.now();
         this.#shownAt = Number.NEGATIVE_INFINITY;
         this.#first = event.resumedAt;
+        this.#losses = [];
+        this.#loss = Number.NaN;
         this.note(
           `${count(event.rows)} questions, ${count(event.steps)} steps; ` +
             `${count(event.trainable)} of ${count(event.total)} parameters are trained` +
@@ -107,6 +117,7 @@ export class Progress {
 
   #step({ step, steps, epoch, loss, lr }: Extract<RunEvent, { type: "step" }>): void {
     this.#loss = Number.isNaN(this.#loss) ? loss : this.#loss + NEWEST * (loss - this.#loss);
+    this.#losses.push(this.#loss);
     const rate = (step - this.#first) / ((performance.now() - this.#started) / 1000);
     const parts = [
       `step ${count(step)}/${count(steps)}`,
@@ -117,10 +128,22 @@ export class Progress {
       `${clock((steps - step) / rate)} left`,
       ...(this.#device ? [bytes(this.#device.memory().live)] : []),
     ];
-    this.#show(parts.join("  "), step === steps);
+    this.#show(parts.join("  "), step === steps, () => this.#plot(step));
   }
 
-  #show(text: string, last: boolean): void {
+  /** The loss so far, where the terminal is tall enough that it leaves room for what else it said. */
+  #plot(step: number): string[] {
+    if ((this.#stream.rows || 0) < 3 * PLOT_ROWS || this.#losses.length < LEAST_PLOTTED) return [];
+    const ends = [`step ${count(step - this.#losses.length + 1)}`, count(step)] as const;
+    return plot(this.#losses, { width: this.#width, height: PLOT_ROWS, format: short, ends });
+  }
+
+  /** Some terminals do not know how wide they are, and say 0. */
+  get #width(): number {
+    return Math.max(1, (this.#stream.columns || USUAL_COLUMNS) - 1);
+  }
+
+  #show(text: string, last: boolean, above: () => readonly string[] = () => []): void {
     const now = performance.now();
     const terminal = this.#stream.isTTY;
     if (!last && now - this.#shownAt < (terminal ? TERMINAL_INTERVAL : LOG_INTERVAL)) return;
@@ -129,19 +152,19 @@ export class Progress {
       this.#stream.write(`${text}\n`);
       return;
     }
+    const lines = above();
     this.#clear();
-    // Some terminals do not know how wide they are, and say 0.
-    this.#stream.write(text.slice(0, Math.max(1, (this.#stream.columns || USUAL_COLUMNS) - 1)));
-    this.#lineOpen = true;
+    this.#stream.write([...lines, text.slice(0, this.#width)].join("\n"));
+    this.#open = lines.length;
     if (last) {
       this.#stream.write("\n");
-      this.#lineOpen = false;
+      this.#open = null;
     }
   }
 
   #clear(): void {
-    // Carriage return, then "erase to the end of the line".
-    if (this.#lineOpen) this.#stream.write("\r\x1b[K");
-    this.#lineOpen = false;
+    // Carriage return, lines up, then "erase to the end of the line", or of the screen.
+    if (this.#open !== null) this.#stream.write(this.#open > 0 ? `\r\x1b[${this.#open}A\x1b[J` : "\r\x1b[K");
+    this.#open = null;
   }
 }

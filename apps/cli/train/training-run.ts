@@ -74,11 +74,16 @@ async function trainingSettings<Config>(options: TrainingOptions, training: Trai
   return settings({ values: { ...saved }, file: out });
 }
 
-/** The settings that the flags and --config come to, for people and for --config. */
+const settingsFile = ({ config: file }: TrainingOptions, { name }: Pick<Training<unknown>, "name">) =>
+  file ? readConfigFile(file, `train ${name}`) : undefined;
+
+/** The settings that the flags and --config come to, whatever --out holds. */
+export const givenSettings = async <Config>(options: TrainingOptions, training: Training<Config>): Promise<Config> =>
+  training.configOf({ ...options }, await settingsFile(options, training));
+
+/** The same for people and for --config. */
 async function printSettings<Config>(options: TrainingOptions, training: Training<Config>): Promise<void> {
-  const { config: file } = options;
-  const from = file ? await readConfigFile(file, `train ${training.name}`) : undefined;
-  process.stdout.write(training.textOf({ ...options }, from));
+  process.stdout.write(training.textOf({ ...options }, await settingsFile(options, training)));
 }
 
 const savedConfig = async <Config>(out: string, { openState }: Training<Config>): Promise<Config> => {

@@ -1,0 +1,90 @@
+/** Steps on throw-away weights, before a training: nothing of them is kept. */
+import { nn } from "../../engine/index.js";
+import { ImageStore } from "../data/image-store.js";
+import { order } from "../data/order.js";
+import type { VqaRecord } from "../data/record.js";
+import { type LrSweep, type SweepOptions, sweep, sweptRates } from "../training/lr-finder.js";
+import { type MemoryPlan, planMemory } from "../training/memory-plan.js";
+import { scalings } from "./model-folder.js";
+import { Run } from "./run.js";
+import type { RunConfig } from "./run-config.js";
+import { prepared, startingNetwork } from "./train.js";
+import type { TrainOptions } from "./train-options.js";
+
+/** Where a rehearsal computes. */
+export type RehearsalOptions = Pick<TrainOptions, "device" | "bertVocabulary" | "signal" | "dataThreads">;
+
+type Prepared = Awaited<ReturnType<typeof prepared>>;
+
+async function withRun<T>(
+  config: RunConfig,
+  { splits, folder }: Prepared,
+  options: RehearsalOptions,
+  work: (run: Run) => Promise<T>,
+): Promise<T> {
+  const { device } = options;
+  const images = new ImageStore(folder.config.imageSize, scalings[folder.scaling]);
+  const init = new nn.Initializer(device, config.seed);
+  const network = await startingNetwork(config, folder, init, false, undefined);
+  const run = new Run(config, { ...options, out: "", log: null }, splits, folder, images, network, init);
+  try {
+    return await work(run);
+  } finally {
+    await run.close();
+    device.pool.trim();
+  }
+}
+
+/** Tries learning rates, each in a step further on, on weights as the training would start with. */
+export async function findLr(
+  given: RunConfig,
+  { from, to, steps, ...options }: RehearsalOptions & SweepOptions & { onStep?(step: number, steps: number): void },
+): Promise<LrSweep> {
+  const rates = sweptRates({ from, to, steps });
+  const ready = await prepared(given, options);
+  const { config, splits } = ready;
+  const size = config.batch * config.accumulate;
+  let [epoch, at] = [0, 0];
+  let rows = order(config.seed, epoch, splits.train.length);
+  const next = (): VqaRecord[] => {
+    if (at >= rows.length) [rows, at] = [order(config.seed, ++epoch, splits.train.length), 0];
+    at += size;
+    return Array.from(rows.subarray(at - size, at), (row) => splits.train[row]);
+  };
+  let step = 0;
+  return withRun(config, ready, options, (run) =>
+    sweep(
+      rates,
+      async (lr) => {
+        const loss = await run.rehearse(next(), lr);
+        options.onStep?.(++step, rates.length);
+        return loss;
+      },
+      options.signal,
+    ),
+  );
+}
+
+/**
+ * The batch that fits `maxMemory` bytes on the device, and how many of them make the step that the settings ask for: the
+ * same training in less memory. Steps of the longest texts are measured; validation and test are not. Throws where even one question does not fit.
+ */
+export async function fitMemory(given: RunConfig, maxMemory: number, options: RehearsalOptions): Promise<MemoryPlan> {
+  const { device } = options;
+  const ready = await prepared(given, options);
+  const { config, splits } = ready;
+  const length = ({ question, answer }: VqaRecord) => question.length + answer.length;
+  const longest = splits.train.toSorted((a, b) => length(b) - length(a));
+  const all = config.batch * config.accumulate;
+  const peakOf = (batch: number) =>
+    withRun({ ...config, batch, accumulate: 1 }, ready, options, async (run) => {
+      // From the second batch of a step on there are the gradients of those before.
+      const rows = Array.from({ length: Math.min(2 * batch, all) }, (_, i) => longest[i % longest.length]);
+      // Moments of the optimiser are made in the first step.
+      await run.rehearse(rows, config.lr);
+      device.pool.resetPeak();
+      await run.rehearse(rows, config.lr);
+      return device.memory().peak;
+    });
+  return planMemory(all, maxMemory, peakOf);
+}
