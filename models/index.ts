@@ -182,7 +182,7 @@ export {
 export { trainByteBpe, type VocabularyOptions } from "./text/train-byte-bpe.js";
 export { LOG_FILE, type LogLine, type StepLine, type ValidationLine } from "./training/log/run-log.js";
 export type { LrSweep, SweepOptions } from "./training/lr-finder.js";
-export type { MemoryPlan } from "./training/memory-plan.js";
+export type { MemoryPeak, MemoryPlan } from "./training/memory-plan.js";
 export type { RunEvent } from "./training/run-event.js";
 export { RUN_FILE } from "./training/run-file.js";
 export { verify } from "./verify.js";

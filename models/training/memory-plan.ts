@@ -1,14 +1,22 @@
 /** How many rows fit into memory at a time, found by trying. */
 import { OptionError, OutOfMemoryError } from "../../engine/index.js";
 
+/** What a step needed. */
+export interface MemoryPeak {
+  /** Rows in a batch. */
+  readonly batch: number;
+  /** In use at a time at most; null where the device had no more. */
+  readonly bytes: number | null;
+}
+
 /** A choice, and what it rests on. */
 export interface MemoryPlan {
   /** Rows computed at a time. */
   readonly batch: number;
   /** Batches of a step. */
   readonly accumulate: number;
-  /** The most bytes that were in use at a time in a step, by the rows in a batch; null where the device had no more. */
-  readonly peaks: readonly { readonly batch: number; readonly bytes: number | null }[];
+  /** What was measured, in order. */
+  readonly peaks: readonly MemoryPeak[];
 }
 
 const size = (bytes: number | null) => {
@@ -26,7 +34,7 @@ export async function planMemory(
   limit: number,
   peakOf: (batch: number) => Promise<number>,
 ): Promise<MemoryPlan> {
-  const peaks: { batch: number; bytes: number | null }[] = [];
+  const peaks: MemoryPeak[] = [];
   const measured = async (batch: number) => {
     const known = peaks.find((peak) => peak.batch === batch);
     if (known) return known.bytes;

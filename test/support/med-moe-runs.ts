@@ -43,6 +43,7 @@ interface How {
   readonly resume?: boolean;
   readonly device?: Device;
   readonly stopping?: AbortController;
+  readonly dataThreads?: number;
   stop?(event: MedMoeTrainEvent): boolean;
 }
 
@@ -75,7 +76,7 @@ export async function medMoeRuns() {
   async function train(
     out: string,
     input: Partial<MedMoeRunConfigInput> & { stage: string; model: string },
-    { device = cpu, resume, stop, stopping = new AbortController() }: How = {},
+    { device = cpu, resume, stop, stopping = new AbortController(), dataThreads = 0 }: How = {},
   ) {
     const data = { set: "json", files: [path("eight.json")], images };
     const events: MedMoeTrainEvent[] = [];
@@ -83,6 +84,8 @@ export async function medMoeRuns() {
       device,
       out: path(out),
       resume,
+      // In place, where tests can interfere.
+      dataThreads,
       signal: stopping.signal,
       onEvent: (event) => {
         events.push(event);

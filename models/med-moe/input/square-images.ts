@@ -3,7 +3,7 @@ import type { RgbImage } from "../../images/resize.js";
 import { scaled, squarePixels } from "./image-input.js";
 
 /** Bytes of images that are kept: 1,500 of 336 pixels. */
-const KEPT_BYTES = 2 ** 29;
+export const KEPT_BYTES = 2 ** 29;
 /** Read at a time. */
 const READERS = 4;
 
@@ -14,10 +14,12 @@ export class SquareImages {
   /** Whether images are padded to squares; else the middle is cut out. */
   readonly pad: boolean;
   readonly #kept = new Map<string, RgbImage>();
+  readonly #keptBytes: number;
 
-  constructor(size: number, pad: boolean) {
+  constructor(size: number, pad: boolean, keptBytes = KEPT_BYTES) {
     this.size = size;
     this.pad = pad;
+    this.#keptBytes = keptBytes;
   }
 
   /** The numbers of each image, in order. Errors name the file. */
@@ -43,7 +45,7 @@ export class SquareImages {
   #keep(path: string, square: RgbImage): void {
     this.#kept.delete(path);
     this.#kept.set(path, square);
-    const most = Math.max(1, Math.floor(KEPT_BYTES / (3 * this.size ** 2)));
+    const most = Math.max(1, Math.floor(this.#keptBytes / (3 * this.size ** 2)));
     for (const first of this.#kept.keys()) {
       if (this.#kept.size <= most) break;
       this.#kept.delete(first);

@@ -17,6 +17,7 @@ import {
 import type { Conversation } from "../../data/conversation-form.js";
 import type { Cursor } from "../../data/order.js";
 import { GroupedAdamW } from "../../training/grouped-adamw.js";
+import { DataThreads, usualThreads } from "../../training/loading/threads.js";
 import type { RunLog } from "../../training/log/run-log.js";
 import {
   bestFile,
@@ -31,7 +32,9 @@ import {
 } from "../../training/run-state.js";
 import { completed, takeSteps } from "../../training/steps.js";
 import { exhausted, pausesAt, type ValidationPlan, validationDue } from "../../training/validations.js";
+import { KEPT_BYTES } from "../input/square-images.js";
 import type { MedMoeNetwork } from "../network/network.js";
+import { type BatchForm, start } from "./batch-thread.js";
 import { groupsOf, scheduleOf } from "./rates.js";
 import type { TuningConfig } from "./run-config.js";
 import type { ConversationSplits } from "./train-data.js";
@@ -57,6 +60,7 @@ export class MedMoeRun {
   readonly #options: MedMoeTrainOptions & { readonly log: RunLog };
   readonly #splits: ConversationSplits;
   readonly #reading: Reading;
+  readonly #threads: DataThreads<BatchForm, readonly Conversation[], HostBatch | null>;
   /** What shows whether the weights are sound. */
   #probe: HostBatch | null = null;
   #savedAt = Date.now();
@@ -68,11 +72,28 @@ export class MedMoeRun {
     splits: ConversationSplits,
     network: MedMoeNetwork,
     reading: Reading,
+    /** Where the tokenizer is. */
+    model: string,
   ) {
     this.#config = config;
     this.#options = options;
     this.#splits = splits;
     this.#reading = reading;
+    const count = options.dataThreads ?? usualThreads();
+    const { template, images, maxLength, seed } = reading;
+    const { size, pad } = images;
+    const keptBytes = KEPT_BYTES / Math.max(1, count);
+    const init = {
+      template: template.name,
+      model,
+      family: network.config.family,
+      maxLength,
+      seed,
+      size,
+      pad,
+      keptBytes,
+    };
+    this.#threads = new DataThreads({ module: "models/med-moe/training/batch-thread.js", start, init, count });
     this.network = network;
     this.#trained = [...network.namedParameters()].filter(([, p]) => p.requiresGrad);
     this.steps = config.epochs * stepsPerEpoch(splits.train.length, config);
@@ -159,7 +180,7 @@ export class MedMoeRun {
     const { signal, onEvent, checkpointSeconds = 60 } = this.#options;
     const { epoch } = this.state;
     const cursor: Cursor = { epoch, position: this.state.position };
-    const steps = stepsOf(this.#splits.train, this.#config, this.#reading, cursor);
+    const steps = stepsOf(this.#splits.train, this.#config, this.#threads, cursor);
     return takeSteps(steps, {
       step: async ({ batches, next }, waited) => {
         const { step } = this.state;
@@ -320,7 +341,8 @@ export class MedMoeRun {
     onEvent?.({ type: "saved", step, file: stateFile(out) });
   }
 
-  dispose(): void {
+  async close(): Promise<void> {
+    await this.#threads.close();
     this.#scaler?.dispose();
     this.#optimizer.dispose();
   }

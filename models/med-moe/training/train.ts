@@ -127,7 +127,7 @@ async function tune(
     if (!saved) await writeRunFile(out, config);
     const running = logged(options, await RunLog.open(out, saved?.state ?? null));
     const { onEvent } = running;
-    const run = new MedMoeRun(config, running, splits, network, reading);
+    const run = new MedMoeRun(config, running, splits, network, reading, local.model);
     try {
       await run.restore(saved);
       const parameters = countOf(network);
@@ -142,7 +142,7 @@ async function tune(
       const { validations, step: steps } = state;
       return { config, interrupted, history, mixtures, validations, parameters, steps, resumedAt };
     } finally {
-      run.dispose();
+      await run.close();
     }
   } finally {
     network.dispose();

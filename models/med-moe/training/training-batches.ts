@@ -5,6 +5,7 @@ import { batches, type Cursor } from "../../data/order.js";
 import { randomStream } from "../../data/random.js";
 import type { TextTokenizer } from "../../text/text-tokenizer.js";
 import { readAhead } from "../../training/loading/read-ahead.js";
+import type { DataThreads } from "../../training/loading/threads.js";
 import { collateImages } from "../input/collate.js";
 import { IMAGE_TOKEN } from "../input/image-tokens.js";
 import { fewerImages } from "../input/most-images.js";
@@ -103,11 +104,11 @@ export interface StepOrder {
 export const stepsPerEpoch = (conversations: number, { batch, accumulate }: StepOrder): number =>
   Math.ceil(conversations / (batch * accumulate));
 
-/** The steps from `from` to the end of its epoch. The images of a step are read while the one before is computed. */
+/** The steps from `from` to the end of its epoch. Those to come are read while one is computed. */
 export async function* stepsOf(
   conversations: readonly Conversation[],
   order: StepOrder,
-  reading: Reading,
+  threads: Pick<DataThreads<unknown, readonly Conversation[], HostBatch | null>, "count" | "run">,
   from: Cursor,
 ): AsyncGenerator<StepBatches> {
   const { batch, accumulate, groupByLength, seed } = order;
@@ -122,13 +123,10 @@ export async function* stepsOf(
     from,
   );
   const read = async ({ rows, next }: { rows: Uint32Array; next: Cursor }): Promise<StepBatches> => {
-    const parts: HostBatch[] = [];
-    for (let start = 0; start < rows.length; start += batch) {
-      const chosen = Array.from(rows.subarray(start, start + batch), (row) => conversations[row]);
-      const part = await hostBatch(chosen, reading);
-      if (part) parts.push(part);
-    }
-    return { batches: parts, next };
+    const parts = Array.from({ length: Math.ceil(rows.length / batch) }, (_, i) =>
+      threads.run(Array.from(rows.subarray(i * batch, (i + 1) * batch), (row) => conversations[row])),
+    );
+    return { batches: (await Promise.all(parts)).filter((part) => part !== null), next };
   };
-  yield* readAhead(plan, read, 1);
+  yield* readAhead(plan, read, 1 + Math.ceil(threads.count / accumulate));
 }
