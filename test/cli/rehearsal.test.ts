@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { tryOpen } from "../support/devices.js";
@@ -36,6 +36,16 @@ describe.skipIf(!device)(`before a training on cpu${reason}`, () => {
       new RegExp(`--max-memory 16\\.0 MB: --batch ${batch} --accumulate ${accumulate} \\(.*1: [\\d.]+ MB, 2: `),
     );
     expect((await consilium([...limited, "--resume"])).stderr).toContain("Leave it out with --resume.");
+  });
+
+  test("--report of a training has its curves, and no image", async () => {
+    const [out, report] = [join(folder, "reported"), join(folder, "report.html")];
+    const done = await consilium(train("--out", out, "--epochs", "2", "--validation", "0.3", "--report", report));
+    expect(done.code, done.stderr).toBe(0);
+    const page = readFileSync(report, "utf8");
+    for (const text of ["Training loss", "Learning rate", "validation at step", "Accuracy, with 95 % intervals"])
+      expect(page).toContain(text);
+    expect(page).not.toContain("<img");
   });
 
   test("where one question does not fit, it says what it needs before anything is written", async () => {

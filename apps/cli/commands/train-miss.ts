@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { Command } from "commander";
 import {
   fitMemory,
@@ -8,15 +9,18 @@ import {
   type TrainResult,
   trainMiss,
 } from "../../../models/index.js";
+import type { Fact } from "../../report/data.js";
+import { renderReport } from "../../report/report.js";
 import { evaluate, majorityOf, metricsOf, scoreTable } from "../eval/evaluation.js";
-import { leakFields, warnings } from "../eval/leak.js";
+import { cautions, leakFields, leakNotice, warnings } from "../eval/leak.js";
+import { evaluationReport } from "../eval/report.js";
 import { commandLine } from "../options/command-line.js";
 import { addCommonOptions, byteSize } from "../options/common-options.js";
 import { addRunFlags, runConfig, runText } from "../options/run-flags.js";
 import { bertVocabulary } from "../package-files.js";
 import { UsageError } from "../terminal/exit.js";
-import { bytes, count } from "../terminal/format.js";
-import { say } from "../terminal/output.js";
+import { bytes, count, percent } from "../terminal/format.js";
+import { prepareFile, say, writeFileIn } from "../terminal/output.js";
 import type { Progress } from "../terminal/progress.js";
 import { suggestLr } from "../train/suggest-lr.js";
 import {
@@ -56,6 +60,7 @@ interface Options extends TrainingOptions {
   findLr?: boolean;
   /** Bytes. */
   maxMemory?: number;
+  report?: string;
 }
 
 export function addTrainMiss(command: Command): void {
@@ -66,6 +71,10 @@ export function addTrainMiss(command: Command): void {
       "--max-memory <size>",
       "choose --batch and --accumulate so that the same step fits, as 800MB or 8GB on the device",
       byteSize,
+    )
+    .option(
+      "--report <file>",
+      "write a page with curves and results: one HTML file that needs nothing else, without images",
     );
   addRunFlags(command);
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
@@ -78,7 +87,10 @@ async function run(options: Options): Promise<void> {
     throw new UsageError(
       "--max-memory chooses for a new run; one that goes on has its batch. Leave it out with --resume.",
     );
+  const { report } = options;
+  if (report && !options.printConfig) await prepareFile(report);
   return runTraining(options, training, {
+    flags: report ? ["--report", report] : [],
     async train(config, run, { progress }) {
       const fitted = maxMemory === undefined ? config : await withinMemory(config, maxMemory, run, progress);
       return trainMiss(fitted, { ...run, bertVocabulary, onEvent: progress.onEvent });
@@ -106,7 +118,7 @@ async function withinMemory(
 
 /** The model on the test questions. */
 async function measured(
-  options: TrainingOptions,
+  options: Options,
   result: TrainResult,
   { device, interruption, progress, flags }: Running<RunConfig>,
   done: string,
@@ -117,13 +129,42 @@ async function measured(
   const { train, test } = await loadSplits(result.config);
   const onProgress = progress.answering("test");
   const evaluation = evaluate(out, test, { device, signal, onProgress });
-  const { scores } = await interruption.guard(
+  const found = await interruption.guard(
     evaluation,
     `stopped while testing. The model is in ${out}; test it with: ${commandLine("eval", "miss", out, ...flags)}`,
   );
+  const { scores } = found;
   const majority = majorityOf(train, test);
   say(options, scoreTable(scores, majority));
   for (const warning of warnings(result, result.config.data)) say(options, warning);
   say(options, `model: ${out}`);
+  if (options.report)
+    await writeFileIn(
+      options.report,
+      renderReport(
+        await evaluationReport({
+          ...{ model: out, data: dataText(result.config), device, evaluation: found, majority },
+          ...{ baseline: null, comparison: "", control: null, seed: result.config.seed, images: false },
+          leak: leakNotice(result.leak, result.config.data),
+          cautions: cautions(result),
+          training: { history: result.history, facts: trainingFacts(result) },
+        }),
+      ),
+    );
   return { ...leakFields(result), metrics: metricsOf(scores), baselines: { majority } };
+}
+
+const dataText = ({ data }: RunConfig) => `${data.set === "table" ? basename(data.file) : data.set} (test)`;
+
+/** What a report says of the training before its curves. */
+function trainingFacts({ config, parameters, steps, validations, best }: TrainResult): Fact[] {
+  const { batch, accumulate } = config;
+  return [
+    { name: "parameters trained", value: `${count(parameters.trainable)} of ${count(parameters.total)}` },
+    { name: "steps", value: `${count(steps)} of ${count(batch * accumulate)} questions` },
+    ...validations.map((validation) => ({
+      name: `validation at step ${count(validation.step)}`,
+      value: `${percent(validation.accuracy)}${validation.step === best?.step ? ", the one that is kept" : ""}`,
+    })),
+  ];
 }

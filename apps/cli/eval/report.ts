@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { Scores } from "../../../models/index.js";
-import type { Notice, ReportData } from "../../report/data.js";
+import type { Fact, Notice, ReportData, StageData } from "../../report/data.js";
 import { count } from "../terminal/format.js";
 import { accuracyBars } from "./accuracy-bars.js";
 import { environment } from "./environment.js";
@@ -24,12 +24,27 @@ export interface EvaluationReport {
   readonly control: string | null;
   readonly seed: number;
   readonly images: boolean;
+  /** Of the training that made the model, where it was just done: its curves are shown. */
+  readonly training?: { readonly history: StageData["history"]; readonly facts: readonly Fact[] };
 }
 
 /** An evaluation as the report shows it. */
 export async function evaluationReport(report: EvaluationReport): Promise<ReportData> {
-  const { model, data, device, evaluation, majority, baseline, leak, control, comparison, seed, images, cautions } =
-    report;
+  const {
+    model,
+    data,
+    device,
+    evaluation,
+    majority,
+    baseline,
+    leak,
+    control,
+    comparison,
+    seed,
+    images,
+    cautions,
+    training,
+  } = report;
   const { records } = evaluation;
   return {
     title: `consilium: ${basename(model)} on ${data}`,
@@ -47,9 +62,10 @@ export async function evaluationReport(report: EvaluationReport): Promise<Report
           { name: "data", value: data },
           { name: "questions", value: count(records.length) },
           { name: "images", value: count(new Set(records.map((record) => record.image)).size) },
+          ...(training?.facts ?? []),
         ],
         leak,
-        history: null,
+        history: training?.history ?? null,
         groups: accuracyBars(evaluation.scores, baseline ? { baseline } : {}, majority),
         comparison,
         gallery: await gallery(evaluation, seed, images),
