@@ -67,18 +67,22 @@ export function consiliumReading(input: string, args: readonly string[]): Promis
   return outcome([process.execPath, bin, ...args], undefined, input);
 }
 
-/** As `consiliumProcess`; it gets the signal as soon as its standard error matches: no step passes meanwhile, however fast. */
+/**
+ * As `consiliumProcess`; it gets the signal as soon as its standard error matches: no step passes meanwhile, however fast. Its
+ * listeners hear of it at once, where it has any: by way of the system they would once the event loop comes round.
+ */
 export function consiliumStoppedAt(pattern: RegExp, signal: NodeJS.Signals, args: readonly string[]): Promise<Outcome> {
   const preload = `
     let seen = "";
     const write = process.stderr.write;
     process.stderr.write = function (text, ...rest) {
       seen += text;
+      const written = write.call(this, text, ...rest);
       if (${pattern}.test(seen)) {
         process.stderr.write = write;
-        process.kill(process.pid, "${signal}");
+        if (!process.emit("${signal}", "${signal}")) process.kill(process.pid, "${signal}");
       }
-      return write.call(this, text, ...rest);
+      return written;
     };`;
   const url = `data:text/javascript,${encodeURIComponent(preload)}`;
   return outcome([process.execPath, "--import", url, bin, ...args]);
