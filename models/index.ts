@@ -2,6 +2,14 @@
 
 export { CLIP_VIT_L_14_336, type ClipVisionConfig } from "./clip/config.js";
 export type { ClipFeature } from "./clip/vision.js";
+export {
+  Augmentation,
+  type AugmentationInput,
+  augmentationNames,
+  augmentImage,
+  augmentText,
+  BLIP_AUGMENTATIONS,
+} from "./data/augment/augmentation.js";
 export type { CheckOptions, Count, DataSummary } from "./data/check.js";
 export { type Conversation, formatConversations } from "./data/conversation-form.js";
 export {
@@ -11,10 +19,13 @@ export {
   loadQuestionFiles,
 } from "./data/conversations.js";
 export { ImageStore } from "./data/image-store.js";
+export { formatInstructions, type Instruction, type InstructionOptions, instructionsOf } from "./data/instructions.js";
 export { type LabelledImage, loadImageList } from "./data/labelled-images.js";
 export { countsOf, type Evaluated, type Leak, type LeakedRow, leakedRows, leakText, type Shared } from "./data/leak.js";
 export { type Problem, type ProblemKind, refuseProblems } from "./data/problem.js";
-export type { AnswerType, Part, VqaRecord } from "./data/record.js";
+export { formAugmentations, type PublishedForm, publishedForms, publishedFormsHelp } from "./data/published.js";
+export type { AnswerType, Asked, Part, RowSample, VqaRecord } from "./data/record.js";
+export { Sampler } from "./data/sampler.js";
 export {
   isTableFile,
   loadTable,
@@ -148,7 +159,7 @@ export {
   openMedMoeState,
 } from "./med-moe/training/train-state.js";
 export { countParameters, type ParameterCounts } from "./miss/adaptation.js";
-export { checkData, type DataCheck } from "./miss/check-data.js";
+export { checkData, type DataCheck, loadDataSet } from "./miss/check-data.js";
 export type { LoadReport } from "./miss/checkpoint.js";
 export { type MissConfig, type Preset, presets } from "./miss/config.js";
 export { answersOf, type DataSplits, loadSplits } from "./miss/datasets.js";

@@ -22,7 +22,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   train: "train a model",
   eval: "measure a model on a test set",
   plot: "draw what an evaluation saved",
-  data: "look at a data set",
+  data: "look at a data set, or make one",
   init: "write a model with random weights",
 };
 
@@ -77,6 +77,12 @@ const COMMANDS: readonly Listed[] = [
     usage: "[options] <path>",
     about: "read a data set and list all that is wrong with its rows and images, and what it is made of",
     load: async () => (await import("./commands/data-check.js")).addDataCheck,
+  },
+  {
+    words: "data instruct",
+    usage: "[options] <path>",
+    about: "make instruction data of a data set: prompts around each question, one of which training draws each time",
+    load: async () => (await import("./commands/data-instruct.js")).addDataInstruct,
   },
   {
     words: "info",

@@ -144,7 +144,7 @@ function repeats(rows: readonly Placed[], identity: ImageIdentity): Problem[] {
   const [twice, otherwise, sameId]: string[][] = [[], [], []];
   for (const row of rows) {
     const { record, part, place } = row;
-    const key = `${part}\0${identity(record.image)}\0${questionKey(record.question)}`;
+    const key = `${part}\0${identity(record.image)}\0${questionKey(record)}`;
     const before = seen.get(key);
     if (!before) seen.set(key, row);
     else if (normaliseAnswer(before.record.answer) === normaliseAnswer(record.answer)) twice.push(place);
@@ -184,7 +184,9 @@ function summaryOf(parts: RowsByPart, identity: ImageIdentity): DataSummary {
     groups: new Set(records.flatMap(({ group }) => group || [])).size,
     answerTypes: { closed: ofType("CLOSED"), open: ofType("OPEN"), unknown: ofType(undefined) },
     answers: counted(records.map(({ answer }) => normaliseAnswer(answer))),
-    questions: counted(records.map(({ question }) => /[\p{L}\p{N}]+/u.exec(question)?.[0].toLowerCase() ?? "")),
+    questions: counted(
+      records.map(({ question, asks = question }) => /[\p{L}\p{N}]+/u.exec(asks)?.[0].toLowerCase() ?? ""),
+    ),
     categories: counted(records.flatMap(({ category }) => category ?? [])),
   };
 }

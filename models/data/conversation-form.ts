@@ -9,9 +9,7 @@
  *
  *     {"question_id": 7, "image": "a.jpg", "text": "Where?"}
  */
-import { io } from "../../engine/index.js";
 import type { Message } from "../text/message.js";
-import { linesOf } from "./json-rows.js";
 import type { ProblemKind } from "./problem.js";
 import { type AnswerType, imagePath } from "./record.js";
 import { isAbsolute, isUrl } from "./table.js";
@@ -35,45 +33,11 @@ export interface Conversation {
 /** Told of each fault of an item. */
 export type Fault = (kind: ProblemKind, what: string, advice: string) => void;
 
-export interface Item {
-  readonly place: string;
-  readonly value?: unknown;
-  /** A line that is no JSON. */
-  readonly error?: io.FileFormatError;
-}
-
-/** The items of a file; `prefix` stands in front of each place. Throws FileFormatError where there are none. */
-export function itemsOf(text: string, fileName: string, prefix: string): Item[] {
-  const start = text.trimStart();
-  const isLines = start.startsWith("{") || start.startsWith("\ufeff{");
-  const parsed: Item[] = isLines
-    ? [...linesOf(text)].map(({ line, lineText }) => ({
-        place: `${prefix}line ${line}`,
-        ...jsonOf(lineText, fileName, line),
-      }))
-    : arrayOf(io.parseJson(text, fileName), fileName).map((value, i) => ({ place: `${prefix}item ${i + 1}`, value }));
-  if (parsed.length === 0) throw new io.FileFormatError(fileName, "it holds no conversation", FORM);
-  return parsed;
-}
-
-function jsonOf(lineText: string, fileName: string, line: number): Omit<Item, "place"> {
-  try {
-    return { value: io.parseJson(lineText, fileName, { firstLine: line }) };
-  } catch (error) {
-    if (error instanceof io.FileFormatError) return { error };
-    throw error;
-  }
-}
-
-const FORM = 'It is a JSON array, or JSON lines, of {"id": ..., "image": "a.jpg", "conversations": [...]}';
-
-function arrayOf(value: unknown, fileName: string): unknown[] {
-  if (Array.isArray(value)) return value;
-  throw new io.FileFormatError(fileName, "it is neither a JSON array nor JSON lines", FORM);
-}
-
 const TURN = 'A turn is {"from": "human" or "gpt", "value": "..."}';
 const ROLES: Readonly<Record<string, Message["role"]>> = { human: "user", gpt: "assistant" };
+
+/** How a file of conversations looks, for errors. */
+export const FORM = 'It is a JSON array, or JSON lines, of {"id": ..., "image": "a.jpg", "conversations": [...]}';
 
 /** What could be read of an item; null for what is no conversation at all. */
 export function conversationOf(value: unknown, place: string, folder: string, fault: Fault): Conversation | null {

@@ -1,8 +1,9 @@
 /** Files of conversations, to train on and to answer: all that is wrong with them is told at once. */
 import { io } from "../../engine/index.js";
 import { countImages, type Message } from "../text/message.js";
-import { type Conversation, conversationOf, type Fault, itemsOf } from "./conversation-form.js";
+import { type Conversation, conversationOf, type Fault, FORM } from "./conversation-form.js";
 import { imageProblems } from "./images-present.js";
+import { itemsOf } from "./json-items.js";
 import { Faults, type Problem, refuseProblems } from "./problem.js";
 import type { VqaRecord } from "./record.js";
 import { folderOf } from "./table.js";
@@ -80,7 +81,7 @@ export function parseConversations(
 ): ParsedConversations {
   const faults = new Faults();
   const folder = imageFolder ?? folderOf(fileName);
-  const items = itemsOf(text, fileName, prefix);
+  const items = itemsOf(text, fileName, FORM, prefix);
   const conversations = items.flatMap(({ place, value, error }): Conversation[] => {
     let sound = true;
     const fault: Fault = (kind, what, advice) => {

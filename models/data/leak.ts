@@ -60,7 +60,7 @@ export function findLeak(
   before: readonly Learned[] = [],
 ): Leak | null {
   const keys: readonly (readonly [Shared, (record: VqaRecord) => string | undefined])[] = [
-    ["question", ({ image, question }) => `${identity(image)}\0${questionKey(question)}`],
+    ["question", (record) => `${identity(record.image)}\0${questionKey(record)}`],
     ["image", ({ image }) => identity(image)],
     ["group", ({ group }) => group || undefined],
   ];

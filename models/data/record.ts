@@ -3,6 +3,14 @@ import { z } from "zod";
 /** yes/no and the like, or free. */
 export type AnswerType = "CLOSED" | "OPEN";
 
+/** A question and its answer. */
+export interface Asked {
+  /** The question. */
+  readonly question: string;
+  /** Its answer. */
+  readonly answer: string;
+}
+
 /** One question about one image, whatever data set it came from. */
 export interface VqaRecord {
   /** Path of the image file. */
@@ -23,7 +31,26 @@ export interface VqaRecord {
   readonly row: number;
   /** Line of the file that the row begins on, from 1; absent in a JSON array. */
   readonly line?: number;
+  /** What is asked, where `question` is a prompt around it: rows that ask the same are found by it. */
+  readonly asks?: string;
+  /**
+   * What training asks in the place of `question`: each time one of the lists is drawn, then one of its members. Absent where that is
+   * always the same.
+   */
+  readonly pool?: readonly (readonly Asked[])[];
+  /** Where a row of training stands that a `Sampler` has drawn: its image is changed by that. */
+  readonly sample?: RowSample;
 }
+
+/** What random changes of a row depend on, beside the seed. */
+export interface RowSample {
+  readonly epoch: number;
+  /** Of the training rows. */
+  readonly row: number;
+}
+
+/** Every question that a row may ask, with its answer. */
+export const askedOf = (record: VqaRecord): readonly Asked[] => record.pool?.flat() ?? [record];
 
 /** `validation` chooses the checkpoint, `test` is what is reported. */
 export type Part = "train" | "validation" | "test";
@@ -37,12 +64,12 @@ export interface Splits {
 export const placeOf = ({ line, row }: Pick<VqaRecord, "line" | "row">) =>
   line === undefined ? `row ${row}` : `line ${line}`;
 
-/** What makes two questions the same: their words, whatever case, blanks and punctuation. */
-export const questionKey = (question: string) =>
-  question
+/** What makes two questions the same: their words, whatever case, blanks, punctuation, and the prompt around them. */
+export const questionKey = ({ question, asks = question }: Pick<VqaRecord, "question" | "asks">) =>
+  asks
     .toLowerCase()
     .match(/[\p{L}\p{M}\p{N}]+/gu)
-    ?.join(" ") ?? question.trim();
+    ?.join(" ") ?? asks.trim();
 
 /** Text that some files hold as a number: ten answers of VQA-RAD are integers. */
 export const textField = z.union([z.string(), z.number()]).transform(String);

@@ -2,15 +2,7 @@
 import { z } from "zod";
 import { io } from "../../engine/index.js";
 
-export interface RowOptions {
-  /**
-   * Loses the first row. The published reader of VQA-RAD does so by mistake: it reads one line before its loop starts.
-   * For comparing with numbers obtained that way.
-   */
-  readonly dropFirstLine?: boolean;
-}
-
-export interface LoadOptions extends RowOptions {
+export interface LoadOptions {
   /** False: images are not looked for, as by a check that lists those that are missing itself. */
   readonly requireImages?: boolean;
 }
@@ -19,13 +11,8 @@ export type NumberedRow<T> = T & { readonly row: number };
 
 const NEEDED = "It holds the questions of the data set: name the folder that has it";
 
-export async function readRows<T extends object>(
-  path: string,
-  schema: z.ZodType<T>,
-  { dropFirstLine = false }: RowOptions = {},
-): Promise<NumberedRow<T>[]> {
-  const rows = parseRows(await io.readText(path, NEEDED), path, schema);
-  return dropFirstLine ? rows.slice(1) : rows;
+export async function readRows<T extends object>(path: string, schema: z.ZodType<T>): Promise<NumberedRow<T>[]> {
+  return parseRows(await io.readText(path, NEEDED), path, schema);
 }
 
 /** A text that begins with `{` is JSON lines, any other one JSON array. Unknown keys are allowed in rows. */

@@ -10,8 +10,6 @@ import { type LoadOptions, readRows } from "./rows.js";
 export interface SlakeOptions extends LoadOptions {
   /** Only questions in this language; all by default. A file without `q_lang` has to be read without it. */
   readonly language?: "en" | "zh";
-  /** `folders`: `xmlab7/source.jpg` as published (default). `flat`: `slake_7.png`, as MISS renames them for testing. */
-  readonly images?: "folders" | "flat";
 }
 
 export const SlakeRow = z.looseObject({
@@ -26,11 +24,11 @@ export const SlakeRow = z.looseObject({
 
 /** `train.json`, `validate.json` or `test.json`. All images are looked for first. */
 export async function loadSlake(file: string, imageFolder: string, options: SlakeOptions = {}): Promise<VqaRecord[]> {
-  const { language, images = "folders" } = options;
-  const rows = (await readRows(file, SlakeRow, options)).filter((row) => !language || row.q_lang === language);
+  const { language } = options;
+  const rows = (await readRows(file, SlakeRow)).filter((row) => !language || row.q_lang === language);
   const records = rows.map(
     (row): VqaRecord => ({
-      image: imagePath(imageFolder, images === "flat" ? flatName(row.img_name) : row.img_name),
+      image: imagePath(imageFolder, row.img_name),
       question: row.question,
       answer: row.answer,
       answerType: row.answer_type,
@@ -42,5 +40,3 @@ export async function loadSlake(file: string, imageFolder: string, options: Slak
   if (options.requireImages ?? true) await requireImages(records, file);
   return records;
 }
-
-const flatName = (name: string) => name.replace(/^xmlab(\d+)\/source\.jpg$/, "slake_$1.png");

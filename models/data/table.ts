@@ -10,6 +10,7 @@ import { sha256 } from "./digest.js";
 import { requireImages } from "./images-present.js";
 import { jsonRows } from "./json-rows.js";
 import { Faults, type Problem, refuseProblems } from "./problem.js";
+import { type PublishedForm, parsePublished } from "./published.js";
 import { type AnswerType, imagePath, type Part, type VqaRecord } from "./record.js";
 
 const name = z.string().min(1);
@@ -53,6 +54,10 @@ export interface TableOptions {
   readonly columns?: TableColumns;
   /** Where the images are; default: the folder of the file. */
   readonly imageFolder?: string;
+  /** JSON in a form that MISS or MILE reads, in the place of columns. */
+  readonly form?: PublishedForm;
+  /** Does what the published reader of the form does by mistake. */
+  readonly referenceBugs?: boolean;
 }
 
 /** A table that was read. */
@@ -74,8 +79,10 @@ export interface ParsedTable {
 const DELIMITERS: Readonly<Record<string, string | null>> = { csv: ",", tsv: "\t", jsonl: null, ndjson: null };
 const extensionOf = (file: string) => /\.([a-z]+)$/i.exec(file)?.[1].toLowerCase() ?? "";
 
-/** Whether a path names a table, by its extension: .csv, .tsv, .jsonl or .ndjson. */
-export const isTableFile = (file: string) => Object.hasOwn(DELIMITERS, extensionOf(file));
+/** Whether a path names a file of rows, by its extension: .csv, .tsv, .jsonl, .ndjson; .json and .jsol in a published form. */
+export const isTableFile = (file: string) => isPlainTable(file) || ["json", "jsol"].includes(extensionOf(file));
+
+const isPlainTable = (file: string) => Object.hasOwn(DELIMITERS, extensionOf(file));
 
 /** Bytes of a file at most: its rows are held in memory, several times while they are read. */
 export const LARGEST_TABLE = 64e6;
@@ -100,8 +107,10 @@ export async function loadTable(file: string, options: TableOptions = {}): Promi
 export async function parseTable(
   text: string,
   fileName: string,
-  { columns = {}, imageFolder }: TableOptions = {},
+  { columns = {}, imageFolder, form, referenceBugs }: TableOptions = {},
 ): Promise<ParsedTable> {
+  if (form)
+    return parsePublished(text, fileName, form, { imageFolder: imageFolder ?? folderOf(fileName), referenceBugs });
   const names = tableRoles.map((role) => columns[role] ?? role);
   const found = await textRows(text, fileName, names, EMPTY);
   const delimiter = DELIMITERS[extensionOf(fileName)];
@@ -125,8 +134,14 @@ export async function textRows(
   names: readonly string[],
   form: string,
 ): Promise<TextRows> {
-  if (!isTableFile(fileName))
-    throw new io.FileFormatError(fileName, "it is no table by its name", "A table is a .csv, .tsv, .jsonl or .ndjson");
+  if (!isPlainTable(fileName))
+    throw new io.FileFormatError(
+      fileName,
+      "it is no table by its name",
+      isTableFile(fileName)
+        ? "Say which form the JSON has (--form), or take a .csv, .tsv, .jsonl or .ndjson"
+        : "A table is a .csv, .tsv, .jsonl or .ndjson",
+    );
   const delimiter = DELIMITERS[extensionOf(fileName)];
   if (text.trim() === "") throw new io.FileFormatError(fileName, "it is empty", form);
   return delimiter === null ? jsonRows(text, fileName, names) : csvRows(text, fileName, names, delimiter);

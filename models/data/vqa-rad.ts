@@ -49,14 +49,14 @@ export async function loadVqaRadFile(
   imageFolder: string,
   options: LoadOptions = {},
 ): Promise<VqaRecord[]> {
-  const records = await readVqaRadFile(file, imageFolder, options);
+  const records = await readVqaRadFile(file, imageFolder);
   if (options.requireImages ?? true) await requireImages(records, file);
   return records;
 }
 
 /** The same, without a look for the images: for their texts. */
-const readVqaRadFile = async (file: string, imageFolder: string, options?: LoadOptions) =>
-  (await readRows(file, Row, options)).map((row) => toRecord(row, imageFolder));
+const readVqaRadFile = async (file: string, imageFolder: string) =>
+  (await readRows(file, Row)).map((row) => toRecord(row, imageFolder));
 
 /** `trainset.json`, `testset.json` and `images/` in one folder: 3064 and 451 questions. */
 export async function loadVqaRad(folder: string, options?: LoadOptions): Promise<Splits> {

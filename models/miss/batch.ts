@@ -31,5 +31,9 @@ export function trainingBatch(device: Device, { size, pixels, questions, answers
 
 export function imageTensor(device: Device, images: ImageStore, records: readonly VqaRecord[]): Tensor {
   const { size } = images;
-  return tensor(images.batch(records.map((r) => r.image)), { device, shape: [records.length, 3, size, size] });
+  const values = images.batch(
+    records.map((r) => r.image),
+    records.map((r) => r.sample),
+  );
+  return tensor(values, { device, shape: [records.length, 3, size, size] });
 }

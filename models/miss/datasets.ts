@@ -1,8 +1,10 @@
 import { io } from "../../engine/index.js";
+import type { Augmentation } from "../data/augment/augmentation.js";
 import { imageIdentity } from "../data/digest.js";
 import { withImages } from "../data/image-control.js";
 import { findLeak, type Leak, leakedRows, sameNames } from "../data/leak.js";
-import type { VqaRecord } from "../data/record.js";
+import { formAugmentations } from "../data/published.js";
+import { askedOf, type VqaRecord } from "../data/record.js";
 import { learnedBefore } from "./learned.js";
 import { loadParts } from "./parts.js";
 import type { RunConfig } from "./run-config.js";
@@ -67,5 +69,11 @@ export function refuseLeak(leak: Leak, file: string): never {
 
 /** Every answer of some rows once, in order of first use: the closed list that ranking chooses from. */
 export const answersOf = (records: readonly VqaRecord[]): string[] => [
-  ...new Set(records.map((r) => r.answer.trim().toLowerCase())),
+  ...new Set(records.flatMap((record) => askedOf(record).map(({ answer }) => answer.trim().toLowerCase()))),
+];
+
+/** What a run changes about its training rows: as the published reader of their form does, then as it is told. */
+export const augmentationsOf = ({ data, augment }: RunConfig): Augmentation[] => [
+  ...(data.set === "table" && data.form ? formAugmentations(data.form, data.referenceBugs) : []),
+  ...augment,
 ];

@@ -1,5 +1,5 @@
 import { platform } from "#platform";
-import type { VqaRecord } from "../data/record.js";
+import { askedOf, type VqaRecord } from "../data/record.js";
 import { trainingTexts } from "../data/vqa-rad.js";
 import { checkConfig, type MissConfig, presets } from "./config.js";
 import { answersOf, type DataSplits } from "./datasets.js";
@@ -46,7 +46,7 @@ async function vocabularyOf({ data, vocabulary }: RunConfig, splits: DataSplits,
   const texts = data.set === "slake" || data.set === "table" ? splits.train : await trainingTexts(data.folder);
   const tokenizer = new MissTokenizer(full);
   const used = new Set<string>();
-  for (const { question, answer } of texts)
+  for (const { question, answer } of texts.flatMap(askedOf))
     for (const text of [question, answer.trim()]) for (const piece of tokenizer.pieces(text)) used.add(piece);
   return reduceVocabulary(full, used);
 }

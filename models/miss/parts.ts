@@ -37,18 +37,19 @@ async function folderParts(data: FolderData, { validation, seed }: RunConfig, si
 }
 
 async function tableParts(data: TableData, { validation, seed }: RunConfig, signal?: AbortSignal): Promise<RunParts> {
-  const { file, columns, images: imageFolder } = data;
-  const { rows, sha256 } = await loadTable(file, { columns, imageFolder });
+  const { file, columns, images: imageFolder, form, referenceBugs } = data;
+  const { rows, sha256 } = await loadTable(file, { columns, imageFolder, form, referenceBugs });
   sameTable(file, sha256, data.sha256);
-  const images = rows.map(({ image }) => image);
+  const test = data.test ? await testRows(data, data.test) : null;
+  const images = [...rows, ...(test?.rows ?? [])].map(({ image }) => image);
   const identity = await imageIdentity(images, signal);
   const pictures = await picturesDigest(images, identity);
   samePictures(file, pictures, data.pictures);
-  const parts = partsOf(rows, data, seed, identity);
+  const parts = test ? apart(rows, test.rows, data) : partsOf(rows, data, seed, identity);
   for (const part of ["train", "test"] as const)
     if (parts[part].length === 0)
       throw new io.FileFormatError(file, `no row is in the part "${part}"`, "Fill the column split, or leave it out");
-  const recorded = { ...data, sha256, pictures };
+  const recorded = { ...data, sha256, pictures, ...(test && { test: test.data }) };
   if (validation === 0) return { parts, identity, data: recorded };
   if (parts.validation.length > 0)
     throw new OptionError(
@@ -56,6 +57,22 @@ async function tableParts(data: TableData, { validation, seed }: RunConfig, sign
     );
   const held = splitByUnit(parts.train, seed, validation, identity);
   return { parts: { ...parts, train: held.train, validation: held.test }, identity, data: recorded };
+}
+
+/** The rows of another file that are measured with. */
+async function testRows({ columns, images }: TableData, test: NonNullable<TableData["test"]>) {
+  const { form, images: imageFolder = images } = test;
+  const { rows, sha256 } = await loadTable(test.file, { columns: form ? {} : columns, imageFolder, form });
+  sameTable(test.file, sha256, test.sha256);
+  return { rows, data: { ...test, sha256 } };
+}
+
+/** Training rows of one file, test rows of another. */
+function apart(train: readonly TableRow[], test: readonly TableRow[], { file, split }: TableData): ThreeParts {
+  if (split) throw new OptionError(`The test has a file of its own. Leave out the shares ${split}.`);
+  if (train.some(({ part }) => part))
+    throw new OptionError(`${file} says the split itself. Leave out the file of the test.`);
+  return { train: [...train], validation: [], test: [...test] };
 }
 
 /** Percent of the groups. */

@@ -84,7 +84,9 @@ async function otherPart(
     await imageIdentity(images, signal),
     rows,
   );
-  if (leak && data.set === "table" && !data.allowLeak) refuseLeak(leak, data.file);
+  // A published split is taken as it is; what a file of rows taught beside it is not.
+  if (leak && (data.set === "table" || trained?.data.set === "table") && !data.allowLeak)
+    refuseLeak(leak, data.set === "table" ? data.file : data.folder);
   const names = sameNames(found.questions, rows, leak);
   return {
     ...{ questions: found.questions, part: found.part, leak, unchecked, notices: names ? [names] : [] },
@@ -110,8 +112,8 @@ async function ofFolder(config: RunConfig, part: Part, signal?: AbortSignal): Pr
 
 /** The part that a column says, or all of the table. */
 async function ofTable(table: TableData, part: Part): Promise<Found> {
-  const { file, columns, images: imageFolder } = table;
-  const { rows, sha256 } = await loadTable(file, { columns, imageFolder });
+  const { file, columns, images: imageFolder, form, referenceBugs } = table;
+  const { rows, sha256 } = await loadTable(file, { columns, imageFolder, form, referenceBugs });
   sameTable(file, sha256, table.sha256);
   const data = { ...table, sha256 };
   if (!rows.some((row) => row.part)) {

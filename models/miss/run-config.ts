@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { Augmentation } from "../data/augment/augmentation.js";
+import { type PublishedForm, publishedForms } from "../data/published.js";
 import { TableColumns } from "../data/table.js";
 import { presets } from "./config.js";
 
@@ -8,13 +10,29 @@ const folderSchema = z.strictObject({
   set: z.enum(["organ", "vqa-rad", "slake", "organ-smoke", "vqa-rad-smoke"]),
   /** Where it is. */
   folder: z.string(),
+  /** Measure a model with it though that was trained on rows of it; every report says so. */
+  allowLeak: z.boolean().optional(),
 });
 /** A published data set in its folder. */
 export type FolderData = z.infer<typeof folderSchema>;
 /** The published data sets. */
 export const folderSets = folderSchema.shape.set.options;
 
-/** Questions of your own: a .csv, .tsv or .jsonl with a row for each. */
+const form = z.enum(publishedForms as [PublishedForm, ...PublishedForm[]]);
+
+/** Rows that are measured with, where the others are all for training. */
+const testSchema = z.strictObject({
+  /** Where they are. */
+  file: z.string(),
+  /** Their form; columns of the same names where absent. */
+  form: form.optional(),
+  /** Folder of their images; that of the others where absent. */
+  images: z.string().optional(),
+  /** The hash of the file when the run began. */
+  sha256: z.string().optional(),
+});
+
+/** Questions of your own: a .csv, .tsv or .jsonl with a row for each, or JSON in a published form. */
 const tableSchema = z.strictObject({
   /** A table of your own. */
   set: z.literal("table"),
@@ -24,6 +42,12 @@ const tableSchema = z.strictObject({
   columns: TableColumns.prefault({}),
   /** Folder of the images; that of the file where absent. */
   images: z.string().optional(),
+  /** The form of a JSON file that MISS or MILE reads; it has no columns then. */
+  form: form.optional(),
+  /** Does what the published reader of the form does by mistake, to compare with its numbers. */
+  referenceBugs: z.boolean().default(false),
+  /** Another file whose rows are the test; those of `file` are then for training. */
+  test: testSchema.optional(),
   /** Percent of the groups that train, validate and test, where no column says it; 80, 10, 10 where absent. */
   split: z
     .tuple([z.number().positive(), z.number().min(0), z.number().positive()])
@@ -83,6 +107,8 @@ const schema = z.strictObject({
   dropout: z.number().min(0).max(0.9).default(0.1),
   /** Stochastic depth of the last vision block; earlier ones rise to it. */
   dropPath: z.number().min(0).max(0.9).default(0.1),
+  /** What is changed about questions and images each time that training uses them, in this order. */
+  augment: z.array(Augmentation).default([]),
   /** Which parts are tuned, and how. */
   adaptation: z
     .strictObject({

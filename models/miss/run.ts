@@ -158,14 +158,10 @@ export class Run {
     const { seed, batch, accumulate } = this.#config;
     const { train } = this.#splits;
     const cursor: Cursor = { epoch: this.state.epoch, position: this.state.position };
-    const plan = batches({ seed, n: train.length, batchSize: batch * accumulate }, cursor);
-    const read = async ({ rows, next }: { rows: Uint32Array; next: Cursor }) => ({
-      parts: await this.#read(Array.from(rows, (i) => train[i])),
-      next,
-    });
-    return takeSteps(readAhead(plan, read, 1 + Math.ceil(this.#threads.count / accumulate)), {
-      step: ({ parts, next }, waited) => {
-        const loss = this.#step(parts);
+    return takeSteps(batches({ seed, n: train.length, batchSize: batch }, cursor), {
+      step: ({ rows, next }) => {
+        const { sampler } = this.#images;
+        const loss = this.#step(Array.from(rows, (row) => sampler.record(train[row], { epoch: cursor.epoch, row })));
         const { step, lr, epoch } = { step: this.state.step, lr: this.optimizer.lr, epoch: cursor.epoch };
         Object.assign(this.state, { step: step + 1, epoch: next.epoch, position: next.position });
         return loss.item().then((value) => {

@@ -24,5 +24,7 @@ function keyOf(data: Data): string {
   if (data.set !== "table") return JSON.stringify([data.set, absolute(data.folder)]);
   const images = absolute(data.images ?? (folderOf(data.file) || "."));
   const columns = tableRoles.map((role) => column(data, role));
-  return JSON.stringify([absolute(data.file), images, columns, data.split ?? DEFAULT_SHARES]);
+  const { form, referenceBugs, test } = data;
+  const shares = test ? [absolute(test.file), test.form] : (data.split ?? DEFAULT_SHARES);
+  return JSON.stringify([absolute(data.file), images, columns, shares, form, referenceBugs]);
 }

@@ -133,7 +133,7 @@ describe("what is wrong", () => {
     ]));
 
   test.each([
-    ["[]", "t.json: it holds no conversation."],
+    ["[]", "t.json: it is empty."],
     ["7", "t.json: it is neither a JSON array nor JSON lines."],
     ["[{]", "t.json:1:3: "],
     ["", "t.json:1:1: "],

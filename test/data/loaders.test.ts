@@ -46,13 +46,6 @@ describe("VQA-RAD", () => {
     expect([...inTest].filter((image) => inTrain.has(image))).toEqual([]);
     expect(distinct(train.map((r) => r.answer))).toBe(5);
   });
-
-  test("dropFirstLine loses one row as the published reader does; row numbers stay those of the file", async () => {
-    const all = await loadVqaRadFile(`${RAD}/testset.json`, `${RAD}/images`);
-    const dropped = await loadVqaRadFile(`${RAD}/testset.json`, `${RAD}/images`, { dropFirstLine: true });
-    expect(dropped).toEqual(all.slice(1));
-    expect(dropped[0].row).toBe(1);
-  });
 });
 
 describe("files of a user", () => {
@@ -60,14 +53,14 @@ describe("files of a user", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "consilium-data-"));
     await mkdir(join(folder, "images/xmlab7"), { recursive: true });
-    for (const name of ["a.png", "xmlab7/source.jpg", "slake_7.png"]) await writeFile(join(folder, "images", name), "");
+    for (const name of ["a.png", "xmlab7/source.jpg"]) await writeFile(join(folder, "images", name), "");
   });
   afterAll(() => rm(folder, { recursive: true }));
 
   const row = (fields: object) => JSON.stringify({ image_name: "a.png", question: "Why?", answer: "x", ...fields });
-  const load = async (text: string, options?: { dropFirstLine: boolean }) => {
+  const load = async (text: string) => {
     await writeFile(join(folder, "rad.json"), text);
-    return loadVqaRadFile(join(folder, "rad.json"), join(folder, "images"), options);
+    return loadVqaRadFile(join(folder, "rad.json"), join(folder, "images"));
   };
   const loadSlakeRows = async (rows: object[], options?: Parameters<typeof loadSlake>[2]) => {
     await writeFile(join(folder, "slake.json"), JSON.stringify(rows));
@@ -80,7 +73,6 @@ describe("files of a user", () => {
       ["x", undefined, "0", undefined, 0],
       ["3", "OPEN", "1", undefined, 1],
     ]);
-    expect(await load(`${row({})}\n${row({ qid: 9 })}`, { dropFirstLine: true })).toMatchObject([{ qid: "9", row: 1 }]);
   });
 
   test.each([
@@ -102,7 +94,7 @@ describe("files of a user", () => {
     );
   });
 
-  test("SLAKE: language filter, integer qid, folder layout and the flat one of MISS", async () => {
+  test("SLAKE: language filter, integer qid, folder layout", async () => {
     const rows = ["en", "zh"].map((q_lang, i) => ({
       img_id: 7,
       img_name: "xmlab7/source.jpg",
@@ -125,7 +117,5 @@ describe("files of a user", () => {
         row: 1,
       },
     ]);
-    const flat = await loadSlakeRows(rows, { images: "flat" });
-    expect(flat[0].image).toBe(join(folder, "images/slake_7.png"));
   });
 });

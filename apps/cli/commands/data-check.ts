@@ -1,21 +1,13 @@
 import { type Command, Option } from "commander";
-import {
-  checkData,
-  type DataCheck,
-  folderSets,
-  isTableFile,
-  RunConfig,
-  type RunConfigInput,
-  type TableData,
-} from "../../../models/index.js";
+import { checkData, type DataCheck, folderSets, type RunConfig } from "../../../models/index.js";
 import { addOutputOptions } from "../options/common-options.js";
-import { addRunFlags, givenFlags, TABLE } from "../options/run-flags.js";
-import { Failed, UsageError } from "../terminal/exit.js";
+import { dataArgument } from "../options/data-argument.js";
+import { addRunFlags, TABLE } from "../options/run-flags.js";
+import { Failed } from "../terminal/exit.js";
 import { count, percent } from "../terminal/format.js";
 import { Interruption } from "../terminal/interruption.js";
 import { type OutputOptions, say, writeJson } from "../terminal/output.js";
 import { Progress } from "../terminal/progress.js";
-import { exists } from "../train/run-folder.js";
 
 interface Options extends OutputOptions {
   set?: (typeof folderSets)[number];
@@ -42,7 +34,7 @@ export function addDataCheck(command: Command): void {
 }
 
 async function run(path: string, options: Options): Promise<void> {
-  const data = await dataOf(path, options);
+  const data = await dataArgument(path, options.set, { ...options });
   using interruption = new Interruption();
   const { signal } = interruption;
   const onProgress = new Progress(null).counting(`${path}`, "images");
@@ -60,27 +52,6 @@ async function run(path: string, options: Options): Promise<void> {
     summary: result.summary,
   });
   if (!passed) throw new Failed();
-}
-
-async function dataOf(path: string, options: Options): Promise<RunConfig["data"]> {
-  const given = (givenFlags({ ...options }, [TABLE]).data ?? {}) as Partial<TableData>;
-  const parsed = (data: RunConfigInput["data"]) => RunConfig.shape.data.parse(data);
-  if (isTableFile(path)) {
-    if (options.set) throw new UsageError(`--set is for a folder; ${path} is a table. Leave it out.`);
-    return parsed({ ...given, set: "table", file: path });
-  }
-  if (Object.keys(given).length > 0)
-    throw new UsageError(`--columns and --image-folder are for a table, not for ${path}.`);
-  return parsed({ set: options.set ?? (await setOf(path)), folder: path });
-}
-
-/** The data set that a folder is, by the files of its layout. */
-async function setOf(folder: string): Promise<(typeof folderSets)[number]> {
-  for (const [file, set] of [["trainset.json", "vqa-rad"] as const, ["train.json", "slake"] as const])
-    if (await exists(`${folder}/${file}`)) return set;
-  throw new UsageError(
-    `${folder} is neither a table nor a folder with trainset.json (VQA-RAD) or train.json (SLAKE). Name a .csv, .tsv or .jsonl.`,
-  );
 }
 
 function textOf(path: string, { set }: RunConfig["data"], { problems, summary }: DataCheck): string {

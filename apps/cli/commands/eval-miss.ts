@@ -184,13 +184,14 @@ function dataOf(trained: RunConfig["data"] | undefined, options: Options): RunCo
     if (set) throw new UsageError(`--set is for a folder; ${path} is a table. Leave it out.`);
     return { ...given, set: "table", file: path };
   }
-  if (Object.keys(given).length > 0)
-    throw new UsageError("--columns, --image-folder and --allow-leak are for a table: name it with --data FILE.csv.");
+  const { allowLeak, ...ofTable } = given;
+  if (Object.keys(ofTable).length > 0)
+    throw new UsageError("--columns, --form and --image-folder are for a table: name it with --data FILE.csv.");
   const folder = trained?.set === "table" ? undefined : trained?.folder;
   const of = set ?? (trained?.set === "table" ? undefined : trained?.set) ?? "vqa-rad";
   if (of === "slake" && !path && trained?.set !== "slake")
     throw new UsageError("--set slake needs --data, the folder of SLAKE.");
-  return { set: of, folder: path ?? folder ?? vqaRadFolder };
+  return { set: of, folder: path ?? folder ?? vqaRadFolder, ...(allowLeak && { allowLeak }) };
 }
 
 /** The other model on the same questions, with the images that it was trained to see. */

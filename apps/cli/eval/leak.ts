@@ -10,7 +10,7 @@ export function leakNotice(leak: Leak | null, data: RunConfig["data"]): string |
   const others = new Set(leak.rows.flatMap(({ from }) => from ?? []));
   const isOwn = leak.rows.some(({ from }) => !from);
   const published = [...(isOwn ? [`as ${data.set} is split`] : []), ...[...others].map((from) => `with ${from}`)];
-  const why = data.set === "table" ? "allowed by --allow-leak" : published.join("; ");
+  const why = data.set === "table" || data.allowLeak ? "allowed by --allow-leak" : published.join("; ");
   return `LEAK (${why}): ${leakText(leak)}. These numbers say little about images and patients that are new to the model.`;
 }
 

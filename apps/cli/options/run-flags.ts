@@ -1,8 +1,10 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { io } from "../../../engine/index.js";
 import {
+  augmentationNames,
   folderSets,
   isTableFile,
+  publishedForms,
   RunConfig,
   type RunConfigInput,
   type TableColumns,
@@ -10,7 +12,7 @@ import {
 } from "../../../models/index.js";
 import { checkVqaRad, vqaRadFolder } from "../package-files.js";
 import { UsageError } from "../terminal/exit.js";
-import type { GivenSettings } from "./config-file.js";
+import { list } from "./common-options.js";
 import {
   addFlags,
   type FlagGroups,
@@ -55,6 +57,14 @@ function shares(given: string): number[] {
   return three;
 }
 
+/** `word-swap,flip`: changes by their names, with their usual numbers. */
+function augmentations(given: string): { name: string }[] {
+  return list(given).map((name) => {
+    if ((augmentationNames as string[]).includes(name)) return { name };
+    throw new InvalidArgumentError(`${io.didYouMean(name, augmentationNames)}"${name}" is none.`);
+  });
+}
+
 /** The group of the flags for a table of one's own. */
 export const TABLE = "A table of your own (--data FILE.csv):";
 
@@ -67,6 +77,12 @@ export const runFlags: FlagGroups = {
     text("--set", "data.set", "which questions", folderSets),
     text("--data", "data.folder", "folder in the layout of data/vqa-rad or of SLAKE, or a table: .csv, .tsv, .jsonl"),
     text("--images", "images", "blank or shuffled images, for a baseline", ["real", "blank", "shuffled"]),
+    {
+      flag: "--augment <names>",
+      key: "augment",
+      text: `changes of training rows, in this order: ${augmentationNames.join(", ")} (their numbers: --config)`,
+      parse: augmentations,
+    },
     number("--validation", "validation", "share of the training images held back to choose the checkpoint"),
     number("--validate-every", "validateEvery", "epochs between validations"),
     number("--validate-every-steps", "validateEverySteps", "steps between validations, in place of epochs"),
@@ -80,6 +96,15 @@ export const runFlags: FlagGroups = {
       parse: columnNames,
     },
     text("--image-folder", "data.images", "folder of the images (default: that of the table)"),
+    text("--form", "data.form", "JSON as MISS or MILE reads it, in the place of columns", publishedForms),
+    {
+      flag: "--reference-bugs",
+      key: "data.referenceBugs",
+      text: "do what the published reader of the form does by mistake",
+    },
+    text("--test-data", "data.test.file", "another file with the rows of the test; all others are then for training"),
+    text("--test-images", "data.test.images", "folder of its images (default: --image-folder)"),
+    text("--test-form", "data.test.form", "the form of that file (default: columns)", publishedForms),
   ],
   [LEAK]: [
     {

@@ -21,8 +21,17 @@ type Operation = (image: RgbImage, level: number, random: HostRandom) => RgbImag
 const factor = (level: number) => (level / 10) * 1.8 + 0.1;
 const signed = (size: number, random: HostRandom) => (random.uniform() > 0.5 ? -size : size);
 
+type Name =
+  | "Identity"
+  | "AutoContrast"
+  | "Brightness"
+  | "Sharpness"
+  | "Equalize"
+  | `${"Shear" | "Translate"}${"X" | "Y"}`
+  | "Rotate";
+
 /** Largest: a shear of 0.3, 10 pixels, 30 degrees. */
-export const operations = {
+export const operations: Readonly<Record<Name, Operation>> = {
   Identity: (image) => image,
   AutoContrast: (image) => autoContrast(image),
   Brightness: (image, level) => brightness(image, factor(level)),
@@ -33,9 +42,9 @@ export const operations = {
   TranslateX: (image, level, random) => translate(image, signed(level, random), 0),
   TranslateY: (image, level, random) => translate(image, 0, signed(level, random)),
   Rotate: (image, level, random) => rotate(image, signed((level / 10) * 30, random)),
-} as const satisfies Record<string, Operation>;
+};
 
-const names = Object.keys(operations) as (keyof typeof operations)[];
+const names = Object.keys(operations) as Name[];
 
 export function randAugment(image: RgbImage, { n, m, p }: RandAugmentOptions, random: HostRandom): RgbImage {
   const drawn = Array.from({ length: n }, () => names[random.below(names.length)]);
