@@ -72,7 +72,7 @@ export { formatResults } from "./eval/results.js";
 export * from "./generation/index.js";
 export type { Row as VerifyRow } from "./golden/comparison.js";
 export type { Missed, VerifyOptions, VerifyReport } from "./golden/report.js";
-export { type ImageSource, imagePixels } from "./images/load-image.js";
+export { type ImageSource, imagePixels, readImage, readStack } from "./images/load-image.js";
 export type { RgbImage } from "./images/resize.js";
 export type { Scaling } from "./images/scaling.js";
 export {

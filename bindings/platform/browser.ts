@@ -22,6 +22,7 @@ export const platform: Platform = {
   writeEnd,
   readText,
   exists,
+  listFolder: async () => null,
   absolute,
   onDownload,
   decodeImage,

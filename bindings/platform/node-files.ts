@@ -32,6 +32,16 @@ export async function openFile(path: string): Promise<FileSource> {
   };
 }
 
+/** Names in a folder; null for what is none, or is not there. */
+export const listFolder = (path: string): Promise<string[] | null> =>
+  onFile(
+    path,
+    readdir(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOTDIR" || error.code === "ENOENT") return null;
+      throw error;
+    }),
+  );
+
 /** Makes a folder and those above it. Node's own recursion never ends where the system makes none, as under /proc. */
 export async function makeFolder(path: string): Promise<void> {
   const make = () => mkdir(path).catch(ignore("EEXIST"));

@@ -36,6 +36,8 @@ export interface Platform {
    */
   writeEnd(path: string, offset: number, bytes: Uint8Array): Promise<void>;
   exists(path: string): Promise<boolean>;
+  /** Names in a folder; null for what is none, or is not there, and always in a page. */
+  listFolder(path: string): Promise<string[] | null>;
   /** The path from the root, or the URL: two names of one file are equal then, but for links. */
   absolute(path: string): string;
   /** Calls `listener` while files come over the network, which in Node none do; returns what ends that. */

@@ -1,6 +1,5 @@
 /** Everything that is wrong with the rows and images of a data set, and what they are, before a model sees them. */
-import { platform } from "#platform";
-import { readImage } from "../images/load-image.js";
+import { imageExists, readImage } from "../images/load-image.js";
 import { normaliseAnswer } from "./answers.js";
 import { each, type ImageIdentity, imageIdentity } from "./digest.js";
 import { findLeak, leakedRows, leakText } from "./leak.js";
@@ -89,7 +88,7 @@ async function imageProblems(rows: readonly Placed[], { decode = true, signal, o
   const sound: string[] = [];
   let done = 0;
   await each([...first], signal, async ([image, place]) => {
-    const isThere = await platform.exists(image);
+    const isThere = await imageExists(image);
     const fault = isThere && decode ? await faultOf(image) : null;
     if (!isThere) missing.push(`${image} (${place})`);
     else if (fault) broken.push(`${image} (${place}): ${fault}`);

@@ -1,5 +1,6 @@
 import { platform } from "#platform";
 import { FileError } from "../../bindings/platform/file-error.js";
+import { imageFiles } from "../images/load-image.js";
 import type { Conversation } from "./conversation-form.js";
 
 /** SHA-256 of bytes, hexadecimal. */
@@ -15,8 +16,8 @@ const AT_ONCE = 8;
 export type ImageIdentity = (image: string) => string;
 
 /**
- * Compares image files by content. Only files of the same size are read: others cannot be the same. One that is not there
- * is itself; throws FileError for one that is and cannot be read.
+ * Compares image files by content, a folder of a series by that of all its files. Only images of the same size are read: others cannot
+ * be the same. One that is not there is itself; throws FileError for one that is and cannot be read.
  */
 export async function imageIdentity(images: Iterable<string>, signal?: AbortSignal): Promise<ImageIdentity> {
   const paths = [...new Set(images)].sort();
@@ -30,12 +31,14 @@ export async function imageIdentity(images: Iterable<string>, signal?: AbortSign
   const alike = paths.filter((path) => (shared.get(sizes.get(path) ?? -1) ?? 0) > 1);
   const contents = new Map<string, string>();
   await each(alike, signal, async (path) => {
-    const file = await platform.openFile(path);
-    try {
-      contents.set(path, await sha256(await file.read(0, file.size)));
-    } finally {
-      await file.close();
-    }
+    const hashes: string[] = [];
+    for (const file of await imageFiles(path)) hashes.push(await hashOfFile(file));
+    // Frames of one file are pictures of their own.
+    const frame = /#\d+$/.exec(path)?.[0] ?? "";
+    contents.set(
+      path,
+      hashes.length === 1 ? hashes[0] + frame : (await sha256(new TextEncoder().encode(hashes.join()))) + frame,
+    );
   });
   // The first path, in the order of names, stands for all with its content.
   const first = new Map<string, string>();
@@ -44,11 +47,24 @@ export async function imageIdentity(images: Iterable<string>, signal?: AbortSign
   return (image) => first.get(contents.get(image) ?? "") ?? image;
 }
 
+async function hashOfFile(path: string): Promise<string> {
+  const file = await platform.openFile(path);
+  try {
+    return await sha256(await file.read(0, file.size));
+  } finally {
+    await file.close();
+  }
+}
+
 async function sizeOf(path: string): Promise<number | null> {
   try {
-    const file = await platform.openFile(path);
-    await file.close();
-    return file.size;
+    let size = 0;
+    for (const name of await imageFiles(path)) {
+      const file = await platform.openFile(name);
+      await file.close();
+      size += file.size;
+    }
+    return size;
   } catch (error) {
     if (error instanceof FileError && error.notFound) return null;
     throw error;

@@ -1,5 +1,5 @@
 /** Looks for images before work starts: which are not there, and which are no images by their headers. */
-import { platform } from "#platform";
+import { imageExists, imageFault } from "../images/load-image.js";
 import type { Conversation } from "./conversation-form.js";
 import { each } from "./digest.js";
 import { type Problem, placesText, refuseProblems } from "./problem.js";
@@ -19,9 +19,9 @@ export async function imageProblems(
   const missing: string[] = [];
   const broken: string[] = [];
   await each([...first], signal, async ([image, place]) => {
-    if (!(await platform.exists(image))) missing.push(`${image} (${place})`);
+    if (!(await imageExists(image))) missing.push(`${image} (${place})`);
     else if (headers) {
-      const fault = await platform.imageFault(image);
+      const fault = await imageFault(image);
       if (fault !== null) broken.push(`${image} (${place}): ${fault}`);
     }
   });

@@ -74,8 +74,11 @@ describe("help", () => {
       Object.entries(tree).flatMap(([key, value]) =>
         typeof value === "object" && value !== null ? leaves(value, `${path}${key}.`) : [`${path}${key}`],
       );
-    const ofTables = ["columns", "images", "split", "allowLeak"].map((key) => `data.${key}`);
-    expect(keys.toSorted()).toEqual([...leaves(config, ""), ...optional, ...ofTables].toSorted());
+    const ofTables = ["columns", "images", "split", "allowLeak", "form", "referenceBugs"].map((key) => `data.${key}`);
+    const ofTests = ["file", "form", "images"].map((key) => `data.test.${key}`);
+    expect(keys.toSorted()).toEqual(
+      [...leaves(config, ""), ...optional, ...ofTables, ...ofTests, "augment"].toSorted(),
+    );
     for (const key of optional) expect(Object.keys(RunConfig.shape)).toContain(key);
   });
 });
@@ -163,7 +166,8 @@ describe("what cannot be done exits with 1 and one clear message", () => {
 
     ["no data", train("--data", bad.nothing), ["organ.json", "no such file", "questions of the data set"]],
     ["data in an empty folder", train("--data", bad.emptyFolder), ["organ.json", "no such file"]],
-    ["a file in the place of the data's folder", train("--data", bad.list), ["a part of its path is a file"]],
+    ["a file in the place of the data's folder", train("--data", bad.pickle), ["a part of its path is a file"]],
+    ["JSON without its form", train("--data", bad.list), ["Say which form the JSON has (--form)"]],
     ["rows that are not JSON", train("--data", bad.rows("[{")), ["organ.json:1:3", "a key should be here"]],
     ["rows of another form", train("--data", bad.rows('[{"question": 3}]')), ["[0].image_name: missing", "[0].split"]],
     ["data without rows", train("--data", bad.rows("[]")), ['"organ" has no training question']],
