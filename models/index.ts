@@ -10,6 +10,7 @@ export {
   augmentText,
   BLIP_AUGMENTATIONS,
 } from "./data/augment/augmentation.js";
+export type { Balance } from "./data/balance.js";
 export type { CheckOptions, Count, DataSummary } from "./data/check.js";
 export { type Conversation, formatConversations } from "./data/conversation-form.js";
 export {
@@ -162,6 +163,7 @@ export { countParameters, type ParameterCounts } from "./miss/adaptation.js";
 export { checkData, type DataCheck, loadDataSet } from "./miss/check-data.js";
 export type { LoadReport } from "./miss/checkpoint.js";
 export { type MissConfig, type Preset, presets } from "./miss/config.js";
+export type { DataSet, PartTables } from "./miss/data-files.js";
 export { answersOf, type DataSplits, loadSplits } from "./miss/datasets.js";
 export { type AnswerOptions, MissVqa } from "./miss/miss-vqa.js";
 export { type ModelFolder, readModelFolder, type ScalingName } from "./miss/model-folder.js";

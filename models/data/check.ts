@@ -1,6 +1,7 @@
 /** Everything that is wrong with the rows and images of a data set, and what they are, before a model sees them. */
 import { imageExists, readImage } from "../images/load-image.js";
 import { normaliseAnswer } from "./answers.js";
+import { type Balance, balanceOf, balanceProblems } from "./balance.js";
 import { each, type ImageIdentity, imageIdentity } from "./digest.js";
 import { findLeak, leakedRows, leakText } from "./leak.js";
 import { type Problem, type ProblemKind, placesText } from "./problem.js";
@@ -25,6 +26,8 @@ export interface DataSummary {
   readonly questions: readonly Count[];
   /** How many rows each has. */
   readonly categories: readonly Count[];
+  /** How evenly the answers of each part are spread. */
+  readonly balance: Readonly<Record<string, Balance>>;
 }
 
 /** How often something occurs. */
@@ -39,6 +42,8 @@ export interface Count {
 export interface CheckOptions {
   /** Decode every image; otherwise they are only looked for. Default: true. */
   readonly decode?: boolean;
+  /** Lines are those of several files: each place says its part. Default: false. */
+  readonly isSeveral?: boolean;
   /** Ends the check. */
   readonly signal?: AbortSignal;
   /** Called after each image. */
@@ -56,8 +61,13 @@ export async function checkRows(
   parts: RowsByPart,
   options: CheckOptions = {},
 ): Promise<{ problems: Problem[]; summary: DataSummary }> {
+  const { isSeveral = false } = options;
   const rows = Object.entries(parts).flatMap(([part, records]) =>
-    (records ?? []).map((record) => ({ record, part: part as Placed["part"], place: placeIn(record, part) })),
+    (records ?? []).map((record) => ({
+      record,
+      part: part as Placed["part"],
+      place: placeIn(record, part, isSeveral),
+    })),
   );
   const { problems: images, sound } = await imageProblems(rows, options);
   const identity = await imageIdentity(sound, options.signal);
@@ -67,15 +77,19 @@ export async function checkRows(
       ...emptyTexts(rows),
       ...oddTypes(rows),
       ...repeats(rows, identity),
-      ...leaks(parts, identity),
+      ...leaks(parts, identity, isSeveral),
+      ...balanceProblems(filled(parts)),
     ],
     summary: summaryOf(parts, identity),
   };
 }
 
-/** Rows of a JSON array are numbered by file: the part tells which. */
-const placeIn = (record: VqaRecord, part: string) =>
-  record.line === undefined ? `${placeOf(record)} (${part})` : placeOf(record);
+const filled = (parts: RowsByPart): Record<string, readonly VqaRecord[]> =>
+  Object.fromEntries(Object.entries(parts).map(([part, records]) => [part, records ?? []]));
+
+/** Rows of a JSON array, and of several files, are numbered by file: the part tells which. */
+const placeIn = (record: VqaRecord, part: string, isSeveral: boolean) =>
+  isSeveral || record.line === undefined ? `${placeOf(record)} (${part})` : placeOf(record);
 
 const problem = (kind: ProblemKind, what: string, advice: string, places: readonly string[]): Problem[] =>
   places.length === 0 ? [] : [{ kind, text: `${what} (${placesText(places)})`, advice, places }];
@@ -164,13 +178,17 @@ function repeats(rows: readonly Placed[], identity: ImageIdentity): Problem[] {
   ];
 }
 
-function leaks({ train = [], validation = [], test = [] }: RowsByPart, identity: ImageIdentity): Problem[] {
+function leaks(
+  { train = [], validation = [], test = [] }: RowsByPart,
+  identity: ImageIdentity,
+  isSeveral: boolean,
+): Problem[] {
   const leak = findLeak({ train, validation, test }, identity);
   if (!leak) return [];
   const more = leak.rows.length - leakedRows(leak).length;
   const list = [...leakedRows(leak), ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
   const advice = "Change the parts so that no group and no image is in two of them";
-  const places = leak.rows.map(({ record, part }) => placeIn(record, part));
+  const places = leak.rows.map(({ record, part }) => placeIn(record, part, isSeveral));
   return [{ kind: "leak", text: `${leakText(leak)} (${list})`, advice, places }];
 }
 
@@ -187,6 +205,7 @@ function summaryOf(parts: RowsByPart, identity: ImageIdentity): DataSummary {
       records.map(({ question, asks = question }) => /[\p{L}\p{N}]+/u.exec(asks)?.[0].toLowerCase() ?? ""),
     ),
     categories: counted(records.flatMap(({ category }) => category ?? [])),
+    balance: balanceOf(filled(parts)),
   };
 }
 

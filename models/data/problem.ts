@@ -16,7 +16,9 @@ export type ProblemKind =
   | "conversation"
   | "image missing"
   | "image unreadable"
-  | "leak";
+  | "leak"
+  /** Answers so uneven that guessing looks like knowing, or that training never shows. */
+  | "class balance";
 
 /** Something that is wrong with a data set. */
 export interface Problem {

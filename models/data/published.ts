@@ -92,6 +92,8 @@ export interface PublishedOptions {
   readonly imageFolder: string;
   /** Does what the published reader does by mistake. */
   readonly referenceBugs?: boolean;
+  /** Leaves out what has another `q_lang`. */
+  readonly language?: string;
 }
 
 /** The rows of a text in a published form; what is wrong with single rows comes back as problems, without these rows. */
@@ -99,7 +101,7 @@ export function parsePublished(
   text: string,
   fileName: string,
   form: PublishedForm,
-  { imageFolder, referenceBugs = false }: PublishedOptions,
+  { imageFolder, referenceBugs = false, language }: PublishedOptions,
 ): ParsedTable {
   const { about, bug } = formOf(form);
   const hint = `It holds rows in the form ${form}, ${about}; others are ${publishedForms.filter((other) => other !== form).join(", ")}`;
@@ -110,6 +112,7 @@ export function parsePublished(
   const reader = new RowReader(form, imageFolder, faults, hint);
   const rows = items.flatMap(({ line, value, error }, i): TableRow[] => {
     const at = { row: i, ...(line !== undefined && { line }) };
+    if (language && isObject(value) && typeof value.q_lang === "string" && value.q_lang !== language) return [];
     if (!error) return reader.rows(value, at);
     faults.add("bad value", error.what, error.advice, `line ${line}`);
     return [];

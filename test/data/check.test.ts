@@ -84,6 +84,7 @@ describe("a check of a data set", () => {
         { name: "chest", count: 2 },
         { name: "head", count: 1 },
       ],
+      balance: { unsplit: { yes: 1, no: 1, most: { answer: "left", share: 1 / 3 }, answers: 3, unseen: 0 } },
     });
     expect(seen).toEqual(["1/2", "2/2"]);
   });
@@ -126,5 +127,90 @@ describe("a check of a data set", () => {
     expect(problems.map(({ text }) => text)).toEqual([
       `1 of 2 images are missing: ${slake}/imgs/xmlab2/source.jpg (row 0 (test))`,
     ]);
+  });
+
+  test("published layouts with faults: each of them, with its file, and the images and leaks of the other rows", async () => {
+    const rad = join(folder, "rad");
+    mkdirSync(join(rad, "images"), { recursive: true });
+    symlinkSync(radiograph, join(rad, "images/a.jpg"));
+    const row = (fields: object) => ({ image_name: "a.jpg", question: "Where?", answer: "left", ...fields });
+    writeFileSync(
+      join(rad, "trainset.json"),
+      JSON.stringify([row({ qid: 1 }), row({ qid: 1 }), row({ question: "" }), 7]),
+    );
+    writeFileSync(
+      join(rad, "testset.json"),
+      JSON.stringify([row({ qid: 1 }), row({ qid: 2, image_name: "none.jpg" }), row({ answer_type: "MAYBE" })]),
+    );
+    const { problems, summary } = await checkData(dataOf({ set: "vqa-rad", folder: rad }));
+    expect(problems.map(({ kind, text }) => `${kind}: ${text.replaceAll(`${folder}/`, "")}`)).toEqual(
+      [
+        'trainset.json: "qid" is that of an earlier row (item 2)',
+        'trainset.json: "question" is empty (item 3)',
+        "trainset.json: not an object (item 4)",
+        'testset.json: "answer_type" is "MAYBE" (item 3)',
+        "1 of 2 images are missing: rad/images/none.jpg (row 1 (test))",
+        expect.stringContaining(
+          "1 of 2 test questions share with training: 1 the image, 1 the question about the same image",
+        ),
+      ].map((text, i) =>
+        typeof text === "string"
+          ? `${["duplicate id", "empty value", "bad value", "answer type", "image missing"][i]}: ${text}`
+          : text,
+      ),
+    );
+    expect(problems[1].places).toEqual(["trainset.json, item 3"]);
+    expect(summary?.rows).toEqual({ train: 1, test: 2 });
+  });
+
+  test("tables of a folder, each a part", async () => {
+    const tables = join(folder, "tables");
+    mkdirSync(tables);
+    symlinkSync(radiograph, join(tables, "a.jpg"));
+    const head = "image,question,answer";
+    writeFileSync(join(tables, "train.csv"), `${head}\na.jpg,Where?,left\n`);
+    writeFileSync(join(tables, "test.csv"), `${head}\na.jpg,where,right\na.jpg,,left\n`);
+    const files = (["train", "test"] as const).map((part) => ({ file: join(tables, `${part}.csv`), part }));
+    const { problems, summary } = await checkData({ set: "tables", folder: tables, files, options: {} });
+    expect(problems.map(({ text }) => text)).toEqual([
+      'test.csv: "question" is empty (line 3)',
+      expect.stringContaining("(line 2 (test) has the question about the same image of line 2 (train))"),
+    ]);
+    expect(summary?.balance.test.unseen).toBe(1);
+  });
+
+  describe("balance of answers", () => {
+    const rows = (part: string, answers: readonly string[]) =>
+      answers.map(
+        (answer, i) =>
+          `${part === "train" ? "a" : "b"}.jpg,What is ${part} ${i}?,${answer},${part},${part},${part}${i},`,
+      );
+    const repeat = (answer: string, n: number) => Array.from({ length: n }, () => answer);
+    writeFileSync(join(folder, "b.jpg"), Buffer.concat([readFileSync(radiograph), Buffer.from("b")]));
+
+    test("one answer to most questions, and answers that training never has", async () => {
+      expect(
+        await texts([
+          ...rows("train", [...repeat("left", 19), "right", "up", "down"]),
+          ...rows("test", [...repeat("middle", 6), ...repeat("left", 7), ...repeat("right", 7)]),
+        ]),
+      ).toEqual([
+        'class balance: 86.4 % of the train questions have the answer "left"',
+        expect.stringMatching(
+          /^class balance: 30\.0 % of the test questions have answers that no training question has \(lines 24, 25, 26, 27, 28 and 29\)$/,
+        ),
+      ]);
+    });
+
+    test("yes or no alone", async () => {
+      const answers = [...repeat("no", 22), ...repeat("yes", 2), ...Array.from({ length: 10 }, (_, i) => `a${i}`)];
+      expect(await texts(rows("train", answers))).toEqual([
+        "class balance: of the 24 yes/no questions of train 91.7 % are answered no",
+      ]);
+    });
+
+    test("few rows are not judged", async () => {
+      expect(await texts(rows("train", repeat("left", 19)))).toEqual([]);
+    });
   });
 });

@@ -181,7 +181,7 @@ describe("files", () => {
     );
     expect(error.message).toContain("broken.json: 3 of 4 images cannot be read: ");
     expect(error.message).toContain(
-      `${folder}/empty.jpg (item 3): the file is empty, ${folder}/folder.jpg (item 4): it is a folder and `,
+      `${folder}/empty.jpg (item 3): the file is empty, ${folder}/folder.jpg (item 4): not a readable image (it is a folder without DICOM files) and `,
     );
     expect(error.message).toMatch(
       /text\.jpg \(item 2\): not a readable image \(.*\)\. Copy them again, or take these rows out/,

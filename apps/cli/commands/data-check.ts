@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { checkData, type DataCheck, folderSets, type RunConfig } from "../../../models/index.js";
+import { type Balance, checkData, type DataCheck, type DataSet, folderSets } from "../../../models/index.js";
 import { addOutputOptions } from "../options/common-options.js";
 import { dataArgument } from "../options/data-argument.js";
 import { addRunFlags, TABLE } from "../options/run-flags.js";
@@ -18,7 +18,9 @@ interface Options extends OutputOptions {
 const SHOWN = 8;
 
 const EXAMPLES = `
-Exits with 1 where something is wrong. A split by question, as that of VQA-RAD, is a leak and is listed as one.
+Lists everything at once: rows that cannot be read, images that are missing or broken, ids and rows that come twice, empty questions,
+odd types of answers, what the test shares with training, answers so uneven that a number says little. Exits with 1 where anything is
+wrong. A split by question, as that of VQA-RAD, is a leak and is listed as one.
 
 Examples:
   consilium data check rows.csv --columns image=file,answer=label,group=patient --image-folder images
@@ -26,7 +28,10 @@ Examples:
 
 export function addDataCheck(command: Command): void {
   command
-    .argument("<path>", "a table (.csv, .tsv, .jsonl), or a folder in the layout of data/vqa-rad or of SLAKE")
+    .argument(
+      "<path>",
+      "a table (.csv, .tsv, .jsonl), or a folder: with tables train, val and test, or in the layout of data/vqa-rad or of SLAKE",
+    )
     .addOption(new Option("--set <choice>", "which questions of a folder (default: by its files)").choices(folderSets))
     .option("--no-decode", "only look whether images are there, without reading them");
   addRunFlags(command, [TABLE]);
@@ -54,7 +59,7 @@ async function run(path: string, options: Options): Promise<void> {
   if (!passed) throw new Failed();
 }
 
-function textOf(path: string, { set }: RunConfig["data"], { problems, summary }: DataCheck): string {
+function textOf(path: string, { set }: DataSet, { problems, summary }: DataCheck): string {
   const lines: string[] = [];
   if (summary) {
     const { rows, images, groups, answerTypes, answers, questions, categories } = summary;
@@ -75,6 +80,7 @@ function textOf(path: string, { set }: RunConfig["data"], { problems, summary }:
         `${groups ? `${count(groups)} groups` : "no groups"}`,
       `answers: ${types.join(", ")}; ${list(answers)}`,
       `questions begin with: ${list(questions)}`,
+      ...Object.entries(summary.balance).map(([part, balance]) => balanceText(part, balance)),
       ...(categories.length > 0 ? [`categories: ${list(categories)}`] : []),
       "",
     );
@@ -82,4 +88,10 @@ function textOf(path: string, { set }: RunConfig["data"], { problems, summary }:
   for (const { kind, text, advice } of problems) lines.push(`${kind}: ${text}\n  ${advice}.`);
   lines.push(problems.length === 0 ? "nothing is wrong" : `kinds of problems: ${problems.length}`);
   return lines.join("\n");
+}
+
+function balanceText(part: string, { yes, no, most, answers, unseen }: Balance): string {
+  const yesNo = yes + no > 0 ? `, yes ${count(yes)}, no ${count(no)}` : "";
+  const never = unseen > 0 ? `, ${count(unseen)} questions with answers that training never has` : "";
+  return `balance of ${part}: most often ${most.answer} (${percent(most.share)})${yesNo}, ${count(answers)} answers${never}`;
 }

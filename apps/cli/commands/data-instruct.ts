@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { folderSets, formatInstructions, instructionsOf, loadDataSet, type RunConfig } from "../../../models/index.js";
+import { type DataSet, folderSets, formatInstructions, instructionsOf, loadDataSet } from "../../../models/index.js";
 import { addOutputOptions, wholeNumber } from "../options/common-options.js";
 import { dataArgument } from "../options/data-argument.js";
 import { addRunFlags, TABLE } from "../options/run-flags.js";
@@ -57,7 +57,8 @@ async function run(path: string, options: Options): Promise<void> {
 }
 
 /** What the names of the images are told from. */
-function imagesOf(data: RunConfig["data"]): string {
+function imagesOf(data: DataSet): string {
+  if (data.set === "tables") return data.options.imageFolder ?? data.folder;
   if (data.set !== "table") return data.folder;
   return data.images ?? /^(.*)[\\/]/.exec(data.file)?.[1] ?? "";
 }

@@ -1,7 +1,15 @@
 /** A data set as the argument of a command: a table, or a folder whose files say which layout it has. */
-import { type folderSets, isTableFile, RunConfig, type RunConfigInput, type TableData } from "../../../models/index.js";
+import { readdir } from "node:fs/promises";
+import {
+  type DataSet,
+  type folderSets,
+  isTableFile,
+  type Part,
+  RunConfig,
+  type RunConfigInput,
+  type TableData,
+} from "../../../models/index.js";
 import { UsageError } from "../terminal/exit.js";
-import { exists } from "../train/run-folder.js";
 import { givenFlags, TABLE } from "./run-flags.js";
 
 type Set = (typeof folderSets)[number];
@@ -11,23 +19,58 @@ export async function dataArgument(
   path: string,
   set: Set | undefined,
   options: Readonly<Record<string, unknown>>,
-): Promise<RunConfig["data"]> {
+): Promise<DataSet> {
   const given = (givenFlags(options, [TABLE]).data ?? {}) as Partial<TableData>;
   const parsed = (data: RunConfigInput["data"]) => RunConfig.shape.data.parse(data);
   if (isTableFile(path)) {
     if (set) throw new UsageError(`--set is for a folder; ${path} is a table. Leave it out.`);
     return parsed({ ...given, set: "table", file: path });
   }
-  if (Object.keys(given).length > 0)
-    throw new UsageError(`--columns, --form and --image-folder are for a table, not for ${path}.`);
-  return parsed({ set: set ?? (await setOf(path)), folder: path });
+  const names = set ? [] : await namesIn(path);
+  const known = set ?? layoutOf(names);
+  if (known) {
+    if (Object.keys(given).length > 0)
+      throw new UsageError(
+        `--columns, --form and --image-folder are for tables, not for ${path}, which is a ${known} folder.`,
+      );
+    return parsed({ set: known, folder: path });
+  }
+  const tables = names.filter((name) => isTableFile(name) && (given.form || !/\.jso[nl]$/i.test(name)));
+  const files = tables.flatMap((name) => {
+    const part = partOf(name);
+    return part ? [{ file: `${path}/${name}`, part }] : [];
+  });
+  const { columns, images: imageFolder = path, form } = given;
+  if (files.length > 1) return { set: "tables", folder: path, files, options: { columns, imageFolder, form } };
+  if (tables.length === 1) return parsed({ ...given, set: "table", file: `${path}/${tables[0]}` });
+  const found = tables.length === 0 ? "no table" : `the tables ${tables.join(", ")}`;
+  throw new UsageError(
+    `${path} has ${found}: name one of them, or call those of the parts train, val and test. A folder may also have the layout of ` +
+      "VQA-RAD (trainset.json) or of SLAKE (train.json); JSON in another form needs --form.",
+  );
 }
 
-/** The data set that a folder is, by the files of its layout. */
-async function setOf(folder: string): Promise<Set> {
-  for (const [file, set] of [["trainset.json", "vqa-rad"] as const, ["train.json", "slake"] as const])
-    if (await exists(`${folder}/${file}`)) return set;
-  throw new UsageError(
-    `${folder} is neither a table nor a folder with trainset.json (VQA-RAD) or train.json (SLAKE). Name a .csv, .tsv or .jsonl.`,
-  );
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).sort();
+  } catch {
+    throw new UsageError(`${folder} is neither a table (.csv, .tsv, .jsonl) nor a folder.`);
+  }
+}
+
+/** The published data set that a folder is, by the files of its layout. */
+function layoutOf(names: readonly string[]): Set | null {
+  if (names.includes("trainset.json")) return "vqa-rad";
+  return names.includes("train.json") && names.includes("test.json") ? "slake" : null;
+}
+
+const PARTS: Readonly<Record<string, Part>> = {
+  ...{ train: "train", training: "train", test: "test", testing: "test" },
+  ...{ val: "validation", valid: "validation", validate: "validation", validation: "validation", dev: "validation" },
+};
+
+/** `rows-train.csv`, `test.jsonl`: the last word says it. */
+function partOf(name: string): Part | null {
+  const word = /([a-z]+)\.[a-z]+$/i.exec(name)?.[1].toLowerCase() ?? "";
+  return Object.hasOwn(PARTS, word) ? PARTS[word] : null;
 }
