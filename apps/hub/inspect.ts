@@ -5,8 +5,7 @@ import { FileError } from "../../bindings/platform/file-error.js";
 import type { FileSource } from "../../bindings/platform/files.js";
 import type { io } from "../../engine/index.js";
 import type { FoundModel } from "../../models/index.js";
-import type { Source } from "./download.js";
-import { fileUrl, type HubFile, PATIENCE, request } from "./hub.js";
+import { fileUrl, type HubFile, PATIENCE, request, type Source } from "./hub.js";
 import { type Environment, fetchAll, located, type ModelOptions } from "./model.js";
 
 /** A model on this machine, or settings on this machine and weights on a hub. */

@@ -7,8 +7,8 @@ import { platform } from "#platform";
 import { FileError } from "../../bindings/platform/file-error.js";
 import { OptionError } from "../../engine/index.js";
 import type { FoundModel } from "../../models/index.js";
-import { download, isWhole, partOf, type Source, sizeOf } from "./download.js";
-import { commitOf, filesOf, type Hub, type HubFile } from "./hub.js";
+import { download, isWhole, partOf, sizeOf } from "./download.js";
+import { commitOf, filesOf, fileUrl, type Hub, type HubFile, type Source } from "./hub.js";
 import { type HubName, isSafePath, parseHubName } from "./name.js";
 import { wanted } from "./wanted.js";
 
@@ -196,7 +196,9 @@ export async function fetchAll(
     tell(file.path, there ? file.size : await sizeOf(partOf(join(folder, file.path))));
   }
   for (const file of missing) {
-    await download(source, file, join(folder, file.path), (bytes) => tell(file.path, bytes));
+    const { hub, model, commit } = source;
+    const remote = { ...file, url: fileUrl(hub, model, commit, file.path) };
+    await download(hub, remote, join(folder, file.path), (bytes) => tell(file.path, bytes));
     tell(file.path, file.size);
   }
 }
