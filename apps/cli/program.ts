@@ -22,7 +22,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   train: "train a model",
   eval: "measure a model on a test set",
   plot: "draw what an evaluation saved",
-  data: "look at a data set, or make one",
+  data: "fetch a data set, look at one, or make one",
   init: "write a model with random weights",
 };
 
@@ -77,6 +77,13 @@ const COMMANDS: readonly Listed[] = [
     usage: "[options] <path>",
     about: "read a data set and list all that is wrong with its rows and images, and what it is made of",
     load: async () => (await import("./commands/data-check.js")).addDataCheck,
+  },
+  {
+    words: "data fetch",
+    usage: "[options] <name>",
+    about:
+      "fetch a published data set: VQA-RAD, SLAKE, PathVQA or LLaVA-Med, with its licence shown and every file checked",
+    load: async () => (await import("./commands/data-fetch.js")).addDataFetch,
   },
   {
     words: "data instruct",

@@ -22,6 +22,8 @@ describe("help", () => {
     ["init", "med-moe"],
     ["convert"],
     ["data", "check"],
+    ["data", "fetch"],
+    ["data", "instruct"],
     ["plot", "routing"],
     ["chat"],
     ["export"],
@@ -35,7 +37,7 @@ describe("help", () => {
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: consilium ${words}`);
     for (const expected of ["--json", "--debug", "Examples:", `consilium ${words}`]) expect(stdout).toContain(expected);
-    const computes = !["score", "info", "data check", "plot routing"].includes(words);
+    const computes = !["score", "info", "data check", "data fetch", "data instruct", "plot routing"].includes(words);
     for (const flag of ["--device", "--threads", "--memory"]) expect(stdout.includes(flag), flag).toBe(computes);
   });
 
@@ -178,7 +180,11 @@ describe("what cannot be done exits with 1 and one clear message", () => {
       [`images/${bad.image}: `, "not a readable image", "Copy it again"],
     ],
     ["an image that is none", train("--data", bad.images("text")), [`images/${bad.image}: not a readable image`]],
-    ["an image that is a folder", train("--data", bad.images("folder")), [`images/${bad.image}: not a readable image (it is a folder without DICOM files)`]],
+    [
+      "an image that is a folder",
+      train("--data", bad.images("folder")),
+      [`images/${bad.image}: not a readable image (it is a folder without DICOM files)`],
+    ],
 
     ["--out below a file", train("--out", join(bad.list, "run")), ["run.json", "a part of its path is a file"]],
     ["--out where nothing can be made", train("--out", "/proc/none/run"), ["/proc/none/run/run.json"]],

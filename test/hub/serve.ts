@@ -95,10 +95,11 @@ export class FakeHub {
       response.setHeader("content-type", "application/json");
       response.end(JSON.stringify(value));
     };
-    const [, folder] = new RegExp(`^/api/models/${this.model}/tree/[0-9a-f]+/?(.*)\\?recursive=true$`).exec(url) ?? [];
-    const [, path] = new RegExp(`^/${this.model}/resolve/${this.commit}/(.*)$`).exec(url) ?? [];
+    const [, folder] =
+      new RegExp(`^/api/(?:models|datasets)/${this.model}/tree/[0-9a-f]+/?(.*)\\?recursive=true$`).exec(url) ?? [];
+    const [, path] = new RegExp(`^(?:/datasets)?/${this.model}/resolve/${this.commit}/(.*)$`).exec(url) ?? [];
     const bytes = path === undefined ? undefined : this.files[decodeURIComponent(path)];
-    if (url.startsWith(`/api/models/${this.model}/revision/`)) json({ sha: this.commit });
+    if (new RegExp(`^/api/(?:models|datasets)/${this.model}/revision/`).test(url)) json({ sha: this.commit });
     else if (folder !== undefined) json(this.listed.filter(({ path }) => path.startsWith(folder)));
     else if (bytes) this.give(request, response, bytes);
     else {

@@ -1,0 +1,97 @@
+/** A shard of a table of images, as hubs keep them (columns image, question, answer), into image files and JSON lines. */
+import { createHash } from "node:crypto";
+import { open, readdir, readFile, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { platform } from "#platform";
+import { FileError } from "../../bindings/platform/file-error.js";
+import { onFile } from "../../bindings/platform/node-file-error.js";
+import { sizeOf } from "../hub/download.js";
+
+/** Rows that are decoded at a time. */
+const ROWS = 256;
+
+/** Where the rows of each shard are until all are there. */
+const SHARDS = "shards";
+
+/**
+ * Images, each once, into `images/`, named by their content; rows into a file for the shard, from which `joinShards` makes the tables.
+ * Returns how many rows it had. Rejects with FileError.
+ */
+export async function unpackParquet(
+  archive: string,
+  folder: string,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<number> {
+  // Loaded with the first such file: few data sets have any.
+  const { parquetMetadataAsync, parquetReadObjects } = await import("hyparquet");
+  const handle = await onFile(archive, open(archive));
+  try {
+    const byteLength = await sizeOf(archive);
+    const file = {
+      byteLength,
+      async slice(start: number, end = byteLength): Promise<ArrayBuffer> {
+        const bytes = new Uint8Array(Math.max(end - start, 0));
+        await handle.read(bytes, 0, bytes.length, start);
+        return bytes.buffer;
+      },
+    };
+    const metadata = await parquetMetadataAsync(file);
+    const total = Number(metadata.num_rows);
+    const shard = basename(archive).replace(/\.parquet$/, "");
+    const lines: string[] = [];
+    for (let rowStart = 0; rowStart < total; rowStart += ROWS) {
+      signal?.throwIfAborted();
+      const rowEnd = Math.min(rowStart + ROWS, total);
+      // Bytes of images are no text.
+      const rows = await parquetReadObjects({ file, metadata, rowStart, rowEnd, utf8: false });
+      for (const [i, row] of rows.entries()) lines.push(await lineOf(row, `${shard}-${rowStart + i}`, folder, archive));
+    }
+    await platform.writeFile(join(folder, SHARDS, `${shard}.jsonl`), [new TextEncoder().encode(lines.join(""))]);
+    return total;
+  } catch (cause) {
+    signal?.throwIfAborted();
+    if (cause instanceof FileError) throw cause;
+    throw new FileError(
+      archive,
+      `it is no sound Parquet file (${(cause as Error).message}). Remove it and fetch it again`,
+      {
+        cause,
+      },
+    );
+  } finally {
+    await handle.close();
+  }
+}
+
+async function lineOf(row: Record<string, unknown>, id: string, folder: string, archive: string): Promise<string> {
+  const { image, question, answer } = row;
+  const { bytes } = (image ?? {}) as { bytes?: unknown };
+  if (!(bytes instanceof Uint8Array) || typeof question !== "string" || typeof answer !== "string")
+    throw new FileError(
+      archive,
+      `row ${id} has no image with a question and an answer: the data set has changed its form`,
+    );
+  const name = `images/${createHash("sha256").update(bytes).digest("hex").slice(0, 24)}.${kindOf(bytes)}`;
+  const path = join(folder, name);
+  if (!(await platform.exists(path))) await platform.writeFile(path, [bytes]);
+  return `${JSON.stringify({ image: name, question, answer, id })}\n`;
+}
+
+const kindOf = (bytes: Uint8Array) => (bytes[0] === 0x89 && bytes[1] === 0x50 ? "png" : "jpg");
+
+const TABLES: Readonly<Record<string, string>> = { train: "train", validation: "val", test: "test" };
+
+/** Tables of all shards that were unpacked: train.jsonl, val.jsonl and test.jsonl. Nothing where there are none. */
+export async function joinShards(folder: string): Promise<void> {
+  const shards = join(folder, SHARDS);
+  const names = (await readdir(shards).catch(() => [] as string[])).filter((name) => name.endsWith(".jsonl")).sort();
+  for (const [part, table] of Object.entries(TABLES)) {
+    const own = names.filter((name) => name.startsWith(`${part}-`));
+    if (own.length === 0) continue;
+    async function* texts() {
+      for (const name of own) yield new Uint8Array(await readFile(join(shards, name)));
+    }
+    await platform.writeFile(join(folder, `${table}.jsonl`), texts());
+  }
+  await rm(shards, { recursive: true, force: true });
+}
