@@ -22,12 +22,14 @@ export interface ModelFolder {
   readonly pieces: readonly string[];
 }
 
-/** published: pixels divided by 255 twice. ordinary: to [-1, 1]. */
-export type ScalingName = "published" | "ordinary";
+/** published: pixels divided by 255 twice. ordinary: to [-1, 1]. clip: by CLIP's means and deviations, as BLIP takes them. */
+export const scalingNames = ["published", "ordinary", "clip"] as const;
+export type ScalingName = (typeof scalingNames)[number];
 
 export const scalings: Readonly<Record<ScalingName, Scaling>> = {
   published: publishedScaling,
   ordinary: ordinaryScaling(CHANNELS.half),
+  clip: ordinaryScaling(CHANNELS.clip),
 };
 
 const size = z.int().positive();
@@ -60,7 +62,7 @@ const schema = z.strictObject({
     dropPath: rate,
     initializerRange: z.number().positive(),
   }),
-  scaling: z.enum(["published", "ordinary"]),
+  scaling: z.enum(scalingNames),
   answering: z.discriminatedUnion("method", [
     z.strictObject({ method: z.literal("generate"), beams: size, maxLength: size, maskQuestionPads: z.boolean() }),
     z.strictObject({

@@ -79,8 +79,8 @@ const schema = z.strictObject({
   images: z.enum(["real", "blank", "shuffled"]).default("real"),
   /** full: the tokenizer's 30,524 pieces. reduced: only those the training texts use. */
   vocabulary: z.enum(["full", "reduced"]).default("full"),
-  /** published: pixels divided by 255 twice. ordinary: to [-1, 1]. */
-  scaling: z.enum(["published", "ordinary"]).default("published"),
+  /** published: pixels divided by 255 twice. ordinary: to [-1, 1]. clip: by the means and deviations of CLIP, as BLIP takes them. */
+  scaling: z.enum(["published", "ordinary", "clip"]).default("published"),
   /** Image side; the preset's where absent. */
   imageSize: z.int().positive().optional(),
   /** Passes over the training questions. */

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { ImageStore } from "../../models/data/image-store.js";
 import {
@@ -178,9 +179,9 @@ describe("rows that are wrong", () => {
     ["rsna", [{ a: [] }], '"a" lacks pairs'],
     ["rsna", [{ a: { q: [{ input: "x" }] } }], '"a" lacks pairs'],
     ["rad", [row()], '"image_name" is not there'],
-    ["rad", '{"a": 1}\n{"b"', "a JSON"],
+    ["rad", `${JSON.stringify(rad(1))}\n{"b"`, "(line 2)"],
   ] as const)("%s %j", async (form, content, text) => {
-    const [found] = (await problems(form, content)).filter((problem) => problem.includes(text) || text === "a JSON");
+    const [found] = (await problems(form, content)).filter((problem) => problem.includes(text));
     expect(found).toBeDefined();
   });
 
@@ -191,6 +192,44 @@ describe("rows that are wrong", () => {
     );
     await expect(parseTable("[]", "rows.json", { form: "slake" })).rejects.toThrow("rows.json: it is empty");
   });
+});
+
+test("whatever the JSON holds, there are rows and problems, or one clear error", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...publishedForms),
+      fc.array(
+        fc.oneof(
+          fc.jsonValue(),
+          fc.record(
+            {
+              img_name: fc.jsonValue(),
+              image_name: fc.string(),
+              question: fc.oneof(fc.string(), fc.integer()),
+              question_pool: fc.oneof(fc.array(fc.string()), fc.jsonValue()),
+              answer: fc.oneof(fc.string(), fc.integer(), fc.constant(null)),
+              qid: fc.oneof(fc.integer(), fc.constant("1")),
+              __proto__: fc.jsonValue(),
+            },
+            { requiredKeys: [] },
+          ),
+          fc.dictionary(
+            fc.string(),
+            fc.dictionary(fc.string(), fc.array(fc.record({ input: fc.string(), output: fc.string() }))),
+          ),
+        ),
+        { minLength: 1 },
+      ),
+      async (form, values) => {
+        const { rows, problems } = await parseTable(JSON.stringify(values), "rows.json", { form, imageFolder: "i" });
+        expect(rows.length + problems.length).toBeGreaterThan(0);
+        for (const { question, answer, image } of rows) {
+          for (const text of [question, answer, image]) expect(text.trim()).not.toBe("");
+        }
+      },
+    ),
+    { numRuns: 500 },
+  );
 });
 
 describe("images that training changes", () => {

@@ -1,5 +1,12 @@
 import { type Command, Option } from "commander";
-import { type Balance, checkData, type DataCheck, type DataSet, folderSets } from "../../../models/index.js";
+import {
+  type Balance,
+  checkData,
+  type DataCheck,
+  type DataSet,
+  folderSets,
+  publishedFormsHelp,
+} from "../../../models/index.js";
 import { addOutputOptions } from "../options/common-options.js";
 import { dataArgument } from "../options/data-argument.js";
 import { addRunFlags, TABLE } from "../options/run-flags.js";
@@ -21,6 +28,9 @@ const EXAMPLES = `
 Lists everything at once: rows that cannot be read, images that are missing or broken, ids and rows that come twice, empty questions,
 odd types of answers, what the test shares with training, answers so uneven that a number says little. Exits with 1 where anything is
 wrong. A split by question, as that of VQA-RAD, is a leak and is listed as one.
+
+Forms of JSON (--form), and what their published readers do by mistake, which --reference-bugs does, too:
+${publishedFormsHelp.map(({ form, about, bug }) => `  ${form.padEnd(12)} ${about}${bug ? `\n${" ".repeat(15)}${bug}` : ""}`).join("\n")}
 
 Examples:
   consilium data check rows.csv --columns image=file,answer=label,group=patient --image-folder images

@@ -126,7 +126,12 @@ export const runFlags: FlagGroups = {
     text("--init", "init", "start from a checkpoint: a file or a model folder"),
     number("--image-size", "imageSize", "side of the images in pixels (default: the preset's)"),
     text("--vocabulary", "vocabulary", "full, or only the pieces that the training texts use", ["full", "reduced"]),
-    text("--scaling", "scaling", "pixels as published, divided by 255 twice, or to [-1, 1]", ["published", "ordinary"]),
+    text(
+      "--scaling",
+      "scaling",
+      "pixels as published, divided by 255 twice, to [-1, 1], or by CLIP's means and deviations",
+      ["published", "ordinary", "clip"],
+    ),
   ],
   "Optimisation:": [
     number("--epochs", "epochs", "passes over the training questions"),
