@@ -322,7 +322,7 @@ describe("other hosts", () => {
         response.writeHead(200, { "content-length": noise.length, etag: '"one"' });
         response.write(noise.subarray(0, 50_000));
       };
-      const work = fetch({ signal: stop.signal, onProgress: () => stop.abort() });
+      const work = fetch({ signal: stop.signal, onProgress: (loaded: number) => loaded > 0 && stop.abort() });
       const error = await work.catch((reason: unknown) => reason);
       expect(error).toBe(stop.signal.reason);
       breakingOff(0, () => ({ etag: '"one"' }));

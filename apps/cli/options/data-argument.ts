@@ -45,8 +45,8 @@ export async function dataArgument(
   if (tables.length === 1) return parsed({ ...given, set: "table", file: `${path}/${tables[0]}` });
   const found = tables.length === 0 ? "no table" : `the tables ${tables.join(", ")}`;
   throw new UsageError(
-    `${path} has ${found}: name one of them, or call those of the parts train, val and test. A folder may also have the layout of ` +
-      "VQA-RAD (trainset.json) or of SLAKE (train.json); JSON in another form needs --form.",
+    `${path} has ${found}: name one of them, or call those of the parts train, val and test. A folder may also have trainset.json (VQA-RAD), ` +
+      "or train.json and test.json (SLAKE); JSON in another form needs --form.",
   );
 }
 
