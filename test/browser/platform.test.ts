@@ -4,11 +4,12 @@ import sharp from "sharp";
 import { describe, expect } from "vitest";
 import { platform as node } from "#platform";
 import type { Platform } from "../../bindings/platform/platform.js";
+import type { imagePixels } from "../../models/images/load-image.js";
 import { bundlePage, fromSources } from "../../scripts/page-bundle.mjs";
 import { radiograph } from "../models/support.js";
 import { pageTest, resultOf, serve } from "./support.js";
 
-type Global = { platform: Platform };
+type Global = { platform: Platform; imagePixels: typeof imagePixels };
 
 async function open(page: Page): Promise<void> {
   await resultOf(page, await serve(await bundlePage("test/browser/pages/platform.ts", fromSources)));
@@ -69,6 +70,26 @@ describe("images", () => {
       /^x\.png: not a readable image \(.+\)\. Copy it again, or take out its rows$/,
     );
   });
+});
+
+pageTest("DICOM has the pixels that pydicom gives it, plain and as JPEG", async (page) => {
+  await open(page);
+  const expected = JSON.parse(readFileSync("test/fixtures/images/expected.json", "utf8"));
+  for (const name of ["ct.dcm", "enhanced.dcm", "rgb-planes.dcm", "frames.dcm", "jpeg-rgb.dcm"]) {
+    const bytes = readFileSync(`test/fixtures/images/${name}`).toString("base64");
+    const got = await page.evaluate(
+      async ([base64, label]) => {
+        const { imagePixels } = globalThis as unknown as Global;
+        const image = await imagePixels(
+          Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)),
+          label,
+        );
+        return { ...image, rgb: btoa(String.fromCharCode(...image.rgb)) };
+      },
+      [bytes, name] as const,
+    );
+    expect(got, name).toEqual(expected[name]);
+  }
 });
 
 describe("the page's own storage", () => {

@@ -60,7 +60,11 @@ export async function readHeader(bytes: Uint8Array, isWhole = true): Promise<Dic
 }
 
 async function parsed(bytes: Uint8Array, isWhole: boolean): Promise<DataSet> {
-  const module = await import("dicom-parser");
+  const module = await import("dicom-parser").catch((cause) => {
+    throw new DicomFault("DICOM is read by dicom-parser, which cannot be loaded here: a page needs a bundler for it", {
+      cause,
+    });
+  });
   // In Node all exports of the bundle are those of its default.
   const { parseDicom, readPart10Header } = ("default" in module ? module.default : module) as Parser;
   try {

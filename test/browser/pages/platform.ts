@@ -1,4 +1,5 @@
-/** The platform of a page, for tests to call. */
+/** The platform of a page, and what reads images through it, for tests to call. */
 import { platform } from "../../../bindings/platform/browser.js";
+import { imagePixels } from "../../../models/images/load-image.js";
 
-Object.assign(globalThis, { platform, result: null });
+Object.assign(globalThis, { platform, imagePixels, result: null });
