@@ -10,7 +10,7 @@ export {
   augmentText,
   BLIP_AUGMENTATIONS,
 } from "./data/augment/augmentation.js";
-export type { Balance } from "./data/balance.js";
+export type { Balance, CommonAnswer } from "./data/balance.js";
 export type { CheckOptions, Count, DataSummary } from "./data/check.js";
 export { type Conversation, formatConversations } from "./data/conversation-form.js";
 export {
@@ -24,7 +24,13 @@ export { formatInstructions, type Instruction, type InstructionOptions, instruct
 export { type LabelledImage, loadImageList } from "./data/labelled-images.js";
 export { countsOf, type Evaluated, type Leak, type LeakedRow, leakedRows, leakText, type Shared } from "./data/leak.js";
 export { type Problem, type ProblemKind, refuseProblems } from "./data/problem.js";
-export { formAugmentations, type PublishedForm, publishedForms, publishedFormsHelp } from "./data/published.js";
+export {
+  type FormHelp,
+  formAugmentations,
+  type PublishedForm,
+  publishedForms,
+  publishedFormsHelp,
+} from "./data/published.js";
 export type { AnswerType, Asked, Part, RowSample, VqaRecord } from "./data/record.js";
 export { Sampler } from "./data/sampler.js";
 export {
@@ -163,7 +169,7 @@ export { countParameters, type ParameterCounts } from "./miss/adaptation.js";
 export { checkData, type DataCheck, loadDataSet } from "./miss/check-data.js";
 export type { LoadReport } from "./miss/checkpoint.js";
 export { type MissConfig, type Preset, presets } from "./miss/config.js";
-export type { DataSet, PartTables } from "./miss/data-files.js";
+export type { DataSet, PartFile, PartTables } from "./miss/data-files.js";
 export { answersOf, type DataSplits, loadSplits } from "./miss/datasets.js";
 export { type AnswerOptions, MissVqa } from "./miss/miss-vqa.js";
 export { type ModelFolder, readModelFolder, type ScalingName } from "./miss/model-folder.js";

@@ -3,13 +3,22 @@ import { normaliseAnswer } from "./answers.js";
 import { type Problem, placesText } from "./problem.js";
 import { askedOf, type Part, placeOf, type VqaRecord } from "./record.js";
 
+/** An answer, and how common it is. */
+export interface CommonAnswer {
+  /** Normalised. */
+  readonly answer: string;
+  /** Of the rows, from 0 to 1. */
+  readonly share: number;
+}
+
 /** The answers of one part. */
 export interface Balance {
-  /** Rows answered by yes, and by no. */
+  /** Rows answered by yes. */
   readonly yes: number;
+  /** By no. */
   readonly no: number;
-  /** The most common answer, normalised, and its share of the rows. */
-  readonly most: { readonly answer: string; readonly share: number };
+  /** The most common answer. */
+  readonly most: CommonAnswer;
   /** Different answers. */
   readonly answers: number;
   /** Rows whose answer no training row has; 0 for training itself. */

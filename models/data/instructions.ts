@@ -13,7 +13,9 @@ export interface Instruction {
   readonly img_name: string;
   /** The question's own. */
   readonly qid: string;
+  /** As in the data set. */
   readonly answer: string;
+  /** OPEN or CLOSED, where the data set says it. */
   readonly answer_type?: string;
   /** The prompts; training draws one each time. */
   readonly question_pool: readonly string[];

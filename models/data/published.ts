@@ -26,7 +26,7 @@ interface Form {
 
 const ordinary = { image: "img_name" } as const;
 
-const FORMS = {
+const FORMS: Readonly<Record<PublishedForm, Form>> = {
   slake: { ...ordinary, about: "SLAKE: img_name, question, answer, qid" },
   rad: {
     image: "image_name",
@@ -67,24 +67,42 @@ const FORMS = {
     augmentations: () => [{ name: "word-delete" }],
     bug: "It cannot be run: the method that leaves out words lacks its `self`, and the first row ends with a TypeError.",
   },
-} as const satisfies Record<string, Form>;
+};
 
 /** A form of the published readers. */
-export type PublishedForm = keyof typeof FORMS;
+export type PublishedForm =
+  | "slake"
+  | "rad"
+  | "tuning"
+  | "ordinary"
+  | "instruction"
+  | "slake-test"
+  | "rsna"
+  | "slake-noise"
+  | "slake-swap"
+  | "slake-delete";
 /** All of them. */
 export const publishedForms = Object.keys(FORMS) as PublishedForm[];
 
-const formOf = (form: PublishedForm): Form => FORMS[form];
-
 /** A line for each: what it is, and what its published reader does by mistake. */
-export const publishedFormsHelp = publishedForms.map((form) => {
-  const { about, bug } = formOf(form);
+export const publishedFormsHelp: readonly FormHelp[] = publishedForms.map((form) => {
+  const { about, bug } = FORMS[form];
   return { form, about, bug: bug ?? null };
 });
 
+/** What is told of a form. */
+export interface FormHelp {
+  /** Its name. */
+  readonly form: PublishedForm;
+  /** What a row of it is. */
+  readonly about: string;
+  /** What its published reader does by mistake; null where nothing is known. */
+  readonly bug: string | null;
+}
+
 /** What the published reader of a form changes about a question or an image each time that training uses a row. */
 export const formAugmentations = (form: PublishedForm, referenceBugs = false): Augmentation[] =>
-  (formOf(form).augmentations?.(referenceBugs) ?? []).map((step) => Augmentation.parse(step));
+  (FORMS[form].augmentations?.(referenceBugs) ?? []).map((step) => Augmentation.parse(step));
 
 /** How a published form is read. */
 export interface PublishedOptions {
@@ -103,7 +121,7 @@ export function parsePublished(
   form: PublishedForm,
   { imageFolder, referenceBugs = false, language }: PublishedOptions,
 ): ParsedTable {
-  const { about, bug } = formOf(form);
+  const { about, bug } = FORMS[form];
   const hint = `It holds rows in the form ${form}, ${about}; others are ${publishedForms.filter((other) => other !== form).join(", ")}`;
   const faults = new Faults();
   if (referenceBugs && form === "slake-delete")
@@ -135,7 +153,7 @@ class RowReader {
   readonly #ids = new Set<string>();
 
   constructor(form: PublishedForm, folder: string, faults: Faults, hint: string) {
-    this.#form = formOf(form);
+    this.#form = FORMS[form];
     this.#folder = folder;
     this.#faults = faults;
     this.#hint = hint;

@@ -44,6 +44,7 @@ export interface VqaRecord {
 
 /** What random changes of a row depend on, beside the seed. */
 export interface RowSample {
+  /** From 0. */
   readonly epoch: number;
   /** Of the training rows. */
   readonly row: number;

@@ -7,13 +7,22 @@ import { parseTable, readTableFile, type TableOptions, type TableRow } from "../
 import { loaders } from "./parts.js";
 import type { RunConfig } from "./run-config.js";
 
+/** A table with the rows of one part. */
+export interface PartFile {
+  /** Where it is. */
+  readonly file: string;
+  /** Of all its rows. */
+  readonly part: Part;
+}
+
 /** Tables of one folder, each a part. */
 export interface PartTables {
+  /** Several tables. */
   readonly set: "tables";
   /** Where they are. */
   readonly folder: string;
   /** The file of each part. */
-  readonly files: readonly { readonly file: string; readonly part: Part }[];
+  readonly files: readonly PartFile[];
   /** As of one table. */
   readonly options: Pick<TableOptions, "columns" | "imageFolder" | "form">;
 }

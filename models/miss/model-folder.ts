@@ -23,8 +23,7 @@ export interface ModelFolder {
 }
 
 /** published: pixels divided by 255 twice. ordinary: to [-1, 1]. clip: by CLIP's means and deviations, as BLIP takes them. */
-export const scalingNames = ["published", "ordinary", "clip"] as const;
-export type ScalingName = (typeof scalingNames)[number];
+export type ScalingName = "published" | "ordinary" | "clip";
 
 export const scalings: Readonly<Record<ScalingName, Scaling>> = {
   published: publishedScaling,
@@ -62,7 +61,7 @@ const schema = z.strictObject({
     dropPath: rate,
     initializerRange: z.number().positive(),
   }),
-  scaling: z.enum(scalingNames),
+  scaling: z.enum(["published", "ordinary", "clip"]),
   answering: z.discriminatedUnion("method", [
     z.strictObject({ method: z.literal("generate"), beams: size, maxLength: size, maskQuestionPads: z.boolean() }),
     z.strictObject({

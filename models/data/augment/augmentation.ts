@@ -18,34 +18,54 @@ const range = z
 
 /** One change. Those of questions first. */
 export const Augmentation = z.discriminatedUnion("name", [
-  /** Two random words change places, so often. */
-  z.strictObject({ name: z.literal("word-swap"), times: z.int().positive().default(2) }),
-  /** Each word is left out with probability p; one always stays. */
-  z.strictObject({ name: z.literal("word-delete"), p: p.default(0.2) }),
-  /** Normal noise with probability p; its variance is that of pixels from 0 to 1. */
   z.strictObject({
+    /** Two random words change places. */
+    name: z.literal("word-swap"),
+    /** How often. */
+    times: z.int().positive().default(2),
+  }),
+  z.strictObject({
+    /** Words are left out; one always stays. */
+    name: z.literal("word-delete"),
+    /** Probability, of each. */
+    p: p.default(0.2),
+  }),
+  z.strictObject({
+    /** Normal noise on every value of every pixel. */
     name: z.literal("gaussian-noise"),
+    /** Probability. */
     p: p.default(0.5),
+    /** Of pixels from 0 to 1. */
     variance: z.number().positive().default(0.1),
     /** As MISS was published: the variance is that of pixels from 0 to 255, and what leaves their range comes in at its other end. */
     published: z.boolean().default(false),
   }),
-  /** A random part of the image by its share of the area and its aspect, resized to the model's size (bicubic). */
   z.strictObject({
+    /** A random part of the image, resized to the model's size (bicubic). */
     name: z.literal("random-resized-crop"),
+    /** Smallest and largest share of the area. */
     scale: range.default([0.5, 1]),
+    /** Smallest and largest width : height. */
     ratio: range.default([3 / 4, 4 / 3]),
   }),
-  /** Left and right change places. A question about sides then has the wrong answer: for pre-training. */
-  z.strictObject({ name: z.literal("flip"), p: p.default(0.5) }),
-  /** n of BLIP's ten operations by chance, each done with probability p, at level m of 10. */
   z.strictObject({
+    /** Left and right change places. A question about sides then has the wrong answer: for pre-training. */
+    name: z.literal("flip"),
+    /** Probability. */
+    p: p.default(0.5),
+  }),
+  z.strictObject({
+    /** Some of BLIP's ten operations, by chance. */
     name: z.literal("rand-augment"),
+    /** How many are drawn. */
     n: z.int().positive().default(2),
+    /** Their level, of 10. */
     m: z.number().min(0).max(10).default(5),
+    /** Probability that one that was drawn is done. */
     p: p.default(0.5),
   }),
 ]);
+/** One change. */
 export type Augmentation = z.infer<typeof Augmentation>;
 /** As it is written: what has a default may be left out. */
 export type AugmentationInput = z.input<typeof Augmentation>;
