@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { NativeAddon } from "../native/addon.js";
 import { loadAddon } from "./node-addon.js";
 import { findCudaKernels } from "./node-cuda-kernels.js";
-import { listFolder, openFile, readText, writeFile } from "./node-files.js";
+import { listFolder, openFile, readText, writeEnd, writeFile } from "./node-files.js";
 import { gpu } from "./node-gpu.js";
 import { decodeImage, imageFault } from "./node-image.js";
 import { coreLimit, memoryLimit } from "./node-limits.js";

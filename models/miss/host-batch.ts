@@ -1,6 +1,8 @@
 /** A training batch as numbers, before it goes to the device: what threads make ready. */
+import type { Augmentation } from "../data/augment/augmentation.js";
 import { ImageStore } from "../data/image-store.js";
 import type { VqaRecord } from "../data/record.js";
+import { Sampler } from "../data/sampler.js";
 import { type ScalingName, scalings } from "./model-folder.js";
 import { shiftTargets } from "./targets.js";
 import { MissTokenizer, type TokenBatch } from "./tokenizer.js";
@@ -9,6 +11,9 @@ import { MissTokenizer, type TokenBatch } from "./tokenizer.js";
 export interface BatchForm {
   readonly pieces: readonly string[];
   readonly scaling: ScalingName;
+  /** Of what changes rows. */
+  readonly seed: number;
+  readonly augmentations: readonly Augmentation[];
   /** Side of the images. */
   readonly size: number;
   /** Bytes of decoded images that are kept. */
@@ -25,19 +30,22 @@ export interface HostBatch {
   readonly targets: Int32Array;
 }
 
-export type BatchRow = Pick<VqaRecord, "image" | "question" | "answer">;
+export type BatchRow = Pick<VqaRecord, "image" | "question" | "answer" | "sample">;
 
 /** A function that makes batches of rows; it keeps the images that it decoded. Errors name the file. */
-export function batchMaker({ pieces, scaling, size, keptBytes }: BatchForm) {
+export function batchMaker({ pieces, scaling, seed, augmentations, size, keptBytes }: BatchForm) {
   const tokenizer = new MissTokenizer(pieces);
-  const most = Math.floor(keptBytes / (3 * size * size));
-  let images = new ImageStore(size, scalings[scaling]);
+  const sampler = new Sampler(seed, augmentations);
+  const emptyStore = () => new ImageStore(size, scalings[scaling], sampler);
+  // Images that are changed are needed whole: of any size, so none is kept.
+  const most = sampler.changesImages ? 0 : Math.floor(keptBytes / (3 * size * size));
+  let images = emptyStore();
   let kept = new Set<string>();
   return async (rows: readonly BatchRow[]): Promise<HostBatch> => {
     const paths = rows.map(({ image }) => image);
     // In a shuffled order none is needed again sooner than another.
     if (new Set([...kept, ...paths]).size > most) {
-      images = new ImageStore(size, scalings[scaling]);
+      images = emptyStore();
       kept = new Set();
     }
     // Its own one, should another batch begin anew meanwhile.
@@ -47,6 +55,15 @@ export function batchMaker({ pieces, scaling, size, keptBytes }: BatchForm) {
     const questions = tokenizer.encodeQuestions(rows.map(({ question }) => question));
     const answers = tokenizer.encodeAnswers(rows.map(({ answer }) => answer.trim()));
     const targets = shiftTargets(answers.ids, rows.length, answers.T, tokenizer.pad);
-    return { size, pixels: store.batch(paths) as Float32Array<ArrayBuffer>, questions, answers, targets };
+    return {
+      size,
+      pixels: store.batch(
+        paths,
+        rows.map(({ sample }) => sample),
+      ) as Float32Array<ArrayBuffer>,
+      questions,
+      answers,
+      targets,
+    };
   };
 }

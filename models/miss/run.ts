@@ -1,7 +1,9 @@
 import { add, autocast, io, nn, noGrad, optim, scale, scope, type Tensor } from "../../engine/index.js";
+import type { Augmentation } from "../data/augment/augmentation.js";
 import type { ImageStore } from "../data/image-store.js";
 import { batches, type Cursor } from "../data/order.js";
 import type { VqaRecord } from "../data/record.js";
+import { Sampler } from "../data/sampler.js";
 import { score } from "../eval/metrics.js";
 import { withMergedAdapters } from "../peft/merged.js";
 import { readAhead } from "../training/loading/read-ahead.js";
@@ -14,7 +16,7 @@ import { adapt } from "./adaptation.js";
 import { trainingBatch } from "./batch.js";
 import { start } from "./batch-thread.js";
 import { stateDict } from "./checkpoint.js";
-import type { DataSplits } from "./datasets.js";
+import { augmentationsOf, type DataSplits } from "./datasets.js";
 import type { BatchForm, BatchRow, HostBatch } from "./host-batch.js";
 import type { ModelFolder } from "./model-folder.js";
 import type { MissNetwork } from "./network.js";
@@ -46,6 +48,7 @@ export class Run {
   readonly #splits: DataSplits;
   readonly #folder: ModelFolder;
   readonly #images: ImageStore;
+  readonly #sampler: Sampler;
   readonly #perEpoch: number;
   readonly #threads: DataThreads<BatchForm, readonly BatchRow[], HostBatch>;
   /** What shows whether the weights are sound. */
@@ -85,6 +88,8 @@ export class Run {
     const byEpoch: optim.Schedule = (s) => cosine(Math.floor((s + warmupSteps) / perEpoch));
     const decay = config.schedule === "epoch" ? byEpoch : cosine;
     this.#schedule = warmupSteps > 0 ? optim.linearWarmup(warmupSteps, decay) : decay;
+    const augmentations: readonly Augmentation[] = augmentationsOf(config);
+    this.#sampler = new Sampler(config.seed, augmentations);
     const count = options.dataThreads ?? usualThreads();
     this.#threads = new DataThreads({
       module: "models/miss/batch-thread.js",
@@ -92,6 +97,8 @@ export class Run {
       init: {
         pieces: folder.pieces,
         scaling: folder.scaling,
+        seed: config.seed,
+        augmentations,
         size: folder.config.imageSize,
         keptBytes: KEPT_BYTES / Math.max(1, count),
       },
@@ -158,10 +165,16 @@ export class Run {
     const { seed, batch, accumulate } = this.#config;
     const { train } = this.#splits;
     const cursor: Cursor = { epoch: this.state.epoch, position: this.state.position };
-    return takeSteps(batches({ seed, n: train.length, batchSize: batch }, cursor), {
-      step: ({ rows, next }) => {
-        const { sampler } = this.#images;
-        const loss = this.#step(Array.from(rows, (row) => sampler.record(train[row], { epoch: cursor.epoch, row })));
+    const plan = batches({ seed, n: train.length, batchSize: batch * accumulate }, cursor);
+    const read = async ({ rows, next }: { rows: Uint32Array; next: Cursor }) => ({
+      parts: await this.#read(
+        Array.from(rows, (row) => this.#sampler.record(train[row], { epoch: cursor.epoch, row })),
+      ),
+      next,
+    });
+    return takeSteps(readAhead(plan, read, 1 + Math.ceil(this.#threads.count / accumulate)), {
+      step: ({ parts, next }, waited) => {
+        const loss = this.#step(parts);
         const { step, lr, epoch } = { step: this.state.step, lr: this.optimizer.lr, epoch: cursor.epoch };
         Object.assign(this.state, { step: step + 1, epoch: next.epoch, position: next.position });
         return loss.item().then((value) => {
@@ -203,7 +216,9 @@ export class Run {
   #read(rows: readonly VqaRecord[]): Promise<HostBatch[]> {
     const { batch } = this.#config;
     const parts = Array.from({ length: Math.ceil(rows.length / batch) }, (_, i) =>
-      rows.slice(i * batch, (i + 1) * batch).map(({ image, question, answer }) => ({ image, question, answer })),
+      rows
+        .slice(i * batch, (i + 1) * batch)
+        .map(({ image, question, answer, sample }) => ({ image, question, answer, sample })),
     );
     return Promise.all(parts.map((part) => this.#threads.run(part)));
   }

@@ -4,13 +4,15 @@ import { BLANK } from "../data/image-control.js";
 import { ImageStore } from "../data/image-store.js";
 import { imageProblems } from "../data/images-present.js";
 import { leakText } from "../data/leak.js";
-import { Sampler } from "../data/sampler.js";
+import { refuseProblems } from "../data/problem.js";
+import { placeOf, type VqaRecord } from "../data/record.js";
+import { logged, RunLog } from "../training/log/run-log.js";
 import { hasRunFile, writeRunFile } from "../training/run-file.js";
 import { sameConfig, stateFile } from "../training/run-state.js";
 import { refuseUnvalidated } from "../training/validations.js";
 import { countParameters } from "./adaptation.js";
 import { loadNetwork } from "./checkpoint.js";
-import { augmentationsOf, loadSplits } from "./datasets.js";
+import { loadSplits } from "./datasets.js";
 import { type ModelFolder, readModelFolder, scalings, writeModelFolder } from "./model-folder.js";
 import { modelOf } from "./model-of-run.js";
 import { MissNetwork } from "./network.js";
@@ -21,23 +23,9 @@ import { openState } from "./train-state.js";
 
 /** Trains MISS on a data set. Same config, device and SIMD target give the same bits, also across a stop and a resume. */
 export async function train(given: RunConfig, options: TrainOptions): Promise<TrainResult> {
-  const { device, out, onEvent } = options;
-  if (given.precision === "bf16" && device.name === "webgpu")
-    throw new OptionError("precision bf16: webgpu multiplies in f32 and f16 only. Use f16, or the cpu device.");
-  const splits = await loadSplits(given, options.signal);
-  const config = RunConfig.parse({ ...given, data: splits.data });
-  const folder = await modelOf(config, splits, options.bertVocabulary);
-  if (config.checkpointBlocks > folder.config.visionDepth)
-    throw new OptionError(
-      `\`checkpointBlocks\` is ${config.checkpointBlocks}, the ViT has ${folder.config.visionDepth} blocks.`,
-    );
-  const sampler = new Sampler(config.seed, augmentationsOf(config));
-  const images = new ImageStore(folder.config.imageSize, scalings[folder.scaling], sampler);
-  await images.load(
-    [...splits.train, ...splits.validation].map((r) => r.image),
-    options.signal,
-  );
-
+  const { device, out } = options;
+  const { config, splits, folder } = await prepared(given, options);
+  const images = new ImageStore(folder.config.imageSize, scalings[folder.scaling]);
   const saved = options.resume && (await platform.exists(stateFile(out))) ? await openState(out) : null;
   if (saved) sameConfig(saved.state.config, config, stateFile(out));
   else {

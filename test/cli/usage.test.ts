@@ -179,11 +179,15 @@ describe("what cannot be done exits with 1 and one clear message", () => {
       train("--data", bad.images("truncated")),
       [`images/${bad.image}: `, "not a readable image", "Copy it again"],
     ],
-    ["an image that is none", train("--data", bad.images("text")), [`images/${bad.image}: not a readable image`]],
+    [
+      "an image that is none",
+      train("--data", bad.images("text")),
+      [`images/${bad.image} (row 0): not a readable image`],
+    ],
     [
       "an image that is a folder",
       train("--data", bad.images("folder")),
-      [`images/${bad.image}: not a readable image (it is a folder without DICOM files)`],
+      [`images/${bad.image} (row 0): not a readable image (it is a folder without DICOM files)`],
     ],
 
     ["--out below a file", train("--out", join(bad.list, "run")), ["run.json", "a part of its path is a file"]],

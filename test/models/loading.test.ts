@@ -71,7 +71,14 @@ test("what counts as waiting is the time in which no step is under way", async (
 });
 
 describe("threads", () => {
-  const init = { pieces: ["[PAD]"], scaling: "ordinary", size: 16, keptBytes: 1e6 } as const;
+  const init = {
+    pieces: ["[PAD]"],
+    scaling: "ordinary",
+    seed: 1,
+    augmentations: [],
+    size: 16,
+    keptBytes: 1e6,
+  } as const;
 
   test("a thread that ends by itself fails its jobs, and those to come", async () => {
     const threads = new DataThreads({ module: "models/miss/nothing.js", start, init, count: 1 });
@@ -100,6 +107,19 @@ describe("a run", () => {
     for (const dataThreads of [0, 1, 3]) await train(`threads-${dataThreads}`, { change, dataThreads });
     sameFiles("threads-1", "threads-0");
     sameFiles("threads-3", "threads-0");
+  });
+
+  test("draws the same changes of its rows whatever the number of threads", async () => {
+    const augment = [
+      { name: "word-swap", times: 2 },
+      { name: "gaussian-noise", p: 0.5, variance: 0.1, published: false },
+      { name: "random-resized-crop", scale: [0.5, 1], ratio: [0.75, 1.25] },
+    ] as const;
+    for (const dataThreads of [0, 2])
+      await train(`changed-${dataThreads}`, { change: { ...change, augment: [...augment] as never }, dataThreads });
+    sameFiles("changed-2", "changed-0");
+    const weights = (name: string) => readFileSync(join(path(name), "model.safetensors"));
+    expect(Buffer.compare(weights("changed-0"), weights("threads-0"))).not.toBe(0);
   });
 
   test.each([0, 2])(

@@ -13,6 +13,7 @@ import {
 import { checkVqaRad, vqaRadFolder } from "../package-files.js";
 import { UsageError } from "../terminal/exit.js";
 import { list } from "./common-options.js";
+import type { GivenSettings } from "./config-file.js";
 import {
   addFlags,
   type FlagGroups,
