@@ -165,8 +165,7 @@ export {
   type MedMoeValidation,
   openMedMoeState,
 } from "./med-moe/training/train-state.js";
-export { countParameters, type ParameterCounts } from "./miss/adaptation.js";
-export { checkData, type DataCheck, loadDataSet } from "./miss/check-data.js";
+export { checkData, type DataCheck } from "./miss/check-data.js";
 export type { LoadReport } from "./miss/checkpoint.js";
 export { type MissConfig, type Preset, presets } from "./miss/config.js";
 export type { DataSet, PartFile, PartTables } from "./miss/data-files.js";
@@ -189,6 +188,7 @@ export {
   type Validation,
 } from "./miss/train-state.js";
 export { type ModelFamily, modelFamily } from "./model-family.js";
+export { countParameters, type ParameterCounts } from "./peft/trainable.js";
 export type { Split } from "./text/byte-bpe.js";
 export type { Message } from "./text/message.js";
 export type { TextTokenizer } from "./text/text-tokenizer.js";

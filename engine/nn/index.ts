@@ -1,6 +1,9 @@
 export { GELU, ReLU, SiLU, Tanh } from "./activations.js";
+export { AdapterLayer, DEFAULT_ADAPTER } from "./adapter-layer.js";
+export { AdapterRows, type SortedRows } from "./adapter-rows.js";
 export { Embedding } from "./embedding.js";
 export { type ExpertStack, Experts, type ExpertsOptions } from "./experts.js";
+export { Ia3Linear, type Ia3Options } from "./ia3.js";
 export {
   constant,
   type Init,
@@ -10,10 +13,10 @@ export {
   truncatedNormal,
 } from "./init.js";
 export { LayerNorm } from "./layer-norm.js";
-export { Linear, type LinearOptions } from "./linear.js";
-export { type Adapter, LoraLinear, LoraPatchEmbed } from "./lora.js";
+export { Linear, type LinearLayer, type LinearOptions } from "./linear.js";
+export { LoraLinear, type LoraMatrix, LoraPatchEmbed } from "./lora.js";
 export { LoraExperts, type StackAdapters } from "./lora-experts.js";
-export type { LoraOptions } from "./low-rank.js";
+export { type LoraOptions, LowRank } from "./low-rank.js";
 export {
   type CapacityOptions,
   MixtureOfExperts,

@@ -13,8 +13,14 @@ export interface LinearOptions {
   biasInit?: Init;
 }
 
+/** A linear layer, with whatever stands around it. */
+export interface LinearLayer extends Module {
+  /** x [..., inFeatures] to [..., outFeatures]. */
+  forward(x: Tensor, activation?: Activation): Tensor;
+}
+
 /** y = x weightᵀ + bias: weight [outFeatures, inFeatures], bias [outFeatures]. */
-export class Linear extends Module {
+export class Linear extends Module implements LinearLayer {
   /** [outFeatures, inFeatures]. */
   weight: Tensor;
   /** [outFeatures]; null where there is none. */

@@ -2,87 +2,142 @@ import { noGrad } from "../autograd/recording.js";
 import { OptionError } from "../errors.js";
 import { activate } from "../ops/activate.js";
 import { add } from "../ops/binary.js";
+import { stack } from "../ops/concat.js";
 import { dropout } from "../ops/dropout.js";
+import { groupedGemm } from "../ops/grouped-gemm.js";
 import { loraMatmul, loraMerge } from "../ops/lora-matmul.js";
 import { type Activation, linear } from "../ops/matmul.js";
+import { pad } from "../ops/pad.js";
 import { reshape } from "../ops/reshape.js";
+import { combineTokens } from "../ops/token-permute.js";
 import { scale } from "../ops/unary.js";
-import type { Tensor } from "../tensor.js";
+import { type Tensor, tensor } from "../tensor.js";
+import { DEFAULT_ADAPTER } from "./adapter-layer.js";
+import type { AdapterRows } from "./adapter-rows.js";
 import { constant, type Initializer, kaimingUniform } from "./init.js";
-import type { Linear } from "./linear.js";
+import type { Linear, LinearLayer } from "./linear.js";
 import { type LoraOptions, LowRank, rankOf } from "./low-rank.js";
 import { at } from "./module.js";
 import { type PatchEmbed, patches } from "./patch-embed.js";
 import { QuantizedLinear } from "./quantized-linear.js";
 
-/** Weights under the name of their adapter, as PEFT files have them: `lora_A.default.weight`. */
-export interface Adapter {
-  /** The one adapter. */
-  default: {
-    /** A or B. */
-    weight: Tensor;
-  };
+/** A or B of an adapter, as PEFT files have them: `lora_A.default.weight`. */
+export interface LoraMatrix {
+  /** A: [r, inFeatures], of a patch embedding [r, channels, p, p]. B: [outFeatures, r], of a patch embedding [outFeatures, r, 1, 1]. */
+  weight: Tensor;
 }
 
 /**
  * y = x Wᵀ + b + (alpha / r) (drop(x) Aᵀ) Bᵀ around a layer whose own weights are frozen: A uniform as PyTorch's default,
  * B zero, so the first output is the base layer's. Hu et al., LoRA, arXiv 2106.09685; names of PEFT.
  */
-abstract class Lora<Base extends Linear | QuantizedLinear | PatchEmbed> extends LowRank {
-  /** The layer with the frozen weights. */
+abstract class Lora<Base extends Linear | QuantizedLinear | PatchEmbed> extends LowRank<LoraMatrix> {
   base_layer: Base;
-  /** A: [r, inFeatures], of a patch embedding [r, channels, p, p]. */
-  lora_A: Adapter;
-  /** B: [outFeatures, r], of a patch embedding [outFeatures, r, 1, 1]. */
-  lora_B: Adapter;
 
-  constructor(base: Base, A: Tensor, B: Tensor, options: LoraOptions) {
-    super(options);
-    base.requiresGrad(false);
+  constructor(base: Base) {
+    super();
     this.base_layer = base;
-    this.lora_A = { default: { weight: A } };
-    this.lora_B = { default: { weight: B } };
   }
 
-  protected addBranch(sign: 1 | -1): void {
+  /** Takes another adapter in, which is in use from now on. Throws OptionError for a name that is taken, or no rank. */
+  add(init: Initializer, options: LoraOptions, name: string = DEFAULT_ADAPTER): void {
+    const r = rankOf(options);
+    this.checkNew(name);
+    this.base_layer.requiresGrad(false);
+    const [a, b] = this.shapes(r);
+    const fanIn = a.slice(1).reduce((product, n) => product * n, 1);
+    const A = { weight: init.parameter(a, kaimingUniform(fanIn)) };
+    this.put(name, A, { weight: init.parameter(b, constant(0)) }, options);
+  }
+
+  /** Of A and B. */
+  protected abstract shapes(r: number): readonly [number[], number[]];
+
+  override get foldedWeights(): readonly Tensor[] {
+    return this.base_layer instanceof QuantizedLinear ? [] : [this.base_layer.weight];
+  }
+
+  protected override fold(name: string): void {
     if (this.base_layer instanceof QuantizedLinear)
       throw new OptionError("merge: a quantised weight cannot take the branch. Merge before it is quantised.");
-    noGrad(() =>
-      loraMerge(this.base_layer.weight, this.lora_A.default.weight, this.lora_B.default.weight, sign * this.scale),
-    );
+    const { weight } = this.base_layer;
+    noGrad(() => loraMerge(weight, this.lora_A[name].weight, this.lora_B[name].weight, this.scaleOf(name)));
   }
 
   /** Base and branch, without an activation: x [..., inFeatures] to [..., outFeatures]. */
   protected product(x: Tensor): Tensor {
-    const { base_layer: base } = this;
-    if (base instanceof QuantizedLinear) return add(base.forward(x), this.branch(x));
+    const { base_layer: base, active, rows } = this;
+    if (rows && rows.names.length > 0) return add(this.base(x), this.mixed(x, rows));
+    if (rows || active === null) return this.base(x);
+    const [A, B] = [this.lora_A[active].weight, this.lora_B[active].weight];
+    const rate = this.training ? this.settings(active).dropout : 0;
+    if (base instanceof QuantizedLinear) {
+      const dropped = rate > 0 ? dropout(x, rate) : x;
+      return add(base.forward(x), scale(linear(linear(dropped, A), B), this.scaleOf(active)));
+    }
     const { weight, bias } = base;
-    const [A, B] = [this.lora_A.default.weight, this.lora_B.default.weight];
-    return loraMatmul(x, rows(weight), rows(A), rows(B), {
-      bias,
-      scale: this.scale,
-      dropout: this.training ? this.dropout : 0,
-    });
+    return loraMatmul(x, flat(weight), flat(A), flat(B), { bias, scale: this.scaleOf(active), dropout: rate });
   }
 
-  /** Of itself: beside a quantised base. */
-  private branch(x: Tensor): Tensor {
-    const dropped = this.training && this.dropout > 0 ? dropout(x, this.dropout) : x;
-    const rank = linear(dropped, this.lora_A.default.weight);
-    return scale(linear(rank, this.lora_B.default.weight), this.scale);
+  private base(x: Tensor): Tensor {
+    const { base_layer: base } = this;
+    return base instanceof QuantizedLinear ? base.forward(x) : linear(x, flat(base.weight), base.bias);
+  }
+
+  /** The branches of all adapters that rows have: tokens sorted by adapter, two grouped products, and back with the scales. */
+  private mixed(x: Tensor, rows: AdapterRows): Tensor {
+    const K = x.shape[x.rank - 1];
+    const tokens = reshape(x, [x.size / K, K]);
+    const { names, lists, places } = rows.sorted(x.device, tokens.shape[0]);
+    const ranks = names.map((name) => this.settings(name).r);
+    const R = Math.max(...ranks);
+    const N = this.base_layer.weight.shape[0];
+    // Adapters of smaller rank get rows and columns of zeros.
+    const wider = (t: Tensor, dim: 0 | 1) =>
+      t.shape[dim] === R ? t : pad(t, { dim, before: 0, after: R - t.shape[dim] });
+    const A = stack(names.map((name) => wider(flat(this.lora_A[name].weight), 0)));
+    const B = stack(names.map((name) => wider(flat(this.lora_B[name].weight), 1)));
+    const scales = tensor(
+      Float32Array.from(places, (e) => (e < 0 ? 0 : this.scaleOf(names[e]))),
+      { device: x.device, shape: [places.length, 1] },
+    );
+    const rate = this.training ? this.commonDropout(names) : 0;
+    const h = groupedGemm(rate > 0 ? dropout(tokens, rate) : tokens, A, lists, { gather: 1 });
+    const sums = tensor(new Float32Array(names.length + 2), { device: x.device });
+    return reshape(combineTokens(groupedGemm(h, B, lists), { lists, weights: scales, sums }), [
+      ...x.shape.slice(0, -1),
+      N,
+    ]);
+  }
+
+  /** One mask is drawn for all tokens. */
+  private commonDropout(names: readonly string[]): number {
+    const rates = new Set(names.map((name) => this.settings(name).dropout));
+    if (rates.size > 1)
+      throw new OptionError(
+        `LoRA: in training, adapters of one batch share their dropout; here it is ${[...rates].join(", ")}. Train them one at a time, or call eval().`,
+      );
+    return [...rates][0];
   }
 }
 
 /** A convolution's kernel [out, in, p, p] as a matrix [out, in p p]. */
-const rows = (w: Tensor) => (w.rank === 2 ? w : reshape(w, [w.shape[0], w.size / w.shape[0]]));
+const flat = (w: Tensor) => (w.rank === 2 ? w : reshape(w, [w.shape[0], w.size / w.shape[0]]));
 
-/** A linear layer with an adapter. The base may be quantised (QLoRA, Dettmers et al., arXiv 2305.14314). */
-export class LoraLinear extends Lora<Linear | QuantizedLinear> {
-  constructor(init: Initializer, base: Linear | QuantizedLinear, options: LoraOptions) {
-    const r = rankOf(options);
-    const N = base.weight.shape[0];
+/** A linear layer with adapters. The base may be quantised (QLoRA, Dettmers et al., arXiv 2305.14314). */
+export class LoraLinear extends Lora<Linear | QuantizedLinear> implements LinearLayer {
+  constructor(init: Initializer, base: Linear | QuantizedLinear, options: LoraOptions, name?: string) {
+    super(base);
+    this.add(init, options, name);
+  }
+
+  protected override shapes(r: number): readonly [number[], number[]] {
+    const { base_layer: base } = this;
     const K = base instanceof QuantizedLinear ? base.inFeatures : base.weight.shape[1];
-    super(base, init.parameter([r, K], kaimingUniform(K)), init.parameter([N, r], constant(0)), options);
+    return [
+      [r, K],
+      [base.weight.shape[0], r],
+    ];
   }
 
   /** x [..., inFeatures] to [..., outFeatures]. */
@@ -92,13 +147,19 @@ export class LoraLinear extends Lora<Linear | QuantizedLinear> {
   }
 }
 
-/** A patch embedding with an adapter. */
+/** A patch embedding with adapters. */
 export class LoraPatchEmbed extends Lora<PatchEmbed> {
-  constructor(init: Initializer, base: PatchEmbed, options: LoraOptions) {
-    const r = rankOf(options);
-    const [N, channels, p] = base.weight.shape;
-    const A = init.parameter([r, channels, p, p], kaimingUniform(channels * p * p));
-    super(base, A, init.parameter([N, r, 1, 1], constant(0)), options);
+  constructor(init: Initializer, base: PatchEmbed, options: LoraOptions, name?: string) {
+    super(base);
+    this.add(init, options, name);
+  }
+
+  protected override shapes(r: number): readonly [number[], number[]] {
+    const [N, channels, p] = this.base_layer.weight.shape;
+    return [
+      [r, channels, p, p],
+      [N, r, 1, 1],
+    ];
   }
 
   /** image [B, channels, height, width] to [B, patches, width]. */

@@ -1,5 +1,6 @@
 import { OptionError } from "../errors.js";
-import { Module } from "./module.js";
+import type { Tensor } from "../tensor.js";
+import { AdapterLayer } from "./adapter-layer.js";
 
 /** Size and scale of an adapter. */
 export interface LoraOptions {
@@ -17,37 +18,48 @@ export function rankOf({ r }: LoraOptions): number {
   return r;
 }
 
-/** A low-rank branch beside frozen weights, which can become part of them and leave them again. */
-export abstract class LowRank extends Module {
-  /** alpha / r. */
-  readonly scale: number;
-  /** Probability, in training, on the input of the branch. */
-  readonly dropout: number;
-  #merged = false;
+/** Low-rank branches beside frozen weights, A and B of each under the name of its adapter. */
+export abstract class LowRank<Matrices> extends AdapterLayer {
+  /** The inner matrices, by adapter. */
+  lora_A: Record<string, Matrices> = {};
+  /** The outer matrices, by adapter. */
+  lora_B: Record<string, Matrices> = {};
+  readonly #settings = new Map<string, Readonly<Required<LoraOptions>>>();
 
-  constructor({ r, alpha, dropout }: LoraOptions) {
-    super();
-    this.scale = alpha / r;
-    this.dropout = dropout ?? 0;
+  override get adapters(): readonly string[] {
+    return [...this.#settings.keys()];
   }
 
-  /** Whether the branch is part of the base weights now. */
-  get merged(): boolean {
-    return this.#merged;
+  /** What an adapter was made with. */
+  settings(name: string): Readonly<Required<LoraOptions>> {
+    this.check(name);
+    return this.#settings.get(name) as Required<LoraOptions>;
   }
 
-  /** W += (alpha / r) B A, of each weight; the branch is left out until `unmerge`. */
-  merge(): void {
-    if (!this.#merged) this.addBranch(1);
-    this.#merged = true;
+  /** alpha / r of an adapter. */
+  scaleOf(name: string): number {
+    const { r, alpha } = this.settings(name);
+    return alpha / r;
   }
 
-  /** Takes the branch out of the base weights again. */
-  unmerge(): void {
-    if (this.#merged) this.addBranch(-1);
-    this.#merged = false;
+  override adapterParameters(name: string): readonly Tensor[] {
+    this.check(name);
+    return [this.lora_A[name], this.lora_B[name]].flatMap((matrices) => Object.values(matrices as object));
   }
 
-  /** W += sign (alpha / r) B A. */
-  protected abstract addBranch(sign: 1 | -1): void;
+  override remove(name: string): void {
+    this.checkRemoved(name);
+    for (const p of this.adapterParameters(name)) p.dispose();
+    delete this.lora_A[name];
+    delete this.lora_B[name];
+    this.#settings.delete(name);
+  }
+
+  /** Takes in the matrices of a new adapter, which is in use from now on. */
+  protected put(name: string, A: Matrices, B: Matrices, { r, alpha, dropout = 0 }: LoraOptions): void {
+    this.lora_A[name] = A;
+    this.lora_B[name] = B;
+    this.#settings.set(name, { r, alpha, dropout });
+    this.use(name);
+  }
 }

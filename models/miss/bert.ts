@@ -1,4 +1,6 @@
 import { add, arange, attention, dropout, nn, reshape, scope, type Tensor } from "../../engine/index.js";
+import type { TakesPrefix } from "../peft/prefix.js";
+import type { LayerPrefix, Prefix, PrefixSizes, PromptEncoders } from "../peft/prompt-encoder.js";
 import type { MissConfig } from "./config.js";
 
 /** What a text module reads besides its tokens. */
@@ -10,6 +12,8 @@ export interface BertContext {
   /** Key padding of those states, i32 [B, S]; null where all are visible. */
   crossMask: Tensor | null;
   causal: boolean;
+  /** What stands in front of the keys and values of self-attention; that of the module's own prompt encoder where absent. */
+  prefix?: Prefix | null;
 }
 
 class BertEmbeddings extends nn.Module {
@@ -27,17 +31,27 @@ class BertEmbeddings extends nn.Module {
     this.dropout = c.hiddenDropout;
   }
 
-  forward(ids: Tensor): Tensor {
-    const positions = arange(ids.shape[1], { device: ids.device, dtype: "i32" });
+  /** `start` is the position of the first token. */
+  forward(ids: Tensor, start: number): Tensor {
+    const positions = arange(ids.shape[1], { device: ids.device, dtype: "i32", start });
     const x = add(this.word_embeddings.forward(ids), this.position_embeddings.forward(positions));
     return dropout(this.LayerNorm.forward(x), this.training ? this.dropout : 0);
   }
 }
 
+/** What an attention sees of its keys. */
+interface AttentionContext {
+  /** Padding of the keys; null where all are visible. */
+  readonly mask: Tensor | null;
+  readonly causal: boolean;
+  /** In front of the keys, visible to all queries. */
+  readonly prefix?: LayerPrefix;
+}
+
 class BertSelfAttention extends nn.Module {
-  query: nn.Linear | nn.LoraLinear;
-  key: nn.Linear;
-  value: nn.Linear | nn.LoraLinear;
+  query: nn.LinearLayer;
+  key: nn.LinearLayer;
+  value: nn.LinearLayer;
   readonly heads: number;
   readonly dropout: number;
 
@@ -51,12 +65,14 @@ class BertSelfAttention extends nn.Module {
     this.dropout = c.attentionDropout;
   }
 
-  forward(x: Tensor, keys: Tensor, mask: Tensor | null, causal: boolean): Tensor {
+  forward(x: Tensor, keys: Tensor, { mask, causal, prefix }: AttentionContext): Tensor {
     const split = (t: Tensor) => reshape(t, [t.shape[0], t.shape[1], this.heads, t.shape[2] / this.heads]);
     const y = attention(split(this.query.forward(x)), split(this.key.forward(keys)), split(this.value.forward(keys)), {
       mask,
       causal,
       dropout: this.training ? this.dropout : 0,
+      prefixKeys: prefix?.keys,
+      prefixValues: prefix?.values,
     });
     return reshape(y, x.shape);
   }
@@ -64,7 +80,7 @@ class BertSelfAttention extends nn.Module {
 
 /** dense → dropout → add the residual → LayerNorm: the end of each sub-layer. */
 class BertOutput extends nn.Module {
-  dense: nn.Linear;
+  dense: nn.LinearLayer;
   LayerNorm: nn.LayerNorm;
   readonly dropout: number;
 
@@ -92,8 +108,8 @@ class BertAttention extends nn.Module {
     this.output = new BertOutput(init, c, c.hidden);
   }
 
-  forward(x: Tensor, keys: Tensor, mask: Tensor | null, causal: boolean): Tensor {
-    return this.output.forward(this.self.forward(x, keys, mask, causal), x);
+  forward(x: Tensor, keys: Tensor, context: AttentionContext): Tensor {
+    return this.output.forward(this.self.forward(x, keys, context), x);
   }
 }
 
@@ -101,7 +117,7 @@ class BertAttention extends nn.Module {
 class BertLayer extends nn.Module {
   attention: BertAttention;
   crossattention: BertAttention;
-  intermediate: { dense: nn.Linear };
+  intermediate: { dense: nn.LinearLayer };
   output: BertOutput;
 
   constructor(init: nn.Initializer, c: MissConfig, crossWidth: number) {
@@ -115,9 +131,9 @@ class BertLayer extends nn.Module {
     this.output = new BertOutput(init, c, c.intermediate);
   }
 
-  forward(x: Tensor, { mask, cross, crossMask, causal }: BertContext): Tensor {
-    const own = this.attention.forward(x, x, mask, causal);
-    const both = this.crossattention.forward(own, cross, crossMask, false);
+  forward(x: Tensor, { mask, cross, crossMask, causal }: BertContext, prefix?: LayerPrefix): Tensor {
+    const own = this.attention.forward(x, x, { mask, causal, prefix });
+    const both = this.crossattention.forward(own, cross, { mask: crossMask, causal: false });
     return this.output.forward(this.intermediate.dense.forward(both, "gelu"), both);
   }
 }
@@ -126,21 +142,27 @@ class BertLayer extends nn.Module {
  * BERT with cross-attention in every layer, no token types, no pooler: the joint text-multimodal module (JTM), and the
  * decoder's trunk when `causal`.
  */
-export class Bert extends nn.Module {
+export class Bert extends nn.Module implements TakesPrefix {
   embeddings: BertEmbeddings;
   encoder: { layer: BertLayer[] };
+  declare prompt_encoder?: PromptEncoders;
+  readonly prefixSizes: PrefixSizes;
 
   constructor(init: nn.Initializer, c: MissConfig, crossWidth: number) {
     super();
     this.embeddings = new BertEmbeddings(init, c);
     this.encoder = { layer: Array.from({ length: c.layers }, () => new BertLayer(init, c, crossWidth)) };
+    this.prefixSizes = { layers: c.layers, heads: c.heads, width: c.hidden };
   }
 
   /** ids i32 [B, L] to states [B, L, hidden]. */
   forward(ids: Tensor, context: BertContext): Tensor {
-    let x = this.embeddings.forward(ids);
+    const prefix = context.prefix === undefined ? (this.prompt_encoder?.prefix() ?? null) : context.prefix;
+    let x = this.embeddings.forward(ids, prefix?.tokens ?? 0);
     // A scope per layer frees what neither the next layer nor the tape needs.
-    for (const layer of this.encoder.layer) x = scope(() => layer.forward(x, context));
+    this.encoder.layer.forEach((layer, l) => {
+      x = scope(() => layer.forward(x, context, prefix?.layers[l]));
+    });
     return x;
   }
 }

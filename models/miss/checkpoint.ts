@@ -1,6 +1,6 @@
 import { io, type Tensor } from "../../engine/index.js";
 import { interpolatePositions } from "../images/position-embedding.js";
-import { baseParameters } from "../peft/merged.js";
+import { baseParameters } from "../peft/merge.js";
 import { isExtra, POSITION_IDS, TIED } from "./names.js";
 import type { MissNetwork } from "./network.js";
 

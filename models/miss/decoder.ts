@@ -1,9 +1,11 @@
 import { linear, nn, type Tensor } from "../../engine/index.js";
+import type { TakesPrefix } from "../peft/prefix.js";
+import type { PrefixSizes, PromptEncoders } from "../peft/prompt-encoder.js";
 import { Bert, type BertContext } from "./bert.js";
 import type { MissConfig } from "./config.js";
 
 class HeadTransform extends nn.Module {
-  dense: nn.Linear;
+  dense: nn.LinearLayer;
   LayerNorm: nn.LayerNorm;
 
   constructor(init: nn.Initializer, c: MissConfig) {
@@ -32,9 +34,10 @@ class HeadPredictions extends nn.Module {
 }
 
 /** BERT run causally, with BERT's language-model head, whose output matrix is the word embedding (one tensor). */
-export class TextDecoder extends nn.Module {
+export class TextDecoder extends nn.Module implements TakesPrefix {
   bert: Bert;
   cls: { predictions: HeadPredictions };
+  declare prompt_encoder?: PromptEncoders;
 
   constructor(init: nn.Initializer, c: MissConfig) {
     super();
@@ -42,9 +45,14 @@ export class TextDecoder extends nn.Module {
     this.cls = { predictions: new HeadPredictions(init, c) };
   }
 
+  /** Of the trunk: the names of a prefix are those of the decoder, as PEFT wraps it. */
+  get prefixSizes(): PrefixSizes {
+    return this.bert.prefixSizes;
+  }
+
   /** States before the head, [B, L, hidden]. */
-  states(ids: Tensor, context: Omit<BertContext, "causal">): Tensor {
-    return this.bert.forward(ids, { ...context, causal: true });
+  states(ids: Tensor, context: Omit<BertContext, "causal" | "prefix">): Tensor {
+    return this.bert.forward(ids, { ...context, causal: true, prefix: this.prompt_encoder?.prefix() ?? null });
   }
 
   /** Logits over the vocabulary, [..., V], of states [..., hidden]. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { Augmentation } from "../data/augment/augmentation.js";
 import { type PublishedForm, publishedForms } from "../data/published.js";
 import { TableColumns } from "../data/table.js";
+import { published, textMethods, visionMethods } from "./adaptation.js";
 import { presets } from "./config.js";
 
 /** A folder in the layout of data/vqa-rad (or of SLAKE), and which questions of it. smoke: those about 24 images. */
@@ -68,7 +69,20 @@ const tableSchema = z.strictObject({
 /** A table of your own. */
 export type TableData = z.infer<typeof tableSchema>;
 
-const mode = z.enum(["frozen", "train", "lora"]);
+function whyNot(input: unknown, methods: readonly string[], part: string): string {
+  const valid = `The ${part} takes ${methods.join(", ")}`;
+  if (input === "prefix" || input === "ptv2")
+    return `${input} puts keys in front of those of words, and an image has none. ${valid}`;
+  if (typeof input === "string" && /[,+ ]/.test(input.trim()))
+    return `"${input}" names several methods; a module takes one. ${valid}`;
+  return `"${input}" is none of them. ${valid}`;
+}
+
+/** One of the methods that a module takes; the error says which, and why not another. */
+const method = <const M extends readonly string[]>(methods: M, part: string) =>
+  z.enum(methods, {
+    error: ({ input }) => whyNot(input, methods, part),
+  });
 
 const schema = z.strictObject({
   /** Sizes of the model. */
@@ -112,21 +126,23 @@ const schema = z.strictObject({
   /** Which parts are tuned, and how. */
   adaptation: z
     .strictObject({
-      /** The vision encoder. */
-      vision: mode.default("train"),
-      /** The joint text-multimodal module. */
-      jtm: mode.default("train"),
-      /** The answer decoder. */
-      decoder: mode.default("train"),
-      /** Rank of the adapters. */
-      r: z.int().positive().default(8),
-      /** The scale of the adapters is alpha / r. */
-      alpha: z.number().positive().default(32),
-      /** Probability, in front of the adapters. */
-      dropout: z.number().min(0).max(0.9).default(0.1),
+      /** The vision transformer: F frozen, T trained in full, or tuned by lora or ia3. */
+      vit: method(visionMethods, "visual encoder").default(published.vit),
+      /** The joint text-multimodal module: F, T, or tuned by lora, ia3, prefix or ptv2. */
+      jtm: method(textMethods, "joint module").default(published.jtm),
+      /** The decoder, likewise. */
+      dec: method(textMethods, "decoder").default(published.dec),
+      /** lora: rank of the adapters. */
+      rank: z.int().positive().default(published.rank),
+      /** lora: the scale of the adapters is alpha / rank. */
+      alpha: z.number().positive().default(published.alpha),
+      /** lora: probability, in front of the adapters. */
+      dropout: z.number().min(0).max(0.9).default(published.dropout),
+      /** prefix, ptv2: virtual tokens. */
+      tokens: z.int().positive().default(published.tokens),
     })
-    .refine(({ vision, jtm, decoder }) => [vision, jtm, decoder].some((part) => part !== "frozen"), {
-      error: "vision, jtm and decoder are all frozen: nothing would be trained",
+    .refine(({ vit, jtm, dec }) => [vit, jtm, dec].some((part) => part !== "F"), {
+      error: "vit, jtm and dec are all F, frozen: nothing would be trained",
     })
     .prefault({}),
   /** The last blocks of the ViT that are computed again in the backward pass (published: vit_ckpt_layer): same bits, less memory. */

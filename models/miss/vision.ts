@@ -13,8 +13,8 @@ import {
 import type { MissConfig } from "./config.js";
 
 class VisionAttention extends nn.Module {
-  qkv: nn.Linear | nn.LoraLinear;
-  proj: nn.Linear | nn.LoraLinear;
+  qkv: nn.LinearLayer;
+  proj: nn.LinearLayer;
   readonly heads: number;
 
   constructor(init: nn.Initializer, { visionWidth: width, visionHeads: heads, initializerRange }: MissConfig) {
@@ -33,8 +33,8 @@ class VisionAttention extends nn.Module {
 }
 
 class VisionMlp extends nn.Module {
-  fc1: nn.Linear | nn.LoraLinear;
-  fc2: nn.Linear | nn.LoraLinear;
+  fc1: nn.LinearLayer;
+  fc2: nn.LinearLayer;
 
   constructor(init: nn.Initializer, { visionWidth: width, visionMlp: hidden, initializerRange }: MissConfig) {
     super();
@@ -77,7 +77,7 @@ class VisionBlock extends nn.Module {
 export class VisionTransformer extends nn.Module {
   cls_token: Tensor;
   pos_embed: Tensor;
-  patch_embed: { proj: nn.PatchEmbed | nn.LoraPatchEmbed };
+  patch_embed: { proj: nn.Layer };
   blocks: VisionBlock[];
   norm: nn.LayerNorm;
   /** How many blocks, the last ones, compute their insides again in the backward pass instead of keeping them. */

@@ -1,42 +1,29 @@
 import { nn } from "../../engine/index.js";
-
-/** Modules by the end of their path, as PEFT matches `target_modules`: "query" hits every `….query`. */
-const matches = (path: string, targets: readonly string[]) => targets.some((t) => path === t || path.endsWith(`.${t}`));
+import { type Targets, twoMethods, wrapTargets } from "./targets.js";
 
 /**
- * Freezes `root` and puts a LoRA adapter around each linear layer (patch embedding, stack of experts) whose path ends in one
- * of `targets`. Returns the paths that were hit, in order. Throws OptionError for experts that are quantised.
+ * Freezes `root` and puts a LoRA adapter around each target that is a linear layer, a patch embedding or a stack of experts. Where there are
+ * some already, another one beside them, under a name of its own: it is in use from then on, and is trained alone. Returns the paths that
+ * were hit, in order. Throws OptionError where nothing is hit, for experts that are quantised, for layers of another method.
  */
 export function applyLora(
   root: nn.Module,
   init: nn.Initializer,
-  targets: readonly string[],
+  targets: Targets,
   options: nn.LoraOptions,
+  name: string = nn.DEFAULT_ADAPTER,
 ): string[] {
-  root.requiresGrad(false);
-  const hit: string[] = [];
-  nn.replaceModules(root, (child, path) => {
-    if (!matches(path, targets)) return null;
-    if (child instanceof nn.Linear) {
-      hit.push(path);
-      return new nn.LoraLinear(init, child, options);
+  return wrapTargets(root, "LoRA", targets, (layer, path) => {
+    if (layer instanceof nn.LowRank) {
+      (layer as nn.LoraLinear).add(init, options, name);
+      return layer;
     }
-    if (child instanceof nn.PatchEmbed) {
-      hit.push(path);
-      return new nn.LoraPatchEmbed(init, child, options);
-    }
-    if (child instanceof nn.Experts || child instanceof nn.QuantizedExperts) {
-      hit.push(path);
-      return new nn.LoraExperts(init, child as nn.Experts, options);
-    }
+    if (layer instanceof nn.AdapterLayer) throw twoMethods(path, "IA3", "LoRA");
+    if (layer instanceof nn.Linear || layer instanceof nn.QuantizedLinear)
+      return new nn.LoraLinear(init, layer, options, name);
+    if (layer instanceof nn.PatchEmbed) return new nn.LoraPatchEmbed(init, layer, options, name);
+    if (layer instanceof nn.Experts || layer instanceof nn.QuantizedExperts)
+      return new nn.LoraExperts(init, layer as nn.Experts, options, name);
     return null;
   });
-  return hit;
-}
-
-type LoraLayer = nn.LoraLinear | nn.LoraPatchEmbed | nn.LoraExperts;
-
-export function* loraLayers(root: nn.Module): Generator<[string, LoraLayer]> {
-  for (const [path, m] of root.namedModules())
-    if (m instanceof nn.LoraLinear || m instanceof nn.LoraPatchEmbed || m instanceof nn.LoraExperts) yield [path, m];
 }

@@ -14,14 +14,7 @@ describe("where the demo leaves the published pipeline", () => {
   });
 
   test("settings that hide easily are among them", () => {
-    const hidden = [
-      "initializerRange",
-      "epochs",
-      "answering.k",
-      "adaptation.vision",
-      "adaptation.dropout",
-      "validation",
-    ];
+    const hidden = ["initializerRange", "epochs", "answering.k", "adaptation.vit", "adaptation.dropout", "validation"];
     expect(changedKeys(runs)).toEqual(expect.arrayContaining([...hidden, "validateEvery", "warmupSteps", "dropPath"]));
     expect(printed.map(([setting]) => setting).join()).toContain("initializerRange: 0.1 (published: 0.02)");
   });

@@ -129,7 +129,9 @@ describe("MISS-tiny in mixed precision on cpu", async () => {
     scope(() => {
       const x = tensor(new Float32Array(B * Q * 64), { device, shape: [B, Q, 64] });
       x.requiresGrad = true;
-      const counts = countLaunches(device, () => autocast("bf16", () => void layer.forward(x, x, null, false)));
+      const counts = countLaunches(device, () =>
+        autocast("bf16", () => void layer.forward(x, x, { mask: null, causal: false })),
+      );
       // Four weights and four biases; x; the masks and the rest are in bf16 already.
       expect(counts["cast/to-bf16"]).toBe(8 + 1);
     });

@@ -75,7 +75,7 @@ describe("a run that cannot be is refused before anything is written", () => {
   });
 
   test("all parts frozen", () => {
-    const adaptation = { vision: "frozen", jtm: "frozen", decoder: "frozen" } as const;
+    const adaptation = { vit: "F", jtm: "F", dec: "F" } as const;
     expect(() => RunConfig.parse({ ...organSmoke, adaptation })).toThrow("nothing would be trained");
   });
 

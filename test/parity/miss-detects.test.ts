@@ -69,7 +69,7 @@ function moveNumbers(scenario: Record<string, unknown>, tolerance: Tolerance): v
   if ("merged_max_abs_diff" in scenario) scenario.merged_max_abs_diff = 1;
 }
 
-describe.each(["full", "lora", "dec_lora_ft"])("%s", (name) => {
+describe.each(["full", "lora", "ia3", "prefix", "ptv2", "dec_lora_ft"])("%s", (name) => {
   let report: VerifyReport;
 
   beforeAll(async () => {

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import type { Device, Shape, Tensor } from "../../engine/index.js";
 import { nn, openDevice } from "../../engine/index.js";
-import { adapt, countParameters } from "../../models/miss/adaptation.js";
+import { adapt, published } from "../../models/miss/adaptation.js";
 import { type MissConfig, presets } from "../../models/miss/config.js";
 import { MissNetwork } from "../../models/miss/network.js";
+import { countParameters } from "../../models/peft/trainable.js";
 
 /** Counts what a model would hold, and makes one number of each parameter. */
 class Counter extends nn.Initializer {
@@ -41,7 +42,7 @@ test("LoRA of rank 8 on a BERT part of 12 layers of width 768 adds what PEFT add
   const init = new nn.Initializer(device);
   const network = new MissNetwork(init, { ...presets.tiny, vocab: 40 });
   const before = countParameters(network).total;
-  adapt(network, init, { vision: "frozen", jtm: "frozen", decoder: "lora", lora: { r: 8, alpha: 32 } });
+  adapt(network, init, { ...published, vit: "F", jtm: "F", dec: "lora" });
   const { trainable, total } = countParameters(network);
   const { hidden, layers } = presets.tiny;
   expect(trainable).toBe(layers * 4 * 8 * (hidden + hidden));

@@ -40,7 +40,7 @@ const lora: RunConfigInput = {
   lr: 1e-3,
   warmupSteps: 50,
   // The text modules are trained in full: the first stage saw a handful of words, the others are still random.
-  adaptation: { vision: "lora", jtm: "train", decoder: "train", r: 8, alpha: 32, dropout: 0 },
+  adaptation: { vit: "lora", jtm: "T", dec: "T", rank: 8, alpha: 32, dropout: 0 },
   answering: { method: "rank", k: 16, maskQuestionPads: true },
   validation: 0.1,
   validateEvery: 4,
@@ -97,7 +97,7 @@ const reasons: readonly (readonly [keys: readonly string[], why: string])[] = [
   [["batch", "lr", "clipNorm"], "for random weights; the published ones are for a pretrained model"],
   [["dropout", "dropPath", "adaptation.dropout"], "so short a run of so small a model does not overfit in its weights"],
   [
-    ["adaptation.vision", "adaptation.jtm", "adaptation.decoder"],
+    ["adaptation.vit", "adaptation.jtm", "adaptation.dec"],
     "MISS trains all parts; in the second stage the vision part has adapters (LoRA, as in MILE), the text parts are trained in full",
   ],
   [

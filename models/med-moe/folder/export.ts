@@ -2,7 +2,7 @@
 import { platform } from "#platform";
 import { type Device, type FloatDType, io, nn, OptionError, type Tensor } from "../../../engine/index.js";
 import { writeText } from "../../files/write.js";
-import { baseParameters, withMergedAdapters } from "../../peft/merged.js";
+import { baseParameters, withMergedAdapters } from "../../peft/merge.js";
 import { hasTokenizer, loadTokenizer } from "../../text/tokenizer-folder.js";
 import { restoreParameters, stateFile } from "../../training/run-state.js";
 import type { MedMoeNetwork } from "../network/network.js";

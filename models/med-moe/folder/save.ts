@@ -1,7 +1,7 @@
 import { io, noGrad, reshape, scope, slice, type Tensor } from "../../../engine/index.js";
 import { clipConfigJson, clipImageJson } from "../../clip/config.js";
 import { writeJson } from "../../files/write.js";
-import { baseParameters } from "../../peft/merged.js";
+import { baseParameters } from "../../peft/merge.js";
 import type { MedMoeNetwork } from "../network/network.js";
 import { medMoeConfigJson } from "./config.js";
 import { isHubName, PROJECTOR_PREFIX, storedParts, TOWER_PREFIX } from "./names.js";

@@ -59,6 +59,7 @@ const schema = z.looseObject({
     weight_decay: z.number(),
   }),
   lora: z.looseObject({ r: z.number(), alpha: z.number(), dropout: z.number() }),
+  prefix: z.looseObject({ num_virtual_tokens: z.number() }),
   generation: z.looseObject({ num_beams: z.number(), max_length: z.number(), rank_k: z.number() }),
   scenarios: z.record(z.string(), scenario),
   tolerance: z.looseObject({ forward: z.number(), grad_relative_to_max: z.number(), step1: z.number() }),

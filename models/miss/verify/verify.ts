@@ -3,9 +3,9 @@ import { Comparison, type Row } from "../../golden/comparison.js";
 import { readAll } from "../../golden/read.js";
 import { checkScenarios, type Missed, reportOf, type VerifyOptions, type VerifyReport } from "../../golden/report.js";
 import { maximum, sumOf } from "../../golden/sums.js";
-import { loraLayers } from "../../peft/lora.js";
-import { withMergedAdapters } from "../../peft/merged.js";
-import { adapt, countParameters, peftName, ROOTS, type Root } from "../adaptation.js";
+import { adapterLayers, adapterTensors, withMergedAdapters } from "../../peft/merge.js";
+import { countParameters, trainablePercent } from "../../peft/trainable.js";
+import { type Adaptation, adapt, PARTS, peftName, published, ROOTS, type Root, textMethods } from "../adaptation.js";
 import { loadNetwork } from "../checkpoint.js";
 import { generate } from "../generate.js";
 import { MissNetwork } from "../network.js";
@@ -29,7 +29,7 @@ export async function verifyMiss(folder: string, device: Device, options: Verify
   for (const name of options.only ?? known) {
     const scenario = manifest.scenarios[name];
     options.onScenario?.(name);
-    const supported = name !== "pretrain" && (scenario.method ?? "lora") === "lora";
+    const supported = name !== "pretrain" && methodOf(scenario) !== null;
     if (!supported) {
       missed.push({ scenario: name, tensor: "*", reason: "this version has no such tuning method" });
       continue;
@@ -42,6 +42,9 @@ export async function verifyMiss(folder: string, device: Device, options: Verify
   }
   return reportOf(rows, missed);
 }
+
+/** The tuning method of a scenario; null where it is one that we do not have. */
+const methodOf = ({ method }: Scenario) => textMethods.find((known) => known === (method ?? "T")) ?? null;
 
 const BASE = /^(?!adapter_|expected_|inputs\.|preprocess\.|pretrain_).*\.safetensors$/;
 
@@ -59,24 +62,26 @@ async function build(folder: string, device: Device, manifest: Manifest, name: s
   }
   const full = new Set(scenario.full_roots ?? []);
   const wrapped = new Set((scenario.peft_roots ?? []).filter((r): r is Root => ROOTS.includes(r as Root)));
-  const mode = (root: Root) => (wrapped.has(root) ? "lora" : full.has(root) ? "train" : "frozen");
+  const { lora, prefix } = manifest;
+  const how = (root: Root) => (wrapped.has(root) ? methodOf(scenario) : full.has(root) ? "T" : "F");
+  const methods = Object.fromEntries(ROOTS.map((root) => [PARTS[root], how(root)]));
   adapt(network, init, {
-    vision: mode("visual_encoder"),
-    jtm: mode("text_encoder"),
-    decoder: mode("text_decoder"),
-    lora: { r: manifest.lora.r, alpha: manifest.lora.alpha, dropout: manifest.lora.dropout },
+    ...published,
+    ...(methods as Pick<Adaptation, "vit" | "jtm" | "dec">),
+    rank: lora.r,
+    alpha: lora.alpha,
+    dropout: lora.dropout,
+    tokens: prefix.num_virtual_tokens,
   });
   if (wrapped.size) {
-    const adapter = await readAll(`${folder}/adapter_${name}.safetensors`);
+    const file = `${folder}/adapter_${name}.safetensors`;
+    const adapter = await readAll(file);
+    const tensors = adapterTensors(network);
     for (const [path, p] of network.namedParameters()) {
-      if (!path.includes("lora_")) continue;
+      if (!tensors.has(p)) continue;
       const found = adapter.get(peftName(path, wrapped));
       if (!found)
-        throw new io.FileFormatError(
-          `${folder}/adapter_${name}.safetensors`,
-          `there is no tensor ${peftName(path, wrapped)}`,
-          "Make the folder anew",
-        );
+        throw new io.FileFormatError(file, `there is no tensor ${peftName(path, wrapped)}`, "Make the folder anew");
       p.write(found.values);
     }
   }
@@ -123,11 +128,11 @@ async function runScenario(
   await losses(device, network, inputs, c, forward);
   await weighted(device, network, inputs, scenario, question, mask, c, forward);
   await answers(network, inputs, manifest, scenario, question, mask, c, forward);
-  if (wrapped.size) await merged(device, network, inputs, logits, c, forward);
+  if ([...adapterLayers(network)].length > 0) await merged(device, network, inputs, logits, c, forward);
   const { trainable, total } = countParameters(network);
   c.ids("manifest.total", [total]);
   c.ids("manifest.trainable", [trainable]);
-  c.forward("manifest.trainable_percent", [(100 * trainable) / total], forward);
+  c.forward("manifest.trainable_percent", [trainablePercent({ trainable, total })], forward);
   question.dispose();
   mask.dispose();
   await training(device, network, inputs, manifest, wrapped, c, relative, step1);
@@ -227,8 +232,8 @@ async function merged(
   tolerance: number,
 ): Promise<void> {
   await withMergedAdapters(network, async () => {
-    const layers = [...loraLayers(network)];
-    c.ids("manifest.merged_names", [layers.length]);
+    const layers = [...adapterLayers(network)];
+    c.ids("manifest.merged_names", [layers.reduce((sum, [, layer]) => sum + layer.foldedWeights.length, 0)]);
     for (const [path, layer] of layers) {
       for (const [parameter, p] of layer.base_layer.namedParameters()) {
         const name = `merged.${path}.${parameter}`;

@@ -1,0 +1,71 @@
+import { io, nn, OptionError } from "../../engine/index.js";
+
+/**
+ * Which modules a method goes to, as PEFT's `target_modules`: names, each of which hits the module of that path and every module whose path
+ * ends in `.name`; an expression that a whole path must fit; or all linear layers.
+ */
+export type Targets = readonly string[] | RegExp | "all-linear";
+
+/** Whether a module is one of the targets. */
+export function isTarget(path: string, module: nn.Module, targets: Targets): boolean {
+  if (targets === "all-linear") return isLinear(module);
+  if (targets instanceof RegExp) return targets.exec(path)?.[0] === path;
+  return targets.some((name) => path === name || path.endsWith(`.${name}`));
+}
+
+const isLinear = (module: nn.Module): boolean =>
+  module instanceof nn.Linear ||
+  module instanceof nn.QuantizedLinear ||
+  (module instanceof nn.AdapterLayer && isLinear(module.base_layer));
+
+/** What a method does with a module that it fits: the layer that takes its place; null where it does not fit. */
+export type Wrap = (layer: nn.Module, path: string) => nn.Module | null;
+
+/**
+ * Freezes `root` and puts what `wrap` makes in the place of each target. Returns the paths that were hit, in order. Throws OptionError
+ * where nothing is hit, and where a target has the layer of another method; `method` is whose name errors give.
+ */
+export function wrapTargets(root: nn.Module, method: string, targets: Targets, wrap: Wrap): string[] {
+  const found = [...root.namedModules()].filter(([path, module]) => path !== "" && isTarget(path, module, targets));
+  // Of a layer that has adapters, the layer: not what is in it.
+  const inside = new Set(found.flatMap(([path, m]) => (m instanceof nn.AdapterLayer ? [`${path}.base_layer`] : [])));
+  const outer = found.filter(([path]) => !inside.has(path));
+  const wrapped = new Map(outer.flatMap(([path, module]) => pair(path, wrap(module, path))));
+  if (wrapped.size === 0)
+    throw nothingHit(
+      root,
+      method,
+      targets,
+      outer.map(([path]) => path),
+    );
+  root.requiresGrad(false);
+  for (const layer of wrapped.values())
+    if (layer instanceof nn.AdapterLayer && layer.active !== null)
+      for (const p of layer.adapterParameters(layer.active)) p.requiresGrad = true;
+  nn.replaceModules(root, (_child, path) => wrapped.get(path) ?? null);
+  return [...wrapped.keys()];
+}
+
+const pair = (path: string, layer: nn.Module | null): [string, nn.Module][] => (layer ? [[path, layer]] : []);
+
+function nothingHit(root: nn.Module, method: string, targets: Targets, misfits: readonly string[]): OptionError {
+  if (misfits.length > 0)
+    return new OptionError(`${method}: it has no form for ${misfits.slice(0, 3).join(", ")}. Name linear layers.`);
+  const names = [...new Set([...root.namedModules()].flatMap(([path, m]) => (isLinear(m) ? [last(path)] : [])))].sort();
+  if (targets instanceof RegExp || targets === "all-linear")
+    return new OptionError(
+      `${method}: ${targets} fits no path of the model's modules. Its linear layers are called ${names.join(", ")}.`,
+    );
+  const hints = targets.map((name) => io.didYouMean(name, names)).join("");
+  return new OptionError(
+    `${method}: no module is called ${targets.join(", ")}. ${hints}The linear layers of this model are called ${names.join(", ")}.`,
+  );
+}
+
+const last = (path: string) => path.slice(path.lastIndexOf(".") + 1);
+
+/** Two methods on one module would hide each other's parameters from files of PEFT. */
+export const twoMethods = (path: string, there: string, asked: string): OptionError =>
+  new OptionError(
+    `${asked}: ${path} has ${there} already. A module takes one method; several adapters of one method are fine.`,
+  );
