@@ -22,7 +22,8 @@ const GROUPS: Readonly<Record<string, string>> = {
   train: "train a model",
   eval: "measure a model on a test set",
   plot: "draw what an evaluation saved",
-  data: "fetch a data set, look at one, or make one",
+  data: "look at a data set",
+  params: "count what a model has, and what tuning changes",
   init: "write a model with random weights",
 };
 
@@ -96,6 +97,11 @@ const COMMANDS: readonly Listed[] = [
     usage: "[options] <checkpoint>",
     about: "what a checkpoint holds: tensors, totals, metadata, tied tensors; of a model folder also its settings",
     load: async () => (await import("./commands/info.js")).addInfo,
+  },
+  {
+    words: "params miss",
+    about: "count the parameters of MISS, and those that a tuning method changes, without building them",
+    load: async () => (await import("./commands/params-miss.js")).addParamsMiss,
   },
   {
     words: "init med-moe",

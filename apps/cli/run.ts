@@ -1,11 +1,13 @@
 import { CommanderError } from "commander";
+import { withSwitchValues } from "./options/switches.js";
 import { program } from "./program.js";
 import { EXIT, Failed, Interrupted, UsageError } from "./terminal/exit.js";
 
 /** Runs a command line, prints what goes wrong for people, and returns the exit code. */
 export async function run(line: readonly string[]): Promise<number> {
   try {
-    await (await program(line)).parseAsync(line, { from: "user" });
+    const root = await program(line);
+    await root.parseAsync(withSwitchValues(root, line), { from: "user" });
     return EXIT.done;
   } catch (error) {
     return report(error, line);

@@ -2,7 +2,7 @@ import { type nn, OptionError } from "../../engine/index.js";
 import { applyIa3, type Ia3Targets } from "../peft/ia3.js";
 import { applyLora } from "../peft/lora.js";
 import { applyPrefix } from "../peft/prefix.js";
-import type { MissConfig } from "./config.js";
+import { type MissConfig, QUESTION_LENGTH } from "./config.js";
 import type { MissNetwork } from "./network.js";
 
 /** How a module takes part in tuning, as MILE's tables say it: F frozen, T trained in full, else frozen and tuned by the method. */
@@ -84,9 +84,9 @@ export function checkAdaptation(config: MissConfig, { vit, jtm, dec, rank, token
       `\`rank\` ${rank} is above the width ${width} of a layer: its adapter would be larger than the layer. Use 1 to ${width}; published are 4 and 8.`,
     );
   const prefixed = [jtm, dec].some((method) => method === "prefix" || method === "ptv2");
-  if (prefixed && tokens >= config.maxPositions)
+  if (prefixed && tokens + QUESTION_LENGTH > config.maxPositions)
     throw new OptionError(
-      `\`tokens\` ${tokens} leaves no position for words: the model has ${config.maxPositions}. Published are 10.`,
+      `\`tokens\` ${tokens} in front of the ${QUESTION_LENGTH} ids of a question do not fit into the model's ${config.maxPositions} positions. Published are 10.`,
     );
 }
 

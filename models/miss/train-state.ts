@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { openStateOf, runState, type Saved } from "../training/run-state.js";
-import { RunConfig } from "./run-config.js";
+import { earlierNames, RunConfig } from "./run-config.js";
 
 const validationSchema = z.object({
   /** Steps done. */
@@ -19,7 +19,7 @@ const stateSchema = z.object({
   /** Of the file's layout. */
   version: z.literal(3),
   /** The settings that it was started with. */
-  config: RunConfig,
+  config: z.preprocess(earlierNames, RunConfig),
   ...runState.shape,
   /** That of the chosen weights. */
   best: validationSchema.nullable(),

@@ -48,7 +48,9 @@ Examples:
   consilium train miss --set organ --out runs/organ --vocabulary reduced --scaling ordinary --schedule step \\
       --batch 32 --lr 1e-3 --warmup-steps 50 --answering rank
   consilium train miss --set vqa-rad --init runs/organ --scaling ordinary --vocabulary reduced --out runs/lora \\
-      --vision lora --answering rank
+      --vit lora --answering rank
+  consilium train miss --set vqa-rad --init runs/organ --scaling ordinary --out runs/prefix \\
+      --vit F --jtm lora --dec prefix --rank 4
   consilium train miss --data rows.csv --columns image=file,group=patient --out runs/own --vocabulary reduced
   consilium train miss --print-config > my-run.yaml
   consilium train miss --config my-run.yaml --out runs/mine --seed 7

@@ -1,9 +1,10 @@
 import { type Command, Option } from "commander";
 import { finiteNumber } from "./common-options.js";
+import { yesOrNo } from "./switches.js";
 
 /** A key of a run's settings as a flag. */
 export interface RunFlag {
-  /** `--name <value>`; a switch has no value. */
+  /** `--name <value>`; a switch has none here, and takes yes or no on the line. */
   readonly flag: string;
   /** The key of the settings that it sets, with dots between levels. */
   readonly key: string;
@@ -29,7 +30,9 @@ export const number = (flag: string, key: string, about: string): RunFlag => ({
 });
 
 export const optionOf = ({ flag, text: about, choices, parse }: RunFlag): Option => {
-  const option = new Option(flag, about);
+  const isSwitch = !parse && !flag.includes(" ") && !flag.startsWith("--no-");
+  const option = new Option(isSwitch ? `${flag} [yes|no]` : flag, about);
+  if (isSwitch) return option.argParser(yesOrNo);
   if (parse) option.argParser(parse);
   else if (choices) option.choices(choices);
   else if (flag.endsWith("<n>")) option.argParser(finiteNumber);

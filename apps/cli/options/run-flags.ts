@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { io } from "../../../engine/index.js";
 import {
-  augmentationNames,
+  earlierNames,
   folderSets,
   isTableFile,
   publishedForms,
@@ -9,6 +9,8 @@ import {
   type RunConfigInput,
   type TableColumns,
   tableRoles,
+  textMethods,
+  visionMethods,
 } from "../../../models/index.js";
 import { checkVqaRad, vqaRadFolder } from "../package-files.js";
 import { UsageError } from "../terminal/exit.js";
@@ -20,6 +22,7 @@ import {
   flagNamed,
   merge,
   number,
+  type RunFlag,
   type Tree,
   text,
   valueAt,
@@ -27,7 +30,18 @@ import {
 } from "./config-flags.js";
 import { configText, keysBeside } from "./config-text.js";
 
-const MODES = ["frozen", "train", "lora"];
+/** A tuning method in any case, `LoRA` or `f`; what is none is explained by the settings' own check. */
+const method =
+  (methods: readonly string[]) =>
+  (given: string): string =>
+    methods.find((known) => known.toLowerCase() === given.toLowerCase()) ?? given;
+
+const tuned = (flag: string, key: string, about: string, methods: readonly string[]): RunFlag => ({
+  flag: `${flag} <method>`,
+  key,
+  text: `${about}: ${methods.join(", ")}`,
+  parse: method(methods),
+});
 
 /** `image=file,question=q`: the names of columns by what they are. */
 function columnNames(given: string): TableColumns {
@@ -71,6 +85,9 @@ export const TABLE = "A table of your own (--data FILE.csv):";
 
 /** The group of the flag for rows that training and evaluation share. */
 export const LEAK = "Overlap of training and evaluation:";
+
+/** The group of the flags for F, T and the methods of MILE's tables. */
+export const TUNING = "How each module is tuned (F frozen, T trained in full, or by a method that freezes it):";
 
 /** Every key of RunConfig as a flag, in the groups of the help. */
 export const runFlags: FlagGroups = {
@@ -154,13 +171,14 @@ export const runFlags: FlagGroups = {
     number("--checkpoint-blocks", "checkpointBlocks", "last vision blocks that are computed twice to save memory"),
     number("--seed", "seed", "same seed, device and settings: same bits"),
   ],
-  "Which parts are tuned, and how:": [
-    text("--vision", "adaptation.vision", "vision encoder", MODES),
-    text("--jtm", "adaptation.jtm", "joint text-multimodal module", MODES),
-    text("--decoder", "adaptation.decoder", "answer decoder", MODES),
-    number("--lora-r", "adaptation.r", "rank of the adapters"),
-    number("--lora-alpha", "adaptation.alpha", "scale of the adapters is alpha / r"),
-    number("--lora-dropout", "adaptation.dropout", "dropout in front of the adapters"),
+  [TUNING]: [
+    tuned("--vit", "adaptation.vit", "vision transformer", visionMethods),
+    tuned("--jtm", "adaptation.jtm", "joint text-multimodal module", textMethods),
+    tuned("--dec", "adaptation.dec", "answer decoder", textMethods),
+    number("--rank", "adaptation.rank", "lora: rank of the adapters"),
+    number("--lora-alpha", "adaptation.alpha", "lora: scale of the adapters is alpha / rank"),
+    number("--lora-dropout", "adaptation.dropout", "lora: dropout in front of the adapters"),
+    number("--virtual-tokens", "adaptation.tokens", "prefix, ptv2: keys in front of those of words"),
   ],
   "Answers:": [
     text("--answering", "answering.method", "written freely, or ranked from the training answers", [
@@ -204,35 +222,32 @@ export function givenFlags(
   return given;
 }
 
-/** `from` (a file's values, or a saved run's), changed by the flags that were given. Throws where its data is not here. */
-export function runConfig(options: Readonly<Record<string, unknown>>, from?: GivenSettings): RunConfig {
-  const config = runSettings(options, from);
-  if (config.data.set !== "table") checkVqaRad(config.data.folder);
-  return config;
+/** How the modules are tuned, by the flags of that group. Throws UsageError. */
+export function tuningOf(options: Readonly<Record<string, unknown>>): RunConfig["adaptation"] {
+  const { adaptation } = givenFlags(options, [TUNING]);
+  const parsed = RunConfig.shape.adaptation.safeParse(adaptation);
+  if (parsed.success) return parsed.data;
+  throw wrongFlags(parsed.error.issues.map((issue) => ({ ...issue, path: ["adaptation", ...issue.path] })));
 }
 
-/** The same as a file that explains itself; nothing of what it names need be here. */
-export function runText(options: Readonly<Record<string, unknown>>, from?: GivenSettings): string {
-  const config = runSettings(options, from);
-  const head = ["Settings of consilium train miss: --config takes this file, flags change it."];
-  return configText(config, { head, groups: runFlags, ...keysBeside(RunConfig, config) });
-}
+const wrongFlags = (issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]) =>
+  new UsageError(
+    issues.map(({ path, message }) => `${flagOf(path)}: ${message.replace(/^Invalid input: /, "")}`).join("\n"),
+  );
 
-function runSettings(options: Readonly<Record<string, unknown>>, from?: GivenSettings): RunConfig {
+/** `from` (a file's values, or a saved run's), changed by the flags that were given. */
+export function runConfig(
+  options: Readonly<Record<string, unknown>>,
+  recorded?: { values: object; file: string },
+): RunConfig {
+  const from = recorded && { ...recorded, values: earlierNames(recorded.values) as object };
   const given = givenFlags(options);
   const data = merged(from ? merged(BASE, from.values) : BASE, given).data as Tree;
   if (data?.set !== "table") refuseTableFlags(given);
   // What flags change of a saved table is nothing without it.
   const flags = RunConfig.safeParse({ ...merged(BASE, given), ...(data?.set === "table" && { data }) });
-  if (!flags.success)
-    throw new UsageError(
-      flags.error.issues
-        .map((issue) => `${flagOf(issue.path)}: ${issue.message.replace(/^Invalid input: /, "")}`)
-        .join("\n"),
-    );
-  const config = from
-    ? io.parseWith(RunConfig, merged(merged(BASE, from.values), given), from.file, from.lineOf)
-    : flags.data;
+  if (!flags.success) throw wrongFlags(flags.error.issues);
+  const config = from ? io.parseWith(RunConfig, merged(merged(BASE, from.values), given), from.file) : flags.data;
   if (config.data.set === "slake" && config.data.folder === vqaRadFolder)
     throw new UsageError("--set slake needs --data, the folder with train.json, test.json and imgs/ of SLAKE.");
   return config;
