@@ -168,6 +168,7 @@ export {
 export {
   type Adaptation,
   checkAdaptation,
+  PARTS,
   type TextMethod,
   textMethods,
   type VisionMethod,
@@ -201,6 +202,7 @@ export {
   type State as TrainState,
   type Validation,
 } from "./miss/train-state.js";
+export { TunedModel } from "./miss/tuned-model.js";
 export { type ModelFamily, modelFamily } from "./model-family.js";
 export { countParameters, type ParameterCounts } from "./peft/trainable.js";
 export type { Split } from "./text/byte-bpe.js";

@@ -23,6 +23,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   eval: "measure a model on a test set",
   plot: "draw what an evaluation saved",
   data: "look at a data set",
+  adapter: "take adapters out of a run, put them beside a model, fold them in: in the layout of Hugging Face's peft",
   params: "count what a model has, and what tuning changes",
   init: "write a model with random weights",
 };
@@ -97,6 +98,24 @@ const COMMANDS: readonly Listed[] = [
     usage: "[options] <checkpoint>",
     about: "what a checkpoint holds: tensors, totals, metadata, tied tensors; of a model folder also its settings",
     load: async () => (await import("./commands/info.js")).addInfo,
+  },
+  {
+    words: "adapter export",
+    usage: "[options] <folder>",
+    about: "write the adapters of a run or a model as Hugging Face's peft does",
+    load: async () => (await import("./commands/adapter.js")).addAdapterExport,
+  },
+  {
+    words: "adapter import",
+    usage: "[options] <adapter>",
+    about: "put adapters of peft's layout beside the weights of a MISS model",
+    load: async () => (await import("./commands/adapter.js")).addAdapterImport,
+  },
+  {
+    words: "adapter merge",
+    usage: "[options] <adapter>",
+    about: "fold adapters into the weights of a MISS model",
+    load: async () => (await import("./commands/adapter.js")).addAdapterMerge,
   },
   {
     words: "params miss",

@@ -14,7 +14,7 @@ export {
 } from "./init.js";
 export { LayerNorm } from "./layer-norm.js";
 export { Linear, type LinearLayer, type LinearOptions } from "./linear.js";
-export { LoraLinear, type LoraMatrix, LoraPatchEmbed } from "./lora.js";
+export { LoraLinear, type LoraMatrix, LoraPatchEmbed, loraShapes } from "./lora.js";
 export { LoraExperts, type StackAdapters } from "./lora-experts.js";
 export { type LoraOptions, LowRank } from "./low-rank.js";
 export {

@@ -44,14 +44,11 @@ abstract class Lora<Base extends Linear | QuantizedLinear | PatchEmbed> extends 
     const r = rankOf(options);
     this.checkNew(name);
     this.base_layer.requiresGrad(false);
-    const [a, b] = this.shapes(r);
+    const [a, b] = loraShapes(this.base_layer, r);
     const fanIn = a.slice(1).reduce((product, n) => product * n, 1);
     const A = { weight: init.parameter(a, kaimingUniform(fanIn)) };
     this.put(name, A, { weight: init.parameter(b, constant(0)) }, options);
   }
-
-  /** Of A and B. */
-  protected abstract shapes(r: number): readonly [number[], number[]];
 
   override get foldedWeights(): readonly Tensor[] {
     return this.base_layer instanceof QuantizedLinear ? [] : [this.base_layer.weight];
@@ -121,6 +118,23 @@ abstract class Lora<Base extends Linear | QuantizedLinear | PatchEmbed> extends 
   }
 }
 
+/** Shapes of A and B beside a layer, for rank r. */
+export function loraShapes(
+  base: Linear | QuantizedLinear | PatchEmbed,
+  r: number,
+): readonly [A: number[], B: number[]] {
+  const [N, ...inner] = base.weight.shape;
+  if (inner.length > 1)
+    return [
+      [r, ...inner],
+      [N, r, 1, 1],
+    ];
+  return [
+    [r, base instanceof QuantizedLinear ? base.inFeatures : inner[0]],
+    [N, r],
+  ];
+}
+
 /** A convolution's kernel [out, in, p, p] as a matrix [out, in p p]. */
 const flat = (w: Tensor) => (w.rank === 2 ? w : reshape(w, [w.shape[0], w.size / w.shape[0]]));
 
@@ -129,15 +143,6 @@ export class LoraLinear extends Lora<Linear | QuantizedLinear> implements Linear
   constructor(init: Initializer, base: Linear | QuantizedLinear, options: LoraOptions, name?: string) {
     super(base);
     this.add(init, options, name);
-  }
-
-  protected override shapes(r: number): readonly [number[], number[]] {
-    const { base_layer: base } = this;
-    const K = base instanceof QuantizedLinear ? base.inFeatures : base.weight.shape[1];
-    return [
-      [r, K],
-      [base.weight.shape[0], r],
-    ];
   }
 
   /** x [..., inFeatures] to [..., outFeatures]. */
@@ -152,14 +157,6 @@ export class LoraPatchEmbed extends Lora<PatchEmbed> {
   constructor(init: Initializer, base: PatchEmbed, options: LoraOptions, name?: string) {
     super(base);
     this.add(init, options, name);
-  }
-
-  protected override shapes(r: number): readonly [number[], number[]] {
-    const [N, channels, p] = this.base_layer.weight.shape;
-    return [
-      [r, channels, p, p],
-      [N, r, 1, 1],
-    ];
   }
 
   /** image [B, channels, height, width] to [B, patches, width]. */

@@ -4,6 +4,7 @@ import { ImageStore } from "../data/image-store.js";
 import type { VqaRecord } from "../data/record.js";
 import { type ImageSource, imagePixels } from "../images/load-image.js";
 import { stateFile } from "../training/run-state.js";
+import { adapterFolder, adaptersIn, loadAdapters } from "./adapters.js";
 import { type LoadReport, loadNetwork } from "./checkpoint.js";
 import { type ModelFolder, readModelFolder, scalings } from "./model-folder.js";
 import { MissNetwork } from "./network.js";
@@ -42,7 +43,7 @@ export class MissVqa {
     this.tokenizer = new MissTokenizer(folder.pieces);
   }
 
-  /** Loads config.json, vocab.txt and model.safetensors of a folder. */
+  /** Loads config.json, vocab.txt and model.safetensors of a folder, and the adapters in its folder `adapter`. */
   static async load(path: string, { device }: { device: Device }): Promise<MissVqa> {
     const folder = await readModelFolder(path);
     if (await isUnfinished(path))
@@ -55,7 +56,9 @@ export class MissVqa {
     try {
       const network = new MissNetwork(new nn.Initializer(device), folder.config);
       try {
-        return new MissVqa(network, folder, await loadNetwork(network, reader));
+        const loaded = await loadNetwork(network, reader);
+        await loadAdapters(network, await adaptersIn(adapterFolder(path)));
+        return new MissVqa(network, folder, loaded);
       } catch (error) {
         network.dispose();
         throw error;

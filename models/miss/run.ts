@@ -8,8 +8,8 @@ import { score } from "../eval/metrics.js";
 import { withMergedAdapters } from "../peft/merge.js";
 import { otherArithmetic, restoreState, saveState, stateFile, type Trained } from "../training/run-state.js";
 import { completed, takeSteps } from "../training/steps.js";
-import { exhausted, pausesAt, validationDue } from "../training/validations.js";
-import { adapt } from "./adaptation.js";
+import { adapt, PARTS, ROOTS } from "./adaptation.js";
+import { adapterFolder, saveAdapters } from "./adapters.js";
 import { trainingBatch } from "./batch.js";
 import { start } from "./batch-thread.js";
 import { stateDict } from "./checkpoint.js";
@@ -281,10 +281,14 @@ export class Run {
     this.#options.onEvent?.({ type: "validation", validation, best });
   }
 
-  /** The weights for others: adapters folded in, published names. */
+  /** The weights for others: adapters folded in, published names. A prefix is no change of weights: it lies beside them. */
   async #export(): Promise<void> {
-    const file = `${this.#options.out}/model.safetensors`;
+    const { out } = this.#options;
+    const file = `${out}/model.safetensors`;
     await withMergedAdapters(this.network, () => io.writeSafetensors(file, stateDict(this.network)));
+    const { adaptation } = this.#config;
+    const prefixed = ROOTS.filter((root) => ["prefix", "ptv2"].includes(adaptation[PARTS[root]]));
+    await saveAdapters(adapterFolder(out), this.network, out, prefixed);
   }
 
   /**

@@ -15,7 +15,7 @@ const validationSchema = z.object({
 /** A measurement on held-back images. */
 export type Validation = z.infer<typeof validationSchema>;
 
-const stateSchema = z.object({
+export const stateSchema = z.object({
   /** Of the file's layout. */
   version: z.literal(3),
   /** The settings that it was started with. */

@@ -7,6 +7,7 @@ import { leakText } from "../data/leak.js";
 import { countParameters } from "../peft/trainable.js";
 import { hasRunFile, writeRunFile } from "../training/run-file.js";
 import { sameConfig, stateFile } from "../training/run-state.js";
+import { adapterFolder, adaptersIn } from "./adapters.js";
 import { loadNetwork } from "./checkpoint.js";
 import { loadSplits } from "./datasets.js";
 import { type ModelFolder, readModelFolder, scalings, writeModelFolder } from "./model-folder.js";
@@ -116,14 +117,21 @@ export async function startingNetwork(
   try {
     await using reader = await io.openCheckpoint(config.init);
     onEvent?.({ type: "loaded", file: reader.file, report: await loadNetwork(network, reader) });
-    const text = await otherPixels(config.init, folder);
-    if (text) onEvent?.({ type: "warning", text });
+    const beside = await adaptersIn(adapterFolder(config.init));
+    for (const text of [
+      await otherPixels(config.init, folder),
+      beside.size > 0 ? withoutAdapters(config.init, beside) : null,
+    ])
+      if (text) onEvent?.({ type: "warning", text });
     return network;
   } catch (error) {
     network.dispose();
     throw error;
   }
 }
+
+const withoutAdapters = (init: string, beside: ReadonlyMap<string, string>) =>
+  `${init} has adapters of ${[...beside.keys()].join(", ")} beside its weights: the run starts from the weights without them. Fold LoRA and IA3 in first: consilium adapter merge.`;
 
 /** What a run has to be told that sees other pixel values than those its start was trained on; null where it does not. */
 async function otherPixels(init: string, { scaling }: ModelFolder): Promise<string | null> {

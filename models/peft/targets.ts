@@ -2,15 +2,16 @@ import { io, nn, OptionError } from "../../engine/index.js";
 
 /**
  * Which modules a method goes to, as PEFT's `target_modules`: names, each of which hits the module of that path and every module whose path
- * ends in `.name`; an expression that a whole path must fit; or all linear layers.
+ * ends in `.name`; an expression that a whole path must fit; all linear layers; or, as a set, just these paths.
  */
-export type Targets = readonly string[] | RegExp | "all-linear";
+export type Targets = readonly string[] | RegExp | "all-linear" | ReadonlySet<string>;
 
 /** Whether a module is one of the targets. */
 export function isTarget(path: string, module: nn.Module, targets: Targets): boolean {
   if (targets === "all-linear") return isLinear(module);
+  if (targets instanceof Set) return targets.has(path);
   if (targets instanceof RegExp) return targets.exec(path)?.[0] === path;
-  return targets.some((name) => path === name || path.endsWith(`.${name}`));
+  return [...targets].some((name) => path === name || path.endsWith(`.${name}`));
 }
 
 const isLinear = (module: nn.Module): boolean =>
@@ -56,9 +57,9 @@ function nothingHit(root: nn.Module, method: string, targets: Targets, misfits: 
     return new OptionError(
       `${method}: ${targets} fits no path of the model's modules. Its linear layers are called ${names.join(", ")}.`,
     );
-  const hints = targets.map((name) => io.didYouMean(name, names)).join("");
+  const hints = [...targets].map((name) => io.didYouMean(name, names)).join("");
   return new OptionError(
-    `${method}: no module is called ${targets.join(", ")}. ${hints}The linear layers of this model are called ${names.join(", ")}.`,
+    `${method}: no module is called ${[...targets].join(", ")}. ${hints}The linear layers of this model are called ${names.join(", ")}.`,
   );
 }
 
@@ -69,3 +70,17 @@ export const twoMethods = (path: string, there: string, asked: string): OptionEr
   new OptionError(
     `${asked}: ${path} has ${there} already. A module takes one method; several adapters of one method are fine.`,
   );
+
+/** The shortest names that hit just these paths among all modules of `root`: what `target_modules` of a file says. */
+export function shortestTargets(root: nn.Module, paths: readonly string[]): string[] {
+  const wanted = new Set(paths);
+  const others = [...root.namedModules()].map(([path]) => path).filter((path) => !wanted.has(path));
+  const shortest = (path: string) => {
+    const parts = path.split(".");
+    const ends = parts.map((_, i) => parts.slice(parts.length - 1 - i).join("."));
+    return ends.find((end) => !others.some((other) => other === end || other.endsWith(`.${end}`))) ?? path;
+  };
+  const names = new Set(paths.map(shortest));
+  // `dense` of one path may be the end of another's longer name.
+  return [...names].filter((name) => ![...names].some((shorter) => shorter !== name && name.endsWith(`.${shorter}`)));
+}

@@ -1,0 +1,133 @@
+/** Models whose adapters are still apart from their weights: taken out of a run, put beside a model, folded into it. */
+import { platform } from "#platform";
+import { type Device, io, nn, OptionError } from "../../engine/index.js";
+import { withMergedAdapters } from "../peft/merge.js";
+import { openStateOf, restoreParameters, stateFile } from "../training/run-state.js";
+import { adapt, PARTS, ROOTS, type Root } from "./adaptation.js";
+import { adaptedRoots, adapterFolder, adaptersIn, findAdapters, loadAdapters, saveAdapters } from "./adapters.js";
+import { loadNetwork, stateDict } from "./checkpoint.js";
+import { type ModelFolder, readModelFolder, writeModelFolder } from "./model-folder.js";
+import { MissNetwork } from "./network.js";
+import { readRun } from "./run-file.js";
+import { stateSchema } from "./train-state.js";
+
+/** A network with its adapters, and what its folder says besides weights. */
+export class TunedModel {
+  /** With adapters beside their layers, none merged; in `eval()` mode. */
+  readonly network: MissNetwork;
+  /** Sizes, vocabulary, how it answers. */
+  readonly folder: ModelFolder;
+  /** Modules that have an adapter. */
+  readonly roots: readonly Root[];
+
+  private constructor(network: MissNetwork, folder: ModelFolder) {
+    this.network = network.eval();
+    this.folder = folder;
+    this.roots = adaptedRoots(network);
+  }
+
+  /**
+   * The last checkpoint of a run that tunes by adapters, or a model with adapters beside its weights. Throws OptionError where there are none.
+   */
+  static async of(path: string, { device }: { device: Device }): Promise<TunedModel> {
+    const model = await readModelFolder(path);
+    const run = (await platform.exists(stateFile(path))) ? await readRun(path) : null;
+    const network = new MissNetwork(new nn.Initializer(device, 0, { empty: true }), model.config);
+    try {
+      if (run) {
+        adapt(network, new nn.Initializer(device, 0, { empty: true }), run.adaptation);
+        const { reader } = await openStateOf(path, stateSchema);
+        await using _reader = reader;
+        await restoreParameters(reader, [...network.namedParameters()]);
+      } else {
+        await loadWeights(network, path);
+        await loadAdapters(network, await adaptersIn(adapterFolder(path)));
+      }
+      const tuned = new TunedModel(network, model);
+      if (tuned.roots.length > 0) return tuned;
+      const how = run
+        ? ROOTS.map((root) => `${PARTS[root]} ${run.adaptation[PARTS[root]]}`).join(", ")
+        : "adapter/ is not there";
+      throw new OptionError(
+        `${path} has no adapters: ${how}. Name a run or a model that was tuned by lora, ia3, prefix or ptv2.`,
+      );
+    } catch (error) {
+      network.dispose();
+      throw error;
+    }
+  }
+
+  /**
+   * A model with adapters of files beside its weights; `part` is the module that one of them is for, where its tensors do not tell. Rejects
+   * with all that does not fit, as `loadAdapter`.
+   */
+  static async beside(
+    path: string,
+    adapters: string,
+    { device, part, otherBase }: { device: Device; part?: "vit" | "jtm" | "dec"; otherBase?: boolean },
+  ): Promise<TunedModel> {
+    const model = await readModelFolder(path);
+    const found = await findAdapters(adapters, part);
+    const own = await adaptersIn(adapterFolder(path));
+    const twice = [...found.keys()].filter((root) => own.has(root));
+    if (twice.length > 0)
+      throw new OptionError(
+        `${path} has an adapter of ${twice.join(", ")} already. Fold it in first, or take the model without it.`,
+      );
+    const network = new MissNetwork(new nn.Initializer(device, 0, { empty: true }), model.config);
+    try {
+      await loadWeights(network, path);
+      await loadAdapters(network, own);
+      await loadAdapters(network, found, { otherBase });
+      return new TunedModel(network, model);
+    } catch (error) {
+      network.dispose();
+      throw error;
+    }
+  }
+
+  /** Writes the adapters alone, a folder of peft's layout for each module. `base` says which model they belong to, for people. */
+  saveAdapters(out: string, base?: string): Promise<void> {
+    return saveAdapters(out, this.network, base);
+  }
+
+  /** Writes the model without its adapters: what they belong to. */
+  async saveBase(out: string): Promise<void> {
+    await writeModelFolder(out, this.folder);
+    await io.writeSafetensors(`${out}/model.safetensors`, stateDict(this.network));
+  }
+
+  /** Writes the model, its adapters beside it: what `MissVqa.load` and every command take. */
+  async save(out: string): Promise<void> {
+    await this.saveBase(out);
+    await this.saveAdapters(adapterFolder(out), out);
+  }
+
+  /** Writes the model with its adapters folded in. Throws OptionError for a prefix, which is no change of weights. */
+  async saveMerged(out: string): Promise<void> {
+    const prefixed = (["text_encoder", "text_decoder"] as const).filter((root) => this.network[root].prompt_encoder);
+    if (prefixed.length > 0)
+      throw new OptionError(
+        `The prefix of ${prefixed.join(", ")} stands in front of keys and values: it is no change of weights, and cannot be folded in. Keep it beside the model: consilium adapter import.`,
+      );
+    await writeModelFolder(out, this.folder);
+    await withMergedAdapters(this.network, () =>
+      io.writeSafetensors(`${out}/model.safetensors`, stateDict(this.network)),
+    );
+  }
+
+  /** Frees weights and adapters. */
+  dispose(): void {
+    this.network.dispose();
+  }
+
+  /** `using` disposes at the end of the block. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+async function loadWeights(network: MissNetwork, path: string): Promise<void> {
+  await using reader = await io.openCheckpoint(path);
+  await loadNetwork(network, reader);
+}
