@@ -82,6 +82,13 @@ const UNCHANGING: Readonly<Record<string, readonly unknown[]>> = {
   fan_in_fan_out: [false],
   use_dora: [false],
   lora_bias: [false],
+  use_qalora: [false],
+  use_bdlora: [false],
+  alora_invocation_tokens: [],
+  arrow_config: [],
+  kasa_config: [],
+  monteclora_config: [],
+  velora_config: [],
   num_transformer_submodules: [1],
 };
 
