@@ -204,7 +204,24 @@ export {
 } from "./miss/train-state.js";
 export { TunedModel } from "./miss/tuned-model.js";
 export { type ModelFamily, modelFamily } from "./model-family.js";
-export { countParameters, type ParameterCounts } from "./peft/trainable.js";
+export type { AdapterConfig } from "./peft/adapter-config.js";
+export { adapterNames, setAdapter, withAdapterRows } from "./peft/adapters.js";
+export { applyIa3, type Ia3Targets } from "./peft/ia3.js";
+export { type LoadAdapterOptions, loadAdapter } from "./peft/load-adapter.js";
+export { applyLora } from "./peft/lora.js";
+export { adapterLayers, baseParameters, mergeAdapters, unmergeAdapters, withMergedAdapters } from "./peft/merge.js";
+export { applyPrefix, type TakesPrefix } from "./peft/prefix.js";
+export {
+  type LayerPrefix,
+  type Prefix,
+  type PrefixOptions,
+  type PrefixSizes,
+  PromptEncoder,
+  PromptEncoders,
+} from "./peft/prompt-encoder.js";
+export { type SaveAdapterOptions, saveAdapter } from "./peft/save-adapter.js";
+export type { Targets } from "./peft/targets.js";
+export { countParameters, type ParameterCounts, trainablePercent } from "./peft/trainable.js";
 export type { Split } from "./text/byte-bpe.js";
 export type { Message } from "./text/message.js";
 export type { TextTokenizer } from "./text/text-tokenizer.js";

@@ -9,7 +9,9 @@ import type { MissNetwork } from "./network.js";
 export const textMethods = ["F", "T", "lora", "ia3", "prefix", "ptv2"] as const;
 /** The vision module has no keys of words that a prefix could stand in front of. */
 export const visionMethods = ["F", "T", "lora", "ia3"] as const;
+/** How a text module is tuned. */
 export type TextMethod = (typeof textMethods)[number];
+/** How the vision module is tuned. */
 export type VisionMethod = (typeof visionMethods)[number];
 
 /** The columns of MILE's tables. */
@@ -34,7 +36,15 @@ export interface Adaptation {
 export const published: Adaptation = { vit: "T", jtm: "T", dec: "T", rank: 8, alpha: 32, dropout: 0.1, tokens: 10 };
 
 /** Modules by the roots of their names in files. */
-export const PARTS = { visual_encoder: "vit", text_encoder: "jtm", text_decoder: "dec" } as const;
+export const PARTS = {
+  /** The vision transformer. */
+  visual_encoder: "vit",
+  /** The joint text-multimodal module. */
+  text_encoder: "jtm",
+  /** The decoder. */
+  text_decoder: "dec",
+} as const;
+/** A module by the root of its names. */
 export type Root = keyof typeof PARTS;
 export const ROOTS = Object.keys(PARTS) as Root[];
 

@@ -42,8 +42,14 @@ export interface PrefixOptions {
  * else a table [tokens, 2 layers width]. Initial values and names are PEFT's.
  */
 export class PromptEncoder extends nn.Module {
-  embedding: { weight: Tensor };
+  /** What is looked up: [tokens, width], or the table itself. */
+  embedding: {
+    /** A row for each virtual token. */
+    weight: Tensor;
+  };
+  /** From there to the table; absent where that is learned by itself. */
   transform?: nn.Sequential;
+  /** Of the keys and values that it makes. */
   readonly sizes: PrefixSizes;
 
   constructor(init: nn.Initializer, sizes: PrefixSizes, { tokens, projection }: PrefixOptions) {
