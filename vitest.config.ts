@@ -62,6 +62,7 @@ export default defineConfig({
                   "test/engine/{adamw,autocast,capture,checkpoint,clip-grad-norm,errors,grad-scaler}.test.ts",
                   "test/engine/{lora-matmul,profile,quantized-matmul,run-ahead,scope,tape,vision-checkpoint}.test.ts",
                   "test/nn/lora.test.ts",
+                  "test/peft/adapters.test.ts",
                   "test/bench/ceilings.test.ts",
                   "test/parity/{miss,med-moe,med-moe-gating,med-moe-layer,stories260k}.test.ts",
                   "test/models/replay.test.ts",
