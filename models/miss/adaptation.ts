@@ -100,11 +100,9 @@ export function checkAdaptation(config: MissConfig, { vit, jtm, dec, rank, token
     );
 }
 
-/** How many virtual tokens stand in front of an answer. */
-export const decoderTokens = (network: MissNetwork): number => {
-  const encoders = network.text_decoder.prompt_encoder;
-  return encoders?.active ? encoders.get(encoders.active).tokens : 0;
-};
+/** Modules whose adapter is no change of weights, and lies beside them. */
+export const prefixedRoots = (adaptation: Pick<Adaptation, "vit" | "jtm" | "dec">): Root[] =>
+  ROOTS.filter((root) => ["prefix", "ptv2"].includes(adaptation[PARTS[root]]));
 
 /**
  * The name PEFT gives a parameter: `text_decoder.x.y` becomes `text_decoder.base_model.model.x.y` in a module that has adapters around

@@ -6,10 +6,15 @@ import { type LoadAdapterOptions, loadAdapter } from "../peft/load-adapter.js";
 import { adapterTensors } from "../peft/merge.js";
 import { saveAdapter } from "../peft/save-adapter.js";
 import { ROOTS, type Root } from "./adaptation.js";
+import type { ModelFolder } from "./model-folder.js";
 import type { MissNetwork } from "./network.js";
 
 /** In a model's folder, where its adapters are. */
 export const adapterFolder = (model: string): string => `${model}/adapter`;
+
+/** The adapters beside a model's weights, by module, as its config.json says. */
+export const adaptersBeside = (model: string, { adapters = [] }: ModelFolder): Map<Root, string> =>
+  new Map(adapters.map((root) => [root, `${adapterFolder(model)}/${root}`]));
 
 /** How peft wraps each module. */
 const TASKS = { visual_encoder: undefined, text_encoder: "FEATURE_EXTRACTION", text_decoder: "CAUSAL_LM" } as const;
@@ -29,7 +34,7 @@ export async function saveAdapters(
 }
 
 /** The adapters of a folder by the modules they are for: `folder/text_decoder` and so on. */
-export async function adaptersIn(folder: string): Promise<Map<Root, string>> {
+async function adaptersIn(folder: string): Promise<Map<Root, string>> {
   const found = new Map<Root, string>();
   for (const root of ROOTS)
     if (await platform.exists(`${folder}/${root}/${CONFIG_FILE}`)) found.set(root, `${folder}/${root}`);

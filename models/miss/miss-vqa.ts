@@ -4,7 +4,7 @@ import { ImageStore } from "../data/image-store.js";
 import type { VqaRecord } from "../data/record.js";
 import { type ImageSource, imagePixels } from "../images/load-image.js";
 import { stateFile } from "../training/run-state.js";
-import { adapterFolder, adaptersIn, loadAdapters } from "./adapters.js";
+import { adaptersBeside, loadAdapters } from "./adapters.js";
 import { type LoadReport, loadNetwork } from "./checkpoint.js";
 import { type ModelFolder, readModelFolder, scalings } from "./model-folder.js";
 import { MissNetwork } from "./network.js";
@@ -43,7 +43,7 @@ export class MissVqa {
     this.tokenizer = new MissTokenizer(folder.pieces);
   }
 
-  /** Loads config.json, vocab.txt and model.safetensors of a folder, and the adapters in its folder `adapter`. */
+  /** Loads config.json, vocab.txt and model.safetensors of a folder, and the adapters that it names. */
   static async load(path: string, { device }: { device: Device }): Promise<MissVqa> {
     const folder = await readModelFolder(path);
     if (await isUnfinished(path))
@@ -57,7 +57,7 @@ export class MissVqa {
       const network = new MissNetwork(new nn.Initializer(device), folder.config);
       try {
         const loaded = await loadNetwork(network, reader);
-        await loadAdapters(network, await adaptersIn(adapterFolder(path)));
+        await loadAdapters(network, adaptersBeside(path, folder));
         return new MissVqa(network, folder, loaded);
       } catch (error) {
         network.dispose();

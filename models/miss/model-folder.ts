@@ -3,13 +3,15 @@ import { io, OptionError } from "../../engine/index.js";
 import { writeJson, writeText } from "../files/write.js";
 import { CHANNELS, ordinaryScaling, publishedScaling, type Scaling } from "../images/scaling.js";
 import { modelFamily } from "../model-family.js";
+import { ROOTS, type Root } from "./adaptation.js";
 import { checkConfig, type MissConfig } from "./config.js";
 import { type Answering, checkAnswering } from "./predict.js";
 import { MissTokenizer } from "./tokenizer.js";
 import { formatVocabulary, loadVocabulary } from "./vocabulary.js";
 
 /**
- * A folder with a model: config.json (sizes, image scaling, how it answers), vocab.txt, model.safetensors.
+ * A folder with a model: config.json (sizes, image scaling, how it answers), vocab.txt, model.safetensors; adapters in the
+ * layout of Hugging Face's peft where config.json names some: `adapter/text_decoder` and so on.
  */
 export interface ModelFolder {
   /** Sizes. */
@@ -20,6 +22,8 @@ export interface ModelFolder {
   readonly answering: Answering;
   /** The vocabulary: place = id. */
   readonly pieces: readonly string[];
+  /** Modules that have an adapter beside the weights, in the folder `adapter`. Absent: none. */
+  readonly adapters?: readonly Root[];
 }
 
 /** published: pixels divided by 255 twice. ordinary: to [-1, 1]. clip: by CLIP's means and deviations, as BLIP takes them. */
@@ -71,6 +75,7 @@ const schema = z.strictObject({
       maskQuestionPads: z.boolean(),
     }),
   ]),
+  adapters: z.array(z.enum(ROOTS)).optional(),
 });
 
 const NEEDED =
@@ -86,7 +91,7 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
       "it is that of a Med-MoE model, which is another family",
       "Ask it by MedMoe, `consilium chat` or `consilium eval med-moe`",
     );
-  const { model, scaling, answering } = io.parseWith(schema, json, path);
+  const { model, scaling, answering, adapters } = io.parseWith(schema, json, path);
   const pieces = await loadVocabulary(`${folder}/vocab.txt`, NEEDED);
   try {
     checkConfig(model);
@@ -103,7 +108,7 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
       },
     );
   }
-  return { config: model, scaling, answering, pieces };
+  return { config: model, scaling, answering, pieces, ...(adapters && { adapters }) };
 }
 
 /** Throws OptionError where vocab.txt is not the one that the model was trained with. */
@@ -121,8 +126,14 @@ function checkVocabulary(model: MissConfig, pieces: readonly string[]): void {
 /** Writes config.json and vocab.txt; the weights come when there are some. */
 export async function writeModelFolder(
   folder: string,
-  { config, scaling, answering, pieces }: ModelFolder,
+  { config, scaling, answering, pieces, adapters = [] }: ModelFolder,
 ): Promise<void> {
   await writeText(`${folder}/vocab.txt`, formatVocabulary(pieces));
-  await writeJson(`${folder}/config.json`, { format: 1, model: config, scaling, answering });
+  await writeJson(`${folder}/config.json`, {
+    format: 1,
+    model: config,
+    scaling,
+    answering,
+    ...(adapters.length > 0 && { adapters }),
+  });
 }

@@ -1,7 +1,7 @@
 import { platform } from "#platform";
 import { askedOf, type VqaRecord } from "../data/record.js";
 import { trainingTexts } from "../data/vqa-rad.js";
-import { checkAdaptation } from "./adaptation.js";
+import { checkAdaptation, prefixedRoots } from "./adaptation.js";
 import { checkConfig, type MissConfig, presets } from "./config.js";
 import { answersOf, type DataSplits } from "./datasets.js";
 import { type ModelFolder, readModelFolder } from "./model-folder.js";
@@ -29,7 +29,7 @@ export async function modelOf(run: RunConfig, splits: DataSplits, bertVocabulary
   checkConfig(config);
   checkAdaptation(config, run.adaptation);
   checkAnswering(config, answering);
-  return { config, scaling: run.scaling, answering, pieces };
+  return { config, scaling: run.scaling, answering, pieces, adapters: prefixedRoots(run.adaptation) };
 }
 
 function answeringOf({ answering }: RunConfig, train: readonly VqaRecord[]): Answering {

@@ -8,7 +8,7 @@ import { score } from "../eval/metrics.js";
 import { withMergedAdapters } from "../peft/merge.js";
 import { otherArithmetic, restoreState, saveState, stateFile, type Trained } from "../training/run-state.js";
 import { completed, takeSteps } from "../training/steps.js";
-import { adapt, PARTS, ROOTS } from "./adaptation.js";
+import { adapt } from "./adaptation.js";
 import { adapterFolder, saveAdapters } from "./adapters.js";
 import { trainingBatch } from "./batch.js";
 import { start } from "./batch-thread.js";
@@ -286,9 +286,7 @@ export class Run {
     const { out } = this.#options;
     const file = `${out}/model.safetensors`;
     await withMergedAdapters(this.network, () => io.writeSafetensors(file, stateDict(this.network)));
-    const { adaptation } = this.#config;
-    const prefixed = ROOTS.filter((root) => ["prefix", "ptv2"].includes(adaptation[PARTS[root]]));
-    await saveAdapters(adapterFolder(out), this.network, out, prefixed);
+    await saveAdapters(adapterFolder(out), this.network, out, this.#folder.adapters);
   }
 
   /**

@@ -7,7 +7,6 @@ import { leakText } from "../data/leak.js";
 import { countParameters } from "../peft/trainable.js";
 import { hasRunFile, writeRunFile } from "../training/run-file.js";
 import { sameConfig, stateFile } from "../training/run-state.js";
-import { adapterFolder, adaptersIn } from "./adapters.js";
 import { loadNetwork } from "./checkpoint.js";
 import { loadSplits } from "./datasets.js";
 import { type ModelFolder, readModelFolder, scalings, writeModelFolder } from "./model-folder.js";
@@ -117,12 +116,7 @@ export async function startingNetwork(
   try {
     await using reader = await io.openCheckpoint(config.init);
     onEvent?.({ type: "loaded", file: reader.file, report: await loadNetwork(network, reader) });
-    const beside = await adaptersIn(adapterFolder(config.init));
-    for (const text of [
-      await otherPixels(config.init, folder),
-      beside.size > 0 ? withoutAdapters(config.init, beside) : null,
-    ])
-      if (text) onEvent?.({ type: "warning", text });
+    for (const text of await aboutStart(config.init, folder)) onEvent?.({ type: "warning", text });
     return network;
   } catch (error) {
     network.dispose();
@@ -130,13 +124,11 @@ export async function startingNetwork(
   }
 }
 
-const withoutAdapters = (init: string, beside: ReadonlyMap<string, string>) =>
-  `${init} has adapters of ${[...beside.keys()].join(", ")} beside its weights: the run starts from the weights without them. Fold LoRA and IA3 in first: consilium adapter merge.`;
-
-/** What a run has to be told that sees other pixel values than those its start was trained on; null where it does not. */
-async function otherPixels(init: string, { scaling }: ModelFolder): Promise<string | null> {
-  if (!(await platform.exists(`${init}/config.json`))) return null;
-  const before = (await readModelFolder(init)).scaling;
-  if (before === scaling) return null;
-  return `${init} was trained with --scaling ${before}, this run has --scaling ${scaling}: what it knows of images may not help.`;
+/** What a run has to be told of its start: that it saw other pixel values, that adapters beside its weights are left behind. */
+async function aboutStart(init: string, { scaling }: ModelFolder): Promise<string[]> {
+  if (!(await platform.exists(`${init}/config.json`))) return [];
+  const { scaling: before, adapters = [] } = await readModelFolder(init);
+  const pixels = `${init} was trained with --scaling ${before}, this run has --scaling ${scaling}: what it knows of images may not help.`;
+  const beside = `${init} has adapters of ${adapters.join(", ")} beside its weights: the run starts from the weights without them. LoRA and IA3 can be folded in first: consilium adapter merge.`;
+  return [...(before === scaling ? [] : [pixels]), ...(adapters.length === 0 ? [] : [beside])];
 }

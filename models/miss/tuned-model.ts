@@ -4,7 +4,7 @@ import { type Device, io, nn, OptionError } from "../../engine/index.js";
 import { withMergedAdapters } from "../peft/merge.js";
 import { openStateOf, restoreParameters, stateFile } from "../training/run-state.js";
 import { adapt, PARTS, ROOTS, type Root } from "./adaptation.js";
-import { adaptedRoots, adapterFolder, adaptersIn, findAdapters, loadAdapters, saveAdapters } from "./adapters.js";
+import { adaptedRoots, adapterFolder, adaptersBeside, findAdapters, loadAdapters, saveAdapters } from "./adapters.js";
 import { loadNetwork, stateDict } from "./checkpoint.js";
 import { type ModelFolder, readModelFolder, writeModelFolder } from "./model-folder.js";
 import { MissNetwork } from "./network.js";
@@ -41,13 +41,13 @@ export class TunedModel {
         await restoreParameters(reader, [...network.namedParameters()]);
       } else {
         await loadWeights(network, path);
-        await loadAdapters(network, await adaptersIn(adapterFolder(path)));
+        await loadAdapters(network, adaptersBeside(path, model));
       }
       const tuned = new TunedModel(network, model);
       if (tuned.roots.length > 0) return tuned;
       const how = run
         ? ROOTS.map((root) => `${PARTS[root]} ${run.adaptation[PARTS[root]]}`).join(", ")
-        : "adapter/ is not there";
+        : "its config.json names none";
       throw new OptionError(
         `${path} has no adapters: ${how}. Name a run or a model that was tuned by lora, ia3, prefix or ptv2.`,
       );
@@ -68,7 +68,7 @@ export class TunedModel {
   ): Promise<TunedModel> {
     const model = await readModelFolder(path);
     const found = await findAdapters(adapters, part);
-    const own = await adaptersIn(adapterFolder(path));
+    const own = adaptersBeside(path, model);
     const twice = [...found.keys()].filter((root) => own.has(root));
     if (twice.length > 0)
       throw new OptionError(
@@ -92,15 +92,14 @@ export class TunedModel {
   }
 
   /** Writes the model without its adapters: what they belong to. */
-  async saveBase(out: string): Promise<void> {
-    await writeModelFolder(out, this.folder);
-    await io.writeSafetensors(`${out}/model.safetensors`, stateDict(this.network));
+  saveBase(out: string): Promise<void> {
+    return this.#write(out, []);
   }
 
   /** Writes the model, its adapters beside it: what `MissVqa.load` and every command take. */
   async save(out: string): Promise<void> {
-    await this.saveBase(out);
     await this.saveAdapters(adapterFolder(out), out);
+    await this.#write(out, this.roots);
   }
 
   /** Writes the model with its adapters folded in. Throws OptionError for a prefix, which is no change of weights. */
@@ -110,10 +109,12 @@ export class TunedModel {
       throw new OptionError(
         `The prefix of ${prefixed.join(", ")} stands in front of keys and values: it is no change of weights, and cannot be folded in. Keep it beside the model: consilium adapter import.`,
       );
-    await writeModelFolder(out, this.folder);
-    await withMergedAdapters(this.network, () =>
-      io.writeSafetensors(`${out}/model.safetensors`, stateDict(this.network)),
-    );
+    await withMergedAdapters(this.network, () => this.#write(out, []));
+  }
+
+  async #write(out: string, adapters: readonly Root[]): Promise<void> {
+    await writeModelFolder(out, { ...this.folder, adapters });
+    await io.writeSafetensors(`${out}/model.safetensors`, stateDict(this.network));
   }
 
   /** Frees weights and adapters. */

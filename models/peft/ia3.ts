@@ -1,5 +1,5 @@
 import { nn, OptionError } from "../../engine/index.js";
-import { isTarget, type Targets, twoMethods, wrapTargets } from "./targets.js";
+import { type Adding, isTarget, type Targets, wrapTargets } from "./targets.js";
 
 /** Where IA3's factors stand. */
 export interface Ia3Targets {
@@ -20,7 +20,8 @@ export function applyIa3(
   { targets, feedforward }: Ia3Targets,
   name: string = nn.DEFAULT_ADAPTER,
 ): string[] {
-  return wrapTargets(root, "IA3", targets, (layer, path) => {
+  const adding: Adding = { method: "IA3", name, owns: (layer) => layer instanceof nn.Ia3Linear };
+  return wrapTargets(root, adding, targets, (layer, path) => {
     const onInputs = isTarget(path, layer, feedforward);
     if (layer instanceof nn.Ia3Linear) {
       if (layer.feedforward !== onInputs)
@@ -30,7 +31,6 @@ export function applyIa3(
       layer.add(init, name);
       return layer;
     }
-    if (layer instanceof nn.AdapterLayer) throw twoMethods(path, "LoRA", "IA3");
     return layer instanceof nn.Linear ? new nn.Ia3Linear(init, layer, { feedforward: onInputs }, name) : null;
   });
 }

@@ -1,5 +1,5 @@
 import { nn } from "../../engine/index.js";
-import { type Targets, twoMethods, wrapTargets } from "./targets.js";
+import { type Adding, type Targets, wrapTargets } from "./targets.js";
 
 /**
  * Freezes `root` and puts a LoRA adapter around each target that is a linear layer, a patch embedding or a stack of experts. Where there are
@@ -13,12 +13,12 @@ export function applyLora(
   options: nn.LoraOptions,
   name: string = nn.DEFAULT_ADAPTER,
 ): string[] {
-  return wrapTargets(root, "LoRA", targets, (layer, path) => {
+  const adding: Adding = { method: "LoRA", name, owns: (layer) => layer instanceof nn.LowRank };
+  return wrapTargets(root, adding, targets, (layer) => {
     if (layer instanceof nn.LowRank) {
       (layer as nn.LoraLinear).add(init, options, name);
       return layer;
     }
-    if (layer instanceof nn.AdapterLayer) throw twoMethods(path, "IA3", "LoRA");
     if (layer instanceof nn.Linear || layer instanceof nn.QuantizedLinear)
       return new nn.LoraLinear(init, layer, options, name);
     if (layer instanceof nn.PatchEmbed) return new nn.LoraPatchEmbed(init, layer, options, name);

@@ -22,20 +22,31 @@ const isLinear = (module: nn.Module): boolean =>
 /** What a method does with a module that it fits: the layer that takes its place; null where it does not fit. */
 export type Wrap = (layer: nn.Module, path: string) => nn.Module | null;
 
+/** A method, and the adapter that it adds. */
+export interface Adding {
+  /** For errors. */
+  readonly method: "LoRA" | "IA3";
+  /** Name of the adapter. */
+  readonly name: string;
+  /** Whether a layer's adapters are of this method. */
+  owns(layer: nn.AdapterLayer): boolean;
+}
+
 /**
  * Freezes `root` and puts what `wrap` makes in the place of each target. Returns the paths that were hit, in order. Throws OptionError
- * where nothing is hit, and where a target has the layer of another method; `method` is whose name errors give.
+ * where nothing is hit, and, before anything is changed, where a target has an adapter of that name or of another method.
  */
-export function wrapTargets(root: nn.Module, method: string, targets: Targets, wrap: Wrap): string[] {
+export function wrapTargets(root: nn.Module, adding: Adding, targets: Targets, wrap: Wrap): string[] {
   const found = [...root.namedModules()].filter(([path, module]) => path !== "" && isTarget(path, module, targets));
   // Of a layer that has adapters, the layer: not what is in it.
   const inside = new Set(found.flatMap(([path, m]) => (m instanceof nn.AdapterLayer ? [`${path}.base_layer`] : [])));
   const outer = found.filter(([path]) => !inside.has(path));
+  for (const [path, module] of outer) if (module instanceof nn.AdapterLayer) refuse(path, module, adding);
   const wrapped = new Map(outer.flatMap(([path, module]) => pair(path, wrap(module, path))));
   if (wrapped.size === 0)
     throw nothingHit(
       root,
-      method,
+      adding.method,
       targets,
       outer.map(([path]) => path),
     );
@@ -45,6 +56,17 @@ export function wrapTargets(root: nn.Module, method: string, targets: Targets, w
       for (const p of layer.adapterParameters(layer.active)) p.requiresGrad = true;
   nn.replaceModules(root, (_child, path) => wrapped.get(path) ?? null);
   return [...wrapped.keys()];
+}
+
+/** Two methods on one module would hide each other's parameters from files of PEFT. */
+function refuse(path: string, layer: nn.AdapterLayer, { method, name, owns }: Adding): void {
+  const there = method === "LoRA" ? "IA3" : "LoRA";
+  if (!owns(layer))
+    throw new OptionError(
+      `${method}: ${path} has ${there} already. A module takes one method; several adapters of one method are fine.`,
+    );
+  if (layer.adapters.includes(name))
+    throw new OptionError(`${method}: ${path} has an adapter called "${name}" already.`);
 }
 
 const pair = (path: string, layer: nn.Module | null): [string, nn.Module][] => (layer ? [[path, layer]] : []);
@@ -64,12 +86,6 @@ function nothingHit(root: nn.Module, method: string, targets: Targets, misfits: 
 }
 
 const last = (path: string) => path.slice(path.lastIndexOf(".") + 1);
-
-/** Two methods on one module would hide each other's parameters from files of PEFT. */
-export const twoMethods = (path: string, there: string, asked: string): OptionError =>
-  new OptionError(
-    `${asked}: ${path} has ${there} already. A module takes one method; several adapters of one method are fine.`,
-  );
 
 /** The shortest names that hit just these paths among all modules of `root`: what `target_modules` of a file says. */
 export function shortestTargets(root: nn.Module, paths: readonly string[]): string[] {

@@ -164,7 +164,7 @@ describe.each(["reference", "cpu", "webgpu", "cuda"] as const)("%s", async (name
     using net = withLora();
     const init = new nn.Initializer(device, 1);
     expect(() => applyLora(net, init, ["0"], { r: 1, alpha: 1 }, "chest")).toThrow(
-      'there is one called "chest" already',
+      '0 has an adapter called "chest" already',
     );
     expect(() => applyLora(net, init, ["0"], { r: 1, alpha: 1 }, "a.b")).toThrow('"a.b" is no name for one');
   });

@@ -89,9 +89,11 @@ describe("refused, and nothing is changed", () => {
   test("two methods on one module", () => {
     using all = fresh();
     const { text_decoder: root } = all;
-    applyLora(root, init(), ["query", "value"], lora);
-    expect(() => applyIa3(root, init(), { targets: ["value"], feedforward: [] })).toThrow(
+    applyLora(root, init(), ["value"], lora);
+    const before = [...root.namedParameters()].map(([name]) => name);
+    expect(() => applyIa3(root, init(), { targets: ["key", "value"], feedforward: [] })).toThrow(
       "IA3: bert.encoder.layer.0.attention.self.value has LoRA already. A module takes one method",
     );
+    expect([...root.namedParameters()].map(([name]) => name)).toEqual(before);
   });
 });
