@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { autocast, capture, nn, optim, scope, softmax, sum, topKRouting } from "../../engine/index.js";
+import { setAdapter, withAdapterRows } from "../../models/peft/adapters.js";
+import { applyLora } from "../../models/peft/lora.js";
 import { expectClose } from "../support/compare.js";
 import { HIDDEN, mixtureDevices, normal, WIDTH } from "../support/mixtures.js";
 
@@ -49,6 +51,35 @@ describe("a mixture in training and tuning", () => {
     layer.experts = new nn.LoraExperts(init(), adapted.base_layer, { r: 2, alpha: 4, dropout: 0.5 });
     adapted.lora_A.default.up.dispose();
     expectClose("dropout of a branch that is zero", await output(layer), await output(plain), 1e-6);
+  });
+
+  test("several adapters of the experts: one at a time by name, and no mixing in a batch", async () => {
+    using layer = new nn.MixtureOfExperts(init(), { ...sizes, topK: 2, activation: "swiglu" });
+    using plain = new nn.MixtureOfExperts(init(), { ...sizes, topK: 2, activation: "swiglu" });
+    using x = normal(reference, [11, WIDTH], "x");
+    const output = async (mixture: nn.MixtureOfExperts) => {
+      using y = scope(() => mixture.forward(x).y);
+      return y.data();
+    };
+    for (const [name, r] of [
+      ["chest", 2],
+      ["head", 3],
+    ] as const)
+      expect(applyLora(layer, init(), ["experts"], { r, alpha: 4 }, name)).toEqual(["experts"]);
+    const { lora_B } = layer.experts as nn.LoraExperts;
+    for (const B of [lora_B.chest, lora_B.head].flatMap((b) => Object.values(b)))
+      B.write(await normal(reference, B.shape, `B ${B.shape}`).data());
+    const [head, base] = [await output(layer), await output(plain)];
+    setAdapter(layer, "chest");
+    const chest = await output(layer);
+    expect(chest).not.toEqual(head);
+    setAdapter(layer, null);
+    expectClose("the base", await output(layer), base, 1e-6);
+    setAdapter(layer, "head");
+    expect(await output(layer)).toEqual(head);
+    expect(() => withAdapterRows(layer, ["chest", ...Array(10).fill("head")], () => layer.forward(x))).toThrow(
+      "the rows of a batch share one adapter",
+    );
   });
 
   test("a captured step: what is read after a replay is of that replay", async () => {
