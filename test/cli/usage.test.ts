@@ -22,8 +22,10 @@ describe("help", () => {
     ["init", "med-moe"],
     ["convert"],
     ["data", "check"],
-    ["data", "fetch"],
-    ["data", "instruct"],
+    ["params", "miss"],
+    ["adapter", "export"],
+    ["adapter", "import"],
+    ["adapter", "merge"],
     ["plot", "routing"],
     ["chat"],
     ["export"],
@@ -37,7 +39,7 @@ describe("help", () => {
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: consilium ${words}`);
     for (const expected of ["--json", "--debug", "Examples:", `consilium ${words}`]) expect(stdout).toContain(expected);
-    const computes = !["score", "info", "data check", "data fetch", "data instruct", "plot routing"].includes(words);
+    const computes = !["score", "info", "data check", "params miss", "plot routing"].includes(words);
     for (const flag of ["--device", "--threads", "--memory"]) expect(stdout.includes(flag), flag).toBe(computes);
   });
 
