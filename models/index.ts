@@ -174,15 +174,17 @@ export {
   type VisionMethod,
   visionMethods,
 } from "./miss/adaptation.js";
-export { checkData, type DataCheck } from "./miss/check-data.js";
+export { checkData, type DataCheck, loadDataSet } from "./miss/check-data.js";
 export type { LoadReport } from "./miss/checkpoint.js";
 export { type MissConfig, type Preset, presets } from "./miss/config.js";
 export { countTuned, type TunedCounts } from "./miss/count.js";
+export type { DataSet, PartFile, PartTables } from "./miss/data-files.js";
 export { answersOf, type DataSplits, loadSplits } from "./miss/datasets.js";
 export { type AnswerOptions, MissVqa } from "./miss/miss-vqa.js";
 export { type ModelFolder, readModelFolder, type ScalingName } from "./miss/model-folder.js";
 export type { Answering, Prediction } from "./miss/predict.js";
 export { loadQuestions, type Questions } from "./miss/questions.js";
+export { findLr, fitMemory, type RehearsalOptions } from "./miss/rehearsal.js";
 export {
   earlierNames,
   type FolderData,

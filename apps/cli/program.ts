@@ -22,7 +22,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   train: "train a model",
   eval: "measure a model on a test set",
   plot: "draw what an evaluation saved",
-  data: "look at a data set",
+  data: "fetch a data set, look at one, or make one",
   adapter: "take adapters out of a run, put them beside a model, fold them in: in the layout of Hugging Face's peft",
   params: "count what a model has, and what tuning changes",
   init: "write a model with random weights",

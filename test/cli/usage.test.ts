@@ -22,6 +22,8 @@ describe("help", () => {
     ["init", "med-moe"],
     ["convert"],
     ["data", "check"],
+    ["data", "fetch"],
+    ["data", "instruct"],
     ["params", "miss"],
     ["adapter", "export"],
     ["adapter", "import"],
@@ -39,7 +41,8 @@ describe("help", () => {
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: consilium ${words}`);
     for (const expected of ["--json", "--debug", "Examples:", `consilium ${words}`]) expect(stdout).toContain(expected);
-    const computes = !["score", "info", "data check", "params miss", "plot routing"].includes(words);
+    const files = ["score", "info", "data check", "data fetch", "data instruct", "params miss", "plot routing"];
+    const computes = !files.includes(words);
     for (const flag of ["--device", "--threads", "--memory"]) expect(stdout.includes(flag), flag).toBe(computes);
   });
 

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { io } from "../../../engine/index.js";
 import {
+  augmentationNames,
   earlierNames,
   folderSets,
   isTableFile,
@@ -235,11 +236,21 @@ const wrongFlags = (issues: readonly { readonly path: readonly PropertyKey[]; re
     issues.map(({ path, message }) => `${flagOf(path)}: ${message.replace(/^Invalid input: /, "")}`).join("\n"),
   );
 
-/** `from` (a file's values, or a saved run's), changed by the flags that were given. */
-export function runConfig(
-  options: Readonly<Record<string, unknown>>,
-  recorded?: { values: object; file: string },
-): RunConfig {
+/** `from` (a file's values, or a saved run's), changed by the flags that were given. Throws where its data is not here. */
+export function runConfig(options: Readonly<Record<string, unknown>>, from?: GivenSettings): RunConfig {
+  const config = runSettings(options, from);
+  if (config.data.set !== "table") checkVqaRad(config.data.folder);
+  return config;
+}
+
+/** The same as a file that explains itself; nothing of what it names need be here. */
+export function runText(options: Readonly<Record<string, unknown>>, from?: GivenSettings): string {
+  const config = runSettings(options, from);
+  const head = ["Settings of consilium train miss: --config takes this file, flags change it."];
+  return configText(config, { head, groups: runFlags, ...keysBeside(RunConfig, config) });
+}
+
+function runSettings(options: Readonly<Record<string, unknown>>, recorded?: GivenSettings): RunConfig {
   const from = recorded && { ...recorded, values: earlierNames(recorded.values) as object };
   const given = givenFlags(options);
   const data = merged(from ? merged(BASE, from.values) : BASE, given).data as Tree;
@@ -247,7 +258,9 @@ export function runConfig(
   // What flags change of a saved table is nothing without it.
   const flags = RunConfig.safeParse({ ...merged(BASE, given), ...(data?.set === "table" && { data }) });
   if (!flags.success) throw wrongFlags(flags.error.issues);
-  const config = from ? io.parseWith(RunConfig, merged(merged(BASE, from.values), given), from.file) : flags.data;
+  const config = from
+    ? io.parseWith(RunConfig, merged(merged(BASE, from.values), given), from.file, from.lineOf)
+    : flags.data;
   if (config.data.set === "slake" && config.data.folder === vqaRadFolder)
     throw new UsageError("--set slake needs --data, the folder with train.json, test.json and imgs/ of SLAKE.");
   return config;

@@ -4,6 +4,7 @@ import { refuseProblems } from "../../data/problem.js";
 import { sameConversations } from "../../data/unchanged.js";
 import { writeText } from "../../files/write.js";
 import { withMergedAdapters } from "../../peft/merge.js";
+import { logged, RunLog } from "../../training/log/run-log.js";
 import { hasRunFile, writeRunFile } from "../../training/run-file.js";
 import { sameConfig, stateFile } from "../../training/run-state.js";
 import { refuseUnvalidated } from "../../training/validations.js";
