@@ -165,21 +165,13 @@ export {
   type MedMoeValidation,
   openMedMoeState,
 } from "./med-moe/training/train-state.js";
-export {
-  type Adaptation,
-  checkAdaptation,
-  PARTS,
-  type TextMethod,
-  textMethods,
-  type VisionMethod,
-  visionMethods,
-} from "./miss/adaptation.js";
-export { checkData, type DataCheck, loadDataSet } from "./miss/check-data.js";
-export type { LoadReport } from "./miss/checkpoint.js";
+export { countParameters, type ParameterCounts } from "./miss/adaptation.js";
+export { checkData, type DataCheck } from "./miss/check-data.js";
 export { type MissConfig, type Preset, presets } from "./miss/config.js";
 export { countTuned, type TunedCounts } from "./miss/count.js";
 export type { DataSet, PartFile, PartTables } from "./miss/data-files.js";
 export { answersOf, type DataSplits, loadSplits } from "./miss/datasets.js";
+export type { LoadReport } from "./miss/load-parameters.js";
 export { type AnswerOptions, MissVqa } from "./miss/miss-vqa.js";
 export { type ModelFolder, readModelFolder, type ScalingName } from "./miss/model-folder.js";
 export type { Answering, Prediction } from "./miss/predict.js";

@@ -27,12 +27,13 @@ export type Counts = (i: number) => boolean;
 /** Collects comparisons of one scenario and knows which golden tensors nobody asked for. */
 export class Comparison {
   readonly rows: Row[] = [];
-  readonly #scenario: string;
+  /** Where its tensors belong. */
+  readonly scenario: string;
   readonly #expected: ReadonlyMap<string, Golden>;
   readonly #seen = new Set<string>();
 
   constructor(scenario: string, expected: ReadonlyMap<string, Golden>) {
-    this.#scenario = scenario;
+    this.scenario = scenario;
     this.#expected = expected;
   }
 
@@ -111,6 +112,6 @@ export class Comparison {
 
   #add(tensor: string, error: number, tolerance: number, elements: number, masked: number | null): void {
     const passed = error <= tolerance;
-    this.rows.push({ scenario: this.#scenario, tensor, error, tolerance, elements, masked, passed });
+    this.rows.push({ scenario: this.scenario, tensor, error, tolerance, elements, masked, passed });
   }
 }

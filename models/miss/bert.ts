@@ -7,8 +7,8 @@ import type { MissConfig } from "./config.js";
 export interface BertContext {
   /** Key padding of the tokens, i32 [B, L]. */
   mask: Tensor | null;
-  /** States to attend to, [B, S, width]. */
-  cross: Tensor;
+  /** States to attend to, [B, S, width]; null reads the text alone: cross-attention is skipped in every layer. */
+  cross: Tensor | null;
   /** Key padding of those states, i32 [B, S]; null where all are visible. */
   crossMask: Tensor | null;
   causal: boolean;
@@ -131,9 +131,9 @@ class BertLayer extends nn.Module {
     this.output = new BertOutput(init, c, c.intermediate);
   }
 
-  forward(x: Tensor, { mask, cross, crossMask, causal }: BertContext, prefix?: LayerPrefix): Tensor {
-    const own = this.attention.forward(x, x, { mask, causal, prefix });
-    const both = this.crossattention.forward(own, cross, { mask: crossMask, causal: false });
+  forward(x: Tensor, { mask, cross, crossMask, causal }: BertContext): Tensor {
+    const own = this.attention.forward(x, x, mask, causal);
+    const both = cross ? this.crossattention.forward(own, cross, crossMask, false) : own;
     return this.output.forward(this.intermediate.dense.forward(both, "gelu"), both);
   }
 }

@@ -39,9 +39,10 @@ export class TextDecoder extends nn.Module implements TakesPrefix {
   cls: { predictions: HeadPredictions };
   declare prompt_encoder?: PromptEncoders;
 
-  constructor(init: nn.Initializer, c: MissConfig) {
+  /** `crossWidth` is that of the states it writes from: of the JTM, or of the image in pre-training. */
+  constructor(init: nn.Initializer, c: MissConfig, crossWidth: number = c.hidden) {
     super();
-    this.bert = new Bert(init, c, c.hidden);
+    this.bert = new Bert(init, c, crossWidth);
     this.cls = { predictions: new HeadPredictions(init, c) };
   }
 

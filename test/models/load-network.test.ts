@@ -47,7 +47,7 @@ const sevens = (name: string) => io.writable(name, [config.vocab], new Float32Ar
 
 test("a checkpoint of our own is copied without a word", async () => {
   const { report } = await load(await checkpoint("own", {}));
-  expect(report).toEqual({ interpolated: false, unused: [], disagreeing: [] });
+  expect(report).toEqual({ interpolated: false, unused: [], disagreeing: [], missing: [], skipped: [] });
   expect(loadNotes("own", report)).toEqual([]);
 });
 
@@ -73,6 +73,6 @@ test("what the model does not know and another image size are reported; pre-trai
     io.writable(name, [1], new Float32Array(1), "F32"),
   ]);
   const { report } = await load(await checkpoint("extra", Object.fromEntries(others)), 32);
-  expect(report).toEqual({ interpolated: true, unused: ["extra.weight"], disagreeing: [] });
+  expect(report).toEqual({ interpolated: true, unused: ["extra.weight"], disagreeing: [], missing: [], skipped: [] });
   expect(loadNotes("extra", report)).toHaveLength(2);
 });

@@ -19,10 +19,18 @@ const LEAST_PLOTTED = 20;
 const SHOWN = 5;
 
 /** What a user should know of how a checkpoint was loaded; nothing where all of it was copied. */
-export function loadNotes(file: string, { interpolated, unused, disagreeing }: LoadReport): string[] {
+export function loadNotes(file: string, { interpolated, unused, disagreeing, missing, skipped }: LoadReport): string[] {
   const names = (list: readonly string[]) =>
     list.slice(0, SHOWN).join(", ") + (list.length > SHOWN ? ` and ${count(list.length - SHOWN)} more` : "");
+  const kept = (what: string, list: readonly string[]) =>
+    list.length
+      ? [
+          `warning: ${file}: ${count(list.length)} tensors of the model ${what}; they keep random values: ${names(list)}`,
+        ]
+      : [];
   return [
+    ...kept("are not in it", missing),
+    ...kept("have another shape in it", skipped),
     ...(interpolated ? [`${file}: vision positions interpolated to this image size`] : []),
     ...(unused.length
       ? [`${file}: ${count(unused.length)} tensors that the model does not have: ${names(unused)}`]

@@ -28,6 +28,20 @@ const scenario = z.looseObject({
   weighted_answers_per_question: z.array(z.number().int()).optional(),
 });
 
+/** One step of pre-training. */
+const pretrain = z.looseObject({
+  alpha: z.number(),
+  batch: z.number().int(),
+  embed_dim: z.number().int(),
+  queue: z.number().int(),
+  layers: z.number().int(),
+  vis_depth: z.number().int(),
+  grad_norm: z.record(z.string(), z.number()),
+  losses: z.record(z.string(), z.number()),
+  /** Second names of what the decoder shares with the JTM. */
+  tied: z.array(z.string()),
+});
+
 const schema = z.looseObject({
   format: z.literal(1),
   config: z.looseObject({
@@ -49,6 +63,7 @@ const schema = z.looseObject({
     sep: z.number(),
     dec: z.number(),
     enc: z.number(),
+    cls: z.number(),
     label_smoothing: z.number(),
   }),
   files: z.record(z.string(), z.looseObject({})),
@@ -67,8 +82,23 @@ const schema = z.looseObject({
 
 export type Manifest = z.infer<typeof schema>;
 export type Scenario = z.infer<typeof scenario>;
+export type PretrainScenario = z.infer<typeof pretrain>;
 export const isGeneration = (value: unknown): value is z.infer<typeof generation> =>
   generation.safeParse(value).success;
+
+/** The scenario of pre-training; throws FileFormatError where it is not one. */
+export const pretrainScenario = (manifest: Manifest, folder: string): PretrainScenario =>
+  io.parseWith(pretrain, manifest.scenarios.pretrain, `${folder}/manifest.json`);
+
+/** The numbers of the pre-training scenario, and a 1 for each name that is tied, as golden tensors. */
+export function goldenPretraining(s: PretrainScenario): Map<string, Golden> {
+  const real = (name: string, value: number): [string, Golden] => [name, { values: [value], integer: false }];
+  return new Map([
+    ...Object.entries(s.losses).map(([name, loss]) => real(`manifest.losses.${name}`, loss)),
+    ...Object.entries(s.grad_norm).map(([name, norm]) => real(`manifest.grad_norm.${name}`, norm)),
+    ["manifest.tied", { values: s.tied.map(() => 1), integer: true }],
+  ]);
+}
 
 /** The numbers of a scenario that a run of the model gives, as golden tensors of one dimension: `manifest.loss`, ... */
 export function goldenNumbers(s: Scenario): Map<string, Golden> {

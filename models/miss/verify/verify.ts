@@ -11,25 +11,58 @@ import { generate } from "../generate.js";
 import { MissNetwork } from "../network.js";
 import { rank } from "../rank.js";
 import { GoldenInputs } from "./inputs.js";
-import { configOf, goldenNumbers, isGeneration, type Manifest, readManifest, type Scenario } from "./manifest.js";
+import {
+  configOf,
+  goldenNumbers,
+  goldenPretraining,
+  isGeneration,
+  type Manifest,
+  pretrainScenario,
+  readManifest,
+  type Scenario,
+} from "./manifest.js";
+import { PREPROCESSING, preprocessed, preprocessing } from "./preprocessing.js";
+import { pretraining, pretrainResults } from "./pretraining.js";
 import { training } from "./training.js";
 
 /**
  * Recomputes a folder of golden tensors (manifest.json, format 1) on a device: forward, losses, gradients, one AdamW
- * step, generated ids, ranking, merged adapters. Passes when every expected tensor was compared and lies within the
+ * step, generated ids, ranking, merged adapters, a step of pre-training, preprocessing. Passes when every expected tensor was compared and lies within the
  * manifest's tolerances.
  */
 export async function verifyMiss(folder: string, device: Device, options: VerifyOptions = {}): Promise<VerifyReport> {
   const manifest = await readManifest(folder);
-  const known = Object.keys(manifest.scenarios);
+  const known = [
+    ...Object.keys(manifest.scenarios),
+    ...(PREPROCESSING.file in manifest.files ? [PREPROCESSING.scenario] : []),
+  ];
   checkScenarios(folder, known, options);
   const rows: Row[] = [];
   const missed: Missed[] = [];
   const inputs = new GoldenInputs(await readAll(`${folder}/inputs.safetensors`), manifest.config.pad);
+  const collect = (c: Comparison) => {
+    rows.push(...c.rows);
+    for (const tensor of c.missed) missed.push({ scenario: c.scenario, tensor, reason: "nothing computes it" });
+  };
   for (const name of options.only ?? known) {
-    const scenario = manifest.scenarios[name];
     options.onScenario?.(name);
-    const supported = name !== "pretrain" && methodOf(scenario) !== null;
+    if (name === PREPROCESSING.scenario) {
+      const expected = await readAll(`${folder}/${PREPROCESSING.file}`);
+      const comparison = new Comparison(name, new Map(preprocessed(expected)));
+      preprocessing(folder, expected, comparison);
+      collect(comparison);
+      continue;
+    }
+    const scenario = manifest.scenarios[name];
+    if (name === "pretrain") {
+      const step = pretrainScenario(manifest, folder);
+      const expected = await readAll(`${folder}/expected_pretrain.safetensors`);
+      const comparison = new Comparison(name, new Map([...pretrainResults(expected), ...goldenPretraining(step)]));
+      await pretraining(folder, device, manifest, step, expected, comparison);
+      collect(comparison);
+      continue;
+    }
+    const supported = (scenario.method ?? "lora") === "lora";
     if (!supported) {
       missed.push({ scenario: name, tensor: "*", reason: "this version has no such tuning method" });
       continue;
@@ -37,8 +70,7 @@ export async function verifyMiss(folder: string, device: Device, options: Verify
     const expected = await readAll(`${folder}/expected_${name}.safetensors`);
     const comparison = new Comparison(name, new Map([...expected, ...goldenNumbers(scenario)]));
     await runScenario(folder, device, manifest, name, scenario, inputs, comparison);
-    rows.push(...comparison.rows);
-    for (const tensor of comparison.missed) missed.push({ scenario: name, tensor, reason: "nothing computes it" });
+    collect(comparison);
   }
   return reportOf(rows, missed);
 }
