@@ -175,6 +175,16 @@ export type { LoadReport } from "./miss/load-parameters.js";
 export { type AnswerOptions, MissVqa } from "./miss/miss-vqa.js";
 export { type ModelFolder, readModelFolder, type ScalingName } from "./miss/model-folder.js";
 export type { Answering, Prediction } from "./miss/predict.js";
+export type { CaptionData } from "./miss/pretrain/captions.js";
+export { PretrainConfig, type PretrainConfigInput } from "./miss/pretrain/run-config.js";
+export {
+  openPretrainState,
+  type PretrainHistory,
+  type PretrainState,
+  readPretrainRun,
+} from "./miss/pretrain/run-state.js";
+export { pretrain as pretrainMiss } from "./miss/pretrain/train.js";
+export type { PretrainEvent, PretrainOptions, PretrainResult } from "./miss/pretrain/train-options.js";
 export { loadQuestions, type Questions } from "./miss/questions.js";
 export { findLr, fitMemory, type RehearsalOptions } from "./miss/rehearsal.js";
 export {

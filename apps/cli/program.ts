@@ -20,6 +20,7 @@ interface Listed {
 /** Words that others stand behind. */
 const GROUPS: Readonly<Record<string, string>> = {
   train: "train a model",
+  pretrain: "teach a model from images and captions, before it is trained",
   eval: "measure a model on a test set",
   plot: "draw what an evaluation saved",
   data: "fetch a data set, look at one, or make one",
@@ -33,6 +34,11 @@ const COMMANDS: readonly Listed[] = [
     words: "devices",
     about: "list the devices of this machine, and why others do not open",
     load: async () => (await import("./commands/devices.js")).addDevices,
+  },
+  {
+    words: "pretrain miss",
+    about: "pre-train MISS on images and captions: contrast, matching, captioning",
+    load: async () => (await import("./commands/pretrain-miss.js")).addPretrainMiss,
   },
   {
     words: "train miss",

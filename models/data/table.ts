@@ -147,8 +147,12 @@ export async function textRows(
   return delimiter === null ? jsonRows(text, fileName, names) : csvRows(text, fileName, names, delimiter);
 }
 
-export async function readTableFile(file: string): Promise<{ text: string; sha256: string }> {
-  const bytes = await io.readBytes(file, EMPTY, LARGEST_TABLE);
+/** The text of a table, `largest` bytes at most, and its hash. `form` is how such a table looks, for errors. */
+export async function readTableFile(
+  file: string,
+  { form = EMPTY, largest = LARGEST_TABLE }: { form?: string; largest?: number } = {},
+): Promise<{ text: string; sha256: string }> {
+  const bytes = await io.readBytes(file, form, largest);
   try {
     return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes), sha256: await sha256(bytes) };
   } catch (cause) {

@@ -4,8 +4,12 @@ import { FileError } from "../../bindings/platform/file-error.js";
 import { io } from "../../engine/index.js";
 import type { Learned } from "../data/leak.js";
 import { folderOf } from "../data/table.js";
+import { sameTable } from "../data/unchanged.js";
 import { RUN_FILE } from "../training/run-file.js";
 import { loadParts } from "./parts.js";
+import { asRecord, loadCaptions } from "./pretrain/captions.js";
+import type { PretrainConfig } from "./pretrain/run-config.js";
+import { readPretrainRun } from "./pretrain/run-state.js";
 import type { RunConfig } from "./run-config.js";
 import { readRun } from "./run-file.js";
 import { sameGroups } from "./same-data.js";
@@ -26,9 +30,17 @@ export async function learnedIn(run: RunConfig, from: string, asked: Data, signa
   return (["train", "validation"] as const).map((part) => ({ part, records: parts[part], from, sameGroups: groups }));
 }
 
+/** The images that a model was pre-trained on. Rejects where they cannot be read, or are not those that the run recorded. */
+export async function pretrainedOn({ data }: PretrainConfig, from: string): Promise<Learned[]> {
+  const { rows, sha256 } = await loadCaptions(data);
+  sameTable(data.file, sha256, data.sha256);
+  // Captions know no patients.
+  return [{ part: "train", records: rows.map(asRecord), from, sameGroups: false }];
+}
+
 /** What the start of `run` was trained on, and the start of that, to be compared with the rows of `asked`. */
 export async function learnedBefore(
-  { init }: RunConfig,
+  { init }: Pick<RunConfig, "init">,
   asked: Data,
   signal?: AbortSignal,
   followed: readonly string[] = [],
@@ -37,14 +49,27 @@ export async function learnedBefore(
   const from = `the start ${init}`;
   try {
     // A checkpoint lies beside the settings of its run.
-    const run = (await readRun(init)) ?? (await readRun(folderOf(init) || "."));
-    if (!run) return { rows: [], unknown: `${from} has no ${RUN_FILE}` };
-    const rows = await learnedIn(run, from, asked, signal);
-    const before = await learnedBefore(run, asked, signal, [...followed, platform.absolute(init)]);
+    const folders = [init, folderOf(init) || "."];
+    const run = await first(folders, readRun);
+    const pretrained = run ? null : await first(folders, readPretrainRun);
+    const last = run ?? pretrained;
+    if (!last) return { rows: [], unknown: `${from} has no ${RUN_FILE}` };
+    const rows = pretrained
+      ? await pretrainedOn(pretrained, from)
+      : await learnedIn(run as RunConfig, from, asked, signal);
+    const before = await learnedBefore(last, asked, signal, [...followed, platform.absolute(init)]);
     return { ...before, rows: [...rows, ...before.rows] };
   } catch (error) {
     return { rows: [], unknown: `${from}: ${whyUnreadable(error)}` };
   }
+}
+
+async function first<T>(folders: readonly string[], read: (folder: string) => Promise<T | null>): Promise<T | null> {
+  for (const folder of folders) {
+    const found = await read(folder);
+    if (found) return found;
+  }
+  return null;
 }
 
 /** Why the data of another run cannot be read. Throws what is no matter of files. */

@@ -6,8 +6,9 @@ import type { Part, VqaRecord } from "../data/record.js";
 import { loadTable } from "../data/table.js";
 import { sameTable } from "../data/unchanged.js";
 import { type DataSplits, loadSplits, refuseLeak } from "./datasets.js";
-import { learnedBefore, learnedIn, whyUnreadable } from "./learned.js";
+import { learnedBefore, learnedIn, pretrainedOn, whyUnreadable } from "./learned.js";
 import { loadParts } from "./parts.js";
+import type { PretrainConfig } from "./pretrain/run-config.js";
 import type { RunConfig, TableData } from "./run-config.js";
 import { sameData } from "./same-data.js";
 
@@ -35,13 +36,16 @@ export interface Questions {
 export async function loadQuestions(
   config: RunConfig,
   part: Part,
-  trained: RunConfig | null,
+  trained: RunConfig | PretrainConfig | null,
   signal?: AbortSignal,
 ): Promise<Questions> {
-  const own = trained !== null && sameData(config.data, trained.data);
-  const found = await (own ? ownPart(config, part, trained, signal) : otherPart(config, part, trained, signal));
+  const tuned = trained && !isPretrained(trained) ? trained : null;
+  const own = tuned !== null && sameData(config.data, tuned.data);
+  const found = await (own ? ownPart(config, part, tuned, signal) : otherPart(config, part, trained, signal));
   return { ...found, questions: withImages(found.questions, config.images, config.seed) };
 }
+
+const isPretrained = (run: RunConfig | PretrainConfig): run is PretrainConfig => "task" in run;
 
 const TRAINING = "The model was trained on these questions: how it answers them says nothing about others";
 
@@ -71,7 +75,7 @@ function leakOf({ leak }: DataSplits, part: Part): Leak | null {
 async function otherPart(
   config: RunConfig,
   part: Part,
-  trained: RunConfig | null,
+  trained: RunConfig | PretrainConfig | null,
   signal?: AbortSignal,
 ): Promise<Questions> {
   const { data } = config;
@@ -90,7 +94,8 @@ async function otherPart(
   const names = sameNames(found.questions, rows, leak);
   return {
     ...{ questions: found.questions, part: found.part, leak, unchecked, notices: names ? [names] : [] },
-    train: unknown ? found.train : rows[0].records,
+    // Captions are no questions: what a pre-trained model learned gives no answers to choose from.
+    train: unknown || (trained && isPretrained(trained)) ? found.train : rows[0].records,
   };
 }
 
@@ -135,18 +140,27 @@ interface Compared {
   readonly unchecked: string | null;
 }
 
-async function learned(trained: RunConfig | null, asked: RunConfig["data"], signal?: AbortSignal): Promise<Compared> {
+async function learned(
+  trained: RunConfig | PretrainConfig | null,
+  asked: RunConfig["data"],
+  signal?: AbortSignal,
+): Promise<Compared> {
   const nothing = (unknown: string) => ({ rows: [], unknown, unchecked: unknown });
   if (!trained) return nothing("the model's folder has no run.json");
-  const { data } = trained;
   try {
-    const from = data.set === "table" ? data.file : `${data.set} in ${data.folder}`;
-    const rows = await learnedIn(trained, from, asked, signal);
+    const rows = await rowsOf(trained, asked, signal);
     const before = await learnedBefore(trained, asked, signal);
     return { rows: [...rows, ...before.rows], unknown: null, unchecked: before.unknown };
   } catch (error) {
     return nothing(whyUnreadable(error));
   }
+}
+
+/** What the model's own run learned. */
+function rowsOf(trained: RunConfig | PretrainConfig, asked: RunConfig["data"], signal?: AbortSignal) {
+  if (isPretrained(trained)) return pretrainedOn(trained, trained.data.file);
+  const { data } = trained;
+  return learnedIn(trained, data.set === "table" ? data.file : `${data.set} in ${data.folder}`, asked, signal);
 }
 
 function refuseUnknown(why: string, file: string): never {

@@ -15,8 +15,10 @@ export type RunEvent =
       readonly total: number;
       /** Steps of the whole run. */
       readonly steps: number;
-      /** Questions or conversations that are trained on. */
+      /** Questions, conversations or pairs that are trained on. */
       readonly rows: number;
+      /** What they are, where not questions. */
+      readonly unit?: string;
       /** The step that this process goes on from; 0 from the start. */
       readonly resumedAt: number;
     }

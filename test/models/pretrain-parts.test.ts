@@ -85,7 +85,7 @@ test("queues hold features of length 1 and are overwritten from the pointer on",
   };
   for (const norm of await norms()) expect(norm).toBeCloseTo(1, 5);
   const before = await network.text_queue.data();
-  const losses = pretrainLosses(network, batch(3), 0.4);
+  const losses = pretrainLosses(network, batch(3), { alpha: 0.4 });
   const after = await network.text_queue.data();
   const changed = Array.from({ length: sizes.queue }, (_, c) => after[c] !== before[c]);
   expect(changed).toEqual(Array.from({ length: sizes.queue }, (_, c) => c >= 9));

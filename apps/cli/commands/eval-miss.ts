@@ -12,6 +12,7 @@ import {
   RunConfig,
   type RunConfigInput,
   readModelFolder,
+  readPretrainRun,
   readRun,
   type TableData,
   type VqaRecord,
@@ -57,6 +58,7 @@ Examples:
   consilium eval miss runs/organ
   consilium eval miss runs/lora --set vqa-rad --baseline runs/question-only --predictions answers.json
   consilium eval miss runs/organ --shuffle-images
+  consilium eval miss runs/pre-trained --set organ --answering rank --rank-k 10
   consilium eval miss runs/own --data other-hospital.csv --columns image=file,group=patient`;
 
 export function addEvalMiss(command: Command): void {
@@ -94,7 +96,8 @@ async function run(folder: string, options: Options): Promise<void> {
   for (const model of [folder, options.baseline]) if (model) await readModelFolder(model);
   if (options.reportImages && !options.report) throw new UsageError("--report-images needs --report FILE.");
   for (const file of [options.predictions, options.report]) if (file) await prepareFile(file);
-  const asked = await loadQuestions(config, PARTS[options.split], run);
+  const trained = run ?? (await readPretrainRun(folder));
+  const asked = await loadQuestions(config, PARTS[options.split], trained);
   const { train, questions } = asked;
   using device = await openChosenDevice(options);
   using interruption = new Interruption();
@@ -113,7 +116,7 @@ async function run(folder: string, options: Options): Promise<void> {
   const found = await interruption.guard(evaluate(folder, questions, settings), "stopped; nothing was written.");
   const majority = train.length > 0 ? majorityOf(train, questions) : null;
 
-  const other = options.baseline ? baseline(options.baseline, options, config, run, found, settings) : null;
+  const other = options.baseline ? baseline(options.baseline, options, config, trained, found, settings) : null;
   const compared = other ? await interruption.guard(other, "stopped; nothing was written.") : null;
   const control = config.images === "real" ? null : CONTROLS[config.images];
   if (control) say(options, `${control}\n`);
@@ -199,12 +202,12 @@ async function baseline(
   folder: string,
   options: Options,
   config: RunConfig,
-  run: RunConfig | null,
+  trained: Parameters<typeof loadQuestions>[2],
   found: Evaluation,
   settings: EvaluateOptions,
 ) {
   const { images } = configOf(await readRun(folder), { ...options, shuffleImages: false, blankImages: false });
-  const { questions } = await loadQuestions({ ...config, images }, PARTS[options.split], run);
+  const { questions } = await loadQuestions({ ...config, images }, PARTS[options.split], trained);
   const { scores, records, predictions } = await evaluate(folder, questions, { ...settings, answering: undefined });
   return { scores, comparison: comparePaired(marksOf({ records, predictions }), marksOf(found)) };
 }

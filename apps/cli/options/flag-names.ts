@@ -45,7 +45,8 @@ async function flagsOf(words: readonly string[]): Promise<Flags> {
       lora: "--lora",
       "trains: paper": "--paper",
     };
-  if (name === "train miss" || name === "params miss") return ofGroups((await import("./run-flags.js")).runFlags);
+  if (name === "pretrain miss") return ofGroups((await import("./pretrain-flags.js")).pretrainFlags);
+  if (name === "train miss") return ofGroups((await import("./run-flags.js")).runFlags);
   return { ...COMMON, ...(OWN[name] ?? OWN[words[0]]) };
 }
 

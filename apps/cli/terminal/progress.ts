@@ -71,7 +71,7 @@ export class Progress {
         this.#losses = [];
         this.#loss = Number.NaN;
         this.note(
-          `${count(event.rows)} questions, ${count(event.steps)} steps; ` +
+          `${count(event.rows)} ${event.unit ?? "questions"}, ${count(event.steps)} steps; ` +
             `${count(event.trainable)} of ${count(event.total)} parameters are trained` +
             (event.resumedAt > 0 ? `; going on at step ${count(event.resumedAt)}` : ""),
         );

@@ -22,7 +22,9 @@ export interface TrainingOptions extends CommonOptions {
 
 /** What a command of `train` has of its own: the format of its settings, and where a run keeps them. */
 export interface Training<Config> {
-  /** The word behind `train`. */
+  /** The first word of the command; `train` where absent. */
+  readonly verb?: string;
+  /** The word behind it. */
   readonly name: string;
   /** What --out gets, for the help. */
   readonly keeps: string;
@@ -35,6 +37,9 @@ export interface Training<Config> {
   /** The same as YAML that explains itself. */
   textOf(options: Readonly<Record<string, unknown>>, from?: GivenSettings): string;
 }
+
+/** The words of the command. */
+const wordsOf = ({ verb = "train", name }: Pick<Training<unknown>, "verb" | "name">): [string, string] => [verb, name];
 
 export function addTrainingOptions<Config>(command: Command, { keeps, checkpointSeconds }: Training<Config>): Command {
   return command
@@ -66,7 +71,7 @@ async function trainingSettings<Config>(options: TrainingOptions, training: Trai
   const isRun = await holdsRun(out);
   if (isRun && !resume)
     throw new UsageError(`${out} holds a run already. Add --resume to go on with it, or choose another --out.`);
-  if (file) return settings(await readConfigFile(file, `train ${training.name}`));
+  if (file) return settings({ values: await readConfigFile(file, wordsOf(training).join(" ")), file });
   if (!resume) return settings();
   const saved = isRun ? await savedConfig(out, training) : await training.readRun(out);
   if (!saved)
@@ -106,8 +111,7 @@ function resumeCommand<Config>(
 ): string {
   const often =
     checkpointSeconds === training.checkpointSeconds ? [] : ["--checkpoint-seconds", String(checkpointSeconds)];
-  const threads = dataThreads === undefined ? [] : ["--data-threads", String(dataThreads)];
-  return commandLine("train", training.name, "--out", out, "--resume", ...often, ...threads, ...flags);
+  return commandLine(...wordsOf(training), "--out", out, "--resume", ...often, ...flags);
 }
 
 /** A training under way, or what it left. */
@@ -184,7 +188,7 @@ export async function runTraining<Config, Result extends Trained>(
   );
   await writeJson(options, {
     version: 1,
-    command: `train ${training.name}`,
+    command: wordsOf(training).join(" "),
     device: { name: device.name, description: device.description },
     config: result.config,
     seconds: seconds(),

@@ -49,6 +49,13 @@ export interface Both {
   readonly textToImage: Tensor;
 }
 
+export interface ContrastSettings {
+  /** Weight of what the slow copies find alike in the targets. */
+  readonly alpha: number;
+  /** Share of themselves that the slow copies keep; 0.995 as published. */
+  readonly momentum?: number;
+}
+
 /** What the contrast of a batch gives, for the other two objectives and for checks. */
 export interface Contrast {
   readonly loss: Tensor;
@@ -65,14 +72,18 @@ export interface Contrast {
  * find alike, and 1 - α times the true pair. The temperature is clamped and the slow copies go their step before; their
  * features take the oldest places of the queues after.
  */
-export function contrast(network: PretrainNetwork, batch: PretrainBatch, alpha: number): Contrast {
+export function contrast(
+  network: PretrainNetwork,
+  batch: PretrainBatch,
+  { alpha, momentum }: ContrastSettings,
+): Contrast {
   noGrad(() => scope(() => overwrite(network.temp, clamp(network.temp, { min: COLDEST, max: WARMEST }))));
   const imageStates = network.visual_encoder.forward(batch.image);
   const features = {
     image: feature(network.vision_proj, imageStates),
     text: textFeature(network.text_encoder, network.text_proj, batch),
   };
-  follow(network);
+  follow(network, momentum);
   const slow = noGrad(() =>
     scope(() => ({
       image: imageFeature(network.visual_encoder_m, network.vision_proj_m, batch),

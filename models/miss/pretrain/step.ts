@@ -1,7 +1,7 @@
 import { add, type Tensor } from "../../../engine/index.js";
 import type { PretrainBatch } from "./batch.js";
 import { captioning } from "./captioning.js";
-import { contrast } from "./contrast.js";
+import { type ContrastSettings, contrast } from "./contrast.js";
 import { hardNegatives, matching } from "./matching.js";
 import type { PretrainNetwork } from "./network.js";
 
@@ -17,8 +17,12 @@ export interface PretrainLosses {
  * The three objectives of a batch with equal weights, in the published order. Moves the slow copies and fills the queues
  * from `network.queuePointer` on; it is the caller's to advance it.
  */
-export function pretrainLosses(network: PretrainNetwork, batch: PretrainBatch, alpha: number): PretrainLosses {
-  const compared = contrast(network, batch, alpha);
+export function pretrainLosses(
+  network: PretrainNetwork,
+  batch: PretrainBatch,
+  settings: ContrastSettings,
+): PretrainLosses {
+  const compared = contrast(network, batch, settings);
   const matched = matching(network, batch, compared.imageStates, hardNegatives(compared.similarities));
   const written = captioning(network, batch, compared.imageStates);
   return {

@@ -31,6 +31,7 @@ const scenario = z.looseObject({
 /** One step of pre-training. */
 const pretrain = z.looseObject({
   alpha: z.number(),
+  momentum: z.number(),
   batch: z.number().int(),
   embed_dim: z.number().int(),
   queue: z.number().int(),

@@ -33,7 +33,7 @@ export async function pretraining(
   );
   const tensors = scope(() => {
     const batch = given.batch(manifest);
-    const compared = contrast(network, batch, scenario.alpha);
+    const compared = contrast(network, batch, { alpha: scenario.alpha, momentum: scenario.momentum });
     const weights = negativeWeights(compared.similarities);
     const drawn = { images: given.tensor("neg_image_index"), texts: given.tensor("neg_text_index") };
     const matched = matching(network, batch, compared.imageStates, drawn);
