@@ -63,7 +63,7 @@ describe("a run that stops where an epoch ends validates when it goes on, and en
 test("without validation the last weights are the model; a question to it can be stopped", async () => {
   await train("unvalidated", { change: { validation: 0, epochs: 1 } });
   using model = await MissVqa.load(path("unvalidated"), { device });
-  expect(model.loaded).toEqual({ interpolated: false, unused: [], disagreeing: [] });
+  expect(model.loaded).toEqual({ interpolated: false, unused: [], disagreeing: [], missing: [], skipped: [] });
 
   const stop = new AbortController();
   const asked = model.answer(radiograph, "What is it?", { signal: stop.signal });
