@@ -166,11 +166,13 @@ export {
   openMedMoeState,
 } from "./med-moe/training/train-state.js";
 export { countParameters, type ParameterCounts } from "./miss/adaptation.js";
+export type { Caption, CaptionOptions } from "./miss/caption.js";
 export { checkData, type DataCheck } from "./miss/check-data.js";
 export { type MissConfig, type Preset, presets } from "./miss/config.js";
 export { countTuned, type TunedCounts } from "./miss/count.js";
 export type { DataSet, PartFile, PartTables } from "./miss/data-files.js";
 export { answersOf, type DataSplits, loadSplits } from "./miss/datasets.js";
+export type { FeatureInput, Features } from "./miss/features.js";
 export type { LoadReport } from "./miss/load-parameters.js";
 export { type AnswerOptions, MissVqa } from "./miss/miss-vqa.js";
 export { type ModelFolder, readModelFolder, type ScalingName } from "./miss/model-folder.js";

@@ -4,9 +4,12 @@
  */
 export interface BeamOptions {
   beams: number;
-  /** Counts the start token. */
+  /** Counts the ids of the start. */
   maxLength: number;
-  start: number;
+  /** No sequence ends before it has so many ids, those of the start included. Default 0. */
+  minLength?: number;
+  /** What every sequence begins with: the start token, and a prompt where there is one. */
+  start: readonly number[];
   eos: number;
   pad: number;
 }
@@ -18,7 +21,7 @@ export interface Candidates {
 }
 
 export interface BeamResult {
-  /** Start token, answer, and the end token where it fits; padded to the longest. */
+  /** Start, answer, and the end token where it fits; padded to the longest. */
   readonly ids: Int32Array[];
   /** Sum of log-probabilities / length, with the start token counted and the end token not. */
   readonly scores: number[];
@@ -45,7 +48,7 @@ class Item {
     this.#options = options;
     // All beams start alike: only the first may win the first step.
     this.live = Array.from({ length: options.beams }, (_, i) => ({
-      ids: [options.start],
+      ids: options.start,
       logProb: i === 0 ? 0 : -1e9,
     }));
   }
@@ -61,15 +64,16 @@ class Item {
   }
 
   advance(candidates: readonly Candidates[]): void {
-    const { beams, eos } = this.#options;
+    const { beams, eos, minLength = 0 } = this.#options;
     const length = this.live[0].ids.length;
-    const all = candidates.flatMap((c, beam) =>
+    const found = candidates.flatMap((c, beam) =>
       Array.from({ length: 2 * beams }, (_, i) => ({
         beam,
         id: c.ids[i],
         logProb: this.live[beam].logProb + c.logProbs[i],
       })),
     );
+    const all = length < minLength ? found.filter(({ id }) => id !== eos) : found;
     // Equal sums go to the lower beam, then the lower id, as in a joint top-k over beams x vocabulary.
     all.sort((a, b) => b.logProb - a.logProb || a.beam - b.beam || a.id - b.id);
     const next: Live[] = [];
@@ -100,9 +104,9 @@ export async function beamSearch(
 ): Promise<BeamResult> {
   const { beams, maxLength, eos, pad, start } = options;
   const items = Array.from({ length: count }, () => new Item(options));
-  for (let length = 1; length < maxLength && !items.every((i) => i.done); length++) {
+  for (let length = start.length; length < maxLength && !items.every((i) => i.done); length++) {
     signal?.throwIfAborted();
-    const idle = Array.from({ length }, (_, i) => (i === 0 ? start : pad));
+    const idle = Array.from({ length }, (_, i) => start[i] ?? pad);
     const rows = items.flatMap((item) => (item.done ? Array(beams).fill(idle) : item.live.map((l) => l.ids)));
     const candidates = await next(rows);
     items.forEach((item, i) => {

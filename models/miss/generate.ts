@@ -16,8 +16,12 @@ import type { MissNetwork } from "./network.js";
 export interface GenerateOptions {
   /** 3 in the published scripts; 1 is greedy. */
   beams?: number;
-  /** Counts the start token; 10 in the published scripts. */
+  /** Counts the start token and the prompt; 10 in the published scripts. */
   maxLength?: number;
+  /** Counted alike; nothing ends before. Default 0. */
+  minLength?: number;
+  /** Ids behind the start token that every answer begins with. */
+  prompt?: readonly number[];
   /**
    * Hides padded question positions from the decoder, as in training. The published pipeline shows them, so its answers
    * depend on what else is in the batch. Default false: as published.
@@ -26,15 +30,18 @@ export interface GenerateOptions {
   signal?: AbortSignal;
 }
 
-/** Answers of a batch from its question states [B, Lq, hidden] and question mask [B, Lq]. */
+/**
+ * Answers of a batch from its question states [B, Lq, hidden] and question mask [B, Lq]; captions from image states, which
+ * have no mask.
+ */
 export async function generate(
   network: MissNetwork,
   question: Tensor,
-  questionMask: Tensor,
+  questionMask: Tensor | null,
   options: GenerateOptions = {},
 ): Promise<BeamResult> {
-  const { beams = 3, maxLength = 10, maskQuestionPads = false, signal } = options;
-  const { dec: start, sep: eos, pad } = network.config;
+  const { beams = 3, maxLength = 10, minLength, prompt = [], maskQuestionPads = false, signal } = options;
+  const { dec, sep: eos, pad } = network.config;
   const { device } = question;
   const count = question.shape[0];
   const context = noGrad(() => scope(() => beamContext(question, questionMask, { beams, maskQuestionPads })));
@@ -52,7 +59,7 @@ export async function generate(
     }));
   };
   try {
-    return await beamSearch(count, { beams, maxLength, start, eos, pad }, next, signal);
+    return await beamSearch(count, { beams, maxLength, minLength, start: [dec, ...prompt], eos, pad }, next, signal);
   } finally {
     context.cross.dispose();
     context.crossMask?.dispose();
@@ -62,12 +69,12 @@ export async function generate(
 /** What the sequences of all beams read of their questions. */
 export function beamContext(
   question: Tensor,
-  questionMask: Tensor,
+  questionMask: Tensor | null,
   { beams, maskQuestionPads }: { readonly beams: number; readonly maskQuestionPads: boolean },
 ) {
   return {
     cross: repeatInterleave(question, beams, 0),
-    crossMask: maskQuestionPads ? repeatInterleave(questionMask, beams, 0) : null,
+    crossMask: maskQuestionPads && questionMask ? repeatInterleave(questionMask, beams, 0) : null,
   };
 }
 

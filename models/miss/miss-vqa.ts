@@ -1,10 +1,12 @@
 import { platform } from "#platform";
-import { type Device, io, nn, type WarmUpOptions } from "../../engine/index.js";
+import { type Device, io, nn, noGrad, scope, type Tensor, tensor, type WarmUpOptions } from "../../engine/index.js";
 import { ImageStore } from "../data/image-store.js";
 import type { VqaRecord } from "../data/record.js";
 import { type ImageSource, imagePixels } from "../images/load-image.js";
 import { stateFile } from "../training/run-state.js";
+import { type Caption, type CaptionOptions, caption } from "./caption.js";
 import { loadNetwork } from "./checkpoint.js";
+import { type FeatureInput, type Features, features } from "./features.js";
 import type { LoadReport } from "./load-parameters.js";
 import { type ModelFolder, readModelFolder, scalings } from "./model-folder.js";
 import { MissNetwork } from "./network.js";
@@ -79,12 +81,45 @@ export class MissVqa {
 
   /** Answers one question about an image: a path, the bytes of an image file, or RGB pixels. */
   async answer(image: ImageSource, question: string, options: AnswerOptions = {}): Promise<Prediction> {
-    const store = new ImageStore(this.folder.config.imageSize, scalings[this.folder.scaling]);
-    const name = typeof image === "string" ? image : "image";
-    if (typeof image === "string") await store.load([image], options.signal);
-    else store.add(name, await imagePixels(image, name));
+    const { store, name } = await this.#storeOf(image, options.signal);
     const [found] = await this.answerAll([{ image: name, question, answer: "", qid: "", row: 0 }], store, options);
     return found;
+  }
+
+  /**
+   * States of the last layer for an image, a text, or a text in the light of an image:
+   * `await model.features({ mode: "multimodal", image: "chest.jpg", text: "an enlarged heart" })`.
+   */
+  async features(input: FeatureInput<ImageSource>): Promise<Features> {
+    if (input.mode === "text") return features(this.network, this.tokenizer, input);
+    using image = await this.#pixels(input.image);
+    return await features(this.network, this.tokenizer, { ...input, image });
+  }
+
+  /**
+   * Writes a caption of an image, by a model that `consilium pretrain miss` made, or one that was tuned on captions from
+   * there: `await model.caption("chest.jpg", { method: "nucleus", seed: 1 })`.
+   */
+  async caption(image: ImageSource, options: CaptionOptions = {}): Promise<Caption> {
+    using pixels = await this.#pixels(image, options.signal);
+    using states = noGrad(() => scope(() => this.network.visual_encoder.forward(pixels)));
+    return await caption(this.network, this.tokenizer, states, options);
+  }
+
+  /** An image as the model wants it: f32 [1, 3, S, S]. */
+  async #pixels(image: ImageSource, signal?: AbortSignal): Promise<Tensor> {
+    const { store, name } = await this.#storeOf(image, signal);
+    const { imageSize } = this.folder.config;
+    const { device } = this.network.visual_encoder.cls_token;
+    return tensor(store.batch([name]), { device, shape: [1, 3, imageSize, imageSize] });
+  }
+
+  async #storeOf(image: ImageSource, signal?: AbortSignal): Promise<{ store: ImageStore; name: string }> {
+    const store = this.imageStore();
+    const name = typeof image === "string" ? image : "image";
+    if (typeof image === "string") await store.load([image], signal);
+    else store.add(name, await imagePixels(image, name));
+    return { store, name };
   }
 
   /** Answers the questions of a data set, `batch` at a time. */

@@ -69,6 +69,14 @@ export class MissTokenizer {
     return this.#batch(texts, this.dec, Number.POSITIVE_INFINITY);
   }
 
+  /** One text between `first` and `[SEP]`, whole; throws OptionError where that is more than `positions` ids. */
+  encodeText(text: string, first: "cls" | "enc", positions: number): TokenBatch {
+    const batch = this.#batch([text], this[first], Number.POSITIVE_INFINITY);
+    if (batch.T > positions)
+      throw new OptionError(`The text has ${batch.T} pieces, the model ${positions} positions. Shorten it.`);
+    return batch;
+  }
+
   /** The text of `ids`: special pieces dropped, continuations joined, blanks before punctuation removed as in BERT. */
   decode(ids: ArrayLike<number>): string {
     const list = Array.from(ids);
