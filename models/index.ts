@@ -165,9 +165,17 @@ export {
   type MedMoeValidation,
   openMedMoeState,
 } from "./med-moe/training/train-state.js";
-export { countParameters, type ParameterCounts } from "./miss/adaptation.js";
+export {
+  type Adaptation,
+  checkAdaptation,
+  PARTS,
+  type TextMethod,
+  textMethods,
+  type VisionMethod,
+  visionMethods,
+} from "./miss/adaptation.js";
 export type { Caption, CaptionOptions } from "./miss/caption.js";
-export { checkData, type DataCheck } from "./miss/check-data.js";
+export { checkData, type DataCheck, loadDataSet } from "./miss/check-data.js";
 export { type MissConfig, type Preset, presets } from "./miss/config.js";
 export { countTuned, type TunedCounts } from "./miss/count.js";
 export type { DataSet, PartFile, PartTables } from "./miss/data-files.js";

@@ -1,7 +1,10 @@
 import { HostRandom } from "../../engine/index.js";
 
 /** Stream numbers of the data code, above those that initial weights take. */
-const PURPOSE = { shuffle: 1, split: 2, bootstrap: 3, control: 4, images: 5, permutation: 6, captions: 16 } as const;
+const PURPOSE = {
+  ...{ shuffle: 1, split: 2, bootstrap: 3, control: 4, images: 5, permutation: 6 },
+  ...{ pool: 7, text: 8, pixels: 9, options: 10, captions: 16 },
+} as const;
 
 /** A random stream for one purpose; `sequence` (an epoch) tells streams of one purpose apart, below 2^24. */
 export function randomStream(seed: number, purpose: keyof typeof PURPOSE, sequence = 0): HostRandom {

@@ -109,25 +109,7 @@ export const prefixedRoots = (adaptation: Pick<Adaptation, "vit" | "jtm" | "dec"
  * layers; a prefix keeps its name. `wrapped` are the roots that have adapters.
  */
 export function peftName(name: string, wrapped: ReadonlySet<Root>): string {
-  const [root] = name.split(".", 1);
-  return wrapped.has(root as Root) ? `${root}.base_model.model${name.slice(root.length)}` : name;
-}
-
-/** Values in the parameters of a network. */
-export interface ParameterCounts {
-  /** In those that a step changes. */
-  readonly trainable: number;
-  /** In all. */
-  readonly total: number;
-}
-
-/** Parameters that a step changes, and all of them. */
-export function countParameters(network: nn.Module): ParameterCounts {
-  let trainable = 0;
-  let total = 0;
-  for (const p of network.parameters()) {
-    total += p.size;
-    if (p.requiresGrad) trainable += p.size;
-  }
-  return { trainable, total };
+  const [root, rest] = name.split(/\.(.*)/s, 2);
+  const own = !wrapped.has(root as Root) || rest.startsWith("prompt_encoder.");
+  return own ? name : `${root}.base_model.model.${rest}`;
 }

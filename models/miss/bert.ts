@@ -131,9 +131,9 @@ class BertLayer extends nn.Module {
     this.output = new BertOutput(init, c, c.intermediate);
   }
 
-  forward(x: Tensor, { mask, cross, crossMask, causal }: BertContext): Tensor {
-    const own = this.attention.forward(x, x, mask, causal);
-    const both = cross ? this.crossattention.forward(own, cross, crossMask, false) : own;
+  forward(x: Tensor, { mask, cross, crossMask, causal }: BertContext, prefix?: LayerPrefix): Tensor {
+    const own = this.attention.forward(x, x, { mask, causal, prefix });
+    const both = cross ? this.crossattention.forward(own, cross, { mask: crossMask, causal: false }) : own;
     return this.output.forward(this.intermediate.dense.forward(both, "gelu"), both);
   }
 }

@@ -1,5 +1,5 @@
 import { io } from "../../engine/index.js";
-import { baseParameters } from "../peft/merged.js";
+import { baseParameters } from "../peft/merge.js";
 import { type LoadOptions, type LoadReport, loadParameters } from "./load-parameters.js";
 import { isExtra, POSITION_IDS, positionIds, TIED } from "./names.js";
 import type { MissNetwork } from "./network.js";

@@ -4,6 +4,7 @@ import { ImageStore } from "../data/image-store.js";
 import type { VqaRecord } from "../data/record.js";
 import { type ImageSource, imagePixels } from "../images/load-image.js";
 import { stateFile } from "../training/run-state.js";
+import { adaptersBeside, loadAdapters } from "./adapters.js";
 import { type Caption, type CaptionOptions, caption } from "./caption.js";
 import { loadNetwork } from "./checkpoint.js";
 import { type FeatureInput, type Features, features } from "./features.js";

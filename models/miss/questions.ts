@@ -89,7 +89,8 @@ async function otherPart(
     rows,
   );
   // A published split is taken as it is; what a file of rows taught beside it is not.
-  if (leak && (data.set === "table" || trained?.data.set === "table") && !data.allowLeak)
+  const taughtByRows = trained !== null && !isPretrained(trained) && trained.data.set === "table";
+  if (leak && (data.set === "table" || taughtByRows) && !data.allowLeak)
     refuseLeak(leak, data.set === "table" ? data.file : data.folder);
   const names = sameNames(found.questions, rows, leak);
   return {

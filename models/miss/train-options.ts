@@ -2,7 +2,6 @@ import type { Device } from "../../engine/index.js";
 import type { Leak } from "../data/leak.js";
 import type { ParameterCounts } from "../peft/trainable.js";
 import type { RunEvent } from "../training/run-event.js";
-import type { ParameterCounts } from "./adaptation.js";
 import type { LoadReport } from "./load-parameters.js";
 import type { RunConfig } from "./run-config.js";
 import type { History, Validation } from "./train-state.js";

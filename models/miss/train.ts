@@ -120,8 +120,7 @@ export async function startingNetwork(
   try {
     await using reader = await io.openCheckpoint(config.init);
     onEvent?.({ type: "loaded", file: reader.file, report: await loadNetwork(network, reader, { partial: true }) });
-    const text = await otherPixels(config.init, folder);
-    if (text) onEvent?.({ type: "warning", text });
+    for (const text of await aboutStart(config.init, folder)) onEvent?.({ type: "warning", text });
     return network;
   } catch (error) {
     network.dispose();

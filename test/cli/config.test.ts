@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readConfigFile } from "../../apps/cli/options/config-file.js";
 import { medMoeConfig } from "../../apps/cli/options/med-moe-flags.js";
+import { pretrainConfig } from "../../apps/cli/options/pretrain-flags.js";
 import { runConfig } from "../../apps/cli/options/run-flags.js";
-import { medMoeStages, RunConfig } from "../../models/index.js";
+import { medMoeStages, PretrainConfig, RunConfig } from "../../models/index.js";
 import { consilium, temporaryFolder } from "./support.js";
 
 const folder = temporaryFolder();
@@ -36,6 +37,14 @@ describe("--print-config", () => {
     const named = { modelPath: "MODEL", data: ["CONVERSATIONS.json"] };
     expect(medMoeConfig({}, from)).toEqual(medMoeConfig({ stage, ...named }));
     expect(/^# lora:$/m.test(text)).toBe(stage === "instruct" || stage === "moe");
+  });
+
+  test("of pretrain miss, with a name to replace where it names no table", async () => {
+    const { stdout } = await consilium(["pretrain", "miss", "--print-config", "--momentum", "0.9"]);
+    const from = await readConfigFile(written("pretrain.yaml", stdout), "pretrain miss");
+    const wanted = pretrainConfig({ data: "CAPTIONS.csv", momentum: 0.9 });
+    expect(pretrainConfig({}, from)).toEqual(wanted);
+    for (const key of Object.keys(PretrainConfig.shape)) expect(stdout).toMatch(new RegExp(`^(# )?${key}:`, "m"));
   });
 
   test("a table's own keys are there with a table alone", async () => {

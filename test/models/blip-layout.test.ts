@@ -157,7 +157,7 @@ describe("base size on cpu", async () => {
       expect(await values(vision.pos_embed)).toBe(3);
       const qkv = vision.blocks[11].attn.qkv as nn.Linear;
       expect(await values(qkv.weight)).toBe(4);
-      expect(await values(jtm.encoder.layer[5].crossattention.self.key.weight)).toBe(5);
+      expect(await values((jtm.encoder.layer[5].crossattention.self.key as nn.Linear).weight)).toBe(5);
       expect(await values(text_decoder.bert.encoder.layer[11].attention.output.LayerNorm.bias)).toBe(6);
       expect(await values(text_decoder.cls.predictions.bias)).toBe(7);
     },

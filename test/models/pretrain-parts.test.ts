@@ -135,11 +135,13 @@ test("a tuned model starts from it: what was shared becomes two copies, what onl
   const report = await loadNetwork(tuned, reader);
   expect(report).toEqual({ interpolated: false, unused: [], disagreeing: [], missing: [], skipped: [] });
   const [jtm, decoder] = [tuned.text_encoder, tuned.text_decoder.bert].map(
-    (b) => b.encoder.layer[1].output.dense.weight,
+    (b) => (b.encoder.layer[1].output.dense as nn.Linear).weight,
   );
   expect(jtm).not.toBe(decoder);
   expect(await jtm.data()).toEqual(await decoder.data());
-  expect(await jtm.data()).toEqual(await network.text_encoder.encoder.layer[1].output.dense.weight.data());
+  expect(await jtm.data()).toEqual(
+    await (network.text_encoder.encoder.layer[1].output.dense as nn.Linear).weight.data(),
+  );
 });
 
 test("pre-training starts from a tuned model: the slow copies follow it from the first step on", async () => {

@@ -85,7 +85,7 @@ const isGiven = (scenario: string, name: string) =>
     ? /^(image|text_ids|text_mask|neg_image_index|neg_text_index)$/.test(name)
     : scenario === "preprocess" && name.includes(".src");
 
-describe.each(["full", "lora", "dec_lora_ft", "pretrain", "preprocess"])("%s", (name) => {
+describe.each(["full", "lora", "ia3", "prefix", "ptv2", "dec_lora_ft", "pretrain", "preprocess"])("%s", (name) => {
   let report: VerifyReport;
 
   beforeAll(async () => {

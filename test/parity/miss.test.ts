@@ -4,11 +4,12 @@ import { verify } from "../../models/verify.js";
 import { tryOpen } from "../support/devices.js";
 import { shortened } from "../support/simulated.js";
 
-/** MISS, its pre-training and its LoRA tuning against golden tensors (see ORIGIN.md beside them). */
+/** MISS, its pre-training and its tuning methods against golden tensors (see ORIGIN.md beside them). */
 const folder = fileURLToPath(new URL("../fixtures/miss", import.meta.url));
 
+const SCENARIOS = ["full", "lora", "ia3", "prefix", "ptv2", "dec_lora_ft", "pretrain", "preprocess"];
 /** Like others of each model, which the simulated GPU takes, too, half a minute each; or no matter of a device. */
-const ALIKE = ["full", "dec_lora_ft", "preprocess"];
+const ALIKE = ["full", "ptv2", "dec_lora_ft", "preprocess"];
 
 /** A simulated GPU takes half a minute for a model. */
 const TIMEOUT = 300_000;
@@ -17,11 +18,7 @@ for (const name of ["reference", "cpu", "webgpu", "cuda"] as const) {
   const { device, reason } = await tryOpen(name, name === "cpu" ? { debug: true } : {});
   afterAll(() => device?.close());
   describe(name, () => {
-    test
-      .skipIf(!device)
-      .each(
-        ["full", "lora", "dec_lora_ft", "pretrain", "preprocess"].filter((name) => !shortened || !ALIKE.includes(name)),
-      )(
+    test.skipIf(!device).each(SCENARIOS.filter((name) => !shortened || !ALIKE.includes(name)))(
       `%s${reason}`,
       async (scenario) => {
         if (!device) throw new Error(reason);

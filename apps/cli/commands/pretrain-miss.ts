@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { openPretrainState, type PretrainConfig, pretrainMiss, readPretrainRun } from "../../../models/index.js";
 import { commandLine } from "../options/command-line.js";
 import { addCommonOptions } from "../options/common-options.js";
-import { addPretrainFlags, pretrainConfig } from "../options/pretrain-flags.js";
+import { addPretrainFlags, pretrainConfig, pretrainText } from "../options/pretrain-flags.js";
 import { bertVocabulary } from "../package-files.js";
 import { count } from "../terminal/format.js";
 import { say } from "../terminal/output.js";
@@ -16,6 +16,7 @@ const training: Training<PretrainConfig> = {
   openState: openPretrainState,
   readRun: readPretrainRun,
   configOf: pretrainConfig,
+  textOf: pretrainText,
 };
 
 const EXAMPLES = `

@@ -13,7 +13,13 @@ import { addMedMoeFlags, medMoeConfig, medMoeText } from "../options/med-moe-fla
 import { addHubOptions, type HubOptions, MODEL_NAMES, resolveModel } from "../options/model-path.js";
 import { count, percent } from "../terminal/format.js";
 import { say } from "../terminal/output.js";
-import { addTrainingOptions, runTraining, type Training, type TrainingOptions } from "../train/training-run.js";
+import {
+  addDataThreads,
+  addTrainingOptions,
+  runTraining,
+  type Training,
+  type TrainingOptions,
+} from "../train/training-run.js";
 
 interface Options extends TrainingOptions, HubOptions {
   stage?: MedMoeStage;
@@ -45,7 +51,7 @@ Examples:
 
 export function addTrainMedMoe(command: Command): void {
   command.optionsGroup("Run:").addOption(new Option("--stage <name>", "which stage").choices(medMoeStages));
-  addMedMoeFlags(addHubOptions(addTrainingOptions(command, training)));
+  addMedMoeFlags(addHubOptions(addDataThreads(addTrainingOptions(command, training))));
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 

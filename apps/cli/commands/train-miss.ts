@@ -24,6 +24,7 @@ import { prepareFile, say, writeFileIn } from "../terminal/output.js";
 import type { Progress } from "../terminal/progress.js";
 import { suggestLr } from "../train/suggest-lr.js";
 import {
+  addDataThreads,
   addTrainingOptions,
   givenSettings,
   type Running,
@@ -67,7 +68,7 @@ interface Options extends TrainingOptions {
 
 export function addTrainMiss(command: Command): void {
   command.optionsGroup("Run:");
-  addTrainingOptions(command, training)
+  addDataThreads(addTrainingOptions(command, training))
     .option("--find-lr", "try learning rates on weights that are thrown away, suggest one, and do nothing else")
     .option(
       "--max-memory <size>",

@@ -46,7 +46,7 @@ async function flagsOf(words: readonly string[]): Promise<Flags> {
       "trains: paper": "--paper",
     };
   if (name === "pretrain miss") return ofGroups((await import("./pretrain-flags.js")).pretrainFlags);
-  if (name === "train miss") return ofGroups((await import("./run-flags.js")).runFlags);
+  if (name === "train miss" || name === "params miss") return ofGroups((await import("./run-flags.js")).runFlags);
   return { ...COMMON, ...(OWN[name] ?? OWN[words[0]]) };
 }
 

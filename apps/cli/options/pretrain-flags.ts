@@ -3,7 +3,19 @@ import { io } from "../../../engine/index.js";
 import { PretrainConfig } from "../../../models/index.js";
 import { UsageError } from "../terminal/exit.js";
 import { list } from "./common-options.js";
-import { addFlags, type FlagGroups, flagNamed, merge, number, text, valueAt, valuesGiven } from "./config-flags.js";
+import type { GivenSettings } from "./config-file.js";
+import {
+  addFlags,
+  type FlagGroups,
+  flagNamed,
+  merge,
+  number,
+  type Tree,
+  text,
+  valueAt,
+  valuesGiven,
+} from "./config-flags.js";
+import { configText, keysBeside } from "./config-text.js";
 
 /** Every key of PretrainConfig as a flag, in the groups of the help. */
 export const pretrainFlags: FlagGroups = {
@@ -66,19 +78,41 @@ export function addPretrainFlags(command: Command): Command {
 }
 
 /** `from` (a file's values, or a saved run's), changed by the flags that were given. Throws UsageError naming flags. */
-export function pretrainConfig(
+export function pretrainConfig(options: Readonly<Record<string, unknown>>, from?: GivenSettings): PretrainConfig {
+  return settings(options, from, {});
+}
+
+/** The same as a file that explains itself; where nobody named a table, there is a name to put another in the place of. */
+export function pretrainText(options: Readonly<Record<string, unknown>>, from?: GivenSettings): string {
+  const config = settings(options, from, { data: { file: "CAPTIONS.csv" } });
+  const head = ["Settings of consilium pretrain miss: --config takes this file, flags change it."];
+  return configText(config, { head, groups: SETTINGS, ...keysBeside(PretrainConfig, config) });
+}
+
+/** Flags by what their keys say: that of `shuffle` says the contrary. */
+const SETTINGS: FlagGroups = Object.fromEntries(
+  Object.entries(pretrainFlags).map(([title, flags]) => [
+    title,
+    flags.map((flag) =>
+      flag.key === "shuffle" ? { ...flag, text: "whether each epoch has an order of its own" } : flag,
+    ),
+  ]),
+);
+
+function settings(
   options: Readonly<Record<string, unknown>>,
-  from?: { values: object; file: string },
+  from: GivenSettings | undefined,
+  unnamed: Tree,
 ): PretrainConfig {
   const { shuffle, ...given } = valuesGiven(options, ALL);
   const flags = { ...given, ...(shuffle === false && { shuffle }) };
-  const values = merge(from?.values ?? {}, flags);
+  const values = merge(merge(unnamed, from?.values ?? {}), flags);
   if (valueAt(values, "data.file") === undefined)
     throw new UsageError("--data is missing: a table of images and captions. See consilium pretrain miss --help.");
   const parsed = PretrainConfig.safeParse(values);
   if (parsed.success) return parsed.data;
   const isFile = ({ path }: { path: readonly PropertyKey[] }) => valueAt(flags, path.join(".")) === undefined;
-  if (from && parsed.error.issues.every(isFile)) io.parseWith(PretrainConfig, values, from.file);
+  if (from && parsed.error.issues.every(isFile)) io.parseWith(PretrainConfig, values, from.file, from.lineOf);
   throw new UsageError(
     parsed.error.issues
       .map(

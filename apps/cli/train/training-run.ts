@@ -47,13 +47,16 @@ export function addTrainingOptions<Config>(command: Command, { keeps, checkpoint
     .option("--config <file>", "settings: YAML (.yaml, .yml), or JSON as run.json has them; flags change them")
     .option("--print-config", "print all settings as YAML with what each means, for --config, and do nothing else")
     .option("--resume", "go on from the last checkpoint in --out, with the settings it was started with")
-    .option("--checkpoint-seconds <n>", "seconds between checkpoints at most", numberFrom0, checkpointSeconds)
-    .option(
-      "--data-threads <n>",
-      "threads that read data ahead, 0 for none; same results (default: one less than the cores, 4 at most)",
-      threadsFrom0,
-    );
+    .option("--checkpoint-seconds <n>", "seconds between checkpoints at most", numberFrom0, checkpointSeconds);
 }
+
+/** Of trainings whose data is made ready in threads. */
+export const addDataThreads = (command: Command): Command =>
+  command.option(
+    "--data-threads <n>",
+    "threads that read data ahead, 0 for none; same results (default: one less than the cores, 4 at most)",
+    threadsFrom0,
+  );
 
 const MAX_THREADS = 256;
 
@@ -71,7 +74,7 @@ async function trainingSettings<Config>(options: TrainingOptions, training: Trai
   const isRun = await holdsRun(out);
   if (isRun && !resume)
     throw new UsageError(`${out} holds a run already. Add --resume to go on with it, or choose another --out.`);
-  if (file) return settings({ values: await readConfigFile(file, wordsOf(training).join(" ")), file });
+  if (file) return settings(await readConfigFile(file, wordsOf(training).join(" ")));
   if (!resume) return settings();
   const saved = isRun ? await savedConfig(out, training) : await training.readRun(out);
   if (!saved)
@@ -79,8 +82,8 @@ async function trainingSettings<Config>(options: TrainingOptions, training: Trai
   return settings({ values: { ...saved }, file: out });
 }
 
-const settingsFile = ({ config: file }: TrainingOptions, { name }: Pick<Training<unknown>, "name">) =>
-  file ? readConfigFile(file, `train ${name}`) : undefined;
+const settingsFile = ({ config: file }: TrainingOptions, training: Pick<Training<unknown>, "verb" | "name">) =>
+  file ? readConfigFile(file, wordsOf(training).join(" ")) : undefined;
 
 /** The settings that the flags and --config come to, whatever --out holds. */
 export const givenSettings = async <Config>(options: TrainingOptions, training: Training<Config>): Promise<Config> =>
@@ -111,7 +114,8 @@ function resumeCommand<Config>(
 ): string {
   const often =
     checkpointSeconds === training.checkpointSeconds ? [] : ["--checkpoint-seconds", String(checkpointSeconds)];
-  return commandLine(...wordsOf(training), "--out", out, "--resume", ...often, ...flags);
+  const threads = dataThreads === undefined ? [] : ["--data-threads", String(dataThreads)];
+  return commandLine(...wordsOf(training), "--out", out, "--resume", ...often, ...threads, ...flags);
 }
 
 /** A training under way, or what it left. */

@@ -12,6 +12,7 @@ import {
   tensor,
 } from "../../../engine/index.js";
 import type { Cursor } from "../../data/order.js";
+import type { RunLog } from "../../training/log/run-log.js";
 import {
   otherArithmetic,
   restoreState,
@@ -36,6 +37,8 @@ import type { PretrainOptions } from "./train-options.js";
 
 const NAMES = ["loss", "contrast", "matching", "captioning", "lr"] as const;
 
+type RunOptions = PretrainOptions & { readonly log: RunLog };
+
 /** A pre-training run: steps and checkpoints, from its first step or from where its state stands. */
 export class PretrainRun {
   readonly network: PretrainNetwork;
@@ -43,7 +46,7 @@ export class PretrainRun {
   history: PretrainHistory = { loss: [], contrast: [], matching: [], captioning: [], lr: [] };
   state: PretrainState;
   readonly #config: PretrainConfig;
-  readonly #options: PretrainOptions;
+  readonly #options: RunOptions;
   readonly #optimizer: optim.AdamW;
   /** Keeps the gradients of f16 in range. */
   readonly #scaler: optim.GradScaler | null;
@@ -53,7 +56,7 @@ export class PretrainRun {
 
   constructor(
     config: PretrainConfig,
-    options: PretrainOptions,
+    options: RunOptions,
     rows: readonly CaptionRow[],
     folder: ModelFolder,
     network: PretrainNetwork,
@@ -131,7 +134,7 @@ export class PretrainRun {
     const { signal, onEvent, checkpointSeconds = 60 } = this.#options;
     const { epoch } = this.state;
     return takeSteps(this.#pairs.from(this.#cursor), {
-      step: (pairs) => {
+      step: (pairs, waited) => {
         const losses = this.#step(pairs);
         const { step } = this.state;
         const { lr } = this.#optimizer;
@@ -146,7 +149,7 @@ export class PretrainRun {
           });
           // With a scaler, a step whose loss overflowed f16 was skipped; what is really spoilt shows when it is saved.
           if (!Number.isFinite(loss) && !this.#scaler) throw diverged(`the loss of step ${step + 1} is ${loss}`);
-          onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss, lr });
+          onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss, lr, waited });
         });
       },
       save: () => this.save(),
@@ -200,8 +203,10 @@ export class PretrainRun {
 
   async save(): Promise<void> {
     await this.#refuseDiverged();
-    const { device, out, onEvent } = this.#options;
+    const { device, out, onEvent, log } = this.#options;
     this.state.random = device.randomState;
+    // What the checkpoint counts as done is in the log before it.
+    await log.flush();
     await saveState(out, this.state, this.#trained, { ...this.history });
     this.#savedAt = Date.now();
     onEvent?.({ type: "saved", step: this.state.step, file: stateFile(out) });

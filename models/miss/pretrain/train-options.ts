@@ -1,6 +1,6 @@
 import type { Device } from "../../../engine/index.js";
+import type { ParameterCounts } from "../../peft/trainable.js";
 import type { RunEvent } from "../../training/run-event.js";
-import type { ParameterCounts } from "../adaptation.js";
 import type { LoadReport } from "../load-parameters.js";
 import type { PretrainConfig } from "./run-config.js";
 import type { PretrainHistory } from "./run-state.js";
@@ -23,7 +23,7 @@ export interface PretrainOptions {
   readonly device: Device;
   /**
    * Folder of the run: run.json (its settings), config.json, vocab.txt, model.safetensors (after each epoch: the weights with
-   * momentum copies and queues), last.safetensors (to go on).
+   * momentum copies and queues), last.safetensors (to go on), log.jsonl and events.out.tfevents.consilium (its steps).
    */
   readonly out: string;
   /** The bert-base-uncased vocabulary file. */

@@ -1,9 +1,10 @@
 import { platform } from "#platform";
 import { io, nn, OptionError } from "../../../engine/index.js";
 import { sameTable } from "../../data/unchanged.js";
+import { countParameters } from "../../peft/trainable.js";
+import { logged, RunLog } from "../../training/log/run-log.js";
 import { hasRunFile, writeRunFile } from "../../training/run-file.js";
 import { sameConfig, stateFile } from "../../training/run-state.js";
-import { countParameters } from "../adaptation.js";
 import { checkConfig, type MissConfig, presets } from "../config.js";
 import { type ModelFolder, readModelFolder, writeModelFolder } from "../model-folder.js";
 import { MissTokenizer } from "../tokenizer.js";
@@ -21,7 +22,7 @@ import type { PretrainOptions, PretrainResult } from "./train-options.js";
  * resume.
  */
 export async function pretrain(given: PretrainConfig, options: PretrainOptions): Promise<PretrainResult> {
-  const { device, out, onEvent, signal } = options;
+  const { device, out, signal } = options;
   checkBatch(given, device.name);
   const { rows, sha256 } = await loadCaptions(given.data);
   sameTable(given.data.file, sha256, given.data.sha256);
@@ -41,8 +42,10 @@ export async function pretrain(given: PretrainConfig, options: PretrainOptions):
     await writeModelFolder(out, folder);
   }
   try {
-    const network = await startingNetwork(config, folder, options, saved !== null);
-    const run = new PretrainRun(config, options, rows, folder, network);
+    const running = logged(options, await RunLog.open(out, saved && { ...saved.state, validations: [] }));
+    const { onEvent } = running;
+    const network = await startingNetwork(config, folder, running, saved !== null);
+    const run = new PretrainRun(config, running, rows, folder, network);
     try {
       await run.restore(saved);
       const resumedAt = run.state.step;

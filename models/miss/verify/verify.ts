@@ -62,7 +62,7 @@ export async function verifyMiss(folder: string, device: Device, options: Verify
       collect(comparison);
       continue;
     }
-    const supported = (scenario.method ?? "lora") === "lora";
+    const supported = methodOf(scenario) !== null;
     if (!supported) {
       missed.push({ scenario: name, tensor: "*", reason: "this version has no such tuning method" });
       continue;
