@@ -45,6 +45,15 @@ describe.skipIf(!device)(`pretrain miss on cpu${reason}`, () => {
       );
       const bytes = (out: string) => readFileSync(join(run(out), "model.safetensors"));
       expect(bytes("stopped").equals(bytes("whole"))).toBe(true);
+      const logged = (out: string) =>
+        readFileSync(join(run(out), "log.jsonl"), "utf8")
+          .trim()
+          .split("\n")
+          .map((line) => JSON.parse(line))
+          .map(({ type, step, loss }) => ({ type, step, loss }));
+      const { loss } = JSON.parse(whole.stdout).history;
+      expect(logged("whole")).toEqual(loss.map((l: number, i: number) => ({ type: "step", step: i + 1, loss: l })));
+      expect(logged("stopped")).toEqual(logged("whole"));
     },
     TIMEOUT,
   );
