@@ -196,6 +196,7 @@ class RowReader {
 
   /** Every image of an item, with the pairs of each kind of question. */
   #pairs(fields: Fields, at: At): TableRow[] {
+    if (Object.keys(fields).length === 0) this.#fault(at, "bad value", "no image");
     return Object.entries(fields).flatMap(([name, kinds]): TableRow[] => {
       const lists = isObject(kinds) ? Object.values(kinds) : [];
       const pool = lists.map((list): Asked[] =>

@@ -175,6 +175,7 @@ describe("rows that are wrong", () => {
   test.each([
     ["instruction", [row()], '"question_pool" is no list of prompts'],
     ["instruction", [row({ question_pool: ["a", " "] })], "a prompt is empty"],
+    ["rsna", [{}], "no image (item 1)"],
     ["rsna", [{ a: { q: [] } }], '"a" lacks pairs'],
     ["rsna", [{ a: [] }], '"a" lacks pairs'],
     ["rsna", [{ a: { q: [{ input: "x" }] } }], '"a" lacks pairs'],
