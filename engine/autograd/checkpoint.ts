@@ -77,8 +77,11 @@ function recomputing<I extends readonly Tensor[]>(
     }
   };
   for (const { values } of given) values.storage.retain();
-  return new Node("checkpoint", inputs, expected.length, again, () => {
-    for (const { values } of given) values.storage.release();
+  return new Node("checkpoint", inputs, expected.length, {
+    gradients: again,
+    free() {
+      for (const { values } of given) values.storage.release();
+    },
   });
 }
 

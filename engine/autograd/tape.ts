@@ -7,11 +7,21 @@ import { noGrad } from "./recording.js";
 /** A gradient rule's answer: one entry per input it was asked for. */
 export type Gradients = readonly (Tensor | null | undefined)[];
 
-/**
- * Gradients of a node's inputs from those of its outputs. `into` holds, per input, a gradient that a kernel may add to in
- * place. A rule may answer with the node's outputs instead, recorded anew: the walk goes on from there.
- */
-export type Rule = (dys: readonly (Tensor | null)[], into: readonly (Tensor | null)[]) => Gradients | Recomputed;
+/** What a node does, and what that needs: one object, of which a step keeps as many as it has ops on the tape. */
+export interface Rule {
+  /**
+   * Gradients of a node's inputs from those of its outputs. `into` holds, per input, a gradient that a kernel may add to in
+   * place; `inputs` those that the tape follows. It may answer with the node's outputs instead, recorded anew: the walk goes
+   * on from there.
+   */
+  gradients(
+    dys: readonly (Tensor | null)[],
+    into: readonly (Tensor | null)[],
+    inputs: readonly (Edge | null)[],
+  ): Gradients | Recomputed;
+  /** Lets go of what it saved. Called once. */
+  free?(): void;
+}
 
 /** The outputs of a node, computed again with their history. The walk frees them, unless they are leaves. */
 export class Recomputed {
@@ -41,17 +51,15 @@ export class Node {
   readonly outputs: number;
   readonly id: number;
   #rule: Rule | null;
-  #free: () => void;
   /** Output tensors and later nodes that refer to it. */
   #refs = 0;
 
-  constructor(name: string, inputs: readonly (Tensor | null)[], outputs: number, rule: Rule, free: () => void) {
+  constructor(name: string, inputs: readonly (Tensor | null)[], outputs: number, rule: Rule) {
     this.name = name;
     this.inputs = inputs.map((t) => (t?.tracked ? edgeOf(t) : null));
     this.outputs = outputs;
     this.id = created++;
     this.#rule = rule;
-    this.#free = free;
     for (const edge of this.inputs) edge?.source?.retain();
   }
 
@@ -74,15 +82,15 @@ export class Node {
       throw new GradientError(
         `${this.name}: backward ran through this result before, and what it saved is gone. Run the forward again.`,
       );
-    const found = this.#rule(dys, into);
+    const found = this.#rule.gradients(dys, into, this.inputs);
     this.#drop();
     return found;
   }
 
   #drop(): void {
-    if (!this.#rule) return;
+    const rule = this.#rule;
     this.#rule = null;
-    this.#free();
+    rule?.free?.();
   }
 }
 

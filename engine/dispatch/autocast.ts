@@ -144,15 +144,6 @@ function recordedCast(region: Region, t: Tensor, dtype: FloatDType): Tensor {
   const y = region.cast(t, dtype);
   if (!t.tracked || !recordingHistory()) return y;
   const from = t.dtype as FloatDType;
-  attach(
-    new Node(
-      "cast",
-      [t],
-      1,
-      ([dy]) => [dy && toFloat(dy, from)],
-      () => {},
-    ),
-    [y],
-  );
+  attach(new Node("cast", [t], 1, { gradients: ([dy]) => [dy && toFloat(dy, from)] }), [y]);
   return y;
 }

@@ -42,14 +42,17 @@ export function checkInputs(
   return device;
 }
 
+/** Of schemas without letters: every op on the tape holds its sizes. */
+const NO_DIMS: Readonly<Record<string, number>> = {};
+
 /** The sizes of the letters of the schemas. Throws where inputs do not fit together. */
 export function bindDims(
   op: string,
   names: readonly string[],
   schemas: readonly InputSchema[],
   given: Readonly<Record<string, Tensor | null>>,
-): Record<string, number> {
-  const dims: Record<string, number> = {};
+): Readonly<Record<string, number>> {
+  let dims = NO_DIMS as Record<string, number>;
   for (let i = 0; i < names.length; i++) {
     const t = given[names[i]];
     if (!t) continue;
@@ -65,8 +68,10 @@ export function bindDims(
       const letter = pattern[open ? d + 1 : d];
       const size = t.shape[skip + d];
       const known = typeof letter === "number" ? letter : dims[letter];
-      if (known === undefined) dims[letter as string] = size;
-      else if (known !== size) throw disagreement(op, names, schemas, given, String(letter), names[i]);
+      if (known === undefined) {
+        if (dims === NO_DIMS) dims = {};
+        dims[letter as string] = size;
+      } else if (known !== size) throw disagreement(op, names, schemas, given, String(letter), names[i]);
     }
   }
   return dims;

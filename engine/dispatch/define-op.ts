@@ -1,7 +1,7 @@
 import type { Buffers, FloatDType, Params, Pass } from "../../kernels/contract.js";
 import { recordingHistory, unrecorded } from "../autograd/recording.js";
 import { release, restore, type SavedTensors, save } from "../autograd/saved-tensors.js";
-import { attach, Node } from "../autograd/tape.js";
+import { attach, type Gradients, Node, type Rule } from "../autograd/tape.js";
 import type { Device } from "../device/device.js";
 import type { Tensor } from "../tensor.js";
 import { type AutocastRule, underAutocast } from "./autocast.js";
@@ -112,7 +112,7 @@ export function defineOp<
 
   const apply = (
     device: Device,
-    dims: Record<string, number>,
+    dims: Readonly<Record<string, number>>,
     given: Readonly<Record<string, Tensor | null>>,
     options: O,
   ): Y => {
@@ -127,38 +127,72 @@ export function defineOp<
     device.countRecorded();
     const outputs = (Array.isArray(y) ? y : [y]) as readonly Tensor[];
     const tensors = names.map((n) => given[n] ?? null);
-    const context = { device, dims, run: bound, options, kept: kept as K };
-    attach(record(tensors, outputs.length, Array.isArray(y), save(saves), context), outputs);
+    const rule = new Recorded(spec, names, Array.isArray(y), save(saves), device, dims, options, kept as K);
+    attach(new Node(name, tensors, outputs.length, rule), outputs);
     return y;
   };
 
-  /** The node of one call. A function of its own, whose closures see no tensor: it would live as long as they do. */
-  const record = (
-    tensors: readonly (Tensor | null)[],
-    count: number,
+  return Object.assign(op, { opName: name, inputs: spec.inputs, differentiable: spec.gradient !== undefined });
+}
+
+/**
+ * One call on the tape, and what its gradient needs. Fields and no closures: all calls of a step live until its backward, so
+ * that the collector copies each of their bytes; and a closure would hold the tensors of the call.
+ */
+class Recorded<const I extends Inputs, O, Y extends Outputs, S extends Readonly<Record<string, Tensor | null>>, K>
+  implements Rule
+{
+  readonly #spec: OpSpec<I, O, Y, S, K>;
+  readonly #names: readonly string[];
+  readonly #several: boolean;
+  readonly #held: SavedTensors;
+  readonly #device: Device;
+  readonly #dims: Readonly<Record<string, number>>;
+  readonly #options: O;
+  readonly #kept: K;
+
+  constructor(
+    spec: OpSpec<I, O, Y, S, K>,
+    names: readonly string[],
     several: boolean,
     held: SavedTensors,
-    context: Omit<GradientContext<I, O, K>, "needs" | "into">,
-  ): Node => {
-    const rule = (dys: readonly (Tensor | null)[], into: readonly (Tensor | null)[]) => {
-      const needs = {} as Record<string, boolean>;
-      const existing = {} as Record<string, Tensor | null>;
-      names.forEach((n, i) => {
-        needs[n] = node.inputs[i] !== null;
-        existing[n] = into[i];
-      });
-      const dy = (several ? dys : dys[0]) as OutputGradients<Y>;
-      const saved = restore(name, held);
-      const whole = { ...context, needs, into: existing } as unknown as GradientContext<I, O, K>;
-      const found = spec.gradient?.(saved as S, dy, whole);
-      const gradients = names.map((n) => (found as Record<string, Tensor | null> | undefined)?.[n]);
-      for (const t of Object.values(saved)) if (t && !gradients.includes(t)) t.dispose();
-      return gradients;
-    };
-    const node: Node = new Node(name, tensors, count, rule, () => release(held));
-    return node;
-  };
-  return Object.assign(op, { opName: name, inputs: spec.inputs, differentiable: spec.gradient !== undefined });
+    device: Device,
+    dims: Readonly<Record<string, number>>,
+    options: O,
+    kept: K,
+  ) {
+    this.#spec = spec;
+    this.#names = names;
+    this.#several = several;
+    this.#held = held;
+    this.#device = device;
+    this.#dims = dims;
+    this.#options = options;
+    this.#kept = kept;
+  }
+
+  gradients(dys: readonly (Tensor | null)[], into: readonly (Tensor | null)[], inputs: readonly unknown[]): Gradients {
+    const needs = {} as Record<string, boolean>;
+    const existing = {} as Record<string, Tensor | null>;
+    this.#names.forEach((n, i) => {
+      needs[n] = inputs[i] !== null;
+      existing[n] = into[i];
+    });
+    const dy = (this.#several ? dys : dys[0]) as OutputGradients<Y>;
+    const saved = restore(this.#spec.name, this.#held);
+    const context = {
+      ...{ device: this.#device, dims: this.#dims, run: runOn(this.#device) },
+      ...{ options: this.#options, kept: this.#kept, needs, into: existing },
+    } as unknown as GradientContext<I, O, K>;
+    const found = this.#spec.gradient?.(saved as S, dy, context);
+    const gradients = this.#names.map((n) => (found as Record<string, Tensor | null> | undefined)?.[n]);
+    for (const t of Object.values(saved)) if (t && !gradients.includes(t)) t.dispose();
+    return gradients;
+  }
+
+  free(): void {
+    release(this.#held);
+  }
 }
 
 /** Outside of the functions that know tensors, which it would hold. */

@@ -57,6 +57,9 @@ function share(op: string, dy: Tensor, greater: Tensor, smaller: Tensor): Tensor
 
 const same: Partial = (dy) => dy;
 
+/** One for all calls: each on the tape holds its options. */
+const NO_OPTIONS: Record<string, never> = {};
+
 const binaryOp = (name: string, f: BinaryName, rule: Rule) =>
   defineOp({
     name,
@@ -112,32 +115,32 @@ export const minimumOp = binaryOp("minimum", "min", {
 
 /** a + b. Shapes broadcast by NumPy's rule, in all functions of this file. */
 export function add(a: Tensor, b: Tensor | number): Tensor {
-  return typeof b === "number" ? scale(a, 1, b) : addOp({ a, b }, {});
+  return typeof b === "number" ? scale(a, 1, b) : addOp({ a, b }, NO_OPTIONS);
 }
 
 /** a - b */
 export function sub(a: Tensor, b: Tensor | number): Tensor {
-  return typeof b === "number" ? scale(a, 1, -b) : subOp({ a, b }, {});
+  return typeof b === "number" ? scale(a, 1, -b) : subOp({ a, b }, NO_OPTIONS);
 }
 
 /** a · b by element. */
 export function mul(a: Tensor, b: Tensor | number): Tensor {
-  return typeof b === "number" ? scale(a, b) : mulOp({ a, b }, {});
+  return typeof b === "number" ? scale(a, b) : mulOp({ a, b }, NO_OPTIONS);
 }
 
 /** a / b by element; a number divides as its reciprocal multiplies. */
 export function div(a: Tensor, b: Tensor | number): Tensor {
-  return typeof b === "number" ? scale(a, 1 / b) : divOp({ a, b }, {});
+  return typeof b === "number" ? scale(a, 1 / b) : divOp({ a, b }, NO_OPTIONS);
 }
 
 /** The larger of a and b by element, NaN if either is. Equal tensors share the gradient; with a number it goes to a. */
 export function maximum(a: Tensor, b: Tensor | number): Tensor {
-  return typeof b === "number" ? clamp(a, { min: bound("maximum", b) }) : maximumOp({ a, b }, {});
+  return typeof b === "number" ? clamp(a, { min: bound("maximum", b) }) : maximumOp({ a, b }, NO_OPTIONS);
 }
 
 /** The smaller of a and b by element, NaN if either is. Equal tensors share the gradient; with a number it goes to a. */
 export function minimum(a: Tensor, b: Tensor | number): Tensor {
-  return typeof b === "number" ? clamp(a, { max: bound("minimum", b) }) : minimumOp({ a, b }, {});
+  return typeof b === "number" ? clamp(a, { max: bound("minimum", b) }) : minimumOp({ a, b }, NO_OPTIONS);
 }
 
 function bound(op: string, b: number): number {

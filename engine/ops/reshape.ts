@@ -9,16 +9,7 @@ function recordedView(x: Tensor, shape: Shape): Tensor {
   const y = view(x, shape);
   if (!x.tracked || !recordingHistory()) return y;
   const before = x.shape;
-  attach(
-    new Node(
-      "reshape",
-      [x],
-      1,
-      ([dy]) => [dy && view(dy, before)],
-      () => {},
-    ),
-    [y],
-  );
+  attach(new Node("reshape", [x], 1, { gradients: ([dy]) => [dy && view(dy, before)] }), [y]);
   return y;
 }
 
