@@ -4,7 +4,7 @@ import type { Device } from "./device/device.js";
 import type { Storage } from "./device/storage.js";
 import { BYTES, decode, encode } from "./dtype.js";
 import { DisposedError, DTypeError, ShapeError } from "./errors.js";
-import { adopt, forget } from "./scope.js";
+import { adopt, forget, type Scope } from "./scope.js";
 import { checkShape, type Shape, sizeOf } from "./shape.js";
 
 /** Host values: nested arrays of numbers, or a flat typed array with a shape. */
@@ -51,6 +51,14 @@ export class Tensor {
   label = "";
   /** @internal */
   readonly hold: Hold;
+  /** The scope that frees it, and its neighbours there. @internal */
+  scope: Scope | null = null;
+  /** @internal */
+  older: Tensor | null = null;
+  /** @internal */
+  younger: Tensor | null = null;
+  /** Whether the collector tells when it is lost. @internal */
+  watched = false;
   #disposed = false;
 
   /** @internal Tensors come from `tensor` and from ops. */
