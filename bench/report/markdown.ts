@@ -24,6 +24,8 @@ const COLUMNS: Readonly<Record<string, (row: BenchRow) => string>> = {
 
 /** Behind a peer's name: its ratio by the processor's time instead of the clock's. */
 const BY_CPU = " by processor time";
+/** Between a peer's name and one of its forms: the ratio of that form in the trial that chose one. */
+const AS = " as ";
 
 const MARKED = /(<!-- results: ([^>]*?) -->\n)[\s\S]*?(<!-- end of results -->)/g;
 
@@ -97,14 +99,17 @@ function isChosen(row: BenchRow, selector: string): boolean {
 
 function cellsOf(column: string, rows: readonly BenchRow[]): (row: BenchRow) => string {
   if (Object.hasOwn(COLUMNS, column)) return COLUMNS[column];
-  const name = column.endsWith(BY_CPU) ? column.slice(0, -BY_CPU.length) : column;
+  const [name, form] = column.endsWith(BY_CPU) ? [column.slice(0, -BY_CPU.length)] : column.split(AS);
   const peers = [...new Set(rows.flatMap((row) => Object.keys(row.peers)))];
   if (!peers.includes(name)) {
     const known = [...Object.keys(COLUMNS), ...peers].join(", ");
-    throw new Error(`results: no column "${column}". There: ${known}; behind a peer "${BY_CPU.trim()}".`);
+    throw new Error(
+      `results: no column "${column}". There: ${known}; behind a peer "${BY_CPU.trim()}", or "${AS.trim()}" and a form.`,
+    );
   }
-  return ({ peers: { [name]: peer } }) => {
+  return ({ medianUs, peers: { [name]: peer } }) => {
     if (!peer || peer.medianUs === null) return NONE;
+    if (form !== undefined) return maybe(peer.forms?.[form], (us) => times(us / medianUs));
     if (column !== name) return maybe(peer.cpuRatio, times);
     const unclear = sameWork(peer) && peer.ours === "even" ? "≈ " : "";
     return `${unclear}${times(peer.ratio)}${peer.form ? ` (${peer.form})` : ""}`;

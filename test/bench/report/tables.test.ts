@@ -37,6 +37,12 @@ after
 `);
   });
 
+  it("show one form of a peer by its trial", () => {
+    const rows = [row({ peers: { torch: peer(98, { forms: { flash: 150, cudnn: 98 } }) } }), row({ shape: "4x4" })];
+    const text = "<!-- results: a | torch as flash, torch as math -->\n<!-- end of results -->\n";
+    expect(withTables(text, from(rows))).toContain("| 1.50× | - |\n");
+  });
+
   it("refuse columns and rows that are not there, and marks without an end", () => {
     const table = (what: string) => withTables(`<!-- results: ${what} -->\n<!-- end of results -->`, from([row()]));
     expect(() => table("a | median, tourch")).toThrow('results: no column "tourch". There: median, FLOP/s,');
