@@ -6,6 +6,7 @@ import {
   openDevice,
   reshape,
   rotary,
+  scope,
   slice,
   type Tensor,
   tensor,
@@ -153,9 +154,9 @@ describe("generate", () => {
   });
 
   test("embeddings are prompts, too", async () => {
-    const embeds = reshape(
-      model.embed(tensor(Int32Array.from(prompts[1]), { device, shape: [1, prompts[1].length] })),
-      [prompts[1].length, WIDTH],
+    const ids = Int32Array.from(prompts[1]);
+    const embeds = scope(() =>
+      reshape(model.embed(tensor(ids, { device, shape: [1, ids.length] })), [ids.length, WIDTH]),
     );
     const byIds = await generate(model, [prompts[1]], { maxNewTokens: 5 });
     expect(await generate(model, [embeds], { maxNewTokens: 5 })).toEqual(byIds);
