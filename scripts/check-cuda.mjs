@@ -21,12 +21,9 @@ const FLAGS = [
 ];
 
 /** Kernels that may spill, and why. */
-const NARROW = "one of 128 registers, as 512 threads a block leave, is stored once and loaded once; bound by reading a";
-const SPILLING = {
-  matmul_forward_narrow_f32: NARROW,
-  matmul_forward_narrow_bf16: NARROW,
-  matmul_forward_narrow_f16: NARROW,
-};
+const NARROW =
+  "one of 128 registers, as 512 threads a block leave, is stored once and loaded once on sm_80; bound by reading a";
+const SPILLING = { matmul_forward_narrow_bf16: NARROW, matmul_forward_narrow_f16: NARROW };
 
 const PRODUCT = /^(matmul|grouped_gemm|lora_matmul|quantized_matmul)_(forward|backward_\w+?)_(small|medium|large)_/;
 const ATTENTION = /^attention_(forward|backward_(key|query))_tiled_\d+_/;

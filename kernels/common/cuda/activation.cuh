@@ -72,13 +72,6 @@ __device__ inline void with_activation(uint32_t code, const Use &use) {
 }
 
 __device__ inline float activate(uint32_t code, float x) {
-  switch (code) {
-    case 1: return gelu(x).value;
-    case 2: return gelu_tanh(x).value;
-    case 3: return swish(x, 1.702f).value;
-    case 4: return swish(x, 1.0f).value;
-    case 5: return tanhf(x);
-    case 6: return relu(x).value;
-    default: return x;
-  }
+  with_activation(code, [&](auto f) { x = f(x).value; });
+  return x;
 }

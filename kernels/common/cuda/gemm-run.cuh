@@ -39,11 +39,17 @@ __device__ inline Run<V> load_run(const V *from, uint32_t count, bool aligned) {
   return all;
 }
 
+// The same as numbers. Not by load_run: a whole run of values beside them would take a register more than narrow products have.
 template <class V>
 __device__ inline void read_run(const V *from, uint32_t count, bool aligned, float (&values)[RUN<V>]) {
-  const Run<V> all = load_run(from, count, aligned);
+  if (aligned && count == RUN<V>) {
+    const auto all = *reinterpret_cast<const Vector<V, RUN<V>> *>(from);
 #pragma unroll
-  for (uint32_t i = 0; i < RUN<V>; ++i) values[i] = to_float(all.values[i]);
+    for (uint32_t i = 0; i < RUN<V>; ++i) values[i] = to_float(all.values[i]);
+  } else {
+#pragma unroll
+    for (uint32_t i = 0; i < RUN<V>; ++i) values[i] = i < count ? to_float(from[i]) : 0.0f;
+  }
 }
 
 template <class V>
