@@ -6,6 +6,7 @@ import { platform } from "#platform";
 import { FileError } from "../../bindings/platform/file-error.js";
 import { onFile } from "../../bindings/platform/node-file-error.js";
 import { sizeOf } from "../hub/download.js";
+import { unsound } from "./unsound.js";
 
 /** Rows that are decoded at a time. */
 const ROWS = 256;
@@ -50,14 +51,7 @@ export async function unpackParquet(
     return total;
   } catch (cause) {
     signal?.throwIfAborted();
-    if (cause instanceof FileError) throw cause;
-    throw new FileError(
-      archive,
-      `it is no sound Parquet file (${(cause as Error).message}). Remove it and fetch it again`,
-      {
-        cause,
-      },
-    );
+    throw unsound(archive, "Parquet file", cause);
   } finally {
     await handle.close();
   }

@@ -8,6 +8,7 @@ import { onFile } from "../../bindings/platform/node-file-error.js";
 import { makeFolder } from "../../bindings/platform/node-files.js";
 import { sizeOf } from "../hub/download.js";
 import { isSafePath } from "../hub/name.js";
+import { unsound } from "./unsound.js";
 
 /** An archive of images becomes little larger when it is unpacked; ten times would be no archive of images. */
 const MOST_GROWTH = 10;
@@ -49,14 +50,7 @@ export async function unzip(
     return writer.finish();
   } catch (cause) {
     signal?.throwIfAborted();
-    if (cause instanceof FileError) throw cause;
-    throw new FileError(
-      archive,
-      `it is no sound zip archive (${(cause as Error).message}). Remove it and fetch it again`,
-      {
-        cause,
-      },
-    );
+    throw unsound(archive, "zip archive", cause);
   } finally {
     await writer.close();
   }

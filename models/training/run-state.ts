@@ -29,6 +29,14 @@ export const runState = z.object({
 });
 export type RunState = z.infer<typeof runState>;
 
+/** Of a run before its first step, on a device that has its seed. */
+export const firstState = (device: Device): RunState => ({
+  device: { name: device.name, target: device.target },
+  ...{ step: 0, epoch: 0, position: 0 },
+  random: device.randomState,
+  finished: false,
+});
+
 /** What a run's steps gave, by name: a number for each, or as many for each. */
 export type Histories = Readonly<Record<string, readonly number[]>>;
 

@@ -16,6 +16,7 @@ import {
   valuesGiven,
 } from "./config-flags.js";
 import { configText, keysBeside } from "./config-text.js";
+import { stepFlags } from "./step-flags.js";
 
 /** Every key of PretrainConfig as a flag, in the groups of the help. */
 export const pretrainFlags: FlagGroups = {
@@ -54,17 +55,7 @@ export const pretrainFlags: FlagGroups = {
     number("--lr-decay", "lrDecay", "factor of the learning rate from epoch to epoch"),
     number("--warmup-steps", "warmupSteps", "steps of the first epoch with a rising learning rate"),
     number("--warmup-lr", "warmupLr", "learning rate of the first step"),
-    number("--weight-decay", "weightDecay", "decay of AdamW"),
-    number("--clip-norm", "clipNorm", "largest gradient norm (default: no clipping, as published)"),
-    text("--precision", "precision", "products in half types, around f32 weights (webgpu: f16 only)", [
-      "f32",
-      "bf16",
-      "f16",
-    ]),
-    number("--dropout", "dropout", "dropout of the text modules"),
-    number("--drop-path", "dropPath", "stochastic depth of the vision module"),
-    number("--checkpoint-blocks", "checkpointBlocks", "last vision blocks that are computed twice to save memory"),
-    number("--seed", "seed", "same seed, device and settings: same bits"),
+    ...stepFlags,
   ],
 };
 

@@ -30,6 +30,7 @@ import {
   valuesGiven,
 } from "./config-flags.js";
 import { configText, keysBeside } from "./config-text.js";
+import { stepFlags } from "./step-flags.js";
 
 /** A tuning method in any case, `LoRA` or `f`; what is none is explained by the settings' own check. */
 const method =
@@ -160,17 +161,7 @@ export const runFlags: FlagGroups = {
     number("--min-lr", "minLr", "learning rate at the end"),
     number("--warmup-steps", "warmupSteps", "steps with a rising learning rate"),
     text("--schedule", "schedule", "cosine by epoch, as published, or by step", ["epoch", "step"]),
-    number("--weight-decay", "weightDecay", "decay of AdamW"),
-    number("--clip-norm", "clipNorm", "largest gradient norm (default: no clipping, as published)"),
-    text("--precision", "precision", "products in half types, around f32 weights (webgpu: f16 only)", [
-      "f32",
-      "bf16",
-      "f16",
-    ]),
-    number("--dropout", "dropout", "dropout of the text modules"),
-    number("--drop-path", "dropPath", "stochastic depth of the vision module"),
-    number("--checkpoint-blocks", "checkpointBlocks", "last vision blocks that are computed twice to save memory"),
-    number("--seed", "seed", "same seed, device and settings: same bits"),
+    ...stepFlags,
   ],
   [TUNING]: [
     tuned("--vit", "adaptation.vit", "vision transformer", visionMethods),

@@ -14,6 +14,7 @@ import {
 import type { Cursor } from "../../data/order.js";
 import type { RunLog } from "../../training/log/run-log.js";
 import {
+  firstState,
   otherArithmetic,
   restoreState,
   type Saved,
@@ -75,17 +76,7 @@ export class PretrainRun {
     this.#optimizer = new optim.AdamW(trained, { lr, weightDecay });
     this.#scaler = config.precision === "f16" ? new optim.GradScaler(device) : null;
     device.seed(seed);
-    this.state = {
-      version: 1,
-      config,
-      device: { name: device.name, target: device.target },
-      step: 0,
-      epoch: 0,
-      position: 0,
-      random: device.randomState,
-      finished: false,
-      queuePointer: network.queuePointer,
-    };
+    this.state = { version: 1, config, ...firstState(device), queuePointer: network.queuePointer };
   }
 
   get #trained(): Trained {
