@@ -1,4 +1,4 @@
-// What a warp does with a stage of bf16 or f16: m16n8k16 on the tensor cores. A stage is steps of 16 k, a piece of it
+// What a warp does with a stage of bf16 or f16: m16n8k16 on the tensor cores. A stage is two or four steps of 16 k, a piece of it
 // 16 columns of one step. Fragments of the right operand are loaded a piece ahead of their use, those of the left for the
 // next step as soon as their last product of this one is under way: so sums may take three quarters of the registers.
 #pragma once
@@ -25,8 +25,7 @@ struct FragmentPlaces {
     flip = chunk_flip<T, ALONG_K>(line);
     chunk = ALONG_K ? k_half : first / CHUNK<typename T::Value> + item_half;
     if constexpr (FLIPPED) base += 16 * (chunk ^ flip);
-    // Deep stages have so many addresses that they would be computed over and over in their loop. In others that computing
-    // keeps loads among the products, where ptxas would put them all in a row.
+    // Deep stages have so many addresses that the compiler would find this one anew in each round of their loop.
     if constexpr (T::DEPTH_CHUNKS == 8) base = anew(base);
   }
   __device__ uint32_t at(uint32_t sixteen, uint32_t step) const {
