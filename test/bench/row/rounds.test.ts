@@ -110,6 +110,10 @@ describe("how much is timed", () => {
     const restless = telling(60, 0.1, 0.05, 0.1, 0.05, 0.1, 0.05);
     await warmUp(restless.contender, () => 1, 4);
     expect(restless.asked.length).toBe(6);
+    // Short calls until they are compiled: one, then twenty in a piece.
+    const short = telling(1e-3);
+    await warmUp(short.contender, (length) => (length === Number.POSITIVE_INFINITY ? 1 : 20), 100);
+    expect(short.asked).toEqual([1, ...Array(100).fill(20)]);
     const slow = telling(10);
     expect(await warmUp(slow.contender, () => 1, 4)).toBe(10);
     expect(slow.asked.length).toBe(2);
