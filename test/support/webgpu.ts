@@ -20,12 +20,16 @@ afterAll(() => {
 
 /**
  * A test of the bare webgpu binding in debug mode, skipped with its reason where no adapter opens. With `limits` kernels
- * choose their tiles as for an adapter that has those.
+ * choose their tiles as for an adapter that has those. `skip` is for an adapter that lacks what the test is about.
  */
-export const gpuTest = (title: string, body: (gpu: Binding) => Promise<void>, limits: Partial<GpuLimits> = {}) =>
+export const gpuTest = (
+  title: string,
+  body: (gpu: Binding, skip: (reason: string) => never) => Promise<void>,
+  limits: Partial<GpuLimits> = {},
+) =>
   test(title, async (context) => {
     if (opened instanceof Error) return context.skip(opened.message);
     const own = opened.limits;
     Object.assign(opened, { limits: { ...own, ...limits } });
-    await body(opened).finally(() => Object.assign(opened, { limits: own }));
+    await body(opened, context.skip).finally(() => Object.assign(opened, { limits: own }));
   });
