@@ -23,6 +23,8 @@ export interface LeakedRow {
   readonly withPart: Part;
   /** Where that row is from; absent where it is of the same run. */
   readonly from?: string;
+  /** That row is of a file, not of a published split. */
+  readonly ofFile?: true;
 }
 
 /** What an evaluation shares with training. */
@@ -47,6 +49,8 @@ export interface Learned {
   readonly from: string;
   /** Whether a group of the same name is the same group: two hospitals both number their patients 1, 2, 3. */
   readonly sameGroups: boolean;
+  /** Rows of a file, a table or captions, and not of a published split, which is taken as it is. */
+  readonly ofFile: boolean;
 }
 
 /**
@@ -64,16 +68,18 @@ export function findLeak(
     ["image", ({ image }) => identity(image)],
     ["group", ({ group }) => group || undefined],
   ];
-  type First = Pick<LeakedRow, "with" | "withPart" | "from">;
+  type First = Pick<LeakedRow, "with" | "withPart" | "from" | "ofFile">;
   const firsts = keys.map(([shared, keyOf]) => ({ shared, keyOf, first: new Map<string, First>() }));
-  const learn = (part: Part, records: readonly VqaRecord[], from?: string, sameGroups = true) => {
+  const learn = ({ part, records, sameGroups, from, ofFile }: Omit<Learned, "from"> & { from?: string }) => {
     for (const { shared, keyOf, first } of firsts)
       for (const record of shared === "group" && !sameGroups ? [] : records) {
         const key = keyOf(record);
         if (key !== undefined && !first.has(key))
-          first.set(key, { with: record, withPart: part, ...(from && { from }) });
+          first.set(key, { with: record, withPart: part, ...(from && { from }), ...(ofFile && { ofFile }) });
       }
   };
+  const learnHere = (part: Part, records: readonly VqaRecord[]) =>
+    learn({ part, records, sameGroups: true, ofFile: false });
   const rows: LeakedRow[] = [];
   const look = (part: Evaluated, records: readonly VqaRecord[]) => {
     for (const record of records) {
@@ -85,13 +91,12 @@ export function findLeak(
     }
   };
   const learnBefore = (wanted: Part) => {
-    for (const { part, records, from, sameGroups } of before)
-      if (part === wanted) learn(part, records, from, sameGroups);
+    for (const learned of before) if (learned.part === wanted) learn(learned);
   };
-  learn("train", train);
+  learnHere("train", train);
   learnBefore("train");
   look("validation", validation);
-  learn("validation", validation);
+  learnHere("validation", validation);
   learnBefore("validation");
   look("test", test);
   return rows.length === 0 ? null : { totals: { validation: validation.length, test: test.length }, rows };

@@ -28,9 +28,9 @@ export interface DataSplits {
 }
 
 /**
- * The questions of a run. Validation images are taken out of the training rows, never out of the test. A table whose
- * parts overlap is refused, or whose validation and test were learned by the run's start, unless `allowLeak` is set;
- * published splits are taken as they are, and their leak is said.
+ * The questions of a run. Validation images are taken out of the training rows, never out of the test. Unless `allowLeak`
+ * is set, a table is refused whose parts overlap, or whose validation and test the run's start has learned, and so is a
+ * published split of which the start has learned them from a file. What a published split shares in itself is said.
  */
 export async function loadSplits(run: RunConfig, signal?: AbortSignal): Promise<DataSplits> {
   const { images, seed } = run;
@@ -46,7 +46,7 @@ export async function loadSplits(run: RunConfig, signal?: AbortSignal): Promise<
           signal,
         );
   const leak = findLeak(parts, compared, before.rows);
-  if (leak && data.set === "table" && !data.allowLeak) refuseLeak(leak, data.file);
+  refuseUnlessAllowed(leak, data);
   const names = sameNames([...validation, ...test], before.rows, leak);
   const seen = (records: readonly VqaRecord[]) => withImages(records, images, seed);
   return {
@@ -55,8 +55,13 @@ export async function loadSplits(run: RunConfig, signal?: AbortSignal): Promise<
   };
 }
 
-/** Throws with the first rows named. */
-export function refuseLeak(leak: Leak, file: string): never {
+/**
+ * Throws, with the first rows named, where data share what their leave (`allowLeak`) is needed for: anything for a table, what a
+ * file taught for a published split, which is taken as it is.
+ */
+export function refuseUnlessAllowed(leak: Leak | null, data: RunConfig["data"]): void {
+  if (!leak || data.allowLeak || (data.set !== "table" && !leak.rows.some(({ ofFile }) => ofFile))) return;
+  const file = data.set === "table" ? data.file : data.folder;
   const shown = leakedRows(leak);
   const more = leak.rows.length - shown.length;
   const list = [...shown, ...(more > 0 ? [`and ${more} more`] : [])].map((line) => `\n  - ${line}`).join("");

@@ -27,7 +27,10 @@ export async function learnedIn(run: RunConfig, from: string, asked: Data, signa
   const { parts, data } = await loadParts(run, signal);
   const groups = sameGroups(data, asked);
   // Validation chose the checkpoint.
-  return (["train", "validation"] as const).map((part) => ({ part, records: parts[part], from, sameGroups: groups }));
+  return (["train", "validation"] as const).map((part) => ({
+    ...{ part, records: parts[part], from, sameGroups: groups },
+    ofFile: data.set === "table",
+  }));
 }
 
 /** The images that a model was pre-trained on. Rejects where they cannot be read, or are not those that the run recorded. */
@@ -35,7 +38,7 @@ export async function pretrainedOn({ data }: PretrainConfig, from: string): Prom
   const { rows, sha256 } = await loadCaptions(data);
   sameTable(data.file, sha256, data.sha256);
   // Captions know no patients.
-  return [{ part: "train", records: rows.map(asRecord), from, sameGroups: false }];
+  return [{ part: "train", records: rows.map(asRecord), from, sameGroups: false, ofFile: true }];
 }
 
 /** What the start of `run` was trained on, and the start of that, to be compared with the rows of `asked`. */

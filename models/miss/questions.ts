@@ -5,7 +5,7 @@ import { findLeak, type Leak, type Learned, sameNames } from "../data/leak.js";
 import type { Part, VqaRecord } from "../data/record.js";
 import { loadTable } from "../data/table.js";
 import { sameTable } from "../data/unchanged.js";
-import { type DataSplits, loadSplits, refuseLeak } from "./datasets.js";
+import { type DataSplits, loadSplits, refuseUnlessAllowed } from "./datasets.js";
 import { learnedBefore, learnedIn, pretrainedOn, whyUnreadable } from "./learned.js";
 import { loadParts } from "./parts.js";
 import type { PretrainConfig } from "./pretrain/run-config.js";
@@ -30,8 +30,8 @@ export interface Questions {
 
 /**
  * The questions that a model is measured with: a part of the data that it was trained on (`trained`: its run, null where
- * there is none), in the parts of that run, or other data, which are compared with its training rows. A table that
- * overlaps with them, or cannot be compared, is refused, unless `allowLeak` is set.
+ * there is none), in the parts of that run, or other data, which are compared with its training rows. Unless `allowLeak` is
+ * set, what overlaps is refused as for a run (`loadSplits`), and a table that cannot be compared.
  */
 export async function loadQuestions(
   config: RunConfig,
@@ -88,10 +88,7 @@ async function otherPart(
     await imageIdentity(images, signal),
     rows,
   );
-  // A published split is taken as it is; what a file of rows taught beside it is not.
-  const taughtByRows = trained !== null && !isPretrained(trained) && trained.data.set === "table";
-  if (leak && (data.set === "table" || taughtByRows) && !data.allowLeak)
-    refuseLeak(leak, data.set === "table" ? data.file : data.folder);
+  refuseUnlessAllowed(leak, data);
   const names = sameNames(found.questions, rows, leak);
   return {
     ...{ questions: found.questions, part: found.part, leak, unchecked, notices: names ? [names] : [] },

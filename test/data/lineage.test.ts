@@ -37,6 +37,7 @@ const rowsOf = (records: readonly VqaRecord[]) => records.map(({ row }) => row);
 
 const patients = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => `${from + i}.jpg,Is it?,yes,p${from + i}`);
+const vqaRad = join(import.meta.dirname, "../../data/vqa-rad");
 const hospital = write("hospital.csv", patients(0, 20));
 
 describe("the images of a table", () => {
@@ -104,6 +105,25 @@ describe("a run that starts from another run's model", () => {
     );
     const own = await loadQuestions(second, "test", second);
     expect(own.leak?.rows[0]).toMatchObject({ part: "test", from: `the start ${path("first")}` });
+  });
+
+  test("that a file taught a published test is refused, though the published split is taken as it is", async () => {
+    const published = (more: object = {}) =>
+      RunConfig.parse({ data: { set: "vqa-rad", folder: vqaRad, ...more }, epochs: 1, init: path("taught") });
+    const split = await loadSplits({ ...published(), init: undefined });
+    const asked = split.test.slice(0, 3).map(({ image, question, answer }) => [image, question, answer, "train"]);
+    const rows = asked.map((cells) => cells.map((cell) => JSON.stringify(cell)).join(","));
+    const file = write("taught.csv", [...rows, "35.jpg,Is it?,yes,test"], "image,question,answer,split");
+    await trained("taught", config({ file }));
+    await expect(loadSplits(published())).rejects.toThrow(
+      /vqa-rad: \d+ evaluation rows overlap.*has the question about the same image of line 2 \(train of the start .*taught\)/s,
+    );
+    const { leak } = await loadSplits(published({ allowLeak: true }));
+    expect(leak?.rows.filter(({ ofFile }) => ofFile)).toHaveLength(3);
+    // A start from the published training rows is no more than the split itself.
+    await trained("fair", { ...published(), init: undefined });
+    const fair = await loadSplits({ ...published(), init: path("fair") });
+    expect(fair.leak?.rows.length).toBe(split.leak?.rows.length);
   });
 
   test("of which nothing is known is said to be unchecked", async () => {
