@@ -184,6 +184,7 @@ export type { FeatureInput, Features } from "./miss/features.js";
 export type { LoadReport } from "./miss/load-parameters.js";
 export { type AnswerOptions, MissVqa } from "./miss/miss-vqa.js";
 export { type ModelFolder, readModelFolder, type ScalingName } from "./miss/model-folder.js";
+export { checkModel } from "./miss/model-of-run.js";
 export type { Answering, Prediction } from "./miss/predict.js";
 export type { CaptionData } from "./miss/pretrain/captions.js";
 export { PretrainConfig, type PretrainConfigInput } from "./miss/pretrain/run-config.js";
@@ -196,7 +197,7 @@ export {
 export { pretrain as pretrainMiss } from "./miss/pretrain/train.js";
 export type { PretrainEvent, PretrainOptions, PretrainResult } from "./miss/pretrain/train-options.js";
 export { loadQuestions, type Questions } from "./miss/questions.js";
-export { findLr, fitMemory, type RehearsalOptions } from "./miss/rehearsal.js";
+export { findLr, fitMemory, type Rehearsal, type RehearsalOptions, rehearse } from "./miss/rehearsal.js";
 export {
   earlierNames,
   type FolderData,
@@ -217,6 +218,14 @@ export {
   type Validation,
 } from "./miss/train-state.js";
 export { TunedModel } from "./miss/tuned-model.js";
+export {
+  parseTuningRow,
+  type TuningRow,
+  type TuningTable,
+  tunedBy,
+  tuningRowName,
+  tuningTables,
+} from "./miss/tuning-tables.js";
 export { type ModelFamily, modelFamily } from "./model-family.js";
 export type { AdapterConfig } from "./peft/adapter-config.js";
 export { adapterNames, setAdapter, withAdapterRows } from "./peft/adapters.js";

@@ -25,6 +25,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   plot: "draw what an evaluation saved",
   data: "fetch a data set, look at one, or make one",
   adapter: "take adapters out of a run, put them beside a model, fold them in: in the layout of Hugging Face's peft",
+  sweep: "compare ways of tuning a model",
   params: "count what a model has, and what tuning changes",
   init: "write a model with random weights",
 };
@@ -49,6 +50,11 @@ const COMMANDS: readonly Listed[] = [
     words: "train med-moe",
     about: "train a stage of Med-MoE: align, instruct, router or moe",
     load: async () => (await import("./commands/train-med-moe.js")).addTrainMedMoe,
+  },
+  {
+    words: "sweep miss",
+    about: "train and measure MISS tuned in many ways, and print them as a table: accuracy, parameters, memory, time",
+    load: async () => (await import("./commands/sweep-miss.js")).addSweepMiss,
   },
   {
     words: "eval miss",

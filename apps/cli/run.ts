@@ -19,7 +19,7 @@ async function report(error: unknown, line: readonly string[]): Promise<number> 
   if (error instanceof Failed) return EXIT.failed;
   const { inFlags } = await import("./options/flag-names.js");
   const message = await inFlags(error instanceof Error ? error.message : String(error), line);
-  const flags = line[0] === "train" ? "--batch, --memory" : "--memory";
+  const flags = ["train", "sweep"].includes(line[0]) ? "--batch, --memory" : "--memory";
   const hint = error instanceof Error && error.name === "OutOfMemoryError" ? ` (flags: ${flags})` : "";
   // The line of progress on a terminal stays open until then.
   process.stderr.write(`${process.stderr.isTTY ? "\r\x1b[K" : ""}consilium: ${message}${hint}\n`);

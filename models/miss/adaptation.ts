@@ -14,6 +14,16 @@ export type TextMethod = (typeof textMethods)[number];
 /** How the vision module is tuned. */
 export type VisionMethod = (typeof visionMethods)[number];
 
+/** Why a module cannot be tuned so, with the methods that it takes. */
+export function whyNoMethod(given: unknown, methods: readonly string[], part: string): string {
+  const valid = `The ${part} takes ${methods.join(", ")}`;
+  if (given === "prefix" || given === "ptv2")
+    return `${given} puts keys in front of those of words, and an image has none. ${valid}`;
+  if (typeof given === "string" && /[,+ ]/.test(given.trim()))
+    return `"${given}" names several methods; a module takes one. ${valid}`;
+  return `"${given}" is none of them. ${valid}`;
+}
+
 /** The columns of MILE's tables. */
 export interface Adaptation {
   /** The vision transformer. */

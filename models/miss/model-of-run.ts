@@ -12,14 +12,12 @@ import { loadVocabulary, reduceVocabulary } from "./vocabulary.js";
 
 /** The model that a run trains: that of `init` where it is a model folder, else the preset with its vocabulary. */
 export async function modelOf(run: RunConfig, splits: DataSplits, bertVocabulary: string): Promise<ModelFolder> {
-  const base = run.init && (await platform.exists(`${run.init}/config.json`)) ? await readModelFolder(run.init) : null;
+  const base = await baseOf(run);
   const pieces = base?.pieces ?? (await vocabularyOf(run, splits, bertVocabulary));
   const tokens = new MissTokenizer(pieces);
   const { pad, sep, dec, enc, size: vocab } = tokens;
-  const sizes: MissConfig = base?.config ?? presets[run.preset];
   const config: MissConfig = {
-    ...sizes,
-    imageSize: run.imageSize ?? sizes.imageSize,
+    ...sizesOf(run, base),
     ...{ vocab, pad, sep, dec, enc },
     hiddenDropout: run.dropout,
     attentionDropout: run.dropout,
@@ -30,6 +28,25 @@ export async function modelOf(run: RunConfig, splits: DataSplits, bertVocabulary
   checkAdaptation(config, run.adaptation);
   checkAnswering(config, answering);
   return { config, scaling: run.scaling, answering, pieces, adapters: prefixedRoots(run.adaptation) };
+}
+
+/** The model that a run starts from; null where that is a file, or nothing. */
+const baseOf = async ({ init }: RunConfig): Promise<ModelFolder | null> =>
+  init && (await platform.exists(`${init}/config.json`)) ? readModelFolder(init) : null;
+
+function sizesOf({ preset, imageSize }: RunConfig, base: ModelFolder | null): MissConfig {
+  const sizes = base?.config ?? presets[preset];
+  return { ...sizes, imageSize: imageSize ?? sizes.imageSize };
+}
+
+/**
+ * Throws OptionError where a run's model has sizes that do not fit together, or where a method does not go with them: what shows without the
+ * questions of the run.
+ */
+export async function checkModel(run: RunConfig): Promise<void> {
+  const sizes = sizesOf(run, await baseOf(run));
+  checkConfig(sizes);
+  checkAdaptation(sizes, run.adaptation);
 }
 
 function answeringOf({ answering }: RunConfig, train: readonly VqaRecord[]): Answering {

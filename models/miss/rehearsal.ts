@@ -1,8 +1,9 @@
 /** Steps on throw-away weights, before a training: nothing of them is kept. */
-import { nn } from "../../engine/index.js";
+import { nn, OptionError } from "../../engine/index.js";
 import { ImageStore } from "../data/image-store.js";
 import { order } from "../data/order.js";
 import type { VqaRecord } from "../data/record.js";
+import { countParameters, type ParameterCounts } from "../peft/trainable.js";
 import { type LrSweep, type SweepOptions, sweep, sweptRates } from "../training/lr-finder.js";
 import { type MemoryPlan, planMemory } from "../training/memory-plan.js";
 import { scalings } from "./model-folder.js";
@@ -35,6 +36,18 @@ async function withRun<T>(
   }
 }
 
+/** The questions of each step, in the order of a run. */
+function rowsInTurn({ seed, batch, accumulate }: RunConfig, train: readonly VqaRecord[]): () => VqaRecord[] {
+  const size = batch * accumulate;
+  let [epoch, at] = [0, 0];
+  let rows = order(seed, epoch, train.length);
+  return () => {
+    if (at >= rows.length) [rows, at] = [order(seed, ++epoch, train.length), 0];
+    at += size;
+    return Array.from(rows.subarray(at - size, at), (row) => train[row]);
+  };
+}
+
 /** Tries learning rates, each in a step further on, on weights as the training would start with. */
 export async function findLr(
   given: RunConfig,
@@ -43,14 +56,7 @@ export async function findLr(
   const rates = sweptRates({ from, to, steps });
   const ready = await prepared(given, options);
   const { config, splits } = ready;
-  const size = config.batch * config.accumulate;
-  let [epoch, at] = [0, 0];
-  let rows = order(config.seed, epoch, splits.train.length);
-  const next = (): VqaRecord[] => {
-    if (at >= rows.length) [rows, at] = [order(config.seed, ++epoch, splits.train.length), 0];
-    at += size;
-    return Array.from(rows.subarray(at - size, at), (row) => splits.train[row]);
-  };
+  const next = rowsInTurn(config, splits.train);
   let step = 0;
   return withRun(config, ready, options, (run) =>
     sweep(
@@ -87,4 +93,44 @@ export async function fitMemory(given: RunConfig, maxMemory: number, options: Re
       return device.memory().peak;
     });
   return planMemory(all, maxMemory, peakOf);
+}
+
+/** What steps took and gave whose weights were thrown away. */
+export interface Rehearsal {
+  /** Values that a step changes, and all of them. */
+  readonly parameters: ParameterCounts;
+  /** Mean loss of each step, before it. */
+  readonly loss: readonly number[];
+  /** Seconds of each step. The first ones also make what later ones find: moments of the optimiser, compiled kernels. */
+  readonly seconds: readonly number[];
+  /** Bytes in use on the device at most, from its first weight to the last step. */
+  readonly peakBytes: number;
+}
+
+/**
+ * The first steps of a training, at its largest rate, on weights that are thrown away: what it needs of memory and time. Nothing is written,
+ * and no question is answered.
+ */
+export async function rehearse(
+  given: RunConfig,
+  steps: number,
+  options: RehearsalOptions & { onStep?(step: number, steps: number): void },
+): Promise<Rehearsal> {
+  if (!(Number.isInteger(steps) && steps >= 1)) throw new OptionError(`rehearse: ${steps} is no number of steps.`);
+  const { device, signal, onStep } = options;
+  const ready = await prepared(given, options);
+  const { config, splits } = ready;
+  const next = rowsInTurn(config, splits.train);
+  device.pool.resetPeak();
+  return withRun(config, ready, options, async (run) => {
+    const [loss, seconds]: number[][] = [[], []];
+    for (let step = 1; step <= steps; step++) {
+      signal?.throwIfAborted();
+      const started = performance.now();
+      loss.push(await run.rehearse(next(), config.lr));
+      seconds.push((performance.now() - started) / 1000);
+      onStep?.(step, steps);
+    }
+    return { parameters: countParameters(run.network), loss, seconds, peakBytes: device.memory().peak };
+  });
 }

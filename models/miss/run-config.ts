@@ -2,7 +2,7 @@ import { z } from "zod";
 import { Augmentation } from "../data/augment/augmentation.js";
 import { type PublishedForm, publishedForms } from "../data/published.js";
 import { TableColumns } from "../data/table.js";
-import { published, textMethods, visionMethods } from "./adaptation.js";
+import { published, textMethods, visionMethods, whyNoMethod } from "./adaptation.js";
 import { presets } from "./config.js";
 
 /** A folder in the layout of data/vqa-rad (or of SLAKE), and which questions of it. smoke: those about 24 images. */
@@ -69,19 +69,10 @@ const tableSchema = z.strictObject({
 /** A table of your own. */
 export type TableData = z.infer<typeof tableSchema>;
 
-function whyNot(input: unknown, methods: readonly string[], part: string): string {
-  const valid = `The ${part} takes ${methods.join(", ")}`;
-  if (input === "prefix" || input === "ptv2")
-    return `${input} puts keys in front of those of words, and an image has none. ${valid}`;
-  if (typeof input === "string" && /[,+ ]/.test(input.trim()))
-    return `"${input}" names several methods; a module takes one. ${valid}`;
-  return `"${input}" is none of them. ${valid}`;
-}
-
 /** One of the methods that a module takes; the error says which, and why not another. */
 const method = <const M extends readonly string[]>(methods: M, part: string) =>
   z.enum(methods, {
-    error: ({ input }) => whyNot(input, methods, part),
+    error: ({ input }) => whyNoMethod(input, methods, part),
   });
 
 const schema = z.strictObject({

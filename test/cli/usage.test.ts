@@ -25,6 +25,7 @@ describe("help", () => {
     ["data", "fetch"],
     ["data", "instruct"],
     ["params", "miss"],
+    ["sweep", "miss"],
     ["adapter", "export"],
     ["adapter", "import"],
     ["adapter", "merge"],

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { countTuned, type Preset, presets } from "../../../models/index.js";
 import { addOutputOptions, wholeNumber } from "../options/common-options.js";
-import { addRunFlags, TUNING, tuningOf } from "../options/run-flags.js";
+import { addRunFlags, METHODS, TUNING, tuningOf } from "../options/run-flags.js";
 import { count } from "../terminal/format.js";
 import { type OutputOptions, say, writeJson } from "../terminal/output.js";
 
@@ -24,7 +24,7 @@ export function addParamsMiss(command: Command): void {
     .optionsGroup("Model:")
     .addOption(new Option("--size <choice>", "sizes").choices(Object.keys(presets)).default("base"))
     .option("--image-size <n>", "side of the images in pixels (default: that of the size)", wholeNumber);
-  addRunFlags(command, [TUNING]);
+  addRunFlags(command, [TUNING, METHODS]);
   addOutputOptions(command).addHelpText("after", ABOUT).action(run);
 }
 

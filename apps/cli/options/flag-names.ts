@@ -46,7 +46,8 @@ async function flagsOf(words: readonly string[]): Promise<Flags> {
       "trains: paper": "--paper",
     };
   if (name === "pretrain miss") return ofGroups((await import("./pretrain-flags.js")).pretrainFlags);
-  if (name === "train miss" || name === "params miss") return ofGroups((await import("./run-flags.js")).runFlags);
+  if (["train miss", "sweep miss", "params miss"].includes(name))
+    return ofGroups((await import("./run-flags.js")).runFlags);
   return { ...COMMON, ...(OWN[name] ?? OWN[words[0]]) };
 }
 

@@ -91,6 +91,9 @@ export const LEAK = "Overlap of training and evaluation:";
 /** The group of the flags for F, T and the methods of MILE's tables. */
 export const TUNING = "How each module is tuned (F frozen, T trained in full, or by a method that freezes it):";
 
+/** The group of what the methods themselves are told. */
+export const METHODS = "Tuning methods:";
+
 /** Every key of RunConfig as a flag, in the groups of the help. */
 export const runFlags: FlagGroups = {
   "Data:": [
@@ -167,6 +170,8 @@ export const runFlags: FlagGroups = {
     tuned("--vit", "adaptation.vit", "vision transformer", visionMethods),
     tuned("--jtm", "adaptation.jtm", "joint text-multimodal module", textMethods),
     tuned("--dec", "adaptation.dec", "answer decoder", textMethods),
+  ],
+  [METHODS]: [
     number("--rank", "adaptation.rank", "lora: rank of the adapters"),
     number("--lora-alpha", "adaptation.alpha", "lora: scale of the adapters is alpha / rank"),
     number("--lora-dropout", "adaptation.dropout", "lora: dropout in front of the adapters"),
@@ -214,9 +219,9 @@ export function givenFlags(
   return given;
 }
 
-/** How the modules are tuned, by the flags of that group. Throws UsageError. */
+/** How the modules are tuned, by the flags of both groups. Throws UsageError. */
 export function tuningOf(options: Readonly<Record<string, unknown>>): RunConfig["adaptation"] {
-  const { adaptation } = givenFlags(options, [TUNING]);
+  const { adaptation } = givenFlags(options, [TUNING, METHODS]);
   const parsed = RunConfig.shape.adaptation.safeParse(adaptation);
   if (parsed.success) return parsed.data;
   throw wrongFlags(parsed.error.issues.map((issue) => ({ ...issue, path: ["adaptation", ...issue.path] })));

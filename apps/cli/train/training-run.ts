@@ -41,14 +41,20 @@ export interface Training<Config> {
 /** The words of the command. */
 const wordsOf = ({ verb = "train", name }: Pick<Training<unknown>, "verb" | "name">): [string, string] => [verb, name];
 
-export function addTrainingOptions<Config>(command: Command, { keeps, checkpointSeconds }: Training<Config>): Command {
-  return command
+export const addTrainingOptions = <Config>(command: Command, training: Training<Config>): Command =>
+  addRunFolder(command, training)
+    .option("--print-config", "print all settings as YAML with what each means, for --config, and do nothing else")
+    .option("--resume", "go on from the last checkpoint in --out, with the settings it was started with");
+
+/** Of all that trains: where, with which settings, and how often it is kept. */
+export const addRunFolder = (
+  command: Command,
+  { keeps, checkpointSeconds }: Pick<Training<unknown>, "keeps" | "checkpointSeconds">,
+): Command =>
+  command
     .option("--out <folder>", keeps)
     .option("--config <file>", "settings: YAML (.yaml, .yml), or JSON as run.json has them; flags change them")
-    .option("--print-config", "print all settings as YAML with what each means, for --config, and do nothing else")
-    .option("--resume", "go on from the last checkpoint in --out, with the settings it was started with")
     .option("--checkpoint-seconds <n>", "seconds between checkpoints at most", numberFrom0, checkpointSeconds);
-}
 
 /** Of trainings whose data is made ready in threads. */
 export const addDataThreads = (command: Command): Command =>

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { withSweeps } from "../../../apps/cli/sweep/markdown.js";
 import type { BenchRow } from "../../../bench/document.js";
 import { type Measured, withTables } from "../../../bench/report/markdown.js";
 import { document, peer, row } from "./report-document.js";
@@ -7,12 +8,13 @@ import { document, peer, row } from "./report-document.js";
 describe("tables of READMEs", () => {
   const from = (rows: BenchRow[]) => (): Measured => ({ environment: document().environment, rows });
 
-  it("are those of bench/results: node scripts/bench-tables.mjs writes them", () => {
+  it("are those of the results that are kept: node scripts/bench-tables.mjs writes them", () => {
     const root = new URL("../../../", import.meta.url);
-    const measured = (name: string) => JSON.parse(readFileSync(new URL(`bench/results/${name}.json`, root), "utf8"));
-    for (const file of ["README.md", "bench/README.md"]) {
+    const kept = (folder: string) => (name: string) =>
+      JSON.parse(readFileSync(new URL(`${folder}/${name}.json`, root), "utf8"));
+    for (const file of ["README.md", "bench/README.md", "models/miss/README.md"]) {
       const text = readFileSync(new URL(file, root), "utf8");
-      expect(withTables(text, measured), file).toBe(text);
+      expect(withSweeps(withTables(text, kept("bench/results")), kept("models/miss/results")), file).toBe(text);
     }
   });
 
