@@ -131,9 +131,14 @@ export const ceilingSchema = z.strictObject({
   copyBytesPerSecond: z.number().positive(),
   /** Seconds from one launch to the next of a kernel that does nothing. */
   launchSeconds: z.number().positive(),
+  /**
+   * By which share the slower of two measurements, before and after the rows, stands behind the faster, the one that counts: of
+   * arithmetic or copies, whichever is more. The machine was not the same all the time. Absent where it was measured once.
+   */
+  drift: z.number().nonnegative().optional(),
 });
 
-/** What a device reached in loops that do nothing else, measured before the rows. */
+/** What a device reached in loops that do nothing else: before the rows or after them, whichever is faster. */
 export interface Ceiling extends z.infer<typeof ceilingSchema> {}
 
 const skippedRowSchema = z.strictObject({

@@ -1,6 +1,6 @@
 import { type Device, DeviceLostError } from "../engine/index.js";
 import type { FloatDType } from "../kernels/contract.js";
-import { measureCeilings } from "./ceilings/index.js";
+import { fasterOf, measureCeilings } from "./ceilings/index.js";
 import type { BenchDocument, BenchRow, Ceiling, SkippedRow } from "./document.js";
 import { measure } from "./row/measure.js";
 import { rooflineOf } from "./row/roofline.js";
@@ -35,15 +35,15 @@ export interface Measured extends Pick<BenchDocument, "ceilings" | "rows"> {
   readonly failed: readonly SkippedRow[];
 }
 
-/** Of the time, for what the device can do at most. */
-const CEILING_SHARE = 0.1;
-const CEILING_SECONDS = 9;
+/** Of the time, for what the device can do at most: before the rows, and once more after them. */
+const CEILING_SHARE = 0.05;
+const CEILING_SECONDS = 5;
 
 const now = () => performance.now() / 1000;
 
 /**
- * What the device can do, then the rows, one after the other, each with its share of what is left of the time. A row that
- * fails is skipped with its reason; the others count. Runs in Node and in a page.
+ * What the device can do, then the rows, one after the other, each with its share of what is left of the time, then once more what
+ * the device can do. A row that fails is skipped with its reason; the others count. Runs in Node and in a page.
  */
 export async function runTasks(
   device: Device,
@@ -51,18 +51,14 @@ export async function runTasks(
   peers: readonly OpenedPeer[],
   { threads, dtype, budgetSeconds, onProgress, signal }: RunConditions,
 ): Promise<Measured> {
-  const deadline = now() + budgetSeconds;
+  const ceilingSeconds = Math.min(CEILING_SECONDS, CEILING_SHARE * budgetSeconds);
+  const ceilings = () => unlessStopped(measureCeilings(device, { dtype, threads, seconds: ceilingSeconds, signal }));
+  const deadline = now() + budgetSeconds - ceilingSeconds;
   const rows: BenchRow[] = [];
   const failed: SkippedRow[] = [];
-  let ceiling: Ceiling | null = null;
-  try {
-    const seconds = Math.min(CEILING_SECONDS, CEILING_SHARE * budgetSeconds);
-    onProgress?.({ row: -1, rows: tasks.length, text: "ceilings of the device", secondsLeft: budgetSeconds });
-    ceiling = await measureCeilings(device, { dtype, threads, seconds, signal });
-  } catch (error) {
-    if (!signal?.aborted) throw error;
-  }
-  const timeLeft = new TimeLeft(tasks.map((task) => leastSeconds(task, ceiling)));
+  onProgress?.({ row: -1, rows: tasks.length, text: "ceilings of the device", secondsLeft: budgetSeconds });
+  const before = await ceilings();
+  const timeLeft = new TimeLeft(tasks.map((task) => leastSeconds(task, before)));
   for (const [row, task] of tasks.entries()) {
     if (signal?.aborted) break;
     const begun = now();
@@ -70,8 +66,7 @@ export async function runTasks(
     onProgress?.({ row, rows: tasks.length, text: `${task.op} ${task.pass} ${task.shape}`, secondsLeft });
     const seconds = shareOf(deadline - begun, tasks.length - row);
     try {
-      const found = await measure(task, device, peers, { threads, dtype, seconds, signal });
-      rows.push({ ...found, roofline: rooflineOf(found, ceiling) });
+      rows.push(await measure(task, device, peers, { threads, dtype, seconds, signal }));
     } catch (error) {
       // Ctrl-C reaches the processes of peers, too, whose failures mean nothing then.
       if (signal?.aborted) break;
@@ -81,7 +76,20 @@ export async function runTasks(
     }
     timeLeft.done(seconds, now() - begun);
   }
-  return { ceilings: ceiling ? [ceiling] : [], rows, failed };
+  const after = before && (await ceilings());
+  const ceiling = before && after ? fasterOf(before, after) : before;
+  const limited = rows.map((row) => ({ ...row, roofline: rooflineOf(row, ceiling) }));
+  return { ceilings: ceiling ? [ceiling] : [], rows: limited, failed };
+
+  /** Null where it was stopped. */
+  async function unlessStopped<T>(work: Promise<T>): Promise<T | null> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!signal?.aborted) throw error;
+      return null;
+    }
+  }
 }
 
 /** Of a call, by what the device can do; 0 where nobody knows. */

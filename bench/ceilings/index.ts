@@ -45,3 +45,22 @@ export async function measureCeilings(device: Device, options: CeilingOptions): 
     device.pool.trim();
   }
 }
+
+/** The faster of two measurements, and how far they are apart. */
+export function fasterOf(before: Ceiling, after: Ceiling): Ceiling {
+  const rates = ["flopsPerSecond", "copyBytesPerSecond"] as const;
+  const most = (rate: (typeof rates)[number]) => Math.max(before[rate], after[rate]);
+  return {
+    ...before,
+    flopsPerSecond: most("flopsPerSecond"),
+    copyBytesPerSecond: most("copyBytesPerSecond"),
+    launchSeconds: Math.min(before.launchSeconds, after.launchSeconds),
+    drift: Math.max(...rates.map((rate) => 1 - Math.min(before[rate], after[rate]) / most(rate))),
+  };
+}
+
+/** Beyond it the machine's own speed changed so much that a share of the limit is no more than a guess. */
+const UNSTEADY = 0.1;
+
+/** Whether the machine was another one after the rows than before them. */
+export const isUnsteady = ({ drift }: Ceiling): boolean => drift !== undefined && drift > UNSTEADY;

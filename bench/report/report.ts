@@ -1,7 +1,8 @@
 import type { Notice } from "../../apps/report/data.js";
 import { html, type Markup } from "../../apps/report/html.js";
 import { facts, notice, page } from "../../apps/report/page.js";
-import type { BenchDocument, Environment } from "../document.js";
+import { isUnsteady } from "../ceilings/index.js";
+import type { BenchDocument } from "../document.js";
 import { isLoaded } from "../machine/load.js";
 import { phasePlot } from "./phases.js";
 import { percent, runs } from "./quantities.js";
@@ -24,7 +25,7 @@ export function reportHtml(document: BenchDocument): string {
   const title = `consilium on ${e.device.split(",")[0]}`;
   const header = html`<h1>${title}</h1>
 <p class="quiet">Benchmark of ${e.date.slice(0, 16).replace("T", " ")} UTC, consilium ${e.version}${e.commit ? `, commit ${e.commit.slice(0, 12)}` : ""}.</p>
-${noticesOf(e, rows).map(notice)}
+${noticesOf(document, rows).map(notice)}
 ${facts([
   { name: "device", value: e.device },
   ...(e.chip === "" ? [] : [{ name: "processor", value: e.chip }]),
@@ -50,12 +51,19 @@ ${e.command ? html`<pre tabindex="0"><code>${e.command}</code></pre>` : html`<p>
 }
 
 /** What a reader has to know before any number. */
-function noticesOf({ commit, load, cores }: Environment, rows: readonly NumberedRow[]): Notice[] {
+function noticesOf({ environment, ceilings }: BenchDocument, rows: readonly NumberedRow[]): Notice[] {
+  const { commit, load, cores } = environment;
   const notices: Notice[] = [];
+  const unsteady = ceilings.filter(isUnsteady).map(({ drift = 0 }) => drift);
+  if (unsteady.length > 0)
+    notices.push({
+      head: "The machine's own speed changed.",
+      text: `What it can do at most differed by up to ${percent(Math.max(...unsteady))} between before and after the rows: shares of the limit are guesses.`,
+    });
   const busy = rows.filter(isLoaded);
   if (busy.length > 0) {
     const most = percent(Math.max(...busy.map(({ othersCpu }) => othersCpu ?? 0)));
-    const text = `Other processes kept up to ${most} of the cores busy in rows ${runs(busy.map(({ n }) => n))}: their times are too long, and so may be those of peers. Ratios suffer less, processor time least.`;
+    const text = `Other processes kept up to ${most} of the cores busy in rows ${runs(busy.map(({ n }) => n))}: their times are too long, and so may be those of peers. Ratios suffer less, the processor's time least, but for peers whose threads spin while they wait (OpenMP's).`;
     notices.push({ head: "The machine was not quiet.", text });
   } else if (
     rows.every(({ othersCpu }) => othersCpu === null || othersCpu === undefined) &&

@@ -49,3 +49,6 @@ export function ratioInterval(row: BenchRow, peer: TimedPeer): readonly [low: nu
   const above = Math.hypot(Math.log(peer.intervalUs[1] / peer.medianUs), Math.log(row.medianUs / row.intervalUs[0]));
   return [peer.ratio * Math.exp(-below), peer.ratio * Math.exp(above)];
 }
+
+/** Its ends are so far apart that a number alone would mislead. */
+export const isWide = ([low, high]: readonly [low: number, high: number]): boolean => high > 1.25 * low;

@@ -1,5 +1,7 @@
+import { isUnsteady } from "../../../bench/ceilings/index.js";
 import type { BenchDocument, BenchRow, Ceiling } from "../../../bench/document.js";
 import { isLoaded } from "../../../bench/machine/load.js";
+import { isWide, ratioInterval } from "../../../bench/report/rows.js";
 import { bytesPerSecond, flopsPerSecond } from "../../../bench/row/roofline.js";
 import { bytes, percent, short } from "../terminal/format.js";
 import { table } from "../terminal/table.js";
@@ -13,7 +15,7 @@ export function summary({ rows, skipped, ceilings, environment }: BenchDocument)
     ...blanks(rows, peers),
     ...skipped.map(({ op, pass, shape, reason }) => `skipped: ${op} ${pass} ${shape}: ${reason}`),
     ...ceilings.map(ceilingText),
-    `${environment.device}. ${loadText(rows, environment)}A ratio above 1: the other library is slower; ~ where the test says even.`,
+    `${environment.device}. ${loadText(rows, environment)}A ratio above 1: the other library is slower; ~ where the test says even; with its 95 % interval where that is wide.`,
   ];
   return `${parts.filter((part) => part !== "").join("\n")}\n`;
 }
@@ -54,8 +56,10 @@ function cells(row: BenchRow, rows: readonly BenchRow[], peers: readonly string[
 function peerCell(row: BenchRow, name: string): string {
   const peer = row.peers[name];
   if (!peer || peer.medianUs === null) return "-";
+  const interval = ratioInterval(row, peer);
+  const ends = interval && isWide(interval) ? `, ${interval.map((end) => end.toFixed(2)).join(" to ")}` : "";
   const cpu = isLoaded(row) && peer.cpuRatio ? `, CPU ${peer.cpuRatio.toFixed(2)}` : "";
-  return `${short(peer.medianUs)} (${peer.ours === "even" ? "~" : ""}${peer.ratio.toFixed(2)}${cpu})`;
+  return `${short(peer.medianUs)} (${peer.ours === "even" ? "~" : ""}${peer.ratio.toFixed(2)}${ends}${cpu})`;
 }
 
 /** Reasons of blanks, each once, with the rows where there are some without it. */
@@ -83,15 +87,19 @@ function phasesText({ op, pass, shape, threads, phases }: BenchRow, rows: readon
   return `${op} ${pass} ${shape}${workers}: ${short(total)} us in parts: ${parts.join(", ")}`;
 }
 
-function ceilingText({ device, dtype, threads, flopsPerSecond, copyBytesPerSecond, launchSeconds }: Ceiling): string {
+function ceilingText(ceiling: Ceiling): string {
+  const { device, dtype, threads, flopsPerSecond, copyBytesPerSecond, launchSeconds, drift = 0 } = ceiling;
+  const unsteady = isUnsteady(ceiling)
+    ? `; before and after the rows they differ by ${percent(drift)}: the machine's own speed changed, and shares of the limit are guesses`
+    : "";
   const workers = device === "cpu" ? `, ${threads} ${threads === 1 ? "thread" : "threads"}` : "";
-  return `ceilings of ${device} in ${dtype}${workers}: ${short(flopsPerSecond / 1e9)} GFLOP/s, copies ${short(copyBytesPerSecond / 1e9)} GB/s, a launch ${short(1e6 * launchSeconds)} us`;
+  return `ceilings of ${device} in ${dtype}${workers}: ${short(flopsPerSecond / 1e9)} GFLOP/s, copies ${short(copyBytesPerSecond / 1e9)} GB/s, a launch ${short(1e6 * launchSeconds)} us${unsteady}`;
 }
 
 function loadText(rows: readonly BenchRow[], { load }: BenchDocument["environment"]): string {
   if (rows.some(isLoaded)) {
     const most = Math.max(...rows.map(({ othersCpu }) => othersCpu ?? 0));
-    return `Other work took up to ${percent(most)} of the cores: trust the CPU's time and ratios. `;
+    return `Other work took up to ${percent(most)} of the cores: the clock's times are too long, and the processor's time tells more, but for peers whose threads spin while they wait (OpenMP's). Measure again on a quiet machine. `;
   }
   return load.before.length > 0 ? `Load before: ${load.before[0].toFixed(1)}. ` : "";
 }

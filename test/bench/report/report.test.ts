@@ -5,7 +5,7 @@ import { reportHtml } from "../../../bench/report/index.js";
 import { runs, si, time, timeRange } from "../../../bench/report/quantities.js";
 import { numbered, ratioInterval } from "../../../bench/report/rows.js";
 import { seriesOf } from "../../../bench/report/scaling.js";
-import { all, bare, document, peer, row, wellFormed } from "./report-document.js";
+import { all, bare, ceiling, document, peer, row, wellFormed } from "./report-document.js";
 
 describe("reportHtml", () => {
   it("is of documents that the schema accepts", () => {
@@ -60,6 +60,9 @@ describe("reportHtml", () => {
     expect(reportHtml(document())).not.toContain("not quiet");
     const busy = document({ rows: [row(), row({ othersCpu: 0.34 }), row({ othersCpu: 0.2 })] });
     expect(reportHtml(busy)).toContain("up to 34 % of the cores busy in rows 2, 3:");
+    const unsteady = document({ ceilings: [{ ...ceiling, drift: 0.25 }] });
+    expect(reportHtml(unsteady)).toContain("differed by up to 25 % between before and after the rows");
+    expect(reportHtml(document({ ceilings: [{ ...ceiling, drift: 0.02 }] }))).not.toContain("speed changed");
     const { environment } = bare();
     const loaded = { ...bare(), environment: { ...environment, load: { before: [1.5, 1, 1], after: [1, 1, 1] } } };
     expect(reportHtml(loaded)).toContain("The load was 1.5 on 2 cores before the first row.");
