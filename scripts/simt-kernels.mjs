@@ -26,10 +26,11 @@ const COMMON = [
   "-fno-omit-frame-pointer",
   `-ffile-prefix-map=${root.slice(0, -1)}=.`,
 ];
-const DRIVER = [...COMMON, "-O2", "-fvisibility=hidden", "-Wall", "-Wextra"];
 // What the processor has for fmaf and for f16, which are calls otherwise.
 const cpu = existsSync("/proc/cpuinfo") ? readFileSync("/proc/cpuinfo", "utf8") : "";
 const has = (name) => new RegExp(`^flags.*\\b${name}\\b`, "m").test(cpu);
+const PROCESSOR = ["fma", "f16c"].filter(has).map((name) => `-m${name}`);
+const DRIVER = [...COMMON, "-O3", "-ffp-contract=off", ...PROCESSOR, "-fvisibility=hidden", "-Wall", "-Wextra"];
 const KERNEL = [
   ...COMMON,
   ...["-O1", "-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0", "-fno-optimize-sibling-calls"],
@@ -43,7 +44,7 @@ const KERNEL = [
     "-fno-gnu-unique",
     "-ffp-contract=off",
   ],
-  ...["fma", "f16c"].filter(has).map((name) => `-m${name}`),
+  ...PROCESSOR,
   ...["-DCONSILIUM_SIMT", "-w", "-include", join(sources, "cuda-host.h")],
 ];
 /** Bytes after each variable in shared memory that belong to none. */

@@ -117,7 +117,7 @@ const char *space(const Region &region) { return &region == &block.global ? "glo
 
 // --- Races ---
 
-bool ordered(const Region &region, uint64_t stamp) {
+inline bool ordered(const Region &region, uint64_t stamp) {
   const Thread &thread = *block.current;
   const uint64_t segment = segment_of(stamp);
   if (segment < block.block_segment) {
@@ -183,6 +183,11 @@ inline uint64_t harmless(const Region &region) {
   return (&region == &block.global ? block.launch_segment : block.met) << 24;
 }
 
+// Whether the stamp of many readers stands for one more, too.
+inline bool of_many(uint64_t before, uint64_t stamp) {
+  return kind_of(before) == MANY && segment_of(before) >= segment_of(stamp) && !(stamp & ~before & 3) && !block.partial;
+}
+
 template <size_t BYTES>
 inline bool all_are(const uint8_t *state, uint8_t wanted) {
   if constexpr (BYTES == 1) return *state == wanted;
@@ -209,8 +214,8 @@ inline void read_in(const Region &region, uintptr_t address, Site site) {
   for (size_t i = 0; i < (BYTES + 1) / 2; ++i) {
     Touches &t = touches[i];
     if (t.read == stamp && t.write < old) continue;
-    if (t.write < old && t.read < met) {
-      t.read = stamp;
+    if (t.write < old && (t.read < met || of_many(t.read, stamp))) {
+      if (t.read < met) t.read = stamp;
       t.read_site = offset;
     } else {
       read_touched(region, t, bytes, site);
@@ -253,8 +258,7 @@ inline const Region *region_of(uintptr_t address) {
 
 // Neither shared nor global: the thread's own variables, or constants of the module.
 inline void check_local(Access access, uintptr_t address, size_t bytes) {
-  const Stack &stack = stack_of(block.current->number);
-  if (address >= stack.begin && address < stack.end) return;
+  if (block.current->stack.holds(address)) return;
   if (access == Access::READ && address >= block.launch.image_begin && address + bytes <= block.launch.image_end)
     return;
   outside(access, address, bytes);
@@ -270,6 +274,7 @@ template <size_t BYTES>
 inline void read(const void *pointer, Site site) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   if (address & (BYTES - 1)) misaligned(Access::READ, address, BYTES);
+  if (block.current->stack.holds(address)) return;
   if (const Region *region = region_of(address))
     read_in<BYTES>(*region, address, site);
   else
@@ -280,6 +285,7 @@ template <size_t BYTES>
 inline void write(const void *pointer, Site site) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
   if (address & (BYTES - 1)) misaligned(Access::WRITE, address, BYTES);
+  if (block.current->stack.holds(address)) return;
   if (const Region *region = region_of(address))
     write_in<BYTES>(*region, address, site);
   else

@@ -57,6 +57,7 @@ void thread_main() {
   Thread &thread = *block.current;
   check_exit(thread);
   thread.exited = true;
+  block.exited_lanes[thread.warp] |= 1u << thread.lane;
   ++block.exited;
   if (!block.runnable.empty()) go_on(thread.context);
   if (block.exited != block.threads) deadlock();
@@ -72,6 +73,7 @@ void prepare_block(uint3 index) {
   for (unsigned int warp = 0; warp < MAX_THREADS / WARP; ++warp) {
     for (Collective *c : block.collectives[warp]) block.spare.push_back(c);
     block.collectives[warp].clear();
+    block.exited_lanes[warp] = 0;
   }
   for (Barrier &barrier : block.barriers) barrier = {};
   const uint3 size = block.launch.block;
@@ -79,6 +81,7 @@ void prepare_block(uint3 index) {
     Thread &thread = block.all[t];
     thread.index = {t % size.x, t / size.x % size.y, t / size.x / size.y};
     thread.number = t, thread.lane = t % WARP, thread.warp = t / WARP;
+    thread.stack = stack_of(t);
     thread.exited = false;
     thread.waits_for = nullptr;
     thread.open.clear();

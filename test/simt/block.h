@@ -29,6 +29,7 @@ struct Thread {
   Context context;
   uint3 index;
   unsigned int number, lane, warp;
+  Stack stack;
   bool exited;
   // What it waits for, for reports; null: it can run.
   const char *waits_for;
@@ -87,6 +88,7 @@ struct Block {
   Thread *current;
   std::vector<Thread *> runnable;
   unsigned int exited;
+  unsigned int exited_lanes[MAX_THREADS / WARP];  // of each warp
   Context host;
   uint64_t random;
 
@@ -129,7 +131,11 @@ void meet_warp(unsigned int warp);
 // Adds to `seen`, by thread, what `thread` has seen and done; what it does from now on is not among that.
 void publish(Thread &thread, std::vector<uint64_t> &seen);
 // Whether `thread` may rely on what `other` did in `segment`.
-bool has_seen(const Thread &thread, unsigned int other, uint64_t segment);
+inline bool has_seen(const Thread &thread, unsigned int other, uint64_t segment) {
+  if (other == thread.number || segment < block.met) return true;
+  if (other / WARP == thread.warp && segment < thread.warp_seen) return true;
+  return block.partial && segment < block.seen[size_t{thread.number} * block.threads + other];
+}
 
 // --- Reports (report.cc) ---
 

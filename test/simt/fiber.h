@@ -23,6 +23,8 @@ struct Context {
 // The stack of fiber `i`; memory beyond either end is unmapped.
 struct Stack {
   uintptr_t begin, end;
+
+  bool holds(uintptr_t address) const { return address - begin < end - begin; }
 };
 const Stack &stack_of(unsigned int i);
 

@@ -82,11 +82,15 @@ float half_of(Operands operands, uint32_t value, unsigned int half) {
                                     : static_cast<float>(bits_of<_Float16>(bits));
 }
 
+// Where sum `i` of a lane stands in the result.
+unsigned int row_of(unsigned int lane, unsigned int i) { return lane / 4 + i / 2 * 8; }
+unsigned int column_of(unsigned int lane, unsigned int i) { return lane % 4 * 2 + i % 2; }
+
 void complete_multiply(Collective &c) {
   const auto operands = static_cast<Operands>(c.detail);
   const bool wide = operands == Operands::TF32;
   const unsigned int depth = wide ? 8 : 16;
-  float a[16][16], b[16][8];
+  double a[16][16], b[16][8], d[16][8];
   for (unsigned int lane = 0; lane < WARP; ++lane) {
     const auto f = given<Fragments>(c, lane);
     const unsigned int group = lane / 4, member = lane % 4;
@@ -106,17 +110,15 @@ void complete_multiply(Collective &c) {
         for (unsigned int half = 0; half < 2; ++half)
           b[member * 2 + i * 8 + half][group] = half_of(operands, f.b[i], half);
     }
+    for (unsigned int i = 0; i < 4; ++i) d[row_of(lane, i)][column_of(lane, i)] = f.c[i];
   }
+  // Products are exact, and rounded once; how the hardware rounds on the way is not specified.
+  for (unsigned int row = 0; row < 16; ++row)
+    for (unsigned int k = 0; k < depth; ++k)
+      for (unsigned int column = 0; column < 8; ++column) d[row][column] += a[row][k] * b[k][column];
   for (unsigned int lane = 0; lane < WARP; ++lane) {
-    const auto f = given<Fragments>(c, lane);
     Sums sums;
-    for (unsigned int i = 0; i < 4; ++i) {
-      const unsigned int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
-      // Products are exact, and rounded once; how the hardware rounds on the way is not specified.
-      double sum = f.c[i];
-      for (unsigned int k = 0; k < depth; ++k) sum += static_cast<double>(a[row][k]) * b[k][column];
-      sums.d[i] = static_cast<float>(sum);
-    }
+    for (unsigned int i = 0; i < 4; ++i) sums.d[i] = static_cast<float>(d[row_of(lane, i)][column_of(lane, i)]);
     give(c, lane, sums);
   }
 }

@@ -65,10 +65,4 @@ void meet_warp(unsigned int warp) {
   }
 }
 
-bool has_seen(const Thread &thread, unsigned int other, uint64_t segment) {
-  if (other == thread.number || segment < block.met) return true;
-  if (other / WARP == thread.warp && segment < thread.warp_seen) return true;
-  return block.partial && segment < row(thread)[other];
-}
-
 }  // namespace simt

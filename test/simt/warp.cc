@@ -21,7 +21,7 @@ unsigned int existing(const Thread &thread) {
 Collective *join(const Thread &self, const char *what, unsigned int mask, uint64_t detail, Site site) {
   for (Collective *c : block.collectives[self.warp]) {
     if (c->arrived == c->mask || !(c->mask >> self.lane & 1)) continue;
-    if (c->mask != mask || std::strcmp(c->what, what) != 0 || c->detail != detail ||
+    if (c->mask != mask || (c->what != what && std::strcmp(c->what, what) != 0) || c->detail != detail ||
         (c->site != site && place_of(c->site) != place_of(site)))
       fault(LAUNCH_FAILED, std::string("divergent warp: ") + what + " of lanes " + mask_text(mask) +
                                ", while lanes of its warp wait for this one in " + c->what + " of lanes " +
@@ -55,10 +55,9 @@ void collect(const char *what, unsigned int mask, uint64_t detail, const void *i
   if (!(mask >> self.lane & 1))
     fault(LAUNCH_FAILED, std::string(what) + " of lanes " + mask_text(mask) + ", of which the calling lane " +
                              std::to_string(self.lane) + " is none");
-  for (unsigned int lane = 0; lane < WARP; ++lane)
-    if (mask >> lane & 1 && block.all[self.warp * WARP + lane].exited)
-      fault(LAUNCH_FAILED, std::string(what) + " of lanes " + mask_text(mask) + ", of which lane " +
-                               std::to_string(lane) + " has exited");
+  if (const unsigned int gone = mask & block.exited_lanes[self.warp])
+    fault(LAUNCH_FAILED, std::string(what) + " of lanes " + mask_text(mask) + ", of which lane " +
+                             std::to_string(__builtin_ctz(gone)) + " has exited");
   Collective *c = join(self, what, mask, detail, site);
   std::memcpy(c->in[self.lane], in, bytes);
   c->arrived |= 1u << self.lane;
