@@ -36,41 +36,57 @@ type Inputs = {
 /** `lse` of a query that sees no key. */
 export const NO_KEYS = 1e30;
 
-/** One query of one head: where its row is, which keys it sees, and what dropout makes of each weight: 0 or 1/(1-p). */
-type Row = {
-  q: number;
-  y: number;
-  lse: number;
-  keys: { keys: NumberArray; values: NumberArray; k: number; v: number; own: boolean; survives: number }[];
-};
+/**
+ * The keys that one query of one head sees, by place in arrays that the next query takes over: its own keys' rows in `k` and `v`,
+ * or those of the prefix, and what dropout makes of each weight: 0 or 1/(1-p).
+ */
+class Seen {
+  count = 0;
+  /** Whether the key is one of the sequence; else of the prefix. */
+  readonly own: Uint8Array;
+  readonly k: Int32Array;
+  readonly v: Int32Array;
+  readonly survives: Float64Array;
 
-function* queries(b: Inputs, p: Sizes): Generator<Row> {
+  constructor(keys: number) {
+    this.own = new Uint8Array(keys);
+    this.k = new Int32Array(keys);
+    this.v = new Int32Array(keys);
+    this.survives = new Float64Array(keys);
+  }
+
+  add(own: boolean, k: number, v: number, survives: number): void {
+    const n = this.count++;
+    this.own[n] = own ? 1 : 0;
+    this.k[n] = k;
+    this.v[n] = v;
+    this.survives[n] = survives;
+  }
+}
+
+/** Calls `visit` for each query of each head: where its row is in q, in y and in lse, and the keys that it sees. */
+function eachQuery(b: Inputs, p: Sizes, visit: (q: number, y: number, lse: number, seen: Seen) => void): void {
   const { B, L, S, H, G, D, P } = p;
+  const seen = new Seen(P + S);
+  const hasPrefix = b.prefixKeys !== null && b.prefixValues !== null;
   for (let batch = 0; batch < B; batch++)
     for (let h = 0; h < H; h++)
       for (let i = 0; i < L; i++) {
         const g = Math.floor(h / (H / G));
         const index = (batch * H + h) * L + i;
-        const keys: Row["keys"] = [];
+        seen.count = 0;
         for (let j = 0; j < P + S; j++) {
           const s = j - P;
-          if (s >= 0 && p.hasMask && !b.mask?.[batch * p.kvCapacity + s]) continue;
-          if (s >= 0 && p.causal && s > i + S - L) continue;
-          const survives = factor(b.random, p, index * (P + S) + j);
-          const at = (batch * p.kvCapacity + s) * p.kvPitch + g * D;
           const own = s >= 0;
-          if (own) keys.push({ keys: b.k, values: b.v, k: p.kOffset + at, v: p.vOffset + at, own, survives });
-          else if (b.prefixKeys && b.prefixValues) {
-            const row = (j * G + g) * D;
-            keys.push({ keys: b.prefixKeys, values: b.prefixValues, k: row, v: row, own, survives });
-          }
+          if (own && p.hasMask && !b.mask?.[batch * p.kvCapacity + s]) continue;
+          if (own && p.causal && s > i + S - L) continue;
+          const at = (batch * p.kvCapacity + s) * p.kvPitch + g * D;
+          const row = (j * G + g) * D;
+          const survives = factor(b.random, p, index * (P + S) + j);
+          if (own) seen.add(own, p.kOffset + at, p.vOffset + at, survives);
+          else if (hasPrefix) seen.add(own, row, row, survives);
         }
-        yield {
-          q: p.qOffset + (batch * L + i) * p.qPitch + h * D,
-          y: ((batch * L + i) * H + h) * D,
-          lse: index,
-          keys,
-        };
+        visit(p.qOffset + (batch * L + i) * p.qPitch + h * D, ((batch * L + i) * H + h) * D, index, seen);
       }
 }
 
@@ -86,21 +102,28 @@ function dot(a: NumberArray, i: number, b: NumberArray, j: number, D: number): n
 }
 
 export function forward(b: Inputs & { y: NumberArray; lse: NumberArray }, p: Sizes): void {
-  for (const row of queries(b, p)) {
-    const scores = row.keys.map((key) => p.scale * dot(b.q, row.q, key.keys, key.k, p.D));
-    const max = scores.reduce((a, s) => Math.max(a, s), -Infinity);
+  const { D } = p;
+  const scores = new Float64Array(p.P + p.S);
+  const y = new Float64Array(D);
+  eachQuery(b, p, (qRow, yRow, lseRow, { count, own, k, v, survives }) => {
+    let max = -Infinity;
+    for (let n = 0; n < count; n++) {
+      scores[n] = p.scale * dot(b.q, qRow, own[n] ? b.k : (b.prefixKeys as NumberArray), k[n], D);
+      max = Math.max(max, scores[n]);
+    }
     // A score of -∞ hides its key; where all do, the query sees none.
     const seesNone = max === -Infinity;
-    const sum = seesNone ? Infinity : scores.reduce((a, s) => a + Math.exp(s - max), 0);
-    const y = new Float64Array(p.D);
-    if (!seesNone)
-      row.keys.forEach(({ values, v, survives }, n) => {
-        const weight = (Math.exp(scores[n] - max) / sum) * survives;
-        for (let d = 0; d < p.D; d++) y[d] += weight * values[v + d];
-      });
-    for (let d = 0; d < p.D; d++) b.y[row.y + d] = y[d];
-    b.lse[row.lse] = seesNone ? NO_KEYS : max + Math.log(sum);
-  }
+    let sum = 0;
+    if (!seesNone) for (let n = 0; n < count; n++) sum += Math.exp(scores[n] - max);
+    y.fill(0);
+    for (let n = 0; n < count && !seesNone; n++) {
+      const values = own[n] ? b.v : (b.prefixValues as NumberArray);
+      const weight = (Math.exp(scores[n] - max) / sum) * survives[n];
+      for (let d = 0; d < D; d++) y[d] += weight * values[v[n] + d];
+    }
+    for (let d = 0; d < D; d++) b.y[yRow + d] = y[d];
+    b.lse[lseRow] = seesNone ? NO_KEYS : max + Math.log(sum);
+  });
 }
 
 export function backward(
@@ -123,23 +146,26 @@ export function backward(
   const dprefixKeys = new Float64Array(b.dprefixKeys?.length ?? 0);
   const dprefixValues = new Float64Array(b.dprefixValues?.length ?? 0);
 
-  for (const row of queries(b, p)) {
-    const delta = dot(b.dy, row.y, b.y, row.y, p.D);
-    for (const { keys, values, k, v, own, survives } of row.keys) {
-      const weight = Math.exp(p.scale * dot(b.q, row.q, keys, k, p.D) - b.lse[row.lse]);
-      const dweight = survives * dot(b.dy, row.y, values, v, p.D);
+  const { B, L, S, H, G, D } = p;
+  eachQuery(b, p, (qRow, yRow, lseRow, { count, own, k, v, survives }) => {
+    const delta = dot(b.dy, yRow, b.y, yRow, D);
+    for (let n = 0; n < count; n++) {
+      const keys = own[n] ? b.k : (b.prefixKeys as NumberArray);
+      const values = own[n] ? b.v : (b.prefixValues as NumberArray);
+      const dkeys = own[n] ? dk : dprefixKeys;
+      const dvalues = own[n] ? dv : dprefixValues;
+      const [kRow, vRow] = [k[n], v[n]];
+      const weight = Math.exp(p.scale * dot(b.q, qRow, keys, kRow, D) - b.lse[lseRow]);
+      const dweight = survives[n] * dot(b.dy, yRow, values, vRow, D);
       const dscore = p.scale * weight * (dweight - delta);
-      const dkeys = own ? dk : dprefixKeys;
-      const dvalues = own ? dv : dprefixValues;
-      for (let d = 0; d < p.D; d++) {
-        dq[row.q + d] += dscore * keys[k + d];
-        dkeys[k + d] += dscore * b.q[row.q + d];
-        dvalues[v + d] += weight * survives * b.dy[row.y + d];
+      for (let d = 0; d < D; d++) {
+        dq[qRow + d] += dscore * keys[kRow + d];
+        dkeys[kRow + d] += dscore * b.q[qRow + d];
+        dvalues[vRow + d] += weight * survives[n] * b.dy[yRow + d];
       }
     }
-  }
+  });
 
-  const { B, L, S, H, G, D } = p;
   for (let t = 0; t < B * L; t++) copy(b.dq, dq, p.qOffset + t * p.qPitch, H * D);
   for (let batch = 0; batch < B; batch++)
     for (let s = 0; s < S; s++) {
