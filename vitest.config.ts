@@ -12,6 +12,9 @@ const ofCudaDevice = [
   "test/gpu-trace.test.ts",
 ];
 
+/** Tests that leave nothing behind in their process: a worker runs them one after the other, and loads the library once. */
+const inOneProcess = ["test/{data,engine,io,kernels,med-moe,models,nn,peft,text}/**/*.test.ts"];
+
 export default defineConfig({
   plugins: [wgslPlugin],
   resolve: {
@@ -30,7 +33,15 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "best", include: ["test/**/*.test.ts"], exclude: ["test/simt/**", ...ofCudaDevice] },
+        test: {
+          name: "best",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/simt/**", ...ofCudaDevice, ...inOneProcess],
+        },
+      },
+      {
+        extends: true,
+        test: { name: "one-process", isolate: false, include: inOneProcess, exclude: ofCudaDevice },
       },
       // What runs where a machine's best instruction set is not compiled in: every addon for x86 has SSE4.
       ...(process.arch === "x64"

@@ -1,4 +1,4 @@
-import { afterAll, test } from "vitest";
+import { test } from "vitest";
 import { platform } from "#platform";
 import type { Binding } from "../../bindings/device.js";
 import { openWebGpu } from "../../bindings/webgpu/device.js";
@@ -10,12 +10,10 @@ const open = async () => {
   if (simulated) return new Error("this run is that of the simulated GPU");
   return openWebGpu(await platform.gpu(true), { allowSoftware: true, debug: true });
 };
+/** For all files that this process runs, one after the other: it ends with the process. */
 const opened = await open().catch((error: Error) => {
   if (required.has("webgpu")) throw error;
   return error;
-});
-afterAll(() => {
-  if (!(opened instanceof Error)) opened.close();
 });
 
 /**
