@@ -1,6 +1,7 @@
 import type { BenchDocument, BenchRow, Environment } from "../../bench/document.js";
 import { timing } from "../../bench/row/results.js";
 import type { Samples } from "../../bench/row/rounds.js";
+import { simulated, take } from "./series.js";
 
 export const samplesOf = (seconds: number[], cpuSeconds: number[] = []): Samples => ({
   seconds,
@@ -17,6 +18,13 @@ export const rowOf = (samples: Samples, fields: Partial<BenchRow> = {}): BenchRo
   ...timing(samples),
   ...fields,
 });
+
+/** Pieces about a median, all but even. */
+export const pieces = (median: number, seed = 1) => take(20, simulated(median, { spread: 0.005 }, seed));
+
+/** A row with such pieces. */
+export const row = (median: number, fields: Partial<BenchRow> = {}): BenchRow =>
+  rowOf(samplesOf(pieces(median)), fields);
 
 export const documentOf = (rows: BenchRow[], fields: Partial<Environment> = {}): BenchDocument => ({
   version: 2,

@@ -99,34 +99,24 @@ describe("DICOM that is not read", () => {
     await expect(decodeDicom(new Uint8Array(longer), "a")).rejects.toThrow("Deflated Explicit VR Little Endian");
   });
 
+  /** A value of two bytes of the group that says what the pixels are. */
+  const us = (element: readonly [number, number], ...value: readonly [number, number]) => [
+    ...[0x28, 0, ...element, 0x55, 0x53, 2, 0],
+    ...value,
+  ];
+  const [bits, stored, height] = [
+    [0, 1],
+    [1, 1],
+    [0x10, 0],
+  ] as const;
+
   test.each([
-    [
-      "32 bits",
-      "ct.dcm",
-      [0x28, 0, 0, 1, 0x55, 0x53, 2, 0, 16, 0],
-      [0x28, 0, 0, 1, 0x55, 0x53, 2, 0, 32, 0],
-      "its pixels have 32 bits",
-    ],
-    [
-      "more bits than there are",
-      "ct.dcm",
-      [0x28, 0, 1, 1, 0x55, 0x53, 2, 0, 16, 0],
-      [0x28, 0, 1, 1, 0x55, 0x53, 2, 0, 17, 0],
-      "its bits cannot be",
-    ],
+    ["32 bits", "ct.dcm", us(bits, 16, 0), us(bits, 32, 0), "its pixels have 32 bits"],
+    ["more bits than there are", "ct.dcm", us(stored, 16, 0), us(stored, 17, 0), "its bits cannot be"],
     ["a palette", "ct.dcm", "MONOCHROME2 ", "PALETTECOLOR", 'its colours are "PALETTECOLOR"'],
+    ["no rows", "ct.dcm", us(height, 16, 0), us(height, 0, 0), "it has 24 x 0 pixels"],
     [
-      "no rows",
-      "ct.dcm",
-      [0x28, 0, 0x10, 0, 0x55, 0x53, 2, 0, 16, 0],
-      [0x28, 0, 0x10, 0, 0x55, 0x53, 2, 0, 0, 0],
-      "it has 24 x 0 pixels",
-    ],
-    [
-      "many rows",
-      "ct.dcm",
-      [0x28, 0, 0x10, 0, 0x55, 0x53, 2, 0, 16, 0],
-      [0x28, 0, 0x10, 0, 0x55, 0x53, 2, 0, 255, 255],
+      ...["many rows", "ct.dcm", us(height, 16, 0), us(height, 255, 255)],
       "its pixels are cut short: 768 of 3145680 bytes are there",
     ],
     ["many frames", "frames.dcm", "IS\x02\x003 ", "IS\x02\x0099", "its pixels are cut short"],
