@@ -1,19 +1,4 @@
-import {
-  add,
-  autocast,
-  cast,
-  concat,
-  io,
-  noGrad,
-  optim,
-  reshape,
-  scale,
-  scope,
-  slice,
-  type Tensor,
-  tensor,
-  zeros,
-} from "../../../engine/index.js";
+import { io, optim, type Tensor } from "../../../engine/index.js";
 import type { Conversation } from "../../data/conversation-form.js";
 import type { Cursor } from "../../data/order.js";
 import { GroupedAdamW } from "../../training/grouped-adamw.js";
@@ -21,6 +6,7 @@ import { DataThreads, usualThreads } from "../../training/loading/threads.js";
 import type { RunLog } from "../../training/log/run-log.js";
 import {
   bestFile,
+  firstState,
   otherArithmetic,
   restoreParameters,
   restoreState,
@@ -41,6 +27,7 @@ import type { ConversationSplits } from "./train-data.js";
 import type { MedMoeTrainOptions, MixtureSizes } from "./train-options.js";
 import type { MedMoeHistory, MedMoeState } from "./train-state.js";
 import { firstBatch, type HostBatch, hostBatch, type Reading, stepsOf, stepsPerEpoch } from "./training-batches.js";
+import { Update } from "./update.js";
 
 const HISTORY = ["loss", "aux", "lr", "chosen"] as const;
 
@@ -53,6 +40,7 @@ export class MedMoeRun {
   state: MedMoeState;
   readonly #optimizer: GroupedAdamW;
   readonly #scaler: optim.GradScaler | null;
+  readonly #update: Update;
   readonly #trained: readonly (readonly [string, Tensor])[];
   /** Part of the largest learning rate. */
   readonly #schedule: optim.Schedule;
@@ -103,16 +91,15 @@ export class MedMoeRun {
     const { moe } = network.config;
     this.mixtures = moe && { layers: moe.layers, experts: moe.experts };
     const { device } = options;
+    this.#update = new Update({
+      ...{ device, network, config, size },
+      ...{ optimizer: this.#optimizer, scaler: this.#scaler, trained: this.#trained },
+    });
     device.seed(config.seed);
     this.state = {
       version: 1,
       config,
-      device: { name: device.name, target: device.target },
-      step: 0,
-      epoch: 0,
-      position: 0,
-      random: device.randomState,
-      finished: false,
+      ...firstState(device),
       data: splits.digest,
       validations: [],
     };
@@ -136,7 +123,7 @@ export class MedMoeRun {
     const { device, signal } = this.#options;
     const probe = await firstBatch(this.#splits.train, this.#config.batch, this.#reading, signal);
     this.#probe = probe;
-    await device.warmUp(() => this.#step([probe]));
+    await device.warmUp(() => this.#update.step([probe]));
     while (this.state.epoch < this.#config.epochs) {
       if (!(await this.#validated())) return true;
       if (this.#exhausted) break;
@@ -187,9 +174,9 @@ export class MedMoeRun {
         this.#optimizer.rate = this.#schedule(step);
         const lr = this.#schedule(step) * this.#config.lr;
         for (const text of batches.flatMap(({ warnings }) => warnings)) onEvent?.({ type: "warning", text });
-        const numbers = batches.length > 0 ? this.#step(batches) : null;
+        const numbers = batches.length > 0 ? this.#update.step(batches) : null;
         Object.assign(this.state, { step: step + 1, epoch: next.epoch, position: next.position });
-        const { loss, aux, chosen, norm } = await this.#numbers(numbers, batches.length);
+        const { loss, aux, chosen, norm } = await this.#update.numbers(numbers, batches.length);
         this.history.loss.push(loss);
         this.history.aux.push(aux);
         this.history.lr.push(lr);
@@ -209,75 +196,6 @@ export class MedMoeRun {
       pauses: () => this.#splits.validation.length > 0 && pausesAt(this.state.step, this.#plan),
       signal,
     });
-  }
-
-  /** With a scaler a norm that is not finite is no news: the step is skipped. */
-  get #readsNorm(): boolean {
-    return this.#config.clipNorm !== undefined && !this.#scaler;
-  }
-
-  /** One update from the mean of the batches' gradients. Their norm where that is read; cross entropy, load-balancing loss and choices, summed. */
-  #step(batches: readonly HostBatch[]): Tensor {
-    const scaler = this.#scaler;
-    this.network.train();
-    return scope(() => {
-      const sums = batches.map((batch) =>
-        scope(() => {
-          const { loss, numbers } = this.#forward(batch);
-          const share = scale(loss, 1 / batches.length);
-          (scaler?.scale(share) ?? share).backward();
-          return numbers;
-        }),
-      );
-      const clip = this.#clip();
-      this.#optimizer.step(clip);
-      scaler?.update();
-      this.#optimizer.zeroGrad();
-      return noGrad(() => {
-        const total = sums.reduce((a, b) => add(a, b));
-        return clip && this.#readsNorm ? concat([slice(clip, { dim: 0, start: 0, length: 1 }), total], 0) : total;
-      });
-    });
-  }
-
-  /** The loss of a batch; and cross entropy, load-balancing loss and choices in one vector, without history. */
-  #forward(batch: HostBatch): { loss: Tensor; numbers: Tensor } {
-    const { device } = this.#options;
-    const { size } = this.#reading.images;
-    const pixels = tensor(batch.pixels, { device, shape: [batch.images, 3, size, size] });
-    const { loss, ce, aux, routed } = autocast(this.#config.precision, () => this.network.loss(batch.samples, pixels));
-    const experts = this.mixtures?.experts ?? [];
-    const numbers = noGrad(() => {
-      const flat = (t: Tensor) => reshape(cast(t, "f32"), [t.size]);
-      return concat(
-        [
-          flat(ce),
-          aux ? flat(aux) : zeros([1], { device }),
-          ...routed.map(({ lists }, i) => flat(chosenIn(lists, experts[i]))),
-        ],
-        0,
-      );
-    });
-    return { loss, numbers };
-  }
-
-  async #numbers(sums: Tensor | null, batches: number) {
-    const values = sums ? Array.from((await sums.data()) as Float32Array) : [];
-    sums?.dispose();
-    const norm = this.#readsNorm && sums ? values.shift() : 0;
-    const [ce, aux, ...chosen] = values;
-    const none = this.mixtures?.experts.flatMap((experts) => new Array<number>(experts).fill(0)) ?? [];
-    if (!sums) return { loss: Number.NaN, aux: 0, chosen: none, norm };
-    const weight = this.network.config.moe?.auxLoss ?? 0;
-    return { loss: (ce + weight * aux) / batches, aux: aux / batches, chosen, norm };
-  }
-
-  /** What the optimiser multiplies the gradients by. */
-  #clip(): Tensor | null {
-    const parameters = this.#trained.map(([, p]) => p);
-    const { clipNorm: maxNorm } = this.#config;
-    if (this.#scaler) return this.#scaler.unscale(parameters, { maxNorm });
-    return maxNorm === undefined ? null : optim.clipGradNorm(parameters, maxNorm);
   }
 
   /**
@@ -313,26 +231,17 @@ export class MedMoeRun {
       this.#options.signal?.throwIfAborted();
       const part = await hostBatch(conversations.slice(start, start + batch), this.#reading);
       if (!part) continue;
-      sum += await this.#measured(part);
+      sum += await this.#update.measured(part);
       count++;
     }
     return sum / count;
-  }
-
-  /** The loss of a batch without dropout and without gradients. */
-  async #measured(batch: HostBatch): Promise<number> {
-    const random = this.#options.device.randomState;
-    this.network.eval();
-    using loss = noGrad(() => scope(() => this.#forward(batch).loss));
-    this.#options.device.restoreRandom(random);
-    return loss.item();
   }
 
   /** Writes where the run stands. Throws where the weights are spoilt: the last good checkpoint is not replaced by them. */
   async save(): Promise<void> {
     const { out, device, onEvent } = this.#options;
     const { step } = this.state;
-    const loss = this.#probe && (await this.#measured(this.#probe));
+    const loss = this.#probe && (await this.#update.measured(this.#probe));
     if (loss !== null && !Number.isFinite(loss)) throw diverged(`after step ${step} the loss is ${loss}`);
     this.state.random = device.randomState;
     await this.#options.log.flush();
@@ -347,8 +256,5 @@ export class MedMoeRun {
     this.#optimizer.dispose();
   }
 }
-
-/** Of the routing lists, how often each expert was chosen: behind the E + 1 offsets of their rows. */
-const chosenIn = (lists: Tensor, experts: number) => slice(lists, { dim: 0, start: experts + 1, length: experts });
 
 const diverged = (what: string, advice = "Use a smaller `lr` or `clipNorm`") => new Error(`train: ${what}. ${advice}.`);
