@@ -171,4 +171,4 @@ export interface Binding {
   checkGuards?(memory: Memory): Promise<string | null>;
 }
 
-export const BYTES: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, f16: 2, i32: 4, u32: 4 };
+export { BYTES } from "../kernels/cost.js";

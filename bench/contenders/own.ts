@@ -3,7 +3,15 @@ import { type Device, type DeviceChoice, openDevice } from "../../engine/index.j
 import { matmulOp } from "../../engine/ops/matmul.js";
 import type { FloatDType } from "../../kernels/contract.js";
 import { normals } from "../inputs.js";
-import { type EngineContender, type HostTensors, type Peer, type Taken, type Task, Unsupported } from "../task.js";
+import {
+  type EngineContender,
+  type HostTensor,
+  type HostTensors,
+  type Peer,
+  type Taken,
+  type Task,
+  Unsupported,
+} from "../task.js";
 import { type OpCall, prepareOp, timed } from "./engine.js";
 
 /** As the task's own row is. */
@@ -38,16 +46,23 @@ export const COUNTERPARTS = {
     note: "two products of as many rows, all with one expert's matrices: as many multiply-adds",
     prepare(device, { options, trained, pass }, { x, up, down }, made) {
       const rows = x.shape[0] * (options.topK as number);
-      const products = [up, down].map(({ shape, values }) => {
+      const products: EngineContender[] = [];
+      const release = () => {
+        for (const product of products) product.release();
+      };
+      const add = ({ shape, values }: HostTensor) => {
         const [, N, K] = shape;
         const b = { shape: [N, K], values: values.subarray(0, N * K) };
         const inputs = { a: normals([rows, K], 0), b, ...(trained.length > 0 && { dy: normals([rows, N], 1) }) };
         const call = { ...linearLayer, pass, trained: trained.length > 0 ? ["a", "b"] : [] };
-        return contenderOf(device, call, inputs, made);
-      });
-      const release = () => {
-        for (const product of products) product.release();
+        products.push(contenderOf(device, call, inputs, made));
       };
+      try {
+        for (const weights of [up, down]) add(weights);
+      } catch (error) {
+        release();
+        throw error;
+      }
       const enqueue = (calls: number) => {
         for (let i = 0; i < calls; i++) for (const product of products) product.enqueue(1);
       };
@@ -59,7 +74,12 @@ export const COUNTERPARTS = {
 
 function contenderOf(device: Device, call: OpCall, inputs: HostTensors, { dtype, copies }: Made): EngineContender {
   const { contender, rotate } = prepareOp(device, call, inputs, dtype);
-  rotate?.(copies);
+  try {
+    rotate?.(copies);
+  } catch (error) {
+    contender.release();
+    throw error;
+  }
   return contender;
 }
 

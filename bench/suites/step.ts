@@ -2,7 +2,7 @@ import { type Device, HostRandom, nn, optim, scope, type Tensor } from "../../en
 import { type MissConfig, presets } from "../../models/miss/config.js";
 import { type MissBatch, MissNetwork } from "../../models/miss/network.js";
 import { shiftTargets } from "../../models/miss/targets.js";
-import { timed, upload } from "../contenders/engine.js";
+import { timed, uploadAll } from "../contenders/engine.js";
 import { normals } from "../inputs.js";
 import type { HostTensor, HostTensors, Prepared, Task } from "../task.js";
 import { type StepSizes, stepFlops } from "./step-flops.js";
@@ -66,11 +66,9 @@ export function trainingStep(device: Device, preset: keyof typeof presets, sizes
 }
 
 function makeStep(device: Device, config: MissConfig, host: HostTensors) {
+  const batch = uploadAll(device, host, "f32") as unknown as MissBatch;
   const network = new MissNetwork(new nn.Initializer(device, 3), config);
   const optimizer = new optim.AdamW([...network.namedParameters()], { lr: LEARNING_RATE, weightDecay: WEIGHT_DECAY });
-  const batch = Object.fromEntries(
-    Object.entries(host).map(([k, t]) => [k, upload(device, t)]),
-  ) as unknown as MissBatch;
   device.seed(4);
 
   const run = (): Tensor => {
