@@ -6,6 +6,7 @@ import { platform } from "#platform";
 import { FileError } from "../../bindings/platform/file-error.js";
 import { onFile } from "../../bindings/platform/node-file-error.js";
 import { sizeOf } from "../hub/download.js";
+import { checkMetadata } from "./parquet-metadata.js";
 import { unsound } from "./unsound.js";
 
 /** Rows that are decoded at a time. */
@@ -24,7 +25,7 @@ export async function unpackParquet(
   { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<number> {
   // Loaded with the first such file: few data sets have any.
-  const { parquetMetadataAsync, parquetReadObjects } = await import("hyparquet");
+  const { parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import("hyparquet");
   const handle = await onFile(archive, open(archive));
   try {
     const byteLength = await sizeOf(archive);
@@ -37,6 +38,7 @@ export async function unpackParquet(
       },
     };
     const metadata = await parquetMetadataAsync(file);
+    checkMetadata(metadata, parquetSchema(metadata), byteLength);
     const total = Number(metadata.num_rows);
     const shard = basename(archive).replace(/\.parquet$/, "");
     const lines: string[] = [];

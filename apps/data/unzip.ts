@@ -13,6 +13,8 @@ import { unsound } from "./unsound.js";
 /** An archive of images becomes little larger when it is unpacked; ten times would be no archive of images. */
 const MOST_GROWTH = 10;
 const SPARE = 64e6;
+/** Bytes of the archive at a time: what they become waits in memory to be written, a thousand times as much at worst. */
+const PIECE = 8 << 10;
 
 export interface UnzipOptions {
   readonly signal?: AbortSignal;
@@ -38,7 +40,7 @@ export async function unzip(
   unzipper.register(UnzipPassThrough);
   let done = 0;
   try {
-    for await (const chunk of createReadStream(archive) as AsyncIterable<Buffer>) {
+    for await (const chunk of createReadStream(archive, { highWaterMark: PIECE }) as AsyncIterable<Buffer>) {
       signal?.throwIfAborted();
       unzipper.push(chunk);
       await writer.flush();

@@ -1,3 +1,4 @@
+import { FileError } from "./file-error.js";
 import type { DecodedImage } from "./platform.js";
 
 /**
@@ -15,7 +16,7 @@ export async function decodeImage(bytes: Uint8Array, label: string): Promise<Dec
     }
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`${label}: not a readable image (${reason}). Copy it again, or take out its rows`, { cause });
+    throw new FileError(label, `not a readable image (${reason}). Copy it again, or take out its rows`, { cause });
   }
 }
 

@@ -42,7 +42,7 @@ export interface Platform {
   absolute(path: string): string;
   /** Calls `listener` while files come over the network, which in Node none do; returns what ends that. */
   onDownload(listener: (download: Download) => void): () => void;
-  /** JPEG, PNG, WebP, ... to RGB, upright as its metadata says; grey is repeated. `label` names the image in errors. */
+  /** JPEG, PNG, WebP, ... to RGB, upright as its metadata says; grey is repeated. Rejects with FileError: `label` names the image. */
   decodeImage(bytes: Uint8Array, label: string): Promise<DecodedImage>;
   /**
    * Why the file that is there cannot be an image, as far as its size and header tell; null where nothing speaks against it. In a

@@ -131,6 +131,9 @@ async function openShards(indexFile: string, options: OpenOptions): Promise<Chec
   }
 }
 
+/** Files that one message names. */
+const MOST_MISSING = 100;
+
 /** All at once: who downloads again should know everything that is missing. */
 async function checkShards(
   indexFile: string,
@@ -143,7 +146,7 @@ async function checkShards(
   if (missing.length)
     throw new FileFormatError(
       indexFile,
-      `${missing.length} of the ${files.size} files that it names are not there: ${missing.join(", ")}`,
+      `${missing.length} of the ${files.size} files that it names are not there: ${missing.slice(0, MOST_MISSING).join(", ")}${missing.length > MOST_MISSING ? ", ..." : ""}`,
       "Copy or download them to the same folder",
     );
 }
@@ -158,9 +161,11 @@ export function parseIndex(text: string, file: string) {
   const map = index?.weight_map;
   if (typeof map !== "object" || map === null || Array.isArray(map)) throw bad("it has no weight_map");
   const weights = Object.entries(map).map(([name, shard]): [string, string] => {
-    const safe = typeof shard === "string" && /^[^/\\:\0]+$/.test(shard) && shard !== "." && shard !== "..";
+    const safe = typeof shard === "string" && /^[^/\\:\0]{1,255}$/.test(shard) && shard !== "." && shard !== "..";
     if (!safe)
-      throw bad(`the file of "${name}" is ${JSON.stringify(shard)}, which is no name of a file beside the index`);
+      throw bad(
+        `the file of "${name}" is ${JSON.stringify(shard).slice(0, 100)}, which is no name of a file beside the index`,
+      );
     return [name, shard];
   });
   const metadata: Record<string, string> = {};

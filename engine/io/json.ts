@@ -51,7 +51,7 @@ export interface JsonOptions {
 /** The value of a JSON text (RFC 8259; a leading byte order mark is skipped). Throws JsonError. */
 export function parseJson(text: string, fileName: string, options: JsonOptions = {}): unknown {
   const body = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
-  if (options.duplicateKeys !== "error") {
+  if (options.duplicateKeys !== "error" && !isTooDeep(body)) {
     try {
       return JSON.parse(body);
     } catch {
@@ -59,6 +59,29 @@ export function parseJson(text: string, fileName: string, options: JsonOptions =
     }
   }
   return new Parser(body, fileName, options).document();
+}
+
+/** Whether a text nests deeper than the parser below follows: JSON.parse would, and whoever walks its value then ran out of stack. */
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === 0x22) at = closingQuote(text, at);
+    else if (char === 0x5b || char === 0x7b) {
+      if (++depth > MAX_DEPTH) return true;
+    } else if (char === 0x5d || char === 0x7d) depth--;
+  }
+  return false;
+}
+
+/** Of the string that begins at `start`; the end of the text where there is none. */
+function closingQuote(text: string, start: number): number {
+  for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
+    let backslashes = 0;
+    while (text.charCodeAt(at - 1 - backslashes) === 0x5c) backslashes++;
+    if (backslashes % 2 === 0) return at;
+  }
+  return text.length;
 }
 
 /** A value of a file of lines. */

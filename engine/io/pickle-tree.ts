@@ -1,7 +1,8 @@
 import { FileFormatError } from "./errors.js";
 
 const MAX_DEPTH = 200;
-const MAX_EXPANDED_NODES = 1e8;
+/** Nodes that a walk may come to, for each that stands in the pickle, and beside them: who walks the tree makes something of each. */
+const [EXPANSION, SPARE_NODES] = [4, 1e5];
 
 /** A value that exists only while unpickling: a function, a storage. None may be left in the result. */
 export abstract class Internal {
@@ -17,8 +18,10 @@ export function checkTree(root: unknown, file: string): void {
     new FileFormatError(file, `${what} in the pickle`, "Save only tensors, numbers, strings and containers");
   /** Nodes and depth of each finished container; null while it is open. */
   const sizes = new Map<object, { nodes: number; depth: number } | null>();
+  let written = 0;
   const open: { container: object; children: unknown[]; next: number; nodes: number; depth: number }[] = [];
   const enter = (value: unknown) => {
+    written++;
     if (value instanceof Internal) throw fail(`${value.description} stands as a value`);
     const children = typeof value === "object" && value !== null ? childrenOf(value) : null;
     const parent = open.at(-1);
@@ -38,7 +41,7 @@ export function checkTree(root: unknown, file: string): void {
     if (!parent) return;
     parent.nodes += nodes;
     parent.depth = Math.max(parent.depth, depth + 1);
-    if (parent.nodes > MAX_EXPANDED_NODES) throw fail("shared containers of more than 1e8 values");
+    if (parent.nodes > EXPANSION * written + SPARE_NODES) throw fail("containers that are shared over and over");
     if (parent.depth > MAX_DEPTH) throw fail(`nesting of more than ${MAX_DEPTH} levels`);
   };
   enter(root);

@@ -2,16 +2,18 @@
  * A restricted unpickler: the binary opcodes of pickle protocols 2 to 5 (cpython/Lib/pickletools.py) as a loop over one
  * stack. It runs nothing: the host says what a global stands for, and refuses what it does not know.
  *
- * Bounds, for hostile files: each opcode does work in proportion to the bytes it stands for, so time and memory are
- * linear in the input, and the number of values has a bound of its own; what a host function copies from memoized values
- * is charged to a budget of the same size.
+ * Bounds, for hostile files: each opcode does work in proportion to the bytes it stands for, so time is linear in the
+ * input; what its values take of the heap is counted, for a byte of pickle may become hundreds; what a host function copies
+ * from memoized values is charged to a budget of the input's size.
  */
 import { DAMAGED, FileFormatError } from "./errors.js";
 import { checkTree, Internal } from "./pickle-tree.js";
 
 const MAX_INTEGER_BYTES = 1024;
-/** An empty list is one byte of pickle and some 60 of heap. A checkpoint has about ten values a tensor. */
-const MAX_VALUES = 4_000_000;
+/** Heap that the values of a pickle may take beside the size of their file. A checkpoint has about a kilobyte a tensor. */
+const SPARE_HEAP = 2 ** 25;
+/** What the engine takes for an opcode's place on the stack or in a list, for a memo, and for an empty dict or list. */
+const HEAP = { opcode: 16, memo: 40, map: 200, list: 64 } as const;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** What a global stands for when the pickle calls it. */
@@ -28,6 +30,8 @@ export class PickleFunction extends Internal {
 
 export interface PickleHost {
   readonly file: string;
+  /** Of the whole file, which the pickle may be a part of. */
+  readonly fileBytes: number;
   /** The meaning of `module.name`; throws FileFormatError for what is not allowed. */
   global(module: string, name: string): unknown;
   /** The meaning of a persistent id. */
@@ -53,6 +57,7 @@ export function unpickle(bytes: Uint8Array, start: number, host: PickleHost): { 
         advice,
       );
     }
+    machine.takeHeap(HEAP.opcode);
     run(machine);
   }
   const value = machine.pop();
@@ -70,7 +75,7 @@ class Machine {
   /** Heights of the stack at each open MARK. */
   private readonly marks: number[] = [];
   private budget: number;
-  private values = 0;
+  private heap: number;
 
   constructor(bytes: Uint8Array, start: number, host: PickleHost) {
     this.bytes = bytes;
@@ -78,6 +83,7 @@ class Machine {
     this.at = start;
     this.host = host;
     this.budget = bytes.length;
+    this.heap = SPARE_HEAP + host.fileBytes;
   }
 
   fail(what: string): never {
@@ -141,8 +147,18 @@ class Machine {
   }
 
   push(value: unknown): void {
-    if (++this.values > MAX_VALUES) this.fail(`more than ${MAX_VALUES} values`);
+    this.takeHeap(heapOf(value));
     this.stack.push(value);
+  }
+
+  takeHeap(bytes: number): void {
+    this.heap -= bytes;
+    if (this.heap < 0) this.fail(`values that take more than ${SPARE_HEAP + this.host.fileBytes} bytes`);
+  }
+
+  memoize(index: number): void {
+    this.takeHeap(HEAP.memo);
+    this.memo.set(index, this.top());
   }
 
   pop(): unknown {
@@ -228,6 +244,14 @@ class Machine {
   }
 }
 
+/** Bytes of the heap, beside the values inside. */
+function heapOf(value: unknown): number {
+  if (typeof value === "string") return value.length;
+  if (typeof value !== "object" || value === null) return 0;
+  if (value instanceof Uint8Array) return HEAP.list + value.length;
+  return value instanceof Map ? HEAP.map : HEAP.list;
+}
+
 function toMap(machine: Machine, items: unknown[]): void {
   machine.push(new Map());
   machine.setItems(items);
@@ -283,9 +307,9 @@ const OPCODES: ReadonlyMap<number, Operation> = new Map<number, Operation>([
   [0x73, (m) => m.setItems(m.popTuple(2))], // SETITEM
   [0x75, (m) => m.setItems(m.popMark())], // SETITEMS
 
-  [0x71, (m) => void m.memo.set(m.byte(), m.top())], // BINPUT
-  [0x72, (m) => void m.memo.set(m.u32(), m.top())], // LONG_BINPUT
-  [0x94, (m) => void m.memo.set(m.memo.size, m.top())], // MEMOIZE
+  [0x71, (m) => m.memoize(m.byte())], // BINPUT
+  [0x72, (m) => m.memoize(m.u32())], // LONG_BINPUT
+  [0x94, (m) => m.memoize(m.memo.size)], // MEMOIZE
   [0x68, (m) => m.recall(m.byte())], // BINGET
   [0x6a, (m) => m.recall(m.u32())], // LONG_BINGET
 

@@ -74,7 +74,7 @@ async function readPickles(source: FileSource): Promise<Pickles> {
 
 function parsePickles(source: FileSource, bytes: Uint8Array): Pickles {
   const roots = new Map<string, RootStorage>();
-  const plain: PickleHost = torchHost(source.name, () => {
+  const plain: PickleHost = torchHost(source, () => {
     throw bad(source, "a storage in the header");
   });
   const magic = unpickle(bytes, 0, plain);
@@ -86,7 +86,7 @@ function parsePickles(source: FileSource, bytes: Uint8Array): Pickles {
   if (!(machine.value instanceof Map) || machine.value.get("little_endian") !== true) {
     throw new FileFormatError(source.name, "it was not saved on a little-endian machine", "Save it again on one");
   }
-  const object = unpickle(bytes, machine.end, torchHost(source.name, legacyStorages(source, roots)));
+  const object = unpickle(bytes, machine.end, torchHost(source, legacyStorages(source, roots)));
   const keys = unpickle(bytes, object.end, plain);
   if (!Array.isArray(keys.value)) throw bad(source, "the list of storages is missing");
   return { tree: object.value, keys: keys.value, roots, end: keys.end };

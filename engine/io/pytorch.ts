@@ -33,6 +33,8 @@ export interface PytorchFile {
 
 /** Real ones stay below a few megabytes: they hold names and shapes. */
 const MAX_PICKLE_BYTES = 2 ** 26;
+/** Of one that is compressed, in a file that is smaller. */
+const MAX_INFLATED_BYTES = 2 ** 24;
 const STATE_DICT_KEYS = ["model", "state_dict", "model_state_dict", "module"];
 
 export const looksLikeZip = (head: Uint8Array) =>
@@ -107,16 +109,13 @@ async function readZipFormat(source: FileSource): Promise<unknown> {
     }
   }
   const data = entries.get(`${root}data.pkl`) as ZipEntry;
-  if (data.byteLength > MAX_PICKLE_BYTES) {
+  const most = Math.min(Math.max(source.size, MAX_INFLATED_BYTES), MAX_PICKLE_BYTES);
+  if (data.byteLength > most) {
     const advice = "Save tensors, not Python lists of numbers";
-    throw new FileFormatError(
-      source.name,
-      `its pickle has ${data.byteLength} bytes, ${MAX_PICKLE_BYTES} are allowed`,
-      advice,
-    );
+    throw new FileFormatError(source.name, `its pickle has ${data.byteLength} bytes, ${most} are allowed`, advice);
   }
   const pickle = await entryReader(source, data)(0, data.byteLength);
-  return unpickle(pickle, 0, torchHost(source.name, zipStorages(source, entries, root))).value;
+  return unpickle(pickle, 0, torchHost(source, zipStorages(source, entries, root))).value;
 }
 
 /** All entries lie in one folder, named after the file that was written. */

@@ -16,7 +16,7 @@ export interface Storage {
  * Tensors of stride 0 (torch's `expand`) may be larger than their storage, so a tiny file could ask for terabytes. All
  * such tensors of a file together may have this many bytes; other tensors are bounded by the file.
  */
-const MAX_EXPANDED_BYTES = 2 ** 28;
+const MAX_EXPANDED_BYTES = 2 ** 25;
 
 export class ExpansionBudget {
   private left = MAX_EXPANDED_BYTES;

@@ -3,6 +3,7 @@
  * list follows torch's own `weights_only` unpickler (torch/_weights_only_unpickler.py), less what no checkpoint needs.
  */
 import { DAMAGED, FileFormatError } from "./errors.js";
+import type { FileSource } from "./file-source.js";
 import { PickleFunction, type PickleHost } from "./pickle.js";
 import { Internal } from "./pickle-tree.js";
 import { STORED_BYTES, type StoredDType, type StoredTensor } from "./stored-tensor.js";
@@ -64,12 +65,16 @@ const DTYPES: Readonly<Record<string, StoredDType>> = {
   bool: "BOOL",
 };
 
+/** What messages and bounds need of a file. */
+type FileSize = Pick<FileSource, "name" | "size">;
+
 const TENSOR_CLASSES = new Set(["torch.Tensor", "torch._tensor.Tensor", "torch.nn.parameter.Parameter"]);
 
-export function torchHost(file: string, lookup: StorageLookup): PickleHost {
+export function torchHost({ name: file, size }: FileSize, lookup: StorageLookup): PickleHost {
   const functions = torchFunctions(file);
   return {
     file,
+    fileBytes: size,
     global(module, name) {
       const path = `${module}.${name}`;
       const known = functions.get(path);

@@ -16,6 +16,10 @@ const MAX_COMMENT = 65_535;
 const MAX_DIRECTORY_BYTES = 2 ** 28;
 /** Deflate cannot shrink further; a larger claim is a lie. */
 const MAX_DEFLATE_RATIO = 1032;
+/** What is read of an entry may be twice the file, for weights shrink little, and this much more. */
+const SPARE_INFLATED = 2 ** 25;
+/** Bytes that come out of the inflater at a time, on average. */
+const INFLATED_PIECE = 2 ** 20;
 const INFLATE_CHUNK = 65_536;
 const STORED = 0;
 const DEFLATED = 8;
@@ -67,7 +71,7 @@ export function entryReader(
     }
     dataOffset ??= await findData(source, entry);
     if (entry.method === STORED) return readRange(source, dataOffset + offset, length, `zip entry "${entry.name}"`);
-    return (await inflate(source, entry, dataOffset)).subarray(offset, offset + length);
+    return inflate(source, entry, dataOffset, offset, length);
   };
 }
 
@@ -151,26 +155,42 @@ async function findData(source: FileSource, entry: ZipEntry): Promise<number> {
   return entry.headerOffset + 30 + header.getUint16(26, true) + header.getUint16(28, true);
 }
 
-async function inflate(source: FileSource, entry: ZipEntry, dataOffset: number): Promise<Uint8Array> {
+/** The bytes [offset, offset + length) of what an entry inflates to, all of which has to be as long as it claims. */
+async function inflate(
+  source: FileSource,
+  entry: ZipEntry,
+  dataOffset: number,
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
+  const most = 2 * source.size + SPARE_INFLATED;
+  if (length > most) {
+    const what = `${length} bytes of zip entry "${entry.name}" in a file of ${source.size}, of which at most ${most} are taken`;
+    throw new FileFormatError(source.name, what, "Save it again with torch.save, which does not compress");
+  }
   const { Inflate } = await import("fflate");
-  const out = new Uint8Array(entry.byteLength);
-  let filled = 0;
+  const out = new Uint8Array(length);
+  let done = 0;
   const stream = new Inflate((chunk) => {
-    if (filled + chunk.length > out.length) throw damaged(source, `zip entry "${entry.name}" is longer than it claims`);
-    out.set(chunk, filled);
-    filled += chunk.length;
+    const [from, to] = [Math.max(offset - done, 0), Math.min(offset + length - done, chunk.length)];
+    if (from < to) out.set(chunk.subarray(from, to), done + from - offset);
+    done += chunk.length;
+    if (done > entry.byteLength) throw damaged(source, `zip entry "${entry.name}" is longer than it claims`);
   });
+  // What a piece becomes is in memory at once.
+  const piece = Math.max(1, Math.floor((INFLATED_PIECE * entry.compressedBytes) / Math.max(1, entry.byteLength)));
   for (let at = 0; at < entry.compressedBytes; at += INFLATE_CHUNK) {
     const length = Math.min(INFLATE_CHUNK, entry.compressedBytes - at);
     const chunk = await readRange(source, dataOffset + at, length, `zip entry "${entry.name}"`);
     try {
-      stream.push(chunk, at + length === entry.compressedBytes);
+      for (let from = 0; from < length; from += piece)
+        stream.push(chunk.subarray(from, from + piece), at + from + piece >= entry.compressedBytes);
     } catch (cause) {
       if (cause instanceof FileFormatError) throw cause;
       throw new FileFormatError(source.name, `zip entry "${entry.name}" does not decompress`, DAMAGED, { cause });
     }
   }
-  if (filled !== out.length) throw damaged(source, `zip entry "${entry.name}" is shorter than it claims`);
+  if (done !== entry.byteLength) throw damaged(source, `zip entry "${entry.name}" is shorter than it claims`);
   return out;
 }
 

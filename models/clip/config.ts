@@ -40,7 +40,7 @@ const vision = z.looseObject({
   image_size: size.default(224),
   patch_size: size.default(32),
   hidden_size: size.default(768),
-  num_hidden_layers: size.default(12),
+  num_hidden_layers: size.max(1000).default(12),
   num_attention_heads: size.default(12),
   intermediate_size: size.default(3072),
   layer_norm_eps: z.number().positive().default(1e-5),

@@ -15,7 +15,7 @@ export type ImageSource = string | Uint8Array | RgbImage;
 
 const NEEDED = "It is an image: put it there, or name the folder of the images";
 
-/** The pixels of an image; a grey one has three equal channels. Errors name the path. */
+/** The pixels of an image; a grey one has three equal channels. Rejects with FileError, or FileFormatError where there is no such file. */
 export async function readImage(path: string): Promise<RgbImage> {
   const place = await placeOf(path);
   const names = await platform.listFolder(place.path);
@@ -28,7 +28,7 @@ export async function readImage(path: string): Promise<RgbImage> {
   });
 }
 
-/** The pixels of an image, however it is given. `name` stands for one without a path in errors. */
+/** The pixels of an image, however it is given. `name` stands for one without a path in errors. Rejects as `readImage`. */
 export async function imagePixels(image: ImageSource, name = "image"): Promise<RgbImage> {
   if (typeof image === "string") return readImage(image);
   return image instanceof Uint8Array ? pixelsOf(image, name, null) : image;
@@ -97,7 +97,7 @@ async function readable<T>(label: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (!(error instanceof DicomFault)) throw error;
-    throw new Error(`${label}: not a readable image (${error.message}). Copy it again, or take out its rows`, {
+    throw new FileError(label, `not a readable image (${error.message}). Copy it again, or take out its rows`, {
       cause: error,
     });
   }

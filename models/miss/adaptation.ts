@@ -21,7 +21,9 @@ export function whyNoMethod(given: unknown, methods: readonly string[], part: st
     return `${given} puts keys in front of those of words, and an image has none. ${valid}`;
   if (typeof given === "string" && /[,+ ]/.test(given.trim()))
     return `"${given}" names several methods; a module takes one. ${valid}`;
-  return `"${given}" is none of them. ${valid}`;
+  // What is no text may have no text either.
+  const shown = typeof given === "string" ? given : String(JSON.stringify(given));
+  return `"${shown.slice(0, 100)}" is none of them. ${valid}`;
 }
 
 /** The columns of MILE's tables. */

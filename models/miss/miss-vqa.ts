@@ -57,7 +57,8 @@ export class MissVqa {
       );
     const reader = await io.openCheckpoint(path);
     try {
-      const network = new MissNetwork(new nn.Initializer(device), folder.config);
+      // Memory is taken when the weights come: sizes of which the file has no tensors ask for none.
+      const network = new MissNetwork(new nn.Initializer(device, 0, { empty: true }), folder.config);
       try {
         const loaded = await loadNetwork(network, reader);
         await loadAdapters(network, adaptersBeside(path, folder));

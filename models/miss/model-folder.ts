@@ -36,20 +36,22 @@ export const scalings: Readonly<Record<ScalingName, Scaling>> = {
 };
 
 const size = z.int().positive();
+/** Of layers, which are made one by one; of the side of an image, for which positions are interpolated. */
+const [depth, side] = [size.max(1000), size.max(4096)];
 const rate = z.number().min(0).max(1);
 
 const schema = z.strictObject({
   format: z.literal(1),
   model: z.strictObject({
-    imageSize: size,
+    imageSize: side,
     patch: size,
     visionWidth: size,
-    visionDepth: size,
+    visionDepth: depth,
     visionHeads: size,
     visionMlp: size,
     visionEps: z.number(),
     hidden: size,
-    layers: size,
+    layers: depth,
     heads: size,
     intermediate: size,
     textEps: z.number(),

@@ -173,16 +173,18 @@ export type RunConfig = z.infer<typeof schema>;
 /** What `RunConfig.parse` takes: keys with a default may be left out. */
 export type RunConfigInput = z.input<typeof schema>;
 
-const EARLIER = { frozen: "F", train: "T" } as const;
+const EARLIER: Readonly<Record<string, string>> = { frozen: "F", train: "T" };
+const earlier = (value: unknown) =>
+  typeof value === "string" && Object.hasOwn(EARLIER, value) ? EARLIER[value] : value;
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
 
 /** Settings with the names of modules and methods that runs recorded before there were four methods, under today's. */
 export function earlierNames(values: unknown): unknown {
-  const adaptation = (values as { adaptation?: Record<string, unknown> } | null)?.adaptation;
-  if (!adaptation || !("vision" in adaptation || "decoder" in adaptation || "r" in adaptation)) return values;
+  const adaptation = (values as { adaptation?: unknown } | null)?.adaptation;
+  if (!isObject(adaptation) || !("vision" in adaptation || "decoder" in adaptation || "r" in adaptation)) return values;
   const { vision, decoder, jtm, r, ...rest } = adaptation;
   const today = { vit: vision, jtm, dec: decoder, rank: r };
-  const given = Object.entries(today).flatMap(([key, value]) =>
-    value === undefined ? [] : [[key, EARLIER[value as keyof typeof EARLIER] ?? value]],
-  );
+  const given = Object.entries(today).flatMap(([key, value]) => (value === undefined ? [] : [[key, earlier(value)]]));
   return { ...(values as object), adaptation: { ...rest, ...Object.fromEntries(given) } };
 }

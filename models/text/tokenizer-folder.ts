@@ -36,7 +36,7 @@ const Pieces = {
 const SpecialPieces = z.looseObject(Pieces);
 const Config = SpecialPieces.extend({
   added_tokens_decoder: z
-    .record(z.string(), z.looseObject({ content: z.string(), special: z.boolean().optional() }))
+    .record(z.string().regex(/^\d{1,9}$/), z.looseObject({ content: z.string(), special: z.boolean().optional() }))
     .optional(),
 });
 const Whole = z.looseObject({

@@ -60,6 +60,11 @@ describe("a file of settings", () => {
     return stderr;
   };
 
+  /** Each a hundred of the one before. */
+  const bomb = ["a", "b", "c", "d"]
+    .map((a, i) => `${"bcde"[i]}: &${"bcde"[i]} [${Array(100).fill(`*${a}`)}]\n`)
+    .join("");
+
   test("every fault has its line, its key and the nearest that there is, in YAML and in JSON", async () => {
     const faults = (lines: readonly number[]) => [
       `line ${lines[0]}, lr: expected number, received string`,
@@ -82,6 +87,18 @@ describe("a file of settings", () => {
     ["no YAML", "epochs: 3\nlr: [1\nseed: 3\n", /:3:1: this is no YAML \(.*\)\. Correct that line/],
     ["a key twice", "lr: 1\nlr: 2\n", /:2:1: this is no YAML \(Map keys must be unique\)/],
     ["a list", "- lr\n", /list\.yaml: it is not a list of `key: value`\. See consilium train miss --print-config/],
+    ["a bomb", `a: &a [1,1]\n${bomb}`, /list\.yaml: its aliases cannot be followed \(Excessive alias count/],
+    ["an alias of nothing", "lr: *rate\n", /list\.yaml.*Unresolved alias/],
+    [
+      "an alias inside itself",
+      "lr: &a [*a]\n",
+      /list\.yaml: its aliases cannot be followed \(\*a stands inside what it/,
+    ],
+    [
+      "depth",
+      `lr: ${"[".repeat(50_000)}${"]".repeat(50_000)}\n`,
+      /list\.yaml:1:\d+: this is no YAML \(its values are nested too deep\)/,
+    ],
     ["nothing", "# lr: 1\n", /list\.yaml: it is not a list of `key: value`/],
   ])("%s", async (_, text, said) => expect(await errorOf(written("list.yaml", text))).toMatch(said));
 

@@ -1,6 +1,10 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { FileError } from "../../bindings/platform/file-error.js";
 import { decodeDicom } from "../../models/images/dicom/decode.js";
 import { DicomFault } from "../../models/images/dicom/header.js";
 import { imageExists, imageFault, imagePixels, readImage, readStack } from "../../models/images/load-image.js";
@@ -24,6 +28,21 @@ describe("pictures as Pillow reads them", () => {
   test.each(Object.keys(expected).filter((name) => /\.(png|jpg)$/.test(name)))("%s: every byte", async (name) =>
     expect(difference(await readImage(`${FIXTURES}/${name}`), name)).toBe(0),
   );
+});
+
+test("a few bytes that claim a picture beyond memory are refused by their header", async () => {
+  const bomb = Buffer.from(bytesOf("grey.png"));
+  bomb.writeUInt32BE(16_000, 16);
+  bomb.writeUInt32BE(15_000, 20);
+  bomb.writeUInt32BE(crc32(bomb.subarray(12, 29)), 29);
+  const why = `16000 x 15000 pixels are more than are read from a file of ${bomb.length} bytes, 21 million. Make it smaller`;
+  const path = join(mkdtempSync(join(tmpdir(), "consilium-bomb-")), "bomb.png");
+  writeFileSync(path, bomb);
+  await expect(readImage(path)).rejects.toThrow(
+    new FileError(path, `not a readable image (${why}). Copy it again, or take out its rows`),
+  );
+  expect(await imageFault(path)).toBe(why);
+  rmSync(dirname(path), { recursive: true });
 });
 
 describe("DICOM as pydicom reads it", () => {

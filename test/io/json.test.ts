@@ -118,6 +118,13 @@ describe("parseJson", () => {
     expect(parseJson("\ufeff[1]", "f")).toEqual([1]);
   });
 
+  test("sound text that is nested deeper than anybody follows is refused; brackets in strings are no nesting", () => {
+    const deep = `${"[".repeat(600)}${"]".repeat(600)}`;
+    expect(errorOf(() => parseJson(`{"a": ${deep}}`, "f")).message).toMatch(/nested more than 512 deep/);
+    const brackets = [deep, `"${deep}`, `\\${deep}\\"`];
+    expect(parseJson(JSON.stringify(brackets), "f")).toEqual(brackets);
+  });
+
   test("a long string is no deep recursion", () => {
     const text = JSON.stringify("a\\".repeat(1e5));
     expect(strict(text)).toBe("a\\".repeat(1e5));

@@ -15,7 +15,7 @@ import { type SpySource, spySource } from "./support/spy-source.js";
 import { storage, storageId, tensor, torchZip } from "./support/torch-file.js";
 
 /** Expanded tensors may be larger than the file, up to a limit that strided-tensor.ts sets for all of them together. */
-const MAX_EXPANDED_BYTES = 2 ** 28;
+const MAX_EXPANDED_BYTES = 2 ** 25;
 const RUNS = 1500;
 
 const files: Record<string, Uint8Array> = {};

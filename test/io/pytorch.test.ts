@@ -265,6 +265,21 @@ describe("refused", () => {
     await expectFormatError(() => open(torchZip(tree, [twelve])), /too often/);
   });
 
+  test("little that inflates to much: a pickle, a storage", async () => {
+    const zeros = new Uint8Array(2 ** 25);
+    const deflate = { deflate: true };
+    await expectFormatError(
+      () => open(torchZip(zeros, [], deflate)),
+      /its pickle has 33554432 bytes, 16777216 are allowed/,
+    );
+    const many = storage("0", "FloatStorage", new Float32Array(2 ** 24));
+    const file = await open(torchZip(dict({ w: tensor(storageId(many), 0, [2 ** 24], [1]) }), [many], deflate));
+    await expectFormatError(
+      () => flattenStateDict(file.tree).get("w")?.read(),
+      /67108864 bytes of zip entry "a\/data\/0" in a file of \d+, of which at most \d+ are taken/,
+    );
+  });
+
   test("a big-endian file and TorchScript", async () => {
     await expectFormatError(() => open(torchZip(dict({}), [], { byteorder: "big" })), /byte order is "big"/);
     const extra = [{ name: "a/constants.pkl", bytes: new Uint8Array(1) }];

@@ -3,10 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Device, openDevice } from "../../engine/index.js";
+import { z } from "zod";
+import { type Device, io, openDevice } from "../../engine/index.js";
 import { RunConfig, type RunConfigInput, trainMiss } from "../../models/index.js";
 import { checkConfig, presets } from "../../models/miss/config.js";
 import { readModelFolder, writeModelFolder } from "../../models/miss/model-folder.js";
+import { earlierNames } from "../../models/miss/run-config.js";
 import { bertVocabulary, organSmoke } from "./support.js";
 
 const folder = mkdtempSync(join(tmpdir(), "consilium-config-"));
@@ -48,6 +50,8 @@ describe("config.json of a model", () => {
     ["patch", { config: { ...small, patch: 7 } }, "imageSize 64 is not a multiple of patch 7"],
     ["a vocabulary of another model", { pieces: [...pieces, "word"] }, "vocab.txt gives 8 pieces"],
     ["an id that is another piece", { config: { ...small, sep: 4 } }, "sep is 4, but [SEP] of vocab.txt is 3"],
+    ["layers beyond every model", { config: { ...small, layers: 1e9 } }, "model.layers: Too big"],
+    ["a side beyond every image", { config: { ...small, imageSize: 8e6 } }, "model.imageSize: Too big"],
     ["answers that are too long", { answering: { ...answering, maxLength: 80 } }, "model's 64 positions"],
   ])("%s", async (_, change, message) => {
     await writeModelFolder(folder, { ...good, ...change });
@@ -100,4 +104,15 @@ describe("a run that cannot be is refused before anything is written", () => {
     expect(readFileSync(join(out, "config.json"), "utf8")).toBe(before);
     expect(existsSync(join(out, "run.json"))).toBe(false);
   });
+});
+
+test("adaptation is an object, and a method is a word", () => {
+  const data = { set: "organ", folder: "x" };
+  const parse = (adaptation: unknown) => () =>
+    io.parseWith(z.preprocess(earlierNames, RunConfig), { data, epochs: 1, adaptation }, "run.json");
+  expect(parse(5)).toThrow("adaptation: expected object, received number");
+  expect(parse({ jtm: { toString: 1 } })).toThrow(
+    /jtm: "{"toString":1}" is none of them. The joint module takes F, T, lora/,
+  );
+  expect(parse({ vision: "toString" })).toThrow('vit: "toString" is none of them');
 });

@@ -1,4 +1,5 @@
 /** Files of settings: YAML, or JSON as run.json of a run has it. */
+import type { Document } from "yaml";
 import { io } from "../../../engine/index.js";
 import { isTree, type Tree } from "./config-flags.js";
 
@@ -32,8 +33,9 @@ async function readYaml(text: string, file: string): Promise<{ values: unknown; 
   const [error] = document.errors;
   if (error) {
     const { line, col } = lineCounter.linePos(error.pos[0]);
-    // Behind its first line, the message shows the place.
-    const [what] = error.message.replace(/ at line \d+, column \d+:?/, "").split("\n");
+    // The parser follows nesting by calling itself. Behind its first line, a message shows the place.
+    const message = error.code === "RESOURCE_EXHAUSTION" ? TOO_DEEP : error.message;
+    const [what] = message.replace(/ at line \d+, column \d+:?/, "").split("\n");
     throw new io.FileFormatError(`${file}:${line}:${col}`, `this is no YAML (${what})`, "Correct that line");
   }
   const lineOf: io.LineOf = (path) => {
@@ -45,8 +47,35 @@ async function readYaml(text: string, file: string): Promise<{ values: unknown; 
       : document.getIn(path, true);
     return isNode(pair) && pair.range ? lineCounter.linePos(pair.range[0]).line : null;
   };
-  return { values: document.toJS(), lineOf };
+  return { values: await valuesOf(document, file), lineOf };
 }
+
+/** What a document says, its aliases followed. Throws FileFormatError where one of them names nothing, itself, or too much. */
+async function valuesOf(document: Document, file: string): Promise<unknown> {
+  const { isAlias, visit } = await import("yaml");
+  const fault = (what: string, cause?: unknown) =>
+    new io.FileFormatError(file, `its aliases cannot be followed (${what})`, "Write the values out", { cause });
+  const named = new Map<string, unknown>();
+  try {
+    visit(document, {
+      Node(_, node, parents) {
+        if (isAlias(node)) {
+          if ((parents as readonly unknown[]).includes(named.get(node.source)))
+            throw fault(`*${node.source} stands inside what it names`);
+        } else if (node.anchor) named.set(node.anchor, node);
+      },
+    });
+    return document.toJS();
+  } catch (cause) {
+    // Names that nothing has, and those that multiply.
+    if (cause instanceof ReferenceError) throw fault(cause.message, cause);
+    // Both call themselves, too, and the stack was full.
+    if (cause instanceof RangeError) throw new io.FileFormatError(file, TOO_DEEP, "Write them flat", { cause });
+    throw cause;
+  }
+}
+
+const TOO_DEEP = "its values are nested too deep";
 
 /** Booleans as people write them, too: YAML 1.2 takes yes, no, on and off for text. */
 const BOOLEAN = {

@@ -1,7 +1,7 @@
 /** The picture of a DICOM file: window applied, 8 bits, RGB. */
 import { platform } from "#platform";
 import type { RgbImage } from "../resize.js";
-import { shades } from "./grey.js";
+import { greyPixels, type StoredValues } from "./grey.js";
 import { DicomFault, type DicomHeader, readHeader } from "./header.js";
 
 /**
@@ -32,29 +32,30 @@ function plainFrame(header: DicomHeader, bytes: Uint8Array, index: number): RgbI
 }
 
 /** Sign and unused bits: only those up to the high bit count. */
-function storedValues({ bitsAllocated, bitsStored, highBit, isSigned }: DicomHeader, raw: Uint8Array): Int32Array {
+function storedValues({ bitsAllocated, bitsStored, highBit, isSigned }: DicomHeader, raw: Uint8Array): StoredValues {
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
   const step = bitsAllocated / 8;
   const [up, down] = [31 - highBit, 32 - bitsStored];
-  return Int32Array.from({ length: raw.length / step }, (_, i) => {
-    const value = (step === 1 ? view.getUint8(i) : view.getUint16(i * 2, true)) << up;
-    return isSigned ? value >> down : value >>> down;
-  });
+  return {
+    length: raw.length / step,
+    at(i) {
+      const value = (step === 1 ? view.getUint8(i) : view.getUint16(i * 2, true)) << up;
+      return isSigned ? value >> down : value >>> down;
+    },
+  };
 }
 
-function greyImage(header: DicomHeader, stored: Int32Array, index: number): RgbImage {
+function greyImage(header: DicomHeader, stored: StoredValues, index: number): RgbImage {
   const { width, height, padding, photometric } = header;
   const window = header.window(index);
   const isInverted = photometric === "MONOCHROME1";
-  const grey = shades(stored, { ...header.rescale(index), window, padding, isInverted });
-  const rgb = new Uint8Array(grey.length * 3);
-  for (let i = 0; i < grey.length; i++) rgb.fill(grey[i], i * 3, i * 3 + 3);
-  return { width, height, rgb };
+  return { width, height, rgb: greyPixels(stored, { ...header.rescale(index), window, padding, isInverted }) };
 }
 
 function colours({ width, height, isPlanar, photometric }: DicomHeader, raw: Uint8Array): RgbImage {
+  const rgb = new Uint8Array(raw);
   const plane = width * height;
-  const rgb = isPlanar ? Uint8Array.from(raw, (_, i) => raw[(i % 3) * plane + Math.floor(i / 3)]) : raw.slice();
+  if (isPlanar) for (let i = 0; i < rgb.length; i++) rgb[i] = raw[(i % 3) * plane + Math.floor(i / 3)];
   if (photometric === "YBR_FULL") toRgb(rgb);
   return { width, height, rgb };
 }
@@ -78,8 +79,7 @@ async function jpegFrame(header: DicomHeader, bytes: Uint8Array, index: number, 
   if (image.width !== width || image.height !== height)
     throw new DicomFault(`its JPEG has ${image.width} x ${image.height} pixels, the file says ${width} x ${height}`);
   if (samples === 3) return image;
-  const stored = Int32Array.from({ length: width * height }, (_, i) => image.rgb[i * 3]);
-  return greyImage(header, stored, index);
+  return greyImage(header, { length: width * height, at: (i) => image.rgb[i * 3] }, index);
 }
 
 /** The JPEG of a frame: by the table of offsets where there is one, else a fragment for each frame, or all for the only one. */

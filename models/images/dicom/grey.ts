@@ -12,16 +12,29 @@ export interface GreyValues {
   readonly isInverted: boolean;
 }
 
-/** A shade from 0 to 255 for each stored value. */
-export function shades(stored: Int32Array, options: GreyValues): Uint8Array {
+/** The values of a frame as its file has them: read where they lie, for a frame may be a large part of memory. */
+export interface StoredValues {
+  /** Pixels. */
+  readonly length: number;
+  at(pixel: number): number;
+}
+
+/** Red, green and blue of each stored value: a shade from 0 to 255, three times. */
+export function greyPixels(stored: StoredValues, options: GreyValues): Uint8Array {
   const shadeOf = shadeFunction(stored, options);
   // A frame has far fewer values than pixels.
   const known = new Map<number, number>();
-  for (const value of stored) if (!known.has(value)) known.set(value, shadeOf(value));
-  return Uint8Array.from(stored, (value) => known.get(value) as number);
+  const rgb = new Uint8Array(stored.length * 3);
+  for (let i = 0; i < stored.length; i++) {
+    const value = stored.at(i);
+    const shade = known.get(value) ?? shadeOf(value);
+    known.set(value, shade);
+    rgb.fill(shade, i * 3, i * 3 + 3);
+  }
+  return rgb;
 }
 
-function shadeFunction(stored: Int32Array, { slope, intercept, window, padding, isInverted }: GreyValues) {
+function shadeFunction(stored: StoredValues, { slope, intercept, window, padding, isInverted }: GreyValues) {
   const share = window ? windowed(window) : spread(stored, slope, intercept, padding);
   return (value: number): number => {
     const clamped = Math.min(Math.max(share(value * slope + intercept), 0), 1);
@@ -39,9 +52,10 @@ function windowed({ centre, width, form }: VoiWindow): (value: number) => number
   return (value) => (value - (centre - 0.5)) / (width - 1) + 0.5;
 }
 
-function spread(stored: Int32Array, slope: number, intercept: number, padding: number | null) {
+function spread(stored: StoredValues, slope: number, intercept: number, padding: number | null) {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const value of stored) {
+  for (let i = 0; i < stored.length; i++) {
+    const value = stored.at(i);
     if (value === padding) continue;
     const real = value * slope + intercept;
     if (real < low) low = real;

@@ -9,6 +9,8 @@ export const MOE_MODES = ["first_half", "second_half", "sparse", "dense", "custo
 export type MoeMode = (typeof MOE_MODES)[number];
 
 const size = z.int().positive();
+/** Of what is made one by one: layers, experts. */
+const few = size.max(1000);
 const rate = z.number().min(0).max(1);
 const token = z.int().nonnegative().nullish();
 
@@ -17,7 +19,7 @@ const shared = {
   vocab_size: size,
   hidden_size: size,
   intermediate_size: size,
-  num_hidden_layers: size,
+  num_hidden_layers: few,
   num_attention_heads: size,
   num_key_value_heads: size.nullish(),
   rope_theta: z.number().positive().default(10_000),
@@ -34,7 +36,7 @@ const shared = {
   mm_vision_select_feature: z.enum(["patch", "cls_patch"]).default("patch"),
   image_projector_type: z
     .string()
-    .regex(/^mlp[1-9]\d*x_gelu$/, "a projector of the form mlp2x_gelu is needed")
+    .regex(/^mlp[1-9]\d?x_gelu$/, "a projector of the form mlp2x_gelu is needed")
     .default("mlp2x_gelu"),
   image_aspect_ratio: z.string().nullish(),
   tokenizer_padding_side: z.literal("right").default("right"),
@@ -45,7 +47,7 @@ export const moeFields = z.looseObject({
   moe_enable: z.boolean().default(true),
   moe_mode: z.enum(MOE_MODES).default("second_half"),
   moe_layers_idx: z.array(z.int().nonnegative()).nullish(),
-  num_experts: z.union([size, z.array(size).min(1)]),
+  num_experts: z.union([few, z.array(few).min(1)]),
   top_k_experts: z.union([z.literal(1), z.literal(2)]).default(2),
   use_residual: z.boolean().default(false),
   router_aux_loss_coef: z.number().nonnegative().default(0.01),
