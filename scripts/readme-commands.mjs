@@ -17,6 +17,7 @@ if (files.length === 0)
     "examples/stories260k/README.md",
     "docs/extending.md",
     "test/simt/README.md",
+    "test/fuzz/README.md",
   );
 
 /** Where the stages of a README go, each of which reads what the one before wrote. */
@@ -25,6 +26,7 @@ const stages = mkdtempSync(join(tmpdir(), "consilium-readme-"));
 /** Parts of commands that CI runs in another form, one after the other; null for what it runs elsewhere. */
 const SHORT = [
   [/^npm run demo$/, "npm run demo -- --fast --out runs/readme"],
+  [/^npm run fuzz$/, "npm run fuzz -- --files 2000"],
   [/^npm run bench$/, "npm run bench -- --budget 20s"],
   [/ --out runs\/(own|tiny|release)$/, ' --out "$(mktemp -d)"'],
   [/ runs\/demo\//, " runs/readme/"],

@@ -1,0 +1,117 @@
+/** Settings of runs and what programs write of themselves. */
+import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { z } from "zod";
+import { readConfigFile } from "../../../apps/cli/options/config-file.js";
+import { configText } from "../../../apps/cli/options/config-text.js";
+import { readLock } from "../../../apps/data/lock-file.js";
+import { readDocument } from "../../../bench/read-document.js";
+import { io } from "../../../engine/index.js";
+import { MedMoeRunConfig } from "../../../models/med-moe/training/run-config.js";
+import { readMedMoeRun } from "../../../models/med-moe/training/run-file.js";
+import { PretrainConfig } from "../../../models/miss/pretrain/run-config.js";
+import { RunConfig } from "../../../models/miss/run-config.js";
+import { readRun } from "../../../models/miss/run-file.js";
+import { parseVocabulary } from "../../../models/miss/vocabulary.js";
+import { type Format, promise } from "../format.js";
+import { text, utf8 } from "../mutations/bytes.js";
+import { isJson } from "../mutations/json.js";
+import { isYamlMap, mutateYaml } from "../mutations/yaml.js";
+import { byName } from "./kinds.js";
+
+const json = (value: object) => utf8(JSON.stringify(value));
+
+const table = { set: "table", file: "rows.csv", columns: { image: "file" }, split: [80, 10, 10] } as const;
+const runs = [
+  RunConfig.parse({
+    data: table,
+    epochs: 3,
+    augment: [{ name: "word-swap" }],
+    adaptation: { jtm: "lora", dec: "ptv2" },
+  }),
+  MedMoeRunConfig.parse({
+    stage: "moe",
+    model: "m",
+    data: { set: "json", files: ["a.json"] },
+    lora: { targets: "ffn" },
+  }),
+  PretrainConfig.parse({ data: { file: "captions.csv", columns: { captions: ["caption"] } } }),
+];
+
+const isMedMoe = (bytes: Uint8Array) => text(bytes).includes('"stage"');
+
+export const runFile: Format = {
+  name: "run.json",
+  share: 5,
+  header: "JSON, an object",
+  ...byName,
+  samples: () => runs.map((run) => ({ name: "run.json", bytes: json(run) })),
+  read: (path, { bytes }) => (isMedMoe(bytes) ? readMedMoeRun(dirname(path)) : readRun(dirname(path))),
+};
+
+/** Settings with their comments, as --print-config writes them. */
+const printed = (config: object) =>
+  configText(config, { head: ["settings"], groups: {}, fits: () => false, inside: () => null });
+
+export const settingsFile: Format = {
+  name: "--config",
+  share: 8,
+  header: "YAML, a map; JSON, an object",
+  samples: () => [
+    ...runs.map((run) => ({ name: "settings.yaml", bytes: utf8(printed(run)) })),
+    { name: "settings.json", bytes: json(runs[0]) },
+  ],
+  mutate: (bytes, random, sample) =>
+    sample.name.endsWith(".json") ? byName.mutate(bytes, random, sample) : mutateYaml(bytes, random),
+  isPastHeader: (bytes, { name }) => (name.endsWith(".json") ? isJson(bytes, "object") : isYamlMap(bytes)),
+  async read(path, { bytes }) {
+    const { values, file, lineOf } = await readConfigFile(path, "train miss");
+    const schema: z.ZodType =
+      isMedMoe(bytes) || /^stage:/m.test(text(bytes)) ? MedMoeRunConfig : z.union([RunConfig, PretrainConfig]);
+    io.parseWith(schema, values, file, lineOf);
+    promise((Object.prototype as { polluted?: boolean }).polluted === undefined, "it changes no prototype");
+  },
+};
+
+export const vocabulary: Format = {
+  name: "vocab.txt",
+  share: 2,
+  header: "its first piece",
+  ...byName,
+  samples: () => [{ name: "vocab.txt", bytes: utf8("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\nc\n") }],
+  async read(path) {
+    parseVocabulary(await io.readText(path, "It is a vocabulary"), path);
+  },
+};
+
+export const benchDocument: Format = {
+  name: "bench document",
+  share: 4,
+  header: "JSON, an object",
+  ...byName,
+  samples: () =>
+    ["2026-11-23-cascade-lake-launch-1t.json", "2026-11-23-cascade-lake-lora-1t.json"].map((name) => ({
+      name: "bench.json",
+      bytes: new Uint8Array(readFileSync(`bench/results/${name}`)),
+    })),
+  read: async (path) => readDocument(path),
+};
+
+export const lockFile: Format = {
+  name: "data lock",
+  share: 1,
+  header: "JSON, an object",
+  ...byName,
+  samples: () => {
+    const file = { url: "http://a/b", size: 3, sha256: "0".repeat(64), listed: true, unpacked: 2 };
+    const lock = {
+      version: 1,
+      source: "slake",
+      licence: "CC BY 4.0",
+      commit: null,
+      files: { "a/b.json": file, c: file },
+    };
+    return [{ name: "consilium-data.json", bytes: json(lock) }];
+  },
+  read: (path) => readLock(dirname(path)),
+};

@@ -1,0 +1,47 @@
+/** Event files by their records, with the checksums right. */
+import { maskedCrc32c } from "../../../models/training/log/crc32c.js";
+import { concat } from "../../io/support/collect.js";
+import type { Random } from "../random.js";
+import { damaged } from "./bytes.js";
+
+function recordsOf(bytes: Uint8Array): Uint8Array[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const list: Uint8Array[] = [];
+  for (let at = 0; at + 16 <= bytes.length; ) {
+    const length = Number(view.getBigUint64(at, true));
+    list.push(bytes.slice(at + 12, at + 12 + length));
+    at += 16 + length;
+  }
+  return list;
+}
+
+function recordOf(data: Uint8Array): Uint8Array {
+  const out = new Uint8Array(16 + data.length);
+  const view = new DataView(out.buffer);
+  view.setBigUint64(0, BigInt(data.length), true);
+  view.setUint32(8, maskedCrc32c(out.subarray(0, 8)), true);
+  out.set(data, 12);
+  view.setUint32(12 + data.length, maskedCrc32c(data), true);
+  return out;
+}
+
+export function mutateEventFile(bytes: Uint8Array, random: Random): Uint8Array {
+  const list = recordsOf(bytes);
+  const at = random.below(list.length);
+  if (random.chance(0.7)) list[at] = damaged(list[at], random);
+  else if (random.chance(0.5)) list.splice(at, 0, random.pick(list));
+  else list.splice(at, 1);
+  return concat(list.map(recordOf));
+}
+
+/** The first record is whole. */
+export function hasFirstRecord(bytes: Uint8Array): boolean {
+  if (bytes.length < 16) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = Number(view.getBigUint64(0, true));
+  return (
+    16 + length <= bytes.length &&
+    view.getUint32(8, true) === maskedCrc32c(bytes.subarray(0, 8)) &&
+    view.getUint32(12 + length, true) === maskedCrc32c(bytes.subarray(12, 12 + length))
+  );
+}
