@@ -220,19 +220,29 @@ class MissStep:
             **self.optimizer_options,
         )
 
-    def step(self):
+    def backward(self):
         loss = self.network(self.batch)
         loss.backward()
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
         return loss.detach()
 
+    def update(self):
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def step(self):
+        loss = self.backward()
+        self.update()
+        return loss
+
     def results(self):
-        """Losses of two steps without dropout."""
+        """Without dropout: the norm of each parameter's gradient, by the parameters' names in order, and losses of two steps."""
         self.network.eval()
-        losses = torch.stack([self.step(), self.step()])
+        first = self.backward()
+        norms = torch.stack([p.grad.norm() for _, p in sorted(self.network.named_parameters())])
+        self.update()
+        losses = torch.stack([first, self.step()])
         self.network.train()
-        return {"losses": losses}
+        return {"losses": losses, "gradientNorms": norms}
 
     def run(self, calls):
         for _ in range(calls):

@@ -71,11 +71,18 @@ function makeStep(device: Device, config: MissConfig, host: HostTensors) {
   const optimizer = new optim.AdamW([...network.namedParameters()], { lr: LEARNING_RATE, weightDecay: WEIGHT_DECAY });
   device.seed(4);
 
-  const run = (): Tensor => {
+  const backward = (): Tensor => {
     const loss = network.loss(batch);
     loss.backward();
+    return loss;
+  };
+  const update = () => {
     optimizer.step();
     optimizer.zeroGrad();
+  };
+  const run = (): Tensor => {
+    const loss = backward();
+    update();
     return loss;
   };
   const release = () => {
@@ -83,11 +90,11 @@ function makeStep(device: Device, config: MissConfig, host: HostTensors) {
     optimizer.dispose();
     network.dispose();
   };
-  return { network, run, release };
+  return { network, backward, update, run, release };
 }
 
 function prepareStep(device: Device, config: MissConfig, host: HostTensors): Prepared {
-  const { network, run, release } = makeStep(device, config, host);
+  const { network, backward, update, run, release } = makeStep(device, config, host);
   const once = () => scope(run);
   const enqueue = (calls: number) => {
     for (let i = 0; i < calls; i++) once().dispose();
@@ -95,16 +102,33 @@ function prepareStep(device: Device, config: MissConfig, host: HostTensors): Pre
   return {
     contender: timed(device, enqueue, release),
     inputs: async () => ({ ...host, ...(await parameters(network)) }),
-    /** Two losses with a step between them: the second tells whether every gradient and AdamW agree. */
+    /**
+     * The norm of each parameter's gradient, by the parameters' names in order, and two losses with a step between them: the
+     * second tells whether AdamW agrees.
+     */
     results: async () => {
       network.eval();
-      const losses = [once(), once()];
-      const values = Float32Array.from(await Promise.all(losses.map((loss) => loss.item())));
-      for (const loss of losses) loss.dispose();
+      const first = scope(backward);
+      const norms = scope(() => gradientNorms(network));
+      update();
+      const losses = [first, once()];
       network.train();
-      return { losses: values };
+      return { losses: await items(losses), gradientNorms: await items(norms) };
     },
   };
+}
+
+/** [norm, 1] of each gradient. */
+function gradientNorms(network: MissNetwork): Tensor[] {
+  const names = [...network.namedParameters()].sort(([a], [b]) => (a < b ? -1 : 1));
+  return names.map(([, parameter]) => optim.clipGradNorm([parameter], Number.POSITIVE_INFINITY));
+}
+
+/** The first element of each, which is disposed. */
+async function items(tensors: readonly Tensor[]): Promise<Float32Array> {
+  const values = await Promise.all(tensors.map(async (t) => (await t.data())[0]));
+  for (const t of tensors) t.dispose();
+  return Float32Array.from(values);
 }
 
 async function parameters(network: MissNetwork): Promise<Record<string, HostTensor>> {

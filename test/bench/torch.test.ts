@@ -129,7 +129,11 @@ for name, case in by_backends(Attention, torch.device("cpu")):
   });
 
   it("takes the same training step", async ({ skip }) => {
-    await agrees("torch", [stepTask("tiny", { B: 3, Q: 9, A: 5 })], skip);
+    const task = stepTask("tiny", { B: 3, Q: 9, A: 5 });
+    await agrees("torch", [task], skip);
+    const peer = await running("torch", skip);
+    const forms = await peer.prepare(task, await inputsOf(task));
+    expect(forms.map(({ form }) => form)).toEqual(["fused AdamW", "for-loop AdamW"]);
   });
 
   it.for(["torch", "torch-loop", "transformers"] as const)(
