@@ -28,6 +28,9 @@ export function openTorch(
       OMP_NUM_THREADS: count,
       MKL_NUM_THREADS: count,
       OPENBLAS_NUM_THREADS: count,
+      // glibc hands large blocks back as they are freed: every call would fault its pages in anew.
+      MALLOC_MMAP_MAX_: "0",
+      MALLOC_TRIM_THRESHOLD_: String(2 ** 40),
       // No __pycache__ beside the sources.
       PYTHONDONTWRITEBYTECODE: "1",
       // Nothing here comes from a hub.

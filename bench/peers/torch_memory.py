@@ -1,5 +1,6 @@
 """By how much memory grows: of the process, or what PyTorch holds of a GPU."""
 
+import ctypes
 import gc
 import re
 
@@ -19,6 +20,8 @@ class Memory:
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+        else:
+            trim()
 
     def held(self):
         return torch.cuda.memory_allocated() if self.device.type == "cuda" else resident("VmRSS")
@@ -38,6 +41,14 @@ class Memory:
         """The most since `start`, over what was held before; None where the system does not say."""
         most = torch.cuda.max_memory_allocated() if self.device.type == "cuda" else resident("VmHWM")
         return None if most is None or self.before is None else max(0, most - self.before)
+
+
+def trim():
+    """Gives the system what malloc keeps, where that is glibc's: it is told to keep all that is freed."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
+        pass
 
 
 def resident(field):

@@ -133,7 +133,7 @@ for name, case in by_backends(Attention, torch.device("cpu")):
     await agrees("torch", [task], skip);
     const peer = await running("torch", skip);
     const forms = await peer.prepare(task, await inputsOf(task));
-    expect(forms.map(({ form }) => form)).toEqual(["fused AdamW", "for-loop AdamW"]);
+    expect(forms.map(({ form }) => form)).toEqual(["fused AdamW", "foreach AdamW"]);
   });
 
   it.for(["torch", "torch-loop", "transformers"] as const)(
