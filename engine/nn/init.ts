@@ -43,7 +43,8 @@ export const kaimingUniform =
  * checkpoint has, it is converted as it is loaded. Throws OptionError where the device does not compute in `dtype`.
  *
  * With `empty`, parameters get no values, and memory at their first use: all that a model needs whose weights come from a file,
- * which may become the memory itself (`io.loadModel`'s `mapped`).
+ * which may become the memory itself (`io.loadModel`'s `mapped`). With `drawn`, so many values of a parameter are drawn at most, and a larger
+ * one repeats them: for steps that only tell memory and time.
  */
 export class Initializer {
   /** Where the parameters live. */
@@ -52,18 +53,24 @@ export class Initializer {
   readonly dtype: FloatDType;
   readonly #seed: number;
   readonly #empty: boolean;
+  readonly #drawn: number;
   #streams = 0;
 
   constructor(
     device: Device,
     seed = 0,
-    { dtype = "f32", empty = false }: { dtype?: FloatDType; empty?: boolean } = {},
+    {
+      dtype = "f32",
+      empty = false,
+      drawn = Number.POSITIVE_INFINITY,
+    }: { dtype?: FloatDType; empty?: boolean; drawn?: number } = {},
   ) {
     requireDevice("Initializer", device);
     this.device = device;
     this.dtype = dtype;
     this.#seed = seed;
     this.#empty = empty;
+    this.#drawn = drawn;
     if (device.name !== "webgpu" || dtype === "f32") return;
     if (dtype === "bf16")
       throw new OptionError(
@@ -78,7 +85,9 @@ export class Initializer {
     if (this.#empty) return setRequiresGrad(keep(this.#unwritten(shape)));
     const random = new HostRandom(this.#seed, this.#streams++);
     const values = new Float32Array(sizeOf(shape));
-    for (let i = 0; i < values.length; i++) values[i] = init(random);
+    const drawn = Math.min(values.length, this.#drawn);
+    for (let i = 0; i < drawn; i++) values[i] = init(random);
+    for (let i = drawn; i < values.length; i += drawn) values.copyWithin(i, 0, Math.min(drawn, values.length - i));
     return setRequiresGrad(keep(fromHost(this.device, values, shape, this.dtype)));
   }
 

@@ -15,6 +15,12 @@ import type { TrainOptions } from "./train-options.js";
 /** Where a rehearsal computes. */
 export type RehearsalOptions = Pick<TrainOptions, "device" | "bertVocabulary" | "signal" | "dataThreads">;
 
+/**
+ * Weights that only memory and time are measured with: to draw hundreds of millions takes longer than some steps. A prime, so that no two
+ * rows of a matrix are alike.
+ */
+const FEW = { drawn: 65_521 };
+
 type Prepared = Awaited<ReturnType<typeof prepared>>;
 
 async function withRun<T>(
@@ -22,10 +28,11 @@ async function withRun<T>(
   { splits, folder }: Prepared,
   options: RehearsalOptions,
   work: (run: Run) => Promise<T>,
+  { drawn }: { drawn?: number } = {},
 ): Promise<T> {
   const { device } = options;
   const images = new ImageStore(folder.config.imageSize, scalings[folder.scaling]);
-  const init = new nn.Initializer(device, config.seed);
+  const init = new nn.Initializer(device, config.seed, { drawn });
   const network = await startingNetwork(config, folder, init, false, undefined);
   const run = new Run(config, { ...options, out: "", log: null }, splits, folder, images, network, init);
   try {
@@ -83,15 +90,21 @@ export async function fitMemory(given: RunConfig, maxMemory: number, options: Re
   const longest = splits.train.toSorted((a, b) => length(b) - length(a));
   const all = config.batch * config.accumulate;
   const peakOf = (batch: number) =>
-    withRun({ ...config, batch, accumulate: 1 }, ready, options, async (run) => {
-      // From the second batch of a step on there are the gradients of those before.
-      const rows = Array.from({ length: Math.min(2 * batch, all) }, (_, i) => longest[i % longest.length]);
-      // Moments of the optimiser are made in the first step.
-      await run.rehearse(rows, config.lr);
-      device.pool.resetPeak();
-      await run.rehearse(rows, config.lr);
-      return device.memory().peak;
-    });
+    withRun(
+      { ...config, batch, accumulate: 1 },
+      ready,
+      options,
+      async (run) => {
+        // From the second batch of a step on there are the gradients of those before.
+        const rows = Array.from({ length: Math.min(2 * batch, all) }, (_, i) => longest[i % longest.length]);
+        // Moments of the optimiser are made in the first step.
+        await run.rehearse(rows, config.lr);
+        device.pool.resetPeak();
+        await run.rehearse(rows, config.lr);
+        return device.memory().peak;
+      },
+      FEW,
+    );
   return planMemory(all, maxMemory, peakOf);
 }
 
@@ -99,8 +112,6 @@ export async function fitMemory(given: RunConfig, maxMemory: number, options: Re
 export interface Rehearsal {
   /** Values that a step changes, and all of them. */
   readonly parameters: ParameterCounts;
-  /** Mean loss of each step, before it. */
-  readonly loss: readonly number[];
   /** Seconds of each step. The first ones also make what later ones find: moments of the optimiser, compiled kernels. */
   readonly seconds: readonly number[];
   /** Bytes in use on the device at most, from its first weight to the last step. */
@@ -122,15 +133,21 @@ export async function rehearse(
   const { config, splits } = ready;
   const next = rowsInTurn(config, splits.train);
   device.pool.resetPeak();
-  return withRun(config, ready, options, async (run) => {
-    const [loss, seconds]: number[][] = [[], []];
-    for (let step = 1; step <= steps; step++) {
-      signal?.throwIfAborted();
-      const started = performance.now();
-      loss.push(await run.rehearse(next(), config.lr));
-      seconds.push((performance.now() - started) / 1000);
-      onStep?.(step, steps);
-    }
-    return { parameters: countParameters(run.network), loss, seconds, peakBytes: device.memory().peak };
-  });
+  return withRun(
+    config,
+    ready,
+    options,
+    async (run) => {
+      const seconds: number[] = [];
+      for (let step = 1; step <= steps; step++) {
+        signal?.throwIfAborted();
+        const started = performance.now();
+        await run.rehearse(next(), config.lr);
+        seconds.push((performance.now() - started) / 1000);
+        onStep?.(step, steps);
+      }
+      return { parameters: countParameters(run.network), seconds, peakBytes: device.memory().peak };
+    },
+    FEW,
+  );
 }

@@ -40,7 +40,8 @@ export async function train(given: RunConfig, options: TrainOptions): Promise<Tr
   const notChecked = unchecked ? [`not compared with all that the model was trained on: ${unchecked}`] : [];
   for (const text of [...(leak ? [leakText(leak)] : []), ...notChecked, ...notices])
     onEvent?.({ type: "warning", text });
-  const init = new nn.Initializer(device, config.seed);
+  // What a saved state holds, adapters too, needs no values before.
+  const init = new nn.Initializer(device, config.seed, { empty: saved !== null });
   const network = await startingNetwork(config, folder, init, saved !== null, onEvent);
   const run = new Run(config, running, splits, folder, images, network, init);
   try {

@@ -52,6 +52,17 @@ describe("first values", () => {
     }
   });
 
+  test("with `drawn`, a parameter repeats its first ones; one that is not larger is as without", async () => {
+    const values = async (drawn?: number) => {
+      using linear = new Linear(new Initializer(device, 1, { drawn }), 4, 3);
+      return [linear.weight, linear.bias].map(async (t) => [...((await t?.data()) ?? [])]);
+    };
+    const [weight, bias] = await Promise.all(await values());
+    const [repeated, same] = await Promise.all(await values(5));
+    expect(repeated).toEqual([...weight.slice(0, 5), ...weight.slice(0, 5), ...weight.slice(0, 2)]);
+    expect(same).toEqual(bias);
+  });
+
   test("truncated normal keeps its deviation: the bounds are ±2, not two deviations", () => {
     const random = new HostRandom(7, 0);
     const init = truncatedNormal(0.02);
