@@ -4,7 +4,8 @@
  */
 import { DAMAGED, FileFormatError } from "./errors.js";
 import { type FileSource, readRange } from "./file-source.js";
-import { type PickleHost, PickleTruncated, unpickle } from "./pickle.js";
+import { unpickle } from "./pickle.js";
+import { type PickleHost, PickleTruncated } from "./pickle-host.js";
 import { STORED_BYTES, type StoredDType } from "./stored-tensor.js";
 import type { Storage } from "./strided-tensor.js";
 import { type StorageLookup, type StorageType, storageBytes, torchHost } from "./torch-globals.js";

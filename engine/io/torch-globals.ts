@@ -4,7 +4,7 @@
  */
 import { DAMAGED, FileFormatError } from "./errors.js";
 import type { FileSource } from "./file-source.js";
-import { PickleFunction, type PickleHost } from "./pickle.js";
+import { PickleFunction, type PickleHost } from "./pickle-host.js";
 import { Internal } from "./pickle-tree.js";
 import { STORED_BYTES, type StoredDType, type StoredTensor } from "./stored-tensor.js";
 import { ExpansionBudget, type Storage, stridedTensor } from "./strided-tensor.js";

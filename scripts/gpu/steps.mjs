@@ -31,7 +31,17 @@ export const BENCHES = [
 export function stepsOf({ out, host, node }) {
   const noGpu = host.gpu ? undefined : "there is no NVIDIA GPU (nvidia-smi)";
   const argsOf = (name, files, filter) => [
-    ...["node_modules/vitest/vitest.mjs", "run", "--project", "best", ...files, "-t", filter],
+    ...[
+      "node_modules/vitest/vitest.mjs",
+      "run",
+      "--project",
+      "best",
+      "--project",
+      "one-process",
+      ...files,
+      "-t",
+      filter,
+    ],
     ...["--reporter=dot", "--reporter=json", `--outputFile.json=${join(out, `${name}.json`)}`],
   ];
   const vitest = (name, files, filter, seconds, env = {}) => ({

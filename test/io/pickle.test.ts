@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { PickleFunction, type PickleHost, unpickle } from "../../engine/io/pickle.js";
+import { unpickle } from "../../engine/io/pickle.js";
+import { PickleFunction, type PickleHost } from "../../engine/io/pickle-host.js";
 import { torchHost } from "../../engine/io/torch-globals.js";
 import { concat } from "./support/collect.js";
 import { expectFormatError } from "./support/expect-error.js";
