@@ -1,5 +1,4 @@
 import { add, autocast, io, nn, noGrad, optim, scale, scope, type Tensor } from "../../engine/index.js";
-import type { Augmentation } from "../data/augment/augmentation.js";
 import type { ImageStore } from "../data/image-store.js";
 import { batches, type Cursor } from "../data/order.js";
 import type { VqaRecord } from "../data/record.js";
@@ -7,21 +6,29 @@ import { Sampler } from "../data/sampler.js";
 import { score } from "../eval/metrics.js";
 import { withMergedAdapters } from "../peft/merge.js";
 import { readAhead } from "../training/loading/read-ahead.js";
-import { DataThreads, usualThreads } from "../training/loading/threads.js";
+import { usualThreads } from "../training/loading/threads.js";
 import type { RunLog } from "../training/log/run-log.js";
-import { otherArithmetic, restoreState, saveState, stateFile, type Trained } from "../training/run-state.js";
+import {
+  firstState,
+  otherArithmetic,
+  restoreState,
+  saveState,
+  stateFile,
+  type Trained,
+} from "../training/run-state.js";
 import { completed, takeSteps } from "../training/steps.js";
 import { exhausted, pausesAt, validationDue } from "../training/validations.js";
 import { adapt } from "./adaptation.js";
 import { adapterFolder, saveAdapters } from "./adapters.js";
 import { trainingBatch } from "./batch.js";
-import { start } from "./batch-thread.js";
+import { type BatchThreads, batchThreads } from "./batch-threads.js";
 import { stateDict } from "./checkpoint.js";
 import { augmentationsOf, type DataSplits } from "./datasets.js";
-import type { BatchForm, BatchRow, HostBatch } from "./host-batch.js";
+import type { HostBatch } from "./host-batch.js";
 import type { ModelFolder } from "./model-folder.js";
 import type { MissNetwork } from "./network.js";
 import { predict } from "./predict.js";
+import { scheduleOf } from "./rates.js";
 import type { RunConfig } from "./run-config.js";
 import { MissTokenizer } from "./tokenizer.js";
 import type { TrainOptions } from "./train-options.js";
@@ -29,9 +36,6 @@ import type { History, SavedState, State } from "./train-state.js";
 
 /** With the run's log; null of a rehearsal, which writes nothing. */
 export type RunOptions = TrainOptions & { readonly log: RunLog | null };
-
-/** Bytes of decoded images that a training keeps, all threads together: 90,000 of 64 pixels, 1,500 of 480. */
-const KEPT_BYTES = 2 ** 30;
 
 /** A training run: steps, validations and checkpoints, from its first step or from where its state stands. */
 export class Run {
@@ -51,7 +55,7 @@ export class Run {
   readonly #images: ImageStore;
   readonly #sampler: Sampler;
   readonly #perEpoch: number;
-  readonly #threads: DataThreads<BatchForm, readonly BatchRow[], HostBatch>;
+  readonly #threads: BatchThreads;
   /** What shows whether the weights are sound. */
   #probe: readonly HostBatch[] = [];
   #savedAt = Date.now();
@@ -77,45 +81,14 @@ export class Run {
     adapt(this.network, init, config.adaptation);
     nn.namePaths(this.network);
     const trained = [...this.network.namedParameters()].filter(([, p]) => p.requiresGrad);
-    const { lr, minLr, warmupSteps, weightDecay } = config;
+    const { lr, weightDecay } = config;
     this.optimizer = new optim.AdamW(trained, { lr, weightDecay });
     this.scaler = config.precision === "f16" ? new optim.GradScaler(options.device) : null;
-    const total = config.schedule === "epoch" ? config.epochs : Math.max(1, this.steps - warmupSteps);
-    const cosine = optim.cosine(lr, total, minLr);
-    const perEpoch = this.#perEpoch;
-    // The rate changes at the borders of epochs, also where the first ones warm up.
-    const byEpoch: optim.Schedule = (s) => cosine(Math.floor((s + warmupSteps) / perEpoch));
-    const decay = config.schedule === "epoch" ? byEpoch : cosine;
-    this.#schedule = warmupSteps > 0 ? optim.linearWarmup(warmupSteps, decay) : decay;
-    const augmentations: readonly Augmentation[] = augmentationsOf(config);
-    this.#sampler = new Sampler(config.seed, augmentations);
-    const count = options.dataThreads ?? usualThreads();
-    this.#threads = new DataThreads({
-      module: "models/miss/batch-thread.js",
-      start,
-      init: {
-        pieces: folder.pieces,
-        scaling: folder.scaling,
-        seed: config.seed,
-        augmentations,
-        size: folder.config.imageSize,
-        keptBytes: KEPT_BYTES / Math.max(1, count),
-      },
-      count,
-    });
+    this.#schedule = scheduleOf(config, this.#perEpoch);
+    this.#sampler = new Sampler(config.seed, augmentationsOf(config));
+    this.#threads = batchThreads(config, folder, options.dataThreads ?? usualThreads());
     options.device.seed(config.seed);
-    this.state = {
-      version: 3,
-      config,
-      device: { name: options.device.name, target: options.device.target },
-      step: 0,
-      epoch: 0,
-      position: 0,
-      random: options.device.randomState,
-      finished: false,
-      best: null,
-      validations: [],
-    };
+    this.state = { version: 3, config, ...firstState(options.device), best: null, validations: [] };
   }
 
   get #trained(): Trained {
