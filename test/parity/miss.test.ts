@@ -8,8 +8,11 @@ import { shortened } from "../support/simulated.js";
 const folder = fileURLToPath(new URL("../fixtures/miss", import.meta.url));
 
 const SCENARIOS = ["full", "lora", "ia3", "prefix", "ptv2", "dec_lora_ft", "pretrain", "preprocess"];
-/** Like others of each model, which the simulated GPU takes, too, half a minute each; or no matter of a device. */
-const ALIKE = ["full", "ptv2", "dec_lora_ft", "preprocess"];
+/**
+ * Like others of each model, which the simulated GPU takes, too, half a minute each; or no matter of a device. What IA3
+ * (test/peft/adapters.test.ts) and prefixes (cases of attention) add to the network of LoRA, it has in small.
+ */
+const ALIKE = ["full", "ia3", "prefix", "ptv2", "dec_lora_ft", "preprocess"];
 
 /** A simulated GPU takes half a minute for a model. */
 const TIMEOUT = 300_000;
