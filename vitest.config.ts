@@ -13,7 +13,7 @@ const ofCudaDevice = [
 ];
 
 /** Tests that leave nothing behind in their process: a worker runs them one after the other, and loads the library once. */
-const inOneProcess = ["test/{data,engine,io,kernels,med-moe,models,nn,peft,text}/**/*.test.ts"];
+const inOneProcess = ["test/{bindings,data,engine,io,kernels,med-moe,models,nn,peft,text}/**/*.test.ts"];
 
 export default defineConfig({
   plugins: [wgslPlugin],
