@@ -37,14 +37,17 @@ function columnsOf(rows: readonly RowComparison[]): Columns {
     return found ? `${found.old.toFixed(2)} -> ${found.new.toFixed(2)}` : "";
   };
   const byThreads: Columns = [["threads", (row) => String(row.new.threads)]];
-  const byCpu: Columns = [["time", ({ basis }) => (basis === "CPU" ? "CPU, beside other work" : "clock")]];
+  const byCpu: Columns = [
+    ["time", ({ basis }) => (basis === "CPU" ? "CPU of all threads, beside other work" : "clock")],
+  ];
+  const unit = (basis: RowComparison["basis"]) => (basis === "CPU" ? " CPU" : "");
   return [
     ["operation", (row) => row.new.op],
     ["pass", (row) => row.new.pass],
     ["shape", (row) => shapeOf(row.new)],
     ...(new Set(rows.map((row) => row.new.threads)).size > 1 ? byThreads : []),
-    ["old us", ({ oldUs }) => short(oldUs)],
-    ["new us", ({ newUs }) => short(newUs)],
+    ["old us", ({ oldUs, basis }) => short(oldUs) + unit(basis)],
+    ["new us", ({ newUs, basis }) => short(newUs) + unit(basis)],
     ["old / new", ({ ratio }) => ratio.toFixed(3)],
     ["95 % interval", ({ interval }) => interval?.map((r) => r.toFixed(3)).join(" to ") ?? ""],
     ["verdict", ({ verdict }) => verdict],

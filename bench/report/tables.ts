@@ -23,7 +23,7 @@ function filled(caption: string, columns: readonly string[], body: readonly (rea
 export function rowTable(caption: string, rows: readonly NumberedRow[]): Markup {
   const head = [
     ...["row", "median", "10 % to 90 %", "95 % interval", "FLOP/s", "bytes/s", "of the limit"],
-    ...["peak memory", "kept for backward", "processor time", "others' load"],
+    ...["peak memory", "kept for backward", "processor time, all threads", "others' load"],
   ];
   const several = new Set(rows.map(conditionOf)).size > 1;
   const body = rows.map((row) => [
@@ -56,7 +56,7 @@ const VERDICTS = { faster: "ours is faster", slower: "the peer is faster", even:
 export function peerTable(caption: string, rows: readonly NumberedRow[]): Markup {
   const head = [
     ...["row", "peer", "ratio", "95 % interval", "verdict", "median"],
-    ...["processor time", "peak memory", "how, or why it is blank"],
+    ...["processor time, all threads", "peak memory", "how, or why it is blank"],
   ];
   const body = rows.flatMap((row) =>
     Object.entries(row.peers).map(([name, peer]) => {

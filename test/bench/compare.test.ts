@@ -230,6 +230,14 @@ Only in the new document:
 `);
   });
 
+  it("says of each row that goes by the CPU that its times are the CPU's", () => {
+    const loaded = (us: number) => rowOf(samplesOf(Array(10).fill(1e-6), Array(10).fill(us / 1e6)), { othersCpu: 0.5 });
+    const quiet = rowOf(samplesOf(Array(10).fill(3e-6)), { shape: "quiet" });
+    const text = comparisonText(compareDocuments(documentOf([loaded(2), quiet]), documentOf([loaded(2), quiet])));
+    expect(text).toMatch(/8x8x8 +2 CPU +2 CPU .* CPU of all threads, beside other work/);
+    expect(text).toMatch(/quiet +3 +3 .* clock/);
+  });
+
   it("says so where nothing can be compared", () => {
     const text = comparisonText(compareDocuments(documentOf([row(1)]), documentOf([])));
     expect(text).toBe(

@@ -27,7 +27,7 @@ function head(rows: readonly BenchRow[], peers: readonly string[]): string[] {
     ...["operation", "pass", "shape"],
     ...(severalThreads(rows) ? ["threads"] : []),
     ...["us", "10 % to 90 %", "GFLOP/s", "GB/s", "of limit", "peak", "saved"],
-    ...(rows.some(isLoaded) ? ["CPU us"] : []),
+    ...(rows.some(isLoaded) ? ["CPU us (all threads)"] : []),
     ...peers.map((name) => `${name} us (ratio)`),
   ];
 }
