@@ -28,7 +28,7 @@ export function environment(
   return {
     date: new Date().toISOString(),
     version: JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version,
-    commit: commit(),
+    commit: commitOf(root),
     chip: os.cpus()[0]?.model.trim() ?? "",
     cores: os.cpus().length,
     affinity: /^Cpus_allowed_list:\s*(.*)$/m.exec(text("/proc/self/status") ?? "")?.[1] ?? null,
@@ -60,11 +60,12 @@ export function gpuState(): string {
   }
 }
 
-function commit(): string | null {
+/** Of the working tree of a folder, "-dirty" where a file is changed that git tracks: one that it does not is used only by such a change. */
+export function commitOf(folder: string): string | null {
   const git = (...args: string[]) =>
-    execFileSync("git", args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+    execFileSync("git", args, { cwd: folder, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
   try {
-    return `${git("rev-parse", "HEAD")}${git("status", "--porcelain") === "" ? "" : "-dirty"}`;
+    return `${git("rev-parse", "HEAD")}${git("status", "--porcelain", "--untracked-files=no") === "" ? "" : "-dirty"}`;
   } catch {
     return null;
   }
