@@ -81,7 +81,7 @@ export const rooflineSchema = z.strictObject({
   limit: z.enum(["compute", "bandwidth", "launches"]),
   /** Microseconds that the row takes at least. */
   limitUs: z.number().positive(),
-  /** limitUs by the median: 1 is the limit. */
+  /** limitUs by the median: 1 is the limit, above it see row/roofline.ts. */
   share: z.number().positive(),
 });
 
@@ -210,7 +210,7 @@ const environmentSchema = z.strictObject({
   command: z.string().optional(),
   /** Of consilium. */
   version: z.string(),
-  /** Of the working tree, "-dirty" where it is changed; null outside a checkout. */
+  /** Of the working tree, "-dirty" where files that git tracks are changed; null outside a checkout. */
   commit: z.string().nullable(),
   /** The processor; empty where nobody can tell, as in a page. */
   chip: z.string(),

@@ -1,6 +1,6 @@
-import type { BenchDocument, BenchRow, MissingPeer, SkippedRow, TimedPeer } from "../document.js";
+import type { BenchDocument, BenchRow, Ceiling, MissingPeer, SkippedRow, TimedPeer } from "../document.js";
 import { bytesPerSecond, flopsPerSecond } from "../row/roofline.js";
-import { numbered, ratioInterval } from "./rows.js";
+import { conditionOf, numbered, ratioInterval } from "./rows.js";
 
 type Value = string | number | null | undefined;
 
@@ -31,6 +31,15 @@ const ofPeer =
     return peer && row && value(peer, row);
   };
 
+/** Of what the device reached, in the row's storage type and with its threads. */
+const ofCeiling =
+  (value: (ceiling: Ceiling) => Value) =>
+  (line: Line): Value => {
+    const row = measured(line);
+    const found = row && line.document.ceilings.find((ceiling) => conditionOf(ceiling) === conditionOf(row));
+    return found && value(found);
+  };
+
 /** Units stand in the names; times are of one call. */
 const COLUMNS: Readonly<Record<string, (line: Line) => Value>> = {
   suite: ({ row }) => row.suite,
@@ -59,6 +68,9 @@ const COLUMNS: Readonly<Record<string, (line: Line) => Value>> = {
   limited_by: ofRow((row) => row.roofline?.limit),
   limit_us: ofRow((row) => row.roofline?.limitUs),
   share_of_limit: ofRow((row) => row.roofline?.share),
+  ceiling_flops_per_second: ofCeiling((ceiling) => ceiling.flopsPerSecond),
+  ceiling_copy_bytes_per_second: ofCeiling((ceiling) => ceiling.copyBytesPerSecond),
+  ceiling_launch_us: ofCeiling((ceiling) => 1e6 * ceiling.launchSeconds),
   peak_bytes: ofRow((row) => row.peakBytes),
   saved_bytes: ofRow((row) => row.savedBytes),
   others_cpu_share: ofRow((row) => row.othersCpu),

@@ -5,8 +5,9 @@ export type RowWork = Pick<BenchRow, "flops" | "bytes" | "medianUs" | "call">;
 
 /**
  * What bounds the row on that machine: the longest of its operations at the rate of multiply-adds, its bytes at the speed of a
- * copy, and its launches one after the other. Null where nobody counted operations and bytes, or without a ceiling. A share
- * above 1 is a row whose values stay in caches, which are faster than the memory that `bytes` are counted for.
+ * copy, and its launches one after the other. Null where nobody counted operations and bytes, or without a ceiling. A share of
+ * bandwidth above 1 is a row whose values stay in caches, which are faster than the memory that `bytes` are counted for; one of
+ * compute or launches is of a ceiling that was measured beside other work.
  */
 export function rooflineOf(row: RowWork, ceiling: Ceiling | null | undefined): Roofline | null {
   if (!ceiling || (row.flops === null && row.bytes === null)) return null;

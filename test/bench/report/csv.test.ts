@@ -36,6 +36,17 @@ describe("csvOf", () => {
     expect(lines[5]).toMatchObject({ median_us: "", threads: "", suite: "moe" });
   });
 
+  it("has what the device reached beside each row that was measured under the same conditions", () => {
+    const lines = read(csvOf(document({ rows: [row({ peers: {} }), row({ peers: {}, threads: 2 })] })));
+    const names = ["ceiling_flops_per_second", "ceiling_copy_bytes_per_second", "ceiling_launch_us"];
+    const found = lines.map((line) => names.map((name) => line[name]));
+    expect(found).toEqual([
+      ["100000000000", "14000000000", "2"],
+      ["", "", ""],
+      ["", "", ""],
+    ]);
+  });
+
   it("gives back every text, and none that a spreadsheet runs", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (note) => {
