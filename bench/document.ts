@@ -260,6 +260,8 @@ export const benchDocumentSchema = z.strictObject({
   version: z.literal(2),
   /** Where and how it was measured. */
   environment: of<Environment>(environmentSchema),
+  /** It was stopped: rows that were asked for are missing. */
+  interrupted: z.literal(true).optional(),
   /** What the device can do at most, for each number of threads. */
   ceilings: z.array(of<Ceiling>(ceilingSchema)),
   /** In the order they were measured. */

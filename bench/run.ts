@@ -46,7 +46,7 @@ export interface BenchOptions {
   readonly command?: string;
   /** Called before the ceilings and before each row. */
   onProgress?(progress: Progress): void;
-  /** Once aborted, the document has the rows so far; the one that is measured is not among them. */
+  /** Once aborted, the document is `interrupted` and has the rows so far; the one that is measured is not among them. */
   readonly signal?: AbortSignal;
 }
 
@@ -72,6 +72,7 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
   const description = [...new Set(parts.map((part) => part.device.description))].join("; ");
   return {
     version: 2,
+    ...(signal?.aborted && { interrupted: true }),
     environment: {
       ...environment({ ...last.device, description }, Math.max(...counts), loadBefore, last.peers, gpuBefore),
       ...(command !== undefined && { command }),

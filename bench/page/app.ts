@@ -42,7 +42,8 @@ async function measured(device: Device, signal: AbortSignal): Promise<BenchDocum
         `${row < 0 ? "" : `${row + 1} of ${of}: `}${text}; ${Math.ceil(secondsLeft)} s left`;
     },
   });
-  return { version: 2, environment: pageEnvironment(device), ceilings, rows, skipped: [...skipped, ...failed] };
+  const found = { ceilings, rows, skipped: [...skipped, ...failed] };
+  return { version: 2, ...(signal.aborted && { interrupted: true }), environment: pageEnvironment(device), ...found };
 }
 
 function offer(link: HTMLAnchorElement, text: string, type: string): void {

@@ -51,9 +51,16 @@ ${e.command ? html`<pre tabindex="0"><code>${e.command}</code></pre>` : html`<p>
 }
 
 /** What a reader has to know before any number. */
-function noticesOf({ environment, ceilings }: BenchDocument, rows: readonly NumberedRow[]): Notice[] {
+function noticesOf({ environment, ceilings, interrupted }: BenchDocument, rows: readonly NumberedRow[]): Notice[] {
   const { commit, load, cores } = environment;
   const notices: Notice[] = [];
+  if (interrupted) {
+    const done =
+      rows.length === 0
+        ? "stopped before a row was done"
+        : `stopped when ${rows.length} ${rows.length === 1 ? "row was" : "rows were"} done`;
+    notices.push({ head: "The run was interrupted.", text: `It was ${done}: what else was asked for is missing.` });
+  }
   const unsteady = ceilings.filter(isUnsteady).map(({ drift = 0 }) => drift);
   if (unsteady.length > 0)
     notices.push({

@@ -153,8 +153,10 @@ require("node:readline").createInterface({ input: process.stdin }).on("line", (l
     const controller = new AbortController();
     const onProgress = ({ row }: { row: number }) => void (row === 1 && controller.abort());
     const stopped = { ...settings, shapes: "8x9x10,5x7x6,4x4x4", onProgress, signal: controller.signal };
-    const { rows } = await runBench("matmul", stopped);
-    expect(rows.map(({ shape }) => shape)).toEqual(["8x9x10"]);
+    const document = await runBench("matmul", stopped);
+    expect(document.rows.map(({ shape }) => shape)).toEqual(["8x9x10"]);
+    expect(document.interrupted).toBe(true);
+    expect(benchDocumentSchema.parse(JSON.parse(JSON.stringify(document)))).toEqual(document);
   });
 
   it("refuses unknown peers before it measures", async () => {

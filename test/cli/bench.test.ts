@@ -1,5 +1,7 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { benchDocumentSchema } from "../../bench/document.js";
 import { consilium, consiliumStoppedAt, temporaryFolder } from "./support.js";
@@ -108,7 +110,20 @@ describe("bench", () => {
     const { code, stderr } = await consiliumStoppedAt(/^2\/3/m, "SIGINT", args);
     expect(code).toBe(130);
     expect(stderr).toContain("stopped; rows that were done: 1.");
+    expect(read("stopped.json").interrupted).toBe(true);
     expect(read("stopped.json").rows.map(({ shape }) => shape)).toEqual(["8x9x10"]);
+  });
+
+  test("npm run bench leaves a report where no file is named, and never half of one", () => {
+    const script = fileURLToPath(new URL("../../scripts/bench.mjs", import.meta.url));
+    const shapes = ["matmul", "--shapes", "4x4x4", ...quickly];
+    const run = (...args: string[]) =>
+      execFileSync(process.execPath, [script, ...shapes, ...args], { cwd: folder, stdio: "pipe" });
+    run("--json", "own.json");
+    expect(existsSync(file("runs"))).toBe(false);
+    run();
+    expect(readdirSync(file("runs/bench")).sort()).toEqual(["report.html", "report.json"]);
+    expect(read("runs/bench/report.json").environment.command).toMatch(/^consilium bench matmul .*--html runs/);
   });
 
   writeFileSync(file("other.json"), JSON.stringify({ version: 2, hello: "world" }));

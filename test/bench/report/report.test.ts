@@ -70,6 +70,17 @@ describe("reportHtml", () => {
     expect(reportHtml(dirty)).toContain("Of a changed working tree.");
   });
 
+  it("says that a run was interrupted, and when", () => {
+    expect(reportHtml(document())).not.toContain("interrupted");
+    const some = reportHtml(document({ interrupted: true }));
+    expect(some).toMatch(
+      /The run was interrupted\..*stopped when 5 rows were done: what else was asked for is missing\./s,
+    );
+    const none = reportHtml(document({ interrupted: true, rows: [] }));
+    wellFormed(none);
+    expect(none).toMatch(/The run was interrupted.*before a row was done:/s);
+  });
+
   it("shows what there is of a document without ceilings, intervals, phases, counts, peers or rows", () => {
     const page = reportHtml(bare());
     wellFormed(page);
