@@ -1,9 +1,10 @@
 import { loadavg } from "node:os";
-import { type Device, type DeviceChoice, OptionError, openDevice } from "../engine/index.js";
+import { type Device, type DeviceChoice, openDevice } from "../engine/index.js";
 import type { FloatDType } from "../kernels/contract.js";
 import { openPeers } from "./contenders/index.js";
 import type { BenchDocument, SkippedRow } from "./document.js";
 import { environment, gpuState } from "./machine/environment.js";
+import { type CheckedOptions, checkedOptions } from "./options.js";
 import { type Measured, type Progress, runTasks } from "./run-tasks.js";
 import type { Routing } from "./shapes/routing.js";
 import { type TaskOptions, tasksOf } from "./suites/index.js";
@@ -23,8 +24,11 @@ export interface BenchOptions {
   readonly routing?: Routing;
   /** Default: the passes that the suite has by itself. */
   readonly pass?: TaskOptions["pass"];
-  /** Of ours and of every peer. Several on the cpu device: all rows with the first number, then with the next, and so on. */
-  readonly threads: number | readonly number[];
+  /**
+   * Of ours and of every peer. Several on the cpu device: all rows with the first number, then with the next, and so on.
+   * Default: one number, the cores that this process may use.
+   */
+  readonly threads?: number | readonly number[];
   /** Of those in contenders/names.ts. Default none. */
   readonly peers?: readonly string[];
   /** A user's kernel in place of one of ours, as `--kernel` takes it: it is a peer named `kernel`. */
@@ -34,16 +38,20 @@ export interface BenchOptions {
    * the next row starts it anew. Default 60.
    */
   readonly peerLimitSeconds?: number;
-  /** For all rows together; every row gets at least five rounds. */
-  readonly budgetSeconds: number;
-  /** Where to compute. */
-  readonly device: DeviceChoice;
+  /** For all rows together; every row gets at least five rounds. Default 120. */
+  readonly budgetSeconds?: number;
+  /** Where to compute. Default cpu. */
+  readonly device?: DeviceChoice;
   /** Storage type of inputs and results. Default f32. */
   readonly dtype?: FloatDType;
   /** Bytes; the device's own default where absent. */
   readonly memoryBudget?: number;
   /** What repeats it, for the document. */
   readonly command?: string;
+  /** Reject before anything is measured where a peer that is asked for does not start. Default false: it is a blank. */
+  readonly failMissing?: boolean;
+  /** Called before anything is measured, for each peer that does not start. */
+  onMissingPeer?(peer: string, reason: string): void;
   /** Called before the ceilings and before each row. */
   onProgress?(progress: Progress): void;
   /** Once aborted, the document is `interrupted` and has the rows so far; the one that is measured is not among them. */
@@ -52,12 +60,13 @@ export interface BenchOptions {
 
 /**
  * Times a suite, row by row, peers in turn with ours in the same rounds. A peer that is missing, lacks an operation or
- * computes something else is a blank with a reason. Throws OptionError for unknown suites, shapes, peers and kernels, and for
- * several numbers of threads on a device that has none.
+ * computes something else is a blank with a reason. Throws OptionError for unknown suites, shapes, peers, kernels and
+ * options, for values that cannot be, and for several numbers of threads on a device that has none; with `failMissing` Error for
+ * peers that do not start.
  */
-export async function runBench(suite: Suite, options: BenchOptions): Promise<BenchDocument> {
-  const { device, budgetSeconds, signal, command } = options;
-  const counts = threadCounts(options);
+export async function runBench(suite: Suite, asked: BenchOptions = {}): Promise<BenchDocument> {
+  const options = checkedOptions(asked);
+  const { device, budgetSeconds, signal, command, threads: counts } = options;
   const deadline = performance.now() + 1000 * budgetSeconds;
   const loadBefore = loadavg();
   const gpuBefore = device.startsWith("cuda") ? gpuState() : undefined;
@@ -83,20 +92,6 @@ export async function runBench(suite: Suite, options: BenchOptions): Promise<Ben
   };
 }
 
-/** Each once, in the order they were asked for. */
-function threadCounts({ threads, device }: BenchOptions): number[] {
-  const counts = [...new Set([threads].flat())];
-  // The last of them is opened after the others were measured.
-  const bad = counts.find((count) => !Number.isInteger(count) || count < 1);
-  if (bad !== undefined || counts.length === 0)
-    throw new OptionError(`bench: threads are a whole number from 1, or several of them, not ${bad ?? "none"}.`);
-  if (counts.length > 1 && device !== "cpu")
-    throw new OptionError(
-      `bench: --threads ${counts.join(",")}: ${device} has no threads of ours. Use --device cpu, or one number.`,
-    );
-  return counts;
-}
-
 /** One number of threads of several: the seconds that it has, and which of how many it is. */
 interface Share {
   readonly threads: number;
@@ -113,7 +108,7 @@ interface Part extends Measured {
   readonly peers: Readonly<Record<string, string>>;
 }
 
-async function measureAll(suite: Suite, options: BenchOptions, share: Share): Promise<Part> {
+async function measureAll(suite: Suite, options: CheckedOptions, share: Share): Promise<Part> {
   const { threads, seconds } = share;
   const { device: choice, shapes, routing, pass, dtype = "f32", memoryBudget, signal } = options;
   let device: Device | null = null;
@@ -122,6 +117,7 @@ async function measureAll(suite: Suite, options: BenchOptions, share: Share): Pr
     device = await openDevice(choice, { threads, memoryBudget });
     const { tasks, skipped } = tasksOf(suite, { shapes, routing, pass, dtype, room: roomOf(device) });
     peers = await opened(options, { threads, device: choice, dtype });
+    tellMissing(peers, options, share);
     const onProgress = progressOf(options, share);
     const conditions = { threads, dtype, budgetSeconds: seconds, onProgress, signal };
     const measured = await runTasks(device, tasks, peers, conditions);
@@ -136,8 +132,18 @@ async function measureAll(suite: Suite, options: BenchOptions, share: Share): Pr
   }
 }
 
+/** Before the first row: a blank in every row is not what somebody waits for. */
+function tellMissing(peers: readonly OpenedPeer[], options: CheckedOptions, { place }: Share): void {
+  const missing = peers.filter(({ peer }) => peer === null);
+  if (options.failMissing && missing.length > 0)
+    throw new Error(
+      `bench: peers that do not start: ${missing.map(({ name, reason }) => `${name}: ${reason}`).join("; ")}`,
+    );
+  if (place === 0) for (const { name, reason } of missing) options.onMissingPeer?.(name, reason);
+}
+
 /** Of all numbers of threads together: those to come take as long as this one. */
-function progressOf({ onProgress }: BenchOptions, share: Share): BenchOptions["onProgress"] {
+function progressOf({ onProgress }: CheckedOptions, share: Share): BenchOptions["onProgress"] {
   const { place, of } = share;
   if (of === 1) return onProgress;
   const begun = performance.now();
@@ -164,7 +170,7 @@ interface Conditions {
 }
 
 async function opened(
-  { peers = [], kernel, peerLimitSeconds }: BenchOptions,
+  { peers = [], kernel, peerLimitSeconds }: CheckedOptions,
   conditions: Conditions,
 ): Promise<OpenedPeer[]> {
   // Its file is wrong sooner than other libraries are started.

@@ -122,7 +122,16 @@ describe("runBench", () => {
 
   it("leaves a blank with the reason where a peer is missing", async () => {
     vi.stubEnv("CONSILIUM_PYTHON", "no-such-python");
-    const { rows, environment } = await runBench("matmul", { ...settings, peers: ["torch"], shapes: "4x4x4" });
+    const told: string[] = [];
+    const onMissingPeer = (name: string, reason: string) => void told.push(`${name} ${reason}`);
+    const onProgress = () => void told.push("measures");
+    const asked = { ...settings, peers: ["torch"], shapes: "4x4x4", onMissingPeer, onProgress };
+    const { rows, environment } = await runBench("matmul", asked);
+    expect(told).toEqual([`torch ${environment.peers.torch}`, "measures", "measures"]);
+    await expect(runBench("matmul", { ...asked, failMissing: true })).rejects.toThrow(
+      /^bench: peers that do not start: torch: no-such-python: /,
+    );
+    expect(told).toHaveLength(3);
     expect(environment.peers.torch).toMatch(/^no-such-python: .*ENOENT.*CONSILIUM_PYTHON\.$/);
     expect(rows[0].peers).toEqual({ torch: { medianUs: null, ratio: null, reason: environment.peers.torch } });
   });

@@ -31,7 +31,9 @@ describe("bench", () => {
     expect(code, stderr).toBe(0);
     expect(stdout).toMatch(/mixtureOfExperts +forward +12x8x12x3x2 zipf /);
     expect(stdout).toContain("ort-lists: it is compared on webgpu, not on cpu");
-    expect(stderr).toMatch(/^ceilings of the device, 1 s left\n1\/2 mixtureOfExperts forward 12x8x12x3x2, \d s left$/m);
+    expect(stderr).toMatch(
+      /^ort-lists is missing: .*\nceilings of the device, 1 s left\n1\/2 mixtureOfExperts forward 12x8x12x3x2, \d s left$/m,
+    );
   });
 
   test("writes the same rows as JSON, as CSV and as a page, with what repeats them", () => {
@@ -126,6 +128,17 @@ describe("bench", () => {
     expect(read("runs/bench/report.json").environment.command).toMatch(/^consilium bench matmul .*--html runs/);
   });
 
+  test("a missing peer is said before the first row; --fail-missing ends the run there", async () => {
+    const args = ["matmul", "--shapes", "4x4x4", "--peers", "ort-lists"];
+    const lenient = await bench(...args);
+    expect(lenient.code, lenient.stderr).toBe(0);
+    expect(lenient.stderr).toMatch(/^ort-lists is missing: it is compared on webgpu, not on cpu\nceilings of/);
+    const strict = await bench(...args, "--fail-missing");
+    expect([strict.code, strict.stdout]).toEqual([1, ""]);
+    expect(strict.stderr).toMatch(/peers that do not start: ort-lists: it is compared on webgpu/);
+    expect(strict.stderr).not.toContain("ceilings");
+  });
+
   writeFileSync(file("other.json"), JSON.stringify({ version: 2, hello: "world" }));
   writeFileSync(file("counts.json"), "[1, -2, 3]");
   test.each<[string, string[], RegExp]>([
@@ -146,6 +159,7 @@ describe("bench", () => {
     ["a page with rows of its own", ["--page", "--shapes", "8x8x8"], /--shapes: not with --page/],
     ["a file to compare with", ["matmul", "--compare", file("other.json")], /other\.json/],
     ["no file to compare with", ["matmul", "--compare", file("none.json")], /none\.json/],
+    ["a folder for the report", ["matmul", "--html", folder], /it is a folder\. Name the file to write/],
     ["a budget", ["matmul", "--budget", "soon"], /60s, 2m, 500ms/],
   ])("refuses %s, and says what there is", async (_, args, message) => {
     const { code, stderr, stdout } = await bench(...args);

@@ -22,8 +22,9 @@ expectTypeOf(runBench("moe", { device: "cpu", threads: 2, budgetSeconds: 60 })).
 expectTypeOf(
   runBench("all", { device: "cuda:1", threads: [1, 2], budgetSeconds: 60, dtype: "bf16", routing: "zipf" }),
 ).resolves.toEqualTypeOf<BenchDocument>();
-// @ts-expect-error how long it may take has no default
-runBench("moe", { device: "cpu", threads: 1 });
+expectTypeOf(runBench("moe")).resolves.toEqualTypeOf<BenchDocument>();
+// @ts-expect-error no such option
+runBench("moe", { budget: 60 });
 // @ts-expect-error no such suite
 runBench("mixtures", { device: "cpu", threads: 1, budgetSeconds: 60 });
 

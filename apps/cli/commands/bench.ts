@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { availableParallelism } from "node:os";
 import { type Command, Option } from "commander";
 import { PEERS, peerNames } from "../../../bench/contenders/names.js";
 import type { BenchDocument, BenchOptions } from "../../../bench/run.js";
@@ -39,6 +38,7 @@ interface Options extends Omit<CommonOptions, "threads"> {
   compare?: string;
   failBelow?: number;
   failUnclear?: boolean;
+  failMissing?: boolean;
   page?: boolean;
   port: number;
 }
@@ -77,6 +77,7 @@ export function addBench(command: Command): void {
         .argParser(duration)
         .default(60, "60s"),
     )
+    .option("--fail-missing", "exit with 1, before anything is measured, where a peer that is asked for does not start")
     .option(
       "--kernel <file>",
       "a .wgsl or .cu file of yours in place of one of ours, as another peer: matmul/forward=mine.wgsl",
@@ -128,6 +129,7 @@ const NOT_OF_A_PAGE = {
   ...{ shapes: "--shapes", routing: "--routing", pass: "--pass", kernel: "--kernel" },
   ...{ json: "--json", csv: "--csv", html: "--html", compare: "--compare", failBelow: "--fail-below" },
   failUnclear: "--fail-unclear",
+  failMissing: "--fail-missing",
 } as const satisfies Partial<Record<keyof Options, string>>;
 
 async function run(suite: Suite, options: Options): Promise<void> {
@@ -140,7 +142,11 @@ async function run(suite: Suite, options: Options): Promise<void> {
   }
   if (failBelow !== undefined && compare === undefined) throw new UsageError("--fail-below needs --compare FILE.");
   if (strict && failBelow === undefined) throw new UsageError("--fail-unclear needs --fail-below RATIO.");
-  for (const file of [csv, html]) if (file !== undefined) await prepareFile(file);
+  for (const file of [csv, html])
+    if (file !== undefined)
+      await prepareFile(file).catch((error) => {
+        throw new UsageError(error.message);
+      });
   // Loaded when it is needed: help does without it.
   const [{ runBench }, { compareDocuments, comparisonText, hasPassed, judge, judgementText }, { readDocument }] =
     await Promise.all([
@@ -171,15 +177,16 @@ async function run(suite: Suite, options: Options): Promise<void> {
 
 async function settings(options: Options): Promise<BenchOptions> {
   const { shapes, pass, dtype, peers, peerLimit, kernel, budget, memory } = options;
-  const { device = "cpu", threads = availableParallelism(), routing } = options;
+  const { device, threads, routing, failMissing } = options;
   return {
-    ...{ shapes, pass, dtype, peers, kernel, device, threads },
+    ...{ shapes, pass, dtype, peers, kernel, device, threads, failMissing },
     ...(routing !== undefined && { routing: await readRouting(routing) }),
     peerLimitSeconds: peerLimit,
     budgetSeconds: budget,
     memoryBudget: memory,
     command: ["consilium", ...process.argv.slice(2)].map(quoted).join(" "),
     onProgress,
+    onMissingPeer: (peer, reason) => void process.stderr.write(`${peer} is missing: ${reason}\n`),
   };
 }
 
