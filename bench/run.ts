@@ -10,7 +10,7 @@ import type { Routing } from "./shapes/routing.js";
 import { type TaskOptions, tasksOf } from "./suites/index.js";
 import type { Suite } from "./suites/names.js";
 import { roomOf } from "./suites/room.js";
-import type { OpenedPeer } from "./task.js";
+import type { OpenedPeer, Task } from "./task.js";
 import { namedVariant } from "./variant/named.js";
 import { openVariant } from "./variant/peer.js";
 
@@ -116,7 +116,7 @@ async function measureAll(suite: Suite, options: CheckedOptions, share: Share): 
   try {
     device = await openDevice(choice, { threads, memoryBudget });
     const { tasks, skipped } = tasksOf(suite, { shapes, routing, pass, dtype, room: roomOf(device) });
-    peers = await opened(options, { threads, device: choice, dtype });
+    peers = await opened(options, { threads, device: choice, dtype, tasks });
     tellMissing(peers, options, share);
     const onProgress = progressOf(options, share);
     const conditions = { threads, dtype, budgetSeconds: seconds, onProgress, signal };
@@ -167,6 +167,7 @@ interface Conditions {
   readonly threads: number;
   readonly device: DeviceChoice;
   readonly dtype: FloatDType;
+  readonly tasks: readonly Task[];
 }
 
 async function opened(

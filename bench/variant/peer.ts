@@ -23,6 +23,8 @@ interface Conditions {
   readonly device: string;
   readonly dtype?: FloatDType;
   readonly threads: number;
+  /** The rows of the run. Default: those of any suite. */
+  readonly tasks?: readonly Task[];
 }
 
 /**
@@ -32,7 +34,7 @@ interface Conditions {
  */
 export async function openVariant(
   variant: Variant,
-  { device: kind, dtype = "f32", threads }: Conditions,
+  { device: kind, dtype = "f32", threads, tasks }: Conditions,
 ): Promise<Peer> {
   const { kernel, file, device: language } = variant;
   if (!kind.startsWith(language))
@@ -48,7 +50,11 @@ export async function openVariant(
   );
   try {
     if (language === "cuda") library = await compiled(kernel, file);
-    await check(kernel, device, dtype, swap);
+    const suites = await check(kernel, device, dtype, swap);
+    if (tasks && tasks.length > 0 && !(await runsIn(tasks, device, dtype, swap)))
+      throw new OptionError(
+        `--kernel ${file}: no row of this run runs ${kernel}. Suites with rows that do: ${suites.join(", ")}.`,
+      );
   } catch (error) {
     await close();
     throw error;
@@ -100,11 +106,24 @@ class Swap {
   }
 }
 
-/** Throws where results of small shapes are not the reference's. */
-async function check(kernel: string, device: Device, dtype: FloatDType, swap: Swap): Promise<void> {
+/** Whether a row launches the kernel: known by running them, until one does. */
+async function runsIn(tasks: readonly Task[], device: Device, dtype: FloatDType, swap: Swap): Promise<boolean> {
+  const before = swap.launches;
+  for (const task of tasks) {
+    // What fails here fails in its row, too, where it is told.
+    await resultsOf(task, device, dtype).catch(() => null);
+    if (swap.launches > before) return true;
+  }
+  return false;
+}
+
+/** The suites whose small shapes run the kernel. Throws where their results are not the reference's. */
+async function check(kernel: string, device: Device, dtype: FloatDType, swap: Swap): Promise<string[]> {
+  const suites: string[] = [];
   const truth = await openDevice("reference");
   try {
     for (const [suite, shapes] of CHECKS) {
+      const before = swap.launches;
       for (const task of tasksOf(suite, { shapes, dtype }).tasks) {
         const expected = await resultsOf(task, truth, dtype);
         const got = await resultsOf(task, device, dtype).catch(noneHere);
@@ -116,12 +135,14 @@ async function check(kernel: string, device: Device, dtype: FloatDType, swap: Sw
             `${kernel}: ${task.op} ${task.pass} ${task.shape} in ${dtype} differs from the reference by ${difference.toExponential(1)} of the largest result, more than ${tolerance}`,
           );
       }
+      if (swap.launches > before) suites.push(suite);
     }
   } finally {
     truth.close();
   }
   if (swap.launches === 0)
     throw new OptionError(`--kernel: no suite runs a kernel ${kernel} in ${dtype}; name it as its folder and file.`);
+  return suites;
 }
 
 /** A device need not have every op in every storage type. */

@@ -33,6 +33,15 @@ describe("the name of a variant", () => {
     });
   });
 
+  it("is one that we have", () => {
+    const path = file("mine.wgsl", ours);
+    expect(() => namedVariant(`matmul/forwrd=${path}`)).toThrow(
+      /^--kernel: there is no kernel "matmul\/forwrd" of webgpu\. Did you mean "matmul\/forward"\? There are matmul\/backward-/,
+    );
+    expect(() => namedVariant(`nothing/forward=${path}`)).toThrow(/Folders: adamw, attention, /);
+    expect(() => namedVariant(`common/grid=${path}`)).toThrow(OptionError);
+  });
+
   it("needs a file of a kind that there is", () => {
     expect(() => namedVariant("matmul/forward=none.wgsl")).toThrow("--kernel none.wgsl: there is no such file.");
     expect(() => namedVariant(file("mine.cpp", ""))).toThrow(/it is a \.wgsl file .* or a \.cu file/);
@@ -56,6 +65,14 @@ probe?.close();
 describe.skipIf(!probe)(`a variant as a peer ${reason}`, () => {
   const open = (path: string, dtype?: "f16") =>
     openVariant({ kernel: "matmul/forward", file: path, device: "webgpu" }, { device: "webgpu", dtype, threads: 1 });
+
+  it("is refused where no row of the run has its kernel, with the suites that do", async () => {
+    const variant = { kernel: "matmul/forward", file: file("same.wgsl", ours), device: "webgpu" } as const;
+    const { tasks } = tasksOf("layer-norm", { shapes: "4x8" });
+    await expect(openVariant(variant, { device: "webgpu", threads: 1, tasks })).rejects.toThrow(
+      /no row of this run runs matmul\/forward\. Suites with rows that do: matmul, /,
+    );
+  });
 
   it("computes what ours does, in rows that run its kernel", async () => {
     const peer = await open(file("same.wgsl", ours));
