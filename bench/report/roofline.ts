@@ -14,6 +14,8 @@ const LEFT = 10;
 const RIGHT = 96;
 /** As wide as most pages show it: only to keep numbers of points off one another. */
 const USUAL_WIDTH = 720;
+/** Of a label, in pixels. */
+const LETTER = 7;
 
 const LIMITS: Readonly<Record<Roofline["limit"], { readonly mark: Mark; readonly name: string }>> = {
   compute: { mark: "circle", name: "limited by arithmetic" },
@@ -71,7 +73,10 @@ function drawing(points: readonly Point[], ceiling: Ceiling | null): Markup {
   const yTicks = logTicks(low, high).map((at) => ({ at: y(at), text: roundSi(at, "FLOP/s") }));
   return html`${yAxis(yTicks, "FLOP/s")}${xAxis(xTicks, "FLOP per byte moved", BOTTOM)}
 ${ceiling ? roof(ceiling, { x, y }) : ""}
-${placed(points.map((point) => ({ point, x: x(point.intensity), y: y(point.rate), limit: point.limit && y(point.limit) })))}`;
+${placed(
+  points.map((point) => ({ point, x: x(point.intensity), y: y(point.rate), limit: point.limit && y(point.limit) })),
+  ceiling ? roofWords(ceiling, { x, y }) : [],
+)}`;
 }
 
 type Scale = ReturnType<typeof logScale>;
@@ -89,6 +94,20 @@ function roof({ flopsPerSecond: peak, copyBytesPerSecond: copy }: Ceiling, { x, 
 <text class="label" x="${pc(x(start) + 2)}" y="${px(y(start * copy) + 12)}">${si(copy, "B/s")}</text></g>`;
 }
 
+/** Where the words beside the roof stand, a place every letter or two. */
+function roofWords({ flopsPerSecond: peak, copyBytesPerSecond: copy }: Ceiling, { x, y }: { x: Scale; y: Scale }) {
+  const [from, to] = x.domain();
+  const start = Math.max(from, y.domain()[0] / copy);
+  const places = (text: string, left: number, base: number) =>
+    Array.from({ length: text.length }, (_, i) => ({ x: left + LETTER * (i + 0.5), y: base - 4 }));
+  const [top, slope] = [si(peak, "FLOP/s"), si(copy, "B/s")];
+  const pixels = (percent: number) => (percent / 100) * USUAL_WIDTH;
+  return [
+    ...places(top, pixels(x(to)) - LETTER * top.length, y(peak) - 7),
+    ...places(slope, pixels(x(start) + 2), y(start * copy) + 12),
+  ];
+}
+
 interface Placed {
   readonly point: Point;
   readonly x: number;
@@ -97,8 +116,8 @@ interface Placed {
 }
 
 /** Points with their numbers beside them, and a dotted line up to the limit of each. */
-function placed(list: readonly Placed[]): Markup {
-  const taken = list.map(({ x, y }) => ({ x: (x / 100) * USUAL_WIDTH, y }));
+function placed(list: readonly Placed[], words: readonly { x: number; y: number }[]): Markup {
+  const taken = [...list.map(({ x, y }) => ({ x: (x / 100) * USUAL_WIDTH, y })), ...words];
   return html`${list.map(({ point: { row, rate, intensity }, x, y, limit }) => {
     const label = freePlace((x / 100) * USUAL_WIDTH, y, taken);
     const said = `${row.n}. ${labelOf(row)}: ${si(rate, "FLOP/s")} at ${si(intensity, "FLOP")} a byte${row.roofline ? `, ${percent(row.roofline.share)} of its limit` : ""}`;

@@ -70,6 +70,15 @@ describe("reportHtml", () => {
     expect(reportHtml(dirty)).toContain("Of a changed working tree.");
   });
 
+  it("keeps numbers of points off the words at the roof", () => {
+    // A little above the roof, where the words are, at the right.
+    const at = row({ flops: 1e9, bytes: 1e6, medianUs: 9_500, roofline: null });
+    const place = (page: string) => /<text class="point" x="(-?\d+)" y="(-?\d+)"/.exec(page)?.slice(1);
+    expect(place(reportHtml(document({ rows: [at], ceilings: [] })))).toEqual(["0", "13"]);
+    const beside = place(reportHtml(document({ rows: [at] })));
+    expect(beside).toEqual(["0", "-13"]);
+  });
+
   it("says that a run was interrupted, and when", () => {
     expect(reportHtml(document())).not.toContain("interrupted");
     const some = reportHtml(document({ interrupted: true }));
