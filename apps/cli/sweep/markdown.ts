@@ -1,5 +1,4 @@
 /** Sweeps that were kept, as tables of a text. */
-import { tuningRowName } from "../../../models/index.js";
 import type { RowRecord } from "./record.js";
 import { type summaryDocument, summaryOf, sweepCells } from "./summary.js";
 
@@ -15,29 +14,47 @@ export interface KeptSweep {
   readonly tables: readonly { readonly rows: readonly ReturnType<typeof summaryDocument>[] }[];
 }
 
-const MARKED = /(<!-- sweep: (\S+) -->\n)[\s\S]*?(<!-- end of sweep -->)/g;
+const MARKED = /(<!-- sweep: ([^>]*?) -->\n)[\s\S]*?(<!-- end of sweep -->)/g;
 
 /**
- * Fills the tables of a text from kept sweeps: what stands between `<!-- sweep: NAME -->` and `<!-- end of sweep -->`, NAME being a file in
- * models/miss/results without `.json`. Every row once, in the order of the tables.
+ * Fills the tables of a text from kept sweeps: what stands between `<!-- sweep: NAME | COLUMNS -->` and `<!-- end of sweep -->`. NAME is a
+ * file in models/miss/results without `.json`; columns are those of the printed table, with commas between them. Every row stands there once,
+ * in the order of the tables. Throws an Error that names a column that is none.
  */
 export function withSweeps(text: string, read: (name: string) => KeptSweep): string {
   if (text.split("<!-- sweep:").length !== text.split("<!-- end of sweep -->").length)
-    throw new Error("a table of a sweep has no end, or no beginning: <!-- sweep: NAME -->, <!-- end of sweep -->");
-  return text.replace(MARKED, (_, begin: string, name: string, end: string) => {
+    throw new Error("a table of a sweep has no end, or no beginning: <!-- sweep: ... -->, <!-- end of sweep -->");
+  return text.replace(MARKED, (_, begin: string, what: string, end: string) => {
+    const [name, columns] = what.split("|").map((part) => part.trim());
+    if (!name || !columns) throw new Error(`sweep: "${what}" is not of the form NAME | COLUMNS.`);
     const { made, tables } = read(name);
-    const rows = new Map(tables.flatMap((table) => table.rows).map((row) => [tuningRowName(row), row]));
-    const summaries = [...rows.values()].map((row) =>
-      summaryOf(
-        row,
-        row.seeds.map((seed): RowRecord => ({ version: 1, row: row.row, ...seed })),
-      ),
-    );
-    const [head, ...cells] = sweepCells(summaries);
+    const [head, ...cells] = chosen(cellsOf(tables), columns);
     const lines = [head, head.map((_, i) => (i < 3 ? "---" : "--:")), ...cells];
     const commit = made.commit.replace(/^(.{7})[^-]*/, "$1");
     return `${begin}${lines.map((line) => `| ${line.join(" | ")} |\n`).join("")}
-${made.machine}, ${made.date}: \`results/${name}.json\`, commit ${commit}, by \`${made.command}\`.
+${made.machine}, ${made.date}: \`results/${name}.json\`, commit ${commit}, by
+\`${made.command}\`.
 ${end}`;
   });
+}
+
+function cellsOf(tables: KeptSweep["tables"]): string[][] {
+  const rows = new Map(tables.flatMap((table) => table.rows).map((row) => [row.row, row]));
+  return sweepCells(
+    [...rows.values()].map(({ row: name, seeds, ...row }) =>
+      summaryOf(
+        row,
+        seeds.map((seed): RowRecord => ({ version: 1, row: name, ...seed })),
+      ),
+    ),
+  );
+}
+
+function chosen([head, ...rows]: string[][], columns: string): string[][] {
+  const places = columns.split(",").map((column) => {
+    const place = head.indexOf(column.trim());
+    if (place < 0) throw new Error(`sweep: no column "${column.trim()}". There: ${head.join(", ")}.`);
+    return place;
+  });
+  return [head, ...rows].map((row) => places.map((place) => row[place]));
 }

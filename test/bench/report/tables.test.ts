@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { withSweeps } from "../../../apps/cli/sweep/markdown.js";
+import { type KeptSweep, withSweeps } from "../../../apps/cli/sweep/markdown.js";
+import { summaryDocument, summaryOf } from "../../../apps/cli/sweep/summary.js";
 import type { BenchRow } from "../../../bench/document.js";
 import { type Measured, withTables } from "../../../bench/report/markdown.js";
+import { RunConfig } from "../../../models/index.js";
 import { document, peer, row } from "./report-document.js";
 
 describe("tables of READMEs", () => {
@@ -53,5 +55,36 @@ after
     );
     expect(() => table("a")).toThrow('results: "a" is not of the form NAMES | COLUMNS | ROWS.');
     expect(() => withTables("<!-- results: a | median -->", from([row()]))).toThrow("a table of results has no end");
+  });
+
+  it("of a sweep hold its rows once, the chosen columns, and where they are from", () => {
+    const seed = (n: number, global: number): KeptSweep["tables"][0]["rows"][0]["seeds"][0] => ({
+      ...{ seed: n, done: true, rehearsed: false, steps: 6, timedSteps: 6, seconds: 12, peakBytes: 2e9, peakRss: null },
+      config: RunConfig.parse({ data: { set: "organ", folder: "x" }, epochs: 1 }),
+      device: { name: "cpu", description: "A chip" },
+      parameters: { trainable: 5, total: 1000 },
+      metrics: { opened: null, closed: null, global, details: {} },
+      ...{ majority: null, warnings: [], date: "" },
+    });
+    const summary = summaryOf(
+      { vit: "F", jtm: "F", dec: "lora", rank: 4 },
+      [seed(1, 0.4), seed(2, 0.5)].map((each) => ({ version: 1 as const, row: "F-F-lora@4", ...each })),
+    );
+    const rows = [summaryDocument(summary)];
+    const made = { command: "npx x", commit: "0123456789-dirty", date: "2026-01-02", machine: "A chip" };
+    const read = (): KeptSweep => ({ made, tables: [{ rows }, { rows }] });
+    const text = (columns: string) => `<!-- sweep: a | ${columns} -->\n<!-- end of sweep -->`;
+    expect(withSweeps(text("Dec, rank, #Params %, global, memory, seeds"), read)).toBe(
+      `<!-- sweep: a | Dec, rank, #Params %, global, memory, seeds -->
+| Dec | rank | #Params % | global | memory | seeds |
+| --- | --- | --- | --: | --: | --: |
+| LoRA | 4 | 0.500 | 45.0 ± 7.1 | 2.0 GB | 2 |
+
+A chip, 2026-01-02: \`results/a.json\`, commit 0123456-dirty, by
+\`npx x\`.
+<!-- end of sweep -->`,
+    );
+    expect(() => withSweeps(text("colour"), read)).toThrow('sweep: no column "colour". There: ViT, JTM, Dec, rank,');
+    expect(() => withSweeps("<!-- sweep: a | Dec -->", read)).toThrow("has no end");
   });
 });
