@@ -12,6 +12,14 @@ const ofCudaDevice = [
   "test/gpu-trace.test.ts",
 ];
 
+/** What takes minutes and fails rarely alone: `npm run test:long`, a step of CI. */
+const long = [
+  "test/browser/{examples,op-cases,bench-page}.test.ts",
+  "test/installed.test.ts",
+  "test/{models,med-moe}/train-ways.test.ts",
+  "test/cli/demo-again.test.ts",
+];
+
 /** Tests that leave nothing behind in their process: a worker runs them one after the other, and loads the library once. */
 const inOneProcess = ["test/{bindings,data,engine,io,kernels,med-moe,models,nn,peft,text}/**/*.test.ts"];
 
@@ -36,13 +44,19 @@ export default defineConfig({
         test: {
           name: "best",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/simt/**", ...ofCudaDevice, ...inOneProcess],
+          exclude: ["test/simt/**", ...ofCudaDevice, ...inOneProcess, ...long],
         },
       },
       {
         extends: true,
-        test: { name: "one-process", isolate: false, include: inOneProcess, exclude: ofCudaDevice },
+        test: {
+          name: "one-process",
+          isolate: false,
+          include: inOneProcess,
+          exclude: [...ofCudaDevice, ...long],
+        },
       },
+      { extends: true, test: { name: "long", include: long } },
       // What runs where a machine's best instruction set is not compiled in: every addon for x86 has SSE4.
       ...(process.arch === "x64"
         ? [

@@ -53,7 +53,7 @@ describe("several numbers of threads", () => {
   it("are refused before anything is measured, where they are none, or the device has none", async () => {
     const run = (threads: number[], device: "cpu" | "reference" = "cpu") =>
       runBench("matmul", { ...settings, threads, device, shapes: "4x4x4" });
-    const form = "bench: threads are a whole number from 1, or several of them, not";
+    const form = "bench: threads are a whole number from 1 to 1024, or several of them, not";
     await expect(run([1, 0])).rejects.toThrow(`${form} 0.`);
     await expect(run([2, 1.5])).rejects.toThrow(`${form} 1.5.`);
     await expect(run([])).rejects.toThrow(`${form} none.`);

@@ -64,7 +64,11 @@ describe.skipIf(!device)(`pretrain miss on cpu${reason}`, () => {
       const info = await consilium(["info", run("whole")]);
       expect(info.code, info.stderr).toBe(0);
       const data = smallOrganData(temporaryFolder(), 4);
-      const asked = ["--set", "organ", "--data", data, "--device", "cpu", "--json", "-"];
+      const questions = ["--set", "organ", "--data", data, "--device", "cpu", "--json", "-"];
+      // The captions were of the same images.
+      const refused = await consilium(["eval", "miss", run("whole"), ...questions]);
+      expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/overlap with training.*--allow-leak/s) });
+      const asked = [...questions, "--allow-leak"];
       for (const answering of [
         ["generate", "--beams", "2"],
         ["rank", "--rank-k", "3"],
@@ -75,6 +79,7 @@ describe.skipIf(!device)(`pretrain miss on cpu${reason}`, () => {
       }
       const tuned = await consilium([
         ...["train", "miss", "--out", run("tuned"), "--init", run("whole"), "--set", "organ", "--data", data],
+        "--allow-leak",
         ...[
           "--scaling",
           "ordinary",

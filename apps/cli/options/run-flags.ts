@@ -3,6 +3,7 @@ import { io } from "../../../engine/index.js";
 import {
   augmentationNames,
   earlierNames,
+  type FolderData,
   folderSets,
   isTableFile,
   publishedForms,
@@ -262,9 +263,12 @@ function runSettings(options: Readonly<Record<string, unknown>>, recorded?: Give
   return config;
 }
 
+/** What flags say of a folder, too. */
+const OF_FOLDERS: readonly string[] = ["set", "folder", "allowLeak"] satisfies (keyof FolderData)[];
+
 /** Throws where a flag for tables was given without one. */
 function refuseTableFlags(given: Tree): void {
-  const [key] = Object.keys((given.data ?? {}) as Tree).filter((name) => name !== "set" && name !== "folder");
+  const [key] = Object.keys((given.data ?? {}) as Tree).filter((name) => !OF_FOLDERS.includes(name));
   if (key)
     throw new UsageError(`${flagOf(["data", key])} is for a table: name it with --data FILE.csv (.tsv, .jsonl).`);
 }
