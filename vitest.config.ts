@@ -17,6 +17,8 @@ const long = [
   "test/browser/{examples,op-cases,bench-page}.test.ts",
   "test/installed.test.ts",
   "test/{models,med-moe}/train-ways.test.ts",
+  "test/models/{blip-layout,run-log}.test.ts",
+  "test/bench/run.test.ts",
   "test/cli/demo-again.test.ts",
 ];
 

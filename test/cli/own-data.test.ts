@@ -191,9 +191,9 @@ describe("wrong usage exits with 2", () => {
       "--columns is for a table",
     ],
     [
-      "--allow-leak without a table",
-      ["train", "miss", "--out", run("none"), "--allow-leak"],
-      "--allow-leak is for a table",
+      "--split without a table",
+      ["train", "miss", "--out", run("none"), "--split", "80,10,10"],
+      "--split is for a table",
     ],
     ["eval with columns, without a table", ["eval", "miss", run("none"), "--columns", "image=a"], "are for a table"],
   ])("%s", async (_, args, named) => {
