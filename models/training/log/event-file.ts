@@ -20,13 +20,24 @@ export interface ScalarEvent {
 
 /** What every event file begins with. */
 export const fileHead = (wallTime: number): Uint8Array =>
-  record(concat([double(1, wallTime), bytes(3, UTF8.encode("brain.Event:2"))]));
+  tfRecord(concat([double(1, wallTime), bytes(3, UTF8.encode("brain.Event:2"))]));
 
 export function scalarRecord({ wallTime, step, scalars }: ScalarEvent): Uint8Array {
   const values = Object.entries(scalars).map(([tag, value]) =>
     bytes(1, concat([bytes(1, UTF8.encode(tag)), float(2, value)])),
   );
-  return record(concat([double(1, wallTime), int(2, step), bytes(5, concat(values))]));
+  return tfRecord(concat([double(1, wallTime), int(2, step), bytes(5, concat(values))]));
+}
+
+/** Data as a record of the file. */
+export function tfRecord(data: Uint8Array): Uint8Array {
+  const out = new Uint8Array(16 + data.length);
+  const view = new DataView(out.buffer);
+  view.setBigUint64(0, BigInt(data.length), true);
+  view.setUint32(8, maskedCrc32c(out.subarray(0, 8)), true);
+  out.set(data, 12);
+  view.setUint32(12 + data.length, maskedCrc32c(data), true);
+  return out;
 }
 
 /** A record of an event file, as far as a run that goes on has to know it. */
@@ -59,16 +70,6 @@ export function* records(file: Uint8Array): Generator<ReadRecord> {
     yield { offset, end, step, tags };
     offset = end;
   }
-}
-
-function record(data: Uint8Array): Uint8Array {
-  const out = new Uint8Array(16 + data.length);
-  const view = new DataView(out.buffer);
-  view.setBigUint64(0, BigInt(data.length), true);
-  view.setUint32(8, maskedCrc32c(out.subarray(0, 8)), true);
-  out.set(data, 12);
-  view.setUint32(12 + data.length, maskedCrc32c(data), true);
-  return out;
 }
 
 const UTF8 = new TextEncoder();

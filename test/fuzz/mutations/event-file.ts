@@ -1,5 +1,6 @@
 /** Event files by their records, with the checksums right. */
 import { maskedCrc32c } from "../../../models/training/log/crc32c.js";
+import { tfRecord } from "../../../models/training/log/event-file.js";
 import { concat } from "../../io/support/collect.js";
 import type { Random } from "../random.js";
 import { damaged } from "./bytes.js";
@@ -15,23 +16,13 @@ function recordsOf(bytes: Uint8Array): Uint8Array[] {
   return list;
 }
 
-function recordOf(data: Uint8Array): Uint8Array {
-  const out = new Uint8Array(16 + data.length);
-  const view = new DataView(out.buffer);
-  view.setBigUint64(0, BigInt(data.length), true);
-  view.setUint32(8, maskedCrc32c(out.subarray(0, 8)), true);
-  out.set(data, 12);
-  view.setUint32(12 + data.length, maskedCrc32c(data), true);
-  return out;
-}
-
 export function mutateEventFile(bytes: Uint8Array, random: Random): Uint8Array {
   const list = recordsOf(bytes);
   const at = random.below(list.length);
   if (random.chance(0.7)) list[at] = damaged(list[at], random);
   else if (random.chance(0.5)) list.splice(at, 0, random.pick(list));
   else list.splice(at, 1);
-  return concat(list.map(recordOf));
+  return concat(list.map(tfRecord));
 }
 
 /** The first record is whole. */
