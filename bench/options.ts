@@ -1,16 +1,12 @@
 import { availableParallelism } from "node:os";
+import { MAX_THREADS } from "../bindings/device.js";
 import { OptionError } from "../engine/index.js";
 import { didYouMean } from "../engine/io/nearest.js";
+import { ALL_FLOATS } from "../kernels/contract.js";
+import { DEFAULTS } from "./defaults.js";
 import type { BenchOptions } from "./run.js";
 import { NAMED_ROUTINGS } from "./shapes/routing.js";
 import { PASS_OPTIONS } from "./suites/index.js";
-
-/** Storage types of rows. */
-export const DTYPES = ["f32", "bf16", "f16"] as const;
-export const MAX_THREADS = 1024;
-
-/** What the command and `runBench` take where nothing is said; threads are the cores that the process may use. */
-export const DEFAULTS = { device: "cpu", budgetSeconds: 120, peerLimitSeconds: 60 } as const;
 
 type Checked = Omit<BenchOptions, "threads"> & Required<Pick<BenchOptions, "device" | "budgetSeconds">>;
 
@@ -37,7 +33,7 @@ export function checkedOptions(options: BenchOptions): CheckedOptions {
   const { device = DEFAULTS.device, budgetSeconds = DEFAULTS.budgetSeconds } = options;
   const { peerLimitSeconds = DEFAULTS.peerLimitSeconds, pass, dtype, routing } = options;
   oneOf("pass", pass, Object.keys(PASS_OPTIONS));
-  oneOf("dtype", dtype, DTYPES);
+  oneOf("dtype", dtype, ALL_FLOATS);
   if (typeof routing !== "object")
     oneOf("routing", routing, NAMED_ROUTINGS as readonly string[], ", or what readRouting gives");
   seconds("budgetSeconds", budgetSeconds);

@@ -3,6 +3,7 @@ import { OptionError } from "../engine/index.js";
 import { FileFormatError } from "../engine/io/errors.js";
 import { parseWith } from "../engine/io/validate.js";
 import { type BenchDocument, benchDocumentSchema } from "./document.js";
+import { si } from "./report/quantities.js";
 
 /** A document of all suites with every peer takes 1 % of it. */
 const MAX_BYTES = 256 * 2 ** 20;
@@ -62,8 +63,7 @@ function textOf(path: string): string {
     const stat = statSync(path);
     if (stat.isDirectory()) throw refusal(path, "is a folder");
     if (!stat.isFile()) throw refusal(path, "is no regular file");
-    if (stat.size > MAX_BYTES)
-      throw refusal(path, `has ${Math.round(stat.size / 2 ** 20)} MiB, more than any such document`);
+    if (stat.size > MAX_BYTES) throw refusal(path, `has ${si(stat.size, "B")}, more than any such document`);
     return readFileSync(path, "utf8");
   } catch (cause) {
     if (cause instanceof OptionError) throw cause;

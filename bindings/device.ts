@@ -59,6 +59,9 @@ export interface Profiler {
   stop(): Promise<Timing[]>;
 }
 
+/** What the cpu device starts at most. */
+export const MAX_THREADS = 1024;
+
 /** How a device is opened. */
 export interface DeviceOptions {
   /** Worker threads of the cpu device, the queue thread included. Default: the cores this process may use. */

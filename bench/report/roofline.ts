@@ -127,8 +127,6 @@ function placed(list: readonly Placed[], words: readonly { x: number; y: number 
 }
 
 const PLACES = [
-  [13, 0],
-  [-13, 0],
   [0, 13],
   [0, -13],
   [11, 11],

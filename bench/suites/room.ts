@@ -1,4 +1,5 @@
 import type { Device } from "../../engine/index.js";
+import { si } from "../report/quantities.js";
 import type { Task } from "../task.js";
 
 /** What a device has room for. */
@@ -33,5 +34,4 @@ export function tooLarge({ needs }: Pick<Task, "needs">, room: Room): string | n
   return bytes > room.bytes ? `it needs some ${size(bytes)} of memory; ${size(room.bytes)} are there` : null;
 }
 
-const size = (bytes: number) =>
-  bytes < 2 ** 30 ? `${Number((bytes / 2 ** 20).toFixed(1))} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+const size = (bytes: number) => si(bytes, "B");

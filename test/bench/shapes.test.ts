@@ -255,7 +255,7 @@ describe("what does not fit", () => {
     expect(skipped).toEqual([
       {
         ...{ suite: "moe", op: "mixtureOfExperts", pass: "forward+backward", shape: "256x2048x5632x4x2" },
-        reason: "it needs some 1.6 GiB of memory; 1.5 GiB are there",
+        reason: "it needs some 1.74 GB of memory; 1.61 GB are there",
       },
     ]);
   });
@@ -277,7 +277,7 @@ describe("what does not fit", () => {
     expect(skipped).toEqual([
       {
         ...{ suite: "matmul", op: "matmul", pass: "forward", shape: "4096x64x64" },
-        reason: "a tensor of 1 MiB; a buffer of this device has 0.5 MiB at most",
+        reason: "a tensor of 1.05 MB; a buffer of this device has 524 kB at most",
       },
     ]);
     // Half as many bytes.

@@ -52,6 +52,6 @@ pageTest("the page reports that no row fits", async (page) => {
   await page.waitForSelector("#result:not([hidden]), #error:not([hidden])", { timeout: 120_000 });
   expect(await page.textContent("#error")).toBe("");
   expect(await page.frameLocator("iframe").locator("main").textContent()).toMatch(
-    /a tensor of 13\.4 GiB; a buffer of this device has .* at most/,
+    /a tensor of 14\.4 GB; a buffer of this device has .* at most/,
   );
 });

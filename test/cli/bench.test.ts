@@ -55,6 +55,11 @@ describe("bench", () => {
     expect(html).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
   });
 
+  test("its help names the device that it takes by itself", async () => {
+    const { stdout } = await consilium(["bench", "--help"]);
+    expect(stdout.replace(/\s+/g, " ")).toMatch(/--device <name> where to compute: [^()]*\(default: cpu\)/);
+  });
+
   test("--compare says what moved; --fail-below makes it the exit code", async () => {
     const before = read("moe.json");
     const faster = before.rows.map((row) => ({

@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import { type Command, Option } from "commander";
 import { PEERS, peerNames } from "../../../bench/contenders/names.js";
+import { DEFAULTS } from "../../../bench/defaults.js";
 import type { BenchDocument, BenchOptions } from "../../../bench/run.js";
 import type { Progress } from "../../../bench/run-tasks.js";
 import { readRouting } from "../../../bench/shapes/read-routing.js";
 import { SELECTIONS, SUITES, type Suite } from "../../../bench/suites/names.js";
 import { OptionError } from "../../../engine/index.js";
+import { ALL_FLOATS } from "../../../kernels/contract.js";
 import {
   addCommonOptions,
   type CommonOptions,
@@ -67,15 +69,17 @@ export function addBench(command: Command): void {
         "both",
       ]),
     )
+    .addOption(new Option("--dtype <type>", "storage type of inputs and results").choices(ALL_FLOATS).default("f32"))
     .addOption(
-      new Option("--dtype <type>", "storage type of inputs and results").choices(["f32", "bf16", "f16"]).default("f32"),
+      new Option("--budget <time>", "for all rows together: 60s, 10m")
+        .argParser(duration)
+        .default(DEFAULTS.budgetSeconds, "2m"),
     )
-    .addOption(new Option("--budget <time>", "for all rows together: 60s, 10m").argParser(duration).default(120, "2m"))
     .option("--peers <list>", `what to compare with: some of ${peerNames.join(", ")}`, list, [])
     .addOption(
       new Option("--peer-limit <time>", "a peer that takes longer for a piece is stopped")
         .argParser(duration)
-        .default(60, "60s"),
+        .default(DEFAULTS.peerLimitSeconds, "60s"),
     )
     .option("--fail-missing", "exit with 1, before anything is measured, where a peer that is asked for does not start")
     .option(
@@ -99,7 +103,7 @@ export function addBench(command: Command): void {
     "--threads <list>",
     `${THREADS} and of peers; several, as 1,2,4, measure all rows with each (default: the cores this process may use)`,
   ).argParser((text) => list(text).map((count) => threadCount(count)));
-  addCommonOptions(command, threads)
+  addCommonOptions(command, { threads, defaultDevice: DEFAULTS.device })
     .addHelpText(
       "after",
       `\nPeers:\n${peerNames.map((name) => `  ${name.padEnd(13)}${PEERS[name].what}`).join("\n")}\n${EXAMPLES}`,

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { MAX_THREADS } from "../../../bindings/device.js";
 import type { Device, DeviceChoice, DeviceName } from "../../../engine/index.js";
 import { type OutputOptions, prepareFile } from "../terminal/output.js";
 
@@ -22,15 +23,17 @@ const DEVICE_CHOICES = `${DEVICES.join(", ")}, or cuda:1 for a GPU by its index`
 const oneThreadCount = () =>
   new Option("--threads <n>", `${THREADS} (default: the cores this process may use)`).argParser(threadCount);
 
-/** `threads` is for a command that takes several. */
-export function addCommonOptions(command: Command, threads: Option = oneThreadCount()): Command {
+/** `threads` is for a command that takes several, `defaultDevice` for one that leaves no choice to openDevice. */
+export function addCommonOptions(
+  command: Command,
+  { threads = oneThreadCount(), defaultDevice = "cuda, else webgpu on a real GPU, else cpu" } = {},
+): Command {
   command
     .optionsGroup("Common options:")
     .addOption(
-      new Option(
-        "--device <name>",
-        `where to compute: ${DEVICE_CHOICES} (default: cuda, else webgpu on a real GPU, else cpu)`,
-      ).argParser(deviceChoice),
+      new Option("--device <name>", `where to compute: ${DEVICE_CHOICES} (default: ${defaultDevice})`).argParser(
+        deviceChoice,
+      ),
     )
     .addOption(threads)
     .option(
@@ -75,8 +78,6 @@ export function deviceChoice(text: string): DeviceChoice {
   const why = device === "webgpu" ? "WebGPU lists no adapters, and gives one" : `there is one ${device}`;
   throw new InvalidArgumentError(`"${text}" is none: ${why}, named without a number.`);
 }
-
-const MAX_THREADS = 1024;
 
 export function threadCount(text: string): number {
   const value = Number(text);
