@@ -53,16 +53,19 @@ export async function runTasks(
 ): Promise<Measured> {
   const ceilingSeconds = Math.min(CEILING_SECONDS, CEILING_SHARE * budgetSeconds);
   const ceilings = () => unlessStopped(measureCeilings(device, { dtype, threads, seconds: ceilingSeconds, signal }));
-  const deadline = now() + budgetSeconds - ceilingSeconds;
+  const start = now();
+  const deadline = start + budgetSeconds - ceilingSeconds;
   const rows: BenchRow[] = [];
   const failed: SkippedRow[] = [];
   onProgress?.({ row: -1, rows: tasks.length, text: "ceilings of the device", secondsLeft: budgetSeconds });
   const before = await ceilings();
+  /** Once more after the rows. */
+  const ceilingsTake = now() - start;
   const timeLeft = new TimeLeft(tasks.map((task) => leastSeconds(task, before)));
   for (const [row, task] of tasks.entries()) {
     if (signal?.aborted) break;
     const begun = now();
-    const secondsLeft = timeLeft.after(deadline - begun);
+    const secondsLeft = timeLeft.after(deadline - begun) + ceilingsTake;
     onProgress?.({ row, rows: tasks.length, text: `${task.op} ${task.pass} ${task.shape}`, secondsLeft });
     const seconds = shareOf(deadline - begun, tasks.length - row);
     try {

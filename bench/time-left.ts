@@ -2,7 +2,7 @@
 const PIECE = 0.02;
 
 /**
- * How long the rows that remain will take. A row has its share of the budget, and what it takes beyond that (inputs, checks, the
+ * How long the rows that remain will take, without the ceilings after them. A row has its share of the budget, and what it takes beyond that (inputs, checks, the
  * rounds that it has at least, details) is learnt from the rows before: in proportion to `least`, the seconds that a call of each row
  * takes at least.
  */

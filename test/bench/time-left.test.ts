@@ -1,5 +1,20 @@
-import { describe, expect, it } from "vitest";
+import { setTimeout } from "node:timers/promises";
+import { describe, expect, it, vi } from "vitest";
+import type { Ceiling } from "../../bench/document.js";
+import { runTasks } from "../../bench/run-tasks.js";
+import { tasksOf } from "../../bench/suites/index.js";
 import { shareOf, TimeLeft } from "../../bench/time-left.js";
+import { openDevice } from "../../engine/index.js";
+
+const CEILINGS_SECONDS = 0.3;
+vi.mock("../../bench/ceilings/index.js", async (original) => ({
+  ...(await original<object>()),
+  measureCeilings: async (): Promise<Ceiling> => {
+    await setTimeout(1000 * CEILINGS_SECONDS);
+    const rates = { flopsPerSecond: 1e9, copyBytesPerSecond: 1e9, launchSeconds: 1e-6 };
+    return { device: "reference", dtype: "f32", threads: 1, ...rates };
+  },
+}));
 
 /**
  * What is said before each row of a run whose rows take `fixed` seconds beyond their share, and `calls` times the least that a
@@ -41,6 +56,19 @@ describe("the time that is left", () => {
       expect(said / left).toBeGreaterThan(0.8);
       expect(said / left).toBeLessThan(1.2);
     }
+  });
+
+  it("holds the ceilings after the rows, which take as long as those before", async () => {
+    using device = await openDevice("reference");
+    const { tasks } = tasksOf("matmul", { shapes: "4x4x4,5x5x5", pass: "forward" });
+    const said: number[] = [];
+    const onProgress = ({ secondsLeft }: { secondsLeft: number }) => void said.push(secondsLeft);
+    // Nothing of the budget is left for the rows.
+    await runTasks(device, tasks, [], { threads: 1, dtype: "f32", budgetSeconds: CEILINGS_SECONDS / 2, onProgress });
+    const [whole, first, second] = said;
+    expect(whole).toBe(CEILINGS_SECONDS / 2);
+    expect(first).toBeCloseTo(CEILINGS_SECONDS, 1);
+    expect(second).toBeGreaterThan(first);
   });
 
   it("is nothing after the last row", () => {
