@@ -15,7 +15,14 @@ parentPort?.on("message", async ({ id, job }: { id: number; job: unknown }) => {
     const { result, transfer } = await (await started)(job);
     answer({ id, result }, transfer);
   } catch (thrown) {
-    const { name, message, stack } = thrown instanceof Error ? thrown : new Error(String(thrown));
-    answer({ id, error: { name, message, stack } });
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    const { name, message, stack } = error;
+    answer({ id, error: { ...plainFields(error), name, message, stack } });
   }
 });
+
+/** What says more than the message, as the file: what else an error holds may be nothing that a message takes. */
+const plainFields = (error: Error) =>
+  Object.fromEntries(
+    Object.entries(error).filter(([, value]) => ["string", "number", "boolean"].includes(typeof value)),
+  );

@@ -13,7 +13,7 @@ export interface ThreadData {
 /** A job's answer as it comes from the thread. */
 export type Answer = { readonly id: number } & (
   | { readonly result: unknown }
-  | { readonly error: Pick<Error, "name" | "message" | "stack"> }
+  | { readonly error: Pick<Error, "name" | "message" | "stack"> & Readonly<Record<string, unknown>> }
 );
 
 /** A thread of the compiled package at `root`, for the `start` of one of its modules, as "models/miss/batch-thread.js". */

@@ -2,7 +2,7 @@
 
 /** Does jobs of one kind, one after the other. */
 export interface Thread {
-  /** Rejects with what the job threw, or where the thread ended. */
+  /** Rejects with an Error of the name, message and plain fields of what the job threw, or where the thread ended. */
   run(job: unknown): Promise<unknown>;
   /** Ends it; jobs that are not done reject. */
   close(): Promise<void>;

@@ -2,12 +2,15 @@ import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { platform } from "#platform";
-import { type Device, openDevice } from "../../engine/index.js";
+import { FileError } from "../../bindings/platform/file-error.js";
+import { type Device, OptionError, openDevice } from "../../engine/index.js";
+import { FileFormatError } from "../../engine/io/errors.js";
 import type { TrainEvent } from "../../models/index.js";
 import { start } from "../../models/miss/batch-thread.js";
 import { readAhead } from "../../models/training/loading/read-ahead.js";
 import { DataThreads } from "../../models/training/loading/threads.js";
 import { takeSteps } from "../../models/training/steps.js";
+import { temporaryFolder } from "../cli/support.js";
 import { missRuns } from "./runs.js";
 import { radiograph } from "./support.js";
 
@@ -70,16 +73,16 @@ test("what counts as waiting is the time in which no step is under way", async (
   for (const seconds of await waits(80, 5)) expect(seconds).toBeGreaterThan(0.04);
 });
 
-describe("threads", () => {
-  const init = {
-    pieces: ["[PAD]"],
-    scaling: "ordinary",
-    seed: 1,
-    augmentations: [],
-    size: 16,
-    keptBytes: 1e6,
-  } as const;
+const init = {
+  pieces: ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
+  scaling: "ordinary",
+  seed: 1,
+  augmentations: [],
+  size: 16,
+  keptBytes: 1e6,
+} as const;
 
+describe("threads", () => {
   test("a thread that ends by itself fails its jobs, and those to come", async () => {
     const threads = new DataThreads({ module: "models/miss/nothing.js", start, init, count: 1 });
     await expect(threads.run([])).rejects.toThrow(/nothing\.js/);
@@ -91,6 +94,43 @@ describe("threads", () => {
     await job;
     await expect(thread?.run([])).rejects.toThrow("closed");
     await threads.close();
+  });
+});
+
+describe("what a job throws", () => {
+  const [missing, cut] = ["no-such-image.jpg", join(temporaryFolder(), "cut.jpg")];
+  const row = (image: string, size = 16) => ({ size, rows: [{ image, question: "", answer: "" }] });
+
+  test.each([
+    [
+      "FileFormatError",
+      FileFormatError,
+      row(missing),
+      { file: missing, what: expect.stringContaining("no such file") },
+    ],
+    [
+      "FileError",
+      FileError,
+      row(cut),
+      { path: cut, notFound: false, reason: expect.stringContaining("not a readable") },
+    ],
+    ["OptionError", OptionError, row(radiograph, 0), { message: expect.stringMatching(/ 0\.$/) }],
+  ])("comes from a thread as it does without one: %s", async (name, Class, { size, rows }, fields) => {
+    writeFileSync(cut, readFileSync(radiograph).subarray(0, 3000));
+    const [here, there] = await Promise.all(
+      [0, 1].map(async (count) => {
+        const form = { ...init, size };
+        const threads = new DataThreads({ module: "models/miss/batch-thread.js", start, init: form, count });
+        const thrown: unknown = await threads.run(rows).catch((error) => error);
+        await threads.close();
+        return thrown;
+      }),
+    );
+    for (const error of [here, there]) {
+      expect(error).toBeInstanceOf(Class);
+      expect(error).toMatchObject({ name, message: (here as Error).message, ...fields });
+    }
+    expect((there as Error).stack).toContain("dist/models/");
   });
 });
 

@@ -1,6 +1,7 @@
 /** Threads that make batches ready, or none: then the same is done in place. */
 import { platform } from "#platform";
 import type { Start, Thread } from "../../../bindings/platform/threads.js";
+import { ofItsClass } from "./thread-error.js";
 
 /** How many where nobody says: one core is left to the device and to what commands it, and disks serve few readers. */
 export const usualThreads = (): number => Math.max(1, Math.min(4, platform.cores - 1));
@@ -33,7 +34,7 @@ export class DataThreads<Init, Job, Result> {
     return this.#threads.length;
   }
 
-  /** Rejects with what the job threw, whose message names its file. */
+  /** Rejects with what the job threw, of the same class: its message names its file. */
   async run(job: Job): Promise<Result> {
     if (this.count === 0) {
       this.#here ??= this.#options.start(this.#options.init);
@@ -43,6 +44,8 @@ export class DataThreads<Init, Job, Result> {
     least.jobs++;
     try {
       return (await least.thread.run(job)) as Result;
+    } catch (error) {
+      throw ofItsClass(error as Error);
     } finally {
       least.jobs--;
     }
