@@ -55,6 +55,8 @@ export class Initializer {
   readonly #empty: boolean;
   readonly #drawn: number;
   #streams = 0;
+  /** How to draw the parameters that are to get their values later, while such are made. */
+  #undrawn: Map<Tensor, () => Float32Array> | null = null;
 
   constructor(
     device: Device,
@@ -83,12 +85,39 @@ export class Initializer {
   /** A new parameter that asks for its gradient; its owner disposes it. */
   parameter(shape: Shape, init: Init): Tensor {
     if (this.#empty) return setRequiresGrad(keep(this.#unwritten(shape)));
-    const random = new HostRandom(this.#seed, this.#streams++);
-    const values = new Float32Array(sizeOf(shape));
+    const stream = this.#streams++;
+    const values = () => this.#values(sizeOf(shape), init, stream);
+    if (!this.#undrawn) return setRequiresGrad(keep(fromHost(this.device, values(), shape, this.dtype)));
+    const parameter = setRequiresGrad(keep(this.#unwritten(shape)));
+    this.#undrawn.set(parameter, values);
+    return parameter;
+  }
+
+  /**
+   * What `make` makes, its parameters without values. `draw` gives the values that they would have had at once to those that
+   * nothing was written to: for models most of which a file has. @internal
+   */
+  later<T>(make: () => T): { made: T; draw(): void } {
+    const undrawn = new Map<Tensor, () => Float32Array>();
+    this.#undrawn = undrawn;
+    try {
+      const made = make();
+      const draw = () => {
+        for (const [parameter, values] of undrawn) if (parameter.storage.version === 0) parameter.write(values());
+      };
+      return { made, draw };
+    } finally {
+      this.#undrawn = null;
+    }
+  }
+
+  #values(size: number, init: Init, stream: number): Float32Array {
+    const random = new HostRandom(this.#seed, stream);
+    const values = new Float32Array(size);
     const drawn = Math.min(values.length, this.#drawn);
     for (let i = 0; i < drawn; i++) values[i] = init(random);
     for (let i = drawn; i < values.length; i += drawn) values.copyWithin(i, 0, Math.min(drawn, values.length - i));
-    return setRequiresGrad(keep(fromHost(this.device, values, shape, this.dtype)));
+    return values;
   }
 
   #unwritten(shape: Shape): Tensor {

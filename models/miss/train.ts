@@ -115,13 +115,17 @@ export async function startingNetwork(
   resumed: boolean,
   onEvent: TrainOptions["onEvent"],
 ) {
-  const network = new MissNetwork(init, folder.config);
+  // To draw hundreds of millions of values takes most of a minute: a file that has them is read first.
+  const { made: network, draw } = init.later(() => new MissNetwork(init, folder.config));
   network.visual_encoder.checkpointBlocks = config.checkpointBlocks;
-  if (!config.init || resumed) return network;
   try {
-    await using reader = await io.openCheckpoint(config.init);
-    onEvent?.({ type: "loaded", file: reader.file, report: await loadNetwork(network, reader, { partial: true }) });
-    for (const text of await aboutStart(config.init, folder)) onEvent?.({ type: "warning", text });
+    if (config.init && !resumed) {
+      await using reader = await io.openCheckpoint(config.init);
+      const report = await loadNetwork(network, reader, { partial: true });
+      onEvent?.({ type: "loaded", file: reader.file, report });
+      for (const text of await aboutStart(config.init, folder)) onEvent?.({ type: "warning", text });
+    }
+    draw();
     return network;
   } catch (error) {
     network.dispose();

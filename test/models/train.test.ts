@@ -1,10 +1,14 @@
 import { cpSync, existsSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Device, OptionError, openDevice } from "../../engine/index.js";
-import { MissVqa, openState, type TrainEvent } from "../../models/index.js";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { type Device, io, nn, OptionError, openDevice } from "../../engine/index.js";
+import { HostRandom } from "../../engine/random.js";
+import { MissVqa, openState, RunConfig, type TrainEvent } from "../../models/index.js";
+import { readModelFolder } from "../../models/miss/model-folder.js";
+import { MissNetwork } from "../../models/miss/network.js";
+import { startingNetwork } from "../../models/miss/train.js";
 import { atStep, missRuns } from "./runs.js";
-import { radiograph } from "./support.js";
+import { organSmoke, radiograph } from "./support.js";
 
 /** Steps of an epoch: 42 questions, 16 a step. */
 const PER_EPOCH = 3;
@@ -107,6 +111,35 @@ test("weights that a step has spoilt replace no checkpoint, though its own loss 
   const diverging = train("wild", { checkpointSeconds: 0, change: { lr: 1e30, schedule: "step" } });
   await expect(diverging).rejects.toThrow(/train: .* Use a smaller `lr` or `clipNorm`\./);
   expect(existsSync(join(path("wild"), "last.safetensors"))).toBe(false);
+});
+
+test("of a start, only what its file lacks is drawn, and has the bits that it has without a file", async () => {
+  const lacking = ["text_decoder.cls.predictions.transform.dense.weight", "visual_encoder.blocks.0.norm1.weight"];
+  await using reader = await io.openCheckpoint(path("whole/model.safetensors"));
+  const kept = reader.names.filter((name) => !lacking.includes(name)).map((name) => reader.get(name));
+  const init = path("lacking.safetensors");
+  await io.writeSafetensors(
+    init,
+    await Promise.all(
+      kept.map(async (t) =>
+        io.writable(t.name, t.shape, t.dtype === "F32" ? await io.readFloat32(t) : await io.readInt32(t), t.dtype),
+      ),
+    ),
+  );
+  const folder = await readModelFolder(path("whole"));
+  const config = RunConfig.parse({ ...organSmoke, init });
+  const initializer = () => new nn.Initializer(device, config.seed);
+
+  using whole = new MissNetwork(initializer(), folder.config);
+  const drawn = new Map(whole.namedParameters());
+  const normal = vi.spyOn(HostRandom.prototype, "normal");
+  using network = await startingNetwork(config, folder, initializer(), false, undefined);
+  expect(normal).toHaveBeenCalledTimes(drawn.get(lacking[0])?.size ?? 0);
+  normal.mockRestore();
+  for (const [name, p] of network.namedParameters()) {
+    const expected = lacking.includes(name) ? await drawn.get(name)?.data() : await io.readFloat32(reader.get(name));
+    expect(await p.data(), name).toEqual(expected);
+  }
 });
 
 test("a start that saw other pixel values is said; one that saw the same is not", async () => {

@@ -63,6 +63,27 @@ describe("first values", () => {
     expect(same).toEqual(bias);
   });
 
+  test("drawn later are those that are drawn at once, and only where nothing was written", async () => {
+    const make = (init: Initializer) => ({ a: new Linear(init, 4, 3), b: new Linear(init, 3, 2), dispose() {} });
+    const values = async (linears: ReturnType<typeof make>) =>
+      Promise.all(
+        [linears.a, linears.b]
+          .flatMap(({ weight, bias }) => [weight, bias])
+          .map(async (t) => [...((await t?.data()) ?? [])]),
+      );
+    const [atOnce, later] = [new Initializer(device, 1), new Initializer(device, 1)];
+    const [aWeight, aBias, bWeight, bBias] = await values(make(atOnce));
+    const { made, draw } = later.later(() => make(later));
+    made.a.bias?.write([1, 2, 3]);
+    made.b.weight.write(new Float32Array(6));
+    draw();
+    expect(await values(made)).toEqual([aWeight, [1, 2, 3], Array(6).fill(0), bBias]);
+    // What comes after goes on as if all had been drawn, at once.
+    expect([aBias, bWeight].flat().every((value) => value !== 0)).toBe(true);
+    const next = (init: Initializer) => new Linear(init, 2, 2).weight.data();
+    expect([...(await next(later))]).toEqual([...(await next(atOnce))]);
+  });
+
   test("truncated normal keeps its deviation: the bounds are ±2, not two deviations", () => {
     const random = new HostRandom(7, 0);
     const init = truncatedNormal(0.02);
