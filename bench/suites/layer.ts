@@ -1,7 +1,8 @@
 import { checkRouting } from "../../engine/ops/top-k-routing.js";
 import type { CaseTable } from "../../kernels/case-table.js";
 import { ALL_FLOATS, type FloatDType } from "../../kernels/contract.js";
-import { expertsCase, tables } from "../../kernels/grouped-gemm/cases.js";
+import { tables } from "../../kernels/grouped-gemm/cases.js";
+import { expertsCase } from "../../kernels/grouped-gemm/sized-cases.js";
 import { MIXTURES, type MixtureLayer } from "../../kernels/published-shapes.js";
 import { prepareMixture, routerBias } from "../contenders/mixture.js";
 import { normals } from "../inputs.js";
