@@ -19,6 +19,16 @@ export function storage(key: string, type: string, values: ArrayBufferView & { l
   return { key, type, elements: values.length, bytes };
 }
 
+/** 0 to 11. */
+export const twelve = storage(
+  "0",
+  "FloatStorage",
+  Float32Array.from({ length: 12 }, (_, i) => i),
+);
+
+/** A dict of Python, as a tree holds it. */
+export const dict = (entries: Record<string, Picklable>) => new Map<Picklable, Picklable>(Object.entries(entries));
+
 export const storageId = ({ key, type, elements }: TorchStorage, ...view: Picklable[]) =>
   persistent(tuple("storage", global("torch", type), key, "cpu", elements, ...view));
 
