@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import { readConfigFile } from "../../../apps/cli/options/config-file.js";
 import { configText } from "../../../apps/cli/options/config-text.js";
+import { type RowRecord, readRecord } from "../../../apps/cli/sweep/record.js";
 import { readLock } from "../../../apps/data/lock-file.js";
 import { readDocument } from "../../../bench/read-document.js";
 import { io } from "../../../engine/index.js";
@@ -47,6 +48,30 @@ export const runFile: Format = {
   ...byName,
   samples: () => runs.map((run) => ({ name: "run.json", bytes: json(run) })),
   read: (path, { bytes }) => (isMedMoe(bytes) ? readMedMoeRun(dirname(path)) : readRun(dirname(path))),
+};
+
+const shares = { opened: 0.5, closed: 0.75, global: 0.6 };
+const row: RowRecord = {
+  ...{ version: 1, row: "F-lora-ptv2", seed: 1, done: true, rehearsed: false },
+  config: RunConfig.parse({ data: table, epochs: 3, adaptation: { jtm: "lora", dec: "ptv2" } }),
+  device: { name: "cpu", description: "AVX2, 2 threads" },
+  parameters: { trainable: 5, total: 9 },
+  ...{ steps: 6, timedSteps: 5, seconds: 1.5, peakBytes: 2 ** 20, peakRss: 2 ** 27 },
+  metrics: { ...shares, details: { global: { correct: 6, total: 10, low: 0.3, high: 0.9 } } },
+  majority: { ...shares, opened: null },
+  ...{ warnings: ["a warning"], date: "2026-11-27T00:00:00.000Z" },
+};
+
+export const sweepRecord: Format = {
+  name: "row of a sweep",
+  share: 4,
+  header: "JSON, an object",
+  ...byName,
+  samples: () => [
+    { name: "row.json", bytes: json(row) },
+    { name: "rehearsal.json", bytes: json({ ...row, rehearsed: true, peakRss: null, metrics: null, majority: null }) },
+  ],
+  read: (path, { name }) => readRecord(dirname(path), name === "rehearsal.json"),
 };
 
 /** Settings with their comments, as --print-config writes them. */
