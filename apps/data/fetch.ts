@@ -4,9 +4,11 @@ import { basename, join } from "node:path";
 import { platform } from "#platform";
 import { FileError } from "../../bindings/platform/file-error.js";
 import { onFile } from "../../bindings/platform/node-file-error.js";
+import { makeFolder } from "../../bindings/platform/node-files.js";
 import { download, hashOf, partOf, sizeOf } from "../hub/download.js";
+import { locked } from "../hub/lock.js";
 import { type Hosts, hostsOf, type ListedFile, listFiles } from "./listing.js";
-import { LOCK_FILE, type Lock, readLock, writeLock } from "./lock-file.js";
+import { KeptLock, LOCK_FILE, type Lock, readLock } from "./lock-file.js";
 import type { DataSource } from "./sources.js";
 import { joinShards, unpackParquet } from "./unpack-parquet.js";
 import { unzip } from "./unzip.js";
@@ -32,27 +34,40 @@ export interface Fetched {
 /** Files at a time: a data set may be hundreds of small ones. */
 const AT_ONCE = 4;
 
-/** Rejects with FileError; what has come stays, and the same call goes on with it. */
+/**
+ * Of several processes that fetch into a folder one does it, the others wait. Rejects with FileError; what has come stays, and the same
+ * call goes on with it.
+ */
 export async function fetchDataSet(
   name: string,
   source: DataSource,
   folder: string,
   options: FetchOptions = {},
 ): Promise<Fetched> {
+  const { signal, onNote } = options;
+  await onFile(folder, makeFolder(folder));
+  let isTold = false;
+  const onWait = () => {
+    if (!isTold) onNote?.(`another process fetches into ${folder}: waiting for it`);
+    isTold = true;
+  };
+  return await locked(join(folder, `${LOCK_FILE}.lock`), { signal, onWait }, () =>
+    fetchAlone(name, source, folder, options),
+  );
+}
+
+async function fetchAlone(name: string, source: DataSource, folder: string, options: FetchOptions): Promise<Fetched> {
   const { signal, token, hosts = hostsOf(), onNote } = options;
   const before = await readLock(folder);
   if (before && before.source !== name)
     throw new FileError(folder, `it holds ${before.source} already. Name another folder`);
   const origin = { who: "host", signal, ...(token && source.from.kind === "hub" && { token }) };
   const listing = await listFiles(source, hosts, origin, before?.commit ?? null);
-  let lock: Lock = before ?? { version: 1, source: name, licence: source.licence, commit: listing.commit, files: {} };
-  const keep = async (path: string, entry: Lock["files"][string]) => {
-    lock = { ...lock, files: { ...lock.files, [path]: entry } };
-    await writeLock(folder, lock);
-  };
+  const { licence } = source;
+  const kept = new KeptLock(folder, before ?? { version: 1, source: name, licence, commit: listing.commit, files: {} });
 
   const missing: ListedFile[] = [];
-  for (const file of listing.files) if (!(await isHere(folder, file, lock, keep, signal))) missing.push(file);
+  for (const file of listing.files) if (!(await isHere(folder, file, kept, signal))) missing.push(file);
   const progress = new Count(missing, options.onProgress);
   for (const file of missing) progress.add(file.path, await sizeOf(partOf(join(folder, file.path))));
 
@@ -61,14 +76,14 @@ export async function fetchDataSet(
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
       const { path, url, hash } = file;
       const at = join(folder, path);
-      const known = lock.files[path];
+      const known = kept.files[path];
       // What came the first time is what has to come again.
       const wanted = hash ?? (known ? ({ kind: "sha256", hex: known.sha256 } as const) : null);
       const size = file.size ?? known?.size ?? null;
       await download(origin, { url, size, hash: wanted }, at, (bytes) => progress.add(path, bytes));
       const found = { url, size: await sizeOf(at), sha256: await hashOf(at, "sha256", signal), listed: hash !== null };
       progress.done(path, found.size);
-      await keep(path, found);
+      await kept.keep(path, found);
     }
   };
   // One that fails lets the others finish: what they have is kept.
@@ -76,22 +91,19 @@ export async function fetchDataSet(
   const failed = ended.find((result) => result.status === "rejected");
   if (failed) throw failed.reason;
 
-  await unpackAll(folder, listing.files, () => lock, keep, { signal, onNote });
-  return { lock, files: missing.length, bytes: progress.loaded };
+  await unpackAll(folder, listing.files, kept, { signal, onNote });
+  return { lock: kept.lock, files: missing.length, bytes: progress.loaded };
 }
-
-type Keep = (path: string, entry: Lock["files"][string]) => Promise<void>;
 
 /** Whether a file is there as it has to be: by the lock, or by what its host lists. Throws where it is another. */
 async function isHere(
   folder: string,
   { path, hash, url }: ListedFile,
-  { files }: Lock,
-  keep: Keep,
+  kept: KeptLock,
   signal?: AbortSignal,
 ): Promise<boolean> {
   const at = join(folder, path);
-  const known = files[path];
+  const known = kept.files[path];
   if (known?.unpacked !== undefined) return true;
   if (!(await platform.exists(at))) return false;
   const sha256 = await hashOf(at, "sha256", signal);
@@ -111,7 +123,7 @@ async function isHere(
   const found = hash.kind === "sha256" ? sha256 : await hashOf(at, hash.kind, signal);
   if (found !== hash.hex)
     throw new FileError(at, "it is there, and is not that of the data set. Remove it, or name another folder");
-  await keep(path, { url, size: await sizeOf(at), sha256, listed: true });
+  await kept.keep(path, { url, size: await sizeOf(at), sha256, listed: true });
   return true;
 }
 
@@ -147,19 +159,18 @@ class Count {
 async function unpackAll(
   folder: string,
   files: readonly ListedFile[],
-  lock: () => Lock,
-  keep: Keep,
+  kept: KeptLock,
   { signal, onNote }: Pick<FetchOptions, "signal" | "onNote">,
 ): Promise<void> {
   for (const { path } of files) {
-    const entry = lock().files[path];
+    const entry = kept.files[path];
     if (!entry || entry.unpacked !== undefined) continue;
     const at = join(folder, path);
     const unpack = path.endsWith(".zip") ? unzip : path.endsWith(".parquet") ? unpackParquet : null;
     if (!unpack) continue;
     onNote?.(`unpacking ${basename(path)}`);
     const unpacked = await unpack(at, folder, { signal });
-    await keep(path, { ...entry, unpacked });
+    await kept.keep(path, { ...entry, unpacked });
     await onFile(at, rm(at));
   }
   await joinShards(folder);

@@ -48,5 +48,34 @@ export async function readLock(folder: string): Promise<Lock | null> {
   }
 }
 
-export const writeLock = (folder: string, lock: Lock): Promise<void> =>
+/** A lock that becomes longer while several files come at once. Its file is written one time after the other: the last has all. */
+export class KeptLock {
+  readonly #folder: string;
+  #lock: Lock;
+  #written: Promise<void> = Promise.resolve();
+
+  constructor(folder: string, lock: Lock) {
+    this.#folder = folder;
+    this.#lock = lock;
+  }
+
+  get lock(): Lock {
+    return this.#lock;
+  }
+
+  get files(): Lock["files"] {
+    return this.#lock.files;
+  }
+
+  /** Ends when it is in the file. */
+  keep(path: string, entry: Lock["files"][string]): Promise<void> {
+    this.#lock = { ...this.#lock, files: { ...this.files, [path]: entry } };
+    const write = () => writeLock(this.#folder, this.#lock);
+    // A write that failed is told to who asked for it; the next one tries again.
+    this.#written = this.#written.then(write, write);
+    return this.#written;
+  }
+}
+
+const writeLock = (folder: string, lock: Lock): Promise<void> =>
   platform.writeFile(join(folder, LOCK_FILE), [new TextEncoder().encode(`${JSON.stringify(lock, null, 1)}\n`)]);

@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { zipSync } from "fflate";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { platform } from "#platform";
 import { fetchDataSet } from "../../apps/data/fetch.js";
 import type { Hosts } from "../../apps/data/listing.js";
 import { LOCK_FILE } from "../../apps/data/lock-file.js";
@@ -47,6 +49,37 @@ describe("a data set of a hub", () => {
     expect(hub.requests.filter((request) => request.includes("/resolve/"))).toEqual([]);
     // What main is now does not matter: the commit is that of the first time.
     expect(hub.requests.filter((request) => request.includes("/revision/"))).toEqual([]);
+  });
+
+  test("what came is in the lock from then on, also where writing it takes its time", async () => {
+    const { writeFile } = platform;
+    const delays = [400, 200, 100];
+    const kept: number[] = [];
+    vi.spyOn(platform, "writeFile").mockImplementation(async (path, chunks) => {
+      await sleep(delays.shift() ?? 0);
+      await writeFile(path, chunks);
+      kept.push(Object.keys(place.locked().files).length);
+    });
+    try {
+      await fetch();
+    } finally {
+      vi.restoreAllMocks();
+    }
+    expect(kept).toEqual([...kept].sort());
+    expect(kept.at(-1)).toBe(4);
+  });
+
+  test("two at once: one fetches and unpacks, the other waits for it and has it", async () => {
+    const notes: string[] = [];
+    const onNote = (note: string) => notes.push(note);
+    const both = await Promise.all([fetch({ onNote }), fetch({ onNote })]);
+    expect(both.map(({ files }) => files).sort()).toEqual([0, 4]);
+    expect(notes.sort()).toEqual([
+      `another process fetches into ${place.folder}: waiting for it`,
+      "unpacking imgs.zip",
+    ]);
+    expect(hub.requests.filter((request) => request.includes("imgs.zip"))).toHaveLength(1);
+    expect(readdirSync(place.folder).sort()).toEqual([LOCK_FILE, "imgs", "test.json", "train.json", "validate.json"]);
   });
 
   test("goes on where it broke off, also after it was given up", async () => {
