@@ -1,6 +1,5 @@
 /** A published data set into a folder: resumable, every file checked, unpacked where it is an archive. */
-import { rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { platform } from "#platform";
 import { FileError } from "../../bindings/platform/file-error.js";
 import { onFile } from "../../bindings/platform/node-file-error.js";
@@ -10,8 +9,7 @@ import { locked } from "../hub/lock.js";
 import { type Hosts, hostsOf, type ListedFile, listFiles } from "./listing.js";
 import { KeptLock, LOCK_FILE, type Lock, readLock } from "./lock-file.js";
 import type { DataSource } from "./sources.js";
-import { joinShards, unpackParquet } from "./unpack-parquet.js";
-import { unzip } from "./unzip.js";
+import { forgetLost, unpackAll } from "./unpack.js";
 
 export interface FetchOptions {
   readonly signal?: AbortSignal;
@@ -65,6 +63,7 @@ async function fetchAlone(name: string, source: DataSource, folder: string, opti
   const listing = await listFiles(source, hosts, origin, before?.commit ?? null);
   const { licence } = source;
   const kept = new KeptLock(folder, before ?? { version: 1, source: name, licence, commit: listing.commit, files: {} });
+  await forgetLost(folder, kept);
 
   const missing: ListedFile[] = [];
   for (const file of listing.files) if (!(await isHere(folder, file, kept, signal))) missing.push(file);
@@ -91,7 +90,12 @@ async function fetchAlone(name: string, source: DataSource, folder: string, opti
   const failed = ended.find((result) => result.status === "rejected");
   if (failed) throw failed.reason;
 
-  await unpackAll(folder, listing.files, kept, { signal, onNote });
+  await unpackAll(
+    folder,
+    listing.files.map(({ path }) => path),
+    kept,
+    { signal, onNote },
+  );
   return { lock: kept.lock, files: missing.length, bytes: progress.loaded };
 }
 
@@ -153,25 +157,4 @@ class Count {
     this.#sizes.set(path, bytes);
     this.add(path, bytes);
   }
-}
-
-/** Archives become files, tables of images become images and rows; what was unpacked is removed. */
-async function unpackAll(
-  folder: string,
-  files: readonly ListedFile[],
-  kept: KeptLock,
-  { signal, onNote }: Pick<FetchOptions, "signal" | "onNote">,
-): Promise<void> {
-  for (const { path } of files) {
-    const entry = kept.files[path];
-    if (!entry || entry.unpacked !== undefined) continue;
-    const at = join(folder, path);
-    const unpack = path.endsWith(".zip") ? unzip : path.endsWith(".parquet") ? unpackParquet : null;
-    if (!unpack) continue;
-    onNote?.(`unpacking ${basename(path)}`);
-    const unpacked = await unpack(at, folder, { signal });
-    await kept.keep(path, { ...entry, unpacked });
-    await onFile(at, rm(at));
-  }
-  await joinShards(folder);
 }

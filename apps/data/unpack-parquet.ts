@@ -17,13 +17,13 @@ const SHARDS = "shards";
 
 /**
  * Images, each once, into `images/`, named by their content; rows into a file for the shard, from which `joinShards` makes the tables.
- * Returns how many rows it had. Rejects with FileError.
+ * Returns the files it became, and their bytes. Rejects with FileError.
  */
 export async function unpackParquet(
   archive: string,
   folder: string,
   { signal }: { readonly signal?: AbortSignal } = {},
-): Promise<number> {
+): Promise<Record<string, number>> {
   // Loaded with the first such file: few data sets have any.
   const { parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import("hyparquet");
   const handle = await onFile(archive, open(archive));
@@ -42,15 +42,19 @@ export async function unpackParquet(
     const total = Number(metadata.num_rows);
     const shard = basename(archive).replace(/\.parquet$/, "");
     const lines: string[] = [];
+    const files: Record<string, number> = {};
     for (let rowStart = 0; rowStart < total; rowStart += ROWS) {
       signal?.throwIfAborted();
       const rowEnd = Math.min(rowStart + ROWS, total);
       // Bytes of images are no text.
       const rows = await parquetReadObjects({ file, metadata, rowStart, rowEnd, utf8: false });
-      for (const [i, row] of rows.entries()) lines.push(await lineOf(row, `${shard}-${rowStart + i}`, folder, archive));
+      for (const [i, row] of rows.entries())
+        lines.push(await lineOf(row, `${shard}-${rowStart + i}`, folder, archive, files));
     }
-    await platform.writeFile(join(folder, SHARDS, `${shard}.jsonl`), [new TextEncoder().encode(lines.join(""))]);
-    return total;
+    const bytes = new TextEncoder().encode(lines.join(""));
+    const name = `${SHARDS}/${shard}.jsonl`;
+    await platform.writeFile(join(folder, name), [bytes]);
+    return { ...files, [name]: bytes.length };
   } catch (cause) {
     signal?.throwIfAborted();
     throw unsound(archive, "Parquet file", cause);
@@ -59,7 +63,14 @@ export async function unpackParquet(
   }
 }
 
-async function lineOf(row: Record<string, unknown>, id: string, folder: string, archive: string): Promise<string> {
+/** Writes the image of a row, too, and tells `files` of it. */
+async function lineOf(
+  row: Record<string, unknown>,
+  id: string,
+  folder: string,
+  archive: string,
+  files: Record<string, number>,
+): Promise<string> {
   const { image, question, answer } = row;
   const { bytes } = (image ?? {}) as { bytes?: unknown };
   if (!(bytes instanceof Uint8Array) || typeof question !== "string" || typeof answer !== "string")
@@ -69,7 +80,9 @@ async function lineOf(row: Record<string, unknown>, id: string, folder: string, 
     );
   const name = `images/${createHash("sha256").update(bytes).digest("hex").slice(0, 24)}.${kindOf(bytes)}`;
   const path = join(folder, name);
-  if (!(await platform.exists(path))) await platform.writeFile(path, [bytes]);
+  // Named by its content: one of another size was damaged.
+  if ((await sizeOf(path)) !== bytes.length) await platform.writeFile(path, [bytes]);
+  files[name] = bytes.length;
   return `${JSON.stringify({ image: name, question, answer, id })}\n`;
 }
 
@@ -77,17 +90,34 @@ const kindOf = (bytes: Uint8Array) => (bytes[0] === 0x89 && bytes[1] === 0x50 ? 
 
 const TABLES: Readonly<Record<string, string>> = { train: "train", validation: "val", test: "test" };
 
-/** Tables of all shards that were unpacked: train.jsonl, val.jsonl and test.jsonl. Nothing where there are none. */
-export async function joinShards(folder: string): Promise<void> {
-  const shards = join(folder, SHARDS);
-  const names = (await readdir(shards).catch(() => [] as string[])).filter((name) => name.endsWith(".jsonl")).sort();
-  for (const [part, table] of Object.entries(TABLES)) {
-    const own = names.filter((name) => name.startsWith(`${part}-`));
-    if (own.length === 0) continue;
-    async function* texts() {
-      for (const name of own) yield new Uint8Array(await readFile(join(shards, name)));
-    }
-    await platform.writeFile(join(folder, `${table}.jsonl`), texts());
-  }
-  await rm(shards, { recursive: true, force: true });
+/** A table that was made of shards. */
+export interface Joined {
+  readonly table: string;
+  readonly bytes: number;
+  /** Shards of it, as `unpackParquet` names them. */
+  readonly shards: readonly string[];
 }
+
+/** Tables of all shards that were unpacked: train.jsonl, val.jsonl and test.jsonl. Nothing where there are none. */
+export async function joinShards(folder: string): Promise<Joined[]> {
+  const names = (await readdir(join(folder, SHARDS)).catch(() => [] as string[])).filter((name) =>
+    name.endsWith(".jsonl"),
+  );
+  const joined: Joined[] = [];
+  for (const [part, name] of Object.entries(TABLES)) {
+    const shards = names
+      .filter((name) => name.startsWith(`${part}-`))
+      .sort()
+      .map((name) => `${SHARDS}/${name}`);
+    if (shards.length === 0) continue;
+    async function* texts() {
+      for (const shard of shards) yield new Uint8Array(await readFile(join(folder, shard)));
+    }
+    const table = `${name}.jsonl`;
+    await platform.writeFile(join(folder, table), texts());
+    joined.push({ table, bytes: await sizeOf(join(folder, table)), shards });
+  }
+  return joined;
+}
+
+export const removeShards = (folder: string) => rm(join(folder, SHARDS), { recursive: true, force: true });

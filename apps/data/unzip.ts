@@ -22,12 +22,12 @@ export interface UnzipOptions {
   onProgress?(done: number, total: number): void;
 }
 
-/** Returns how many files it had. Rejects with FileError. Each file gets its name when it is whole. */
+/** Returns the files it had, and their bytes. Rejects with FileError. Each file gets its name when it is whole. */
 export async function unzip(
   archive: string,
   folder: string,
   { signal, onProgress }: UnzipOptions = {},
-): Promise<number> {
+): Promise<Record<string, number>> {
   const size = await sizeOf(archive);
   const writer = new Writer(archive, folder, size * MOST_GROWTH + SPARE);
   const unzipper = new Unzip((file) => {
@@ -67,8 +67,9 @@ class Writer {
   readonly #most: number;
   readonly #steps: Step[] = [];
   #bytes = 0;
-  #files = 0;
-  #open: { file: FileHandle; path: string } | null = null;
+  #ended = 0;
+  readonly #files = new Map<string, number>();
+  #open: { file: FileHandle; name: string; path: string; bytes: number } | null = null;
   #begun = 0;
 
   constructor(archive: string, folder: string, most: number) {
@@ -104,22 +105,25 @@ class Writer {
       if ("begin" in step) {
         const path = join(this.#folder, step.begin);
         await onFile(path, makeFolder(dirname(path)));
-        this.#open = { path, file: await onFile(path, open(`${path}.part`, "w")) };
-      } else if (this.#open && "data" in step) await onFile(this.#open.path, this.#open.file.write(step.data));
-      else if (this.#open) {
-        const { file, path } = this.#open;
+        this.#open = { name: step.begin, path, bytes: 0, file: await onFile(path, open(`${path}.part`, "w")) };
+      } else if (this.#open && "data" in step) {
+        await onFile(this.#open.path, this.#open.file.write(step.data));
+        this.#open.bytes += step.data.length;
+      } else if (this.#open) {
+        const { file, name, path, bytes } = this.#open;
         await file.close();
         this.#open = null;
         await onFile(path, rename(`${path}.part`, path));
-        this.#files++;
+        this.#files.set(name, bytes);
+        this.#ended++;
       }
     }
   }
 
-  finish(): number {
-    if (this.#files === 0 || this.#files < this.#begun)
+  finish(): Record<string, number> {
+    if (this.#ended === 0 || this.#ended < this.#begun)
       throw new Error(this.#begun === 0 ? "it has no files" : "it was cut short");
-    return this.#files;
+    return Object.fromEntries(this.#files);
   }
 
   async close(): Promise<void> {

@@ -38,7 +38,7 @@ describe("a data set of a hub", () => {
     expect(lock).toMatchObject({ source: "slake", licence: "CC BY 4.0", commit: hub.commit });
     expect(place.locked().files["imgs.zip"]).toMatchObject({
       listed: true,
-      unpacked: 2,
+      unpacked: { "imgs/xmlab1/source.jpg": 3, "imgs/xmlab2/source.jpg": noise.length },
       sha256: sha256(hub.files["imgs.zip"]),
     });
     const total = progress.at(-1)?.[1];
@@ -49,6 +49,32 @@ describe("a data set of a hub", () => {
     expect(hub.requests.filter((request) => request.includes("/resolve/"))).toEqual([]);
     // What main is now does not matter: the commit is that of the first time.
     expect(hub.requests.filter((request) => request.includes("/revision/"))).toEqual([]);
+  });
+
+  test.each([
+    ["gone", () => rmSync(join(place.folder, "imgs/xmlab1/source.jpg"))],
+    ["cut short", () => writeFileSync(join(place.folder, "imgs/xmlab2/source.jpg"), "one")],
+    [
+      "counted alone, as once",
+      () => {
+        const lock = place.locked();
+        lock.files["imgs.zip"].unpacked = 2;
+        writeFileSync(join(place.folder, LOCK_FILE), JSON.stringify(lock));
+      },
+    ],
+  ])("the archive of files that are %s comes again", async (_, lose) => {
+    await fetch();
+    const before = place.locked();
+    lose();
+    hub.requests = [];
+    expect((await fetch()).files).toBe(1);
+    expect(hub.requests.filter((request) => request.includes("/resolve/"))).toEqual([
+      expect.stringContaining("imgs.zip"),
+    ]);
+    for (const [name, bytes] of Object.entries(images))
+      expect(new Uint8Array(readFileSync(join(place.folder, name)))).toEqual(bytes);
+    expect(place.locked()).toEqual(before);
+    expect(existsSync(join(place.folder, "imgs.zip"))).toBe(false);
   });
 
   test("what came is in the lock from then on, also where writing it takes its time", async () => {
@@ -124,16 +150,29 @@ describe("a data set of a hub", () => {
     await expect(fetch()).rejects.toThrow("none of the files of the data set is there");
   });
 
-  test("tables of images: each image once, rows as a table that trains", async () => {
-    const [name] = readdirSync("test/fixtures/parquet").filter((name) => name.endsWith(".parquet"));
-    const other = await FakeHub.open("flaviagiammarino/path-vqa");
-    other.add(`data/${name}`, readFileSync(join("test/fixtures/parquet", name)));
-    try {
-      const from = { ...hosts, hub: other.host.replace(/\/$/, "") };
-      const { lock } = await fetchDataSet("pathvqa", sources.pathvqa, place.folder, { hosts: from });
-      expect(lock.files[name].unpacked).toBe(3);
+  describe("tables of images", () => {
+    const fixture = "train-00000-of-00001-0a1b.parquet";
+    /** Two shards of one table. */
+    const shards = [fixture, "train-00001-of-00001-0a1b.parquet"];
+    let other: FakeHub;
+    beforeEach(async () => {
+      other = await FakeHub.open("flaviagiammarino/path-vqa");
+      other.add(`data/${fixture}`, readFileSync(join("test/fixtures/parquet", fixture)));
+    });
+    afterEach(() => other.close());
+    const fetchTables = () =>
+      fetchDataSet("pathvqa", sources.pathvqa, place.folder, {
+        hosts: { ...hosts, hub: other.host.replace(/\/$/, "") },
+      });
+
+    test("become each image once, and rows as a table that trains", async () => {
+      const { lock } = await fetchTables();
       expect(readdirSync(place.folder).sort()).toEqual([LOCK_FILE, "images", "train.jsonl"]);
-      expect(readdirSync(join(place.folder, "images"))).toHaveLength(2);
+      const images = readdirSync(join(place.folder, "images"));
+      expect(images).toHaveLength(2);
+      const names = ["train.jsonl", ...images.map((name) => `images/${name}`)];
+      const bytes = names.map((name) => [name, readFileSync(join(place.folder, name)).length]);
+      expect(lock.files[fixture].unpacked).toEqual(Object.fromEntries(bytes));
       const { rows } = await loadTable(join(place.folder, "train.jsonl"));
       expect(rows.map(({ question, answer, qid }) => [question, answer, qid])).toEqual([
         ["Is it dark?", "yes", "train-00000-of-00001-0a1b-0"],
@@ -141,11 +180,26 @@ describe("a data set of a hub", () => {
         ["what is shown?", "a dark square", "train-00000-of-00001-0a1b-2"],
       ]);
       expect(rows[0].image).toBe(rows[2].image);
-      expect((await fetchDataSet("pathvqa", sources.pathvqa, place.folder, { hosts: from })).files).toBe(0);
+      expect((await fetchTables()).files).toBe(0);
       expect(existsSync(join(place.folder, "train.jsonl"))).toBe(true);
-    } finally {
-      await other.close();
-    }
+    });
+
+    test.each([
+      ["table", () => "train.jsonl"],
+      ["image", () => `images/${readdirSync(join(place.folder, "images"))[0]}`],
+    ])("come again, all shards of them, where the %s is gone", async (_, lost) => {
+      other.add(`data/${shards[1]}`, readFileSync(join("test/fixtures/parquet", fixture)));
+      await fetchTables();
+      const before = place.locked();
+      const table = readFileSync(join(place.folder, "train.jsonl"), "utf8");
+      expect(table.trim().split("\n")).toHaveLength(6);
+      rmSync(join(place.folder, lost()));
+      expect((await fetchTables()).files).toBe(2);
+      expect(readFileSync(join(place.folder, "train.jsonl"), "utf8")).toBe(table);
+      expect(readdirSync(join(place.folder, "images"))).toHaveLength(2);
+      expect(place.locked()).toEqual(before);
+      expect((await fetchTables()).files).toBe(0);
+    });
   });
 });
 

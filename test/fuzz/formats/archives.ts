@@ -15,7 +15,7 @@ import { hasZipDirectory, mutateZip } from "../mutations/zip.js";
 import { byName } from "./kinds.js";
 
 /** In a folder beside the archive, which goes. */
-async function unpacked(path: string, unpack: (archive: string, folder: string) => Promise<number>): Promise<void> {
+async function unpacked(path: string, unpack: (archive: string, folder: string) => Promise<unknown>): Promise<void> {
   const folder = mkdtempSync(join(dirname(path), "out-"));
   try {
     await unpack(path, folder);

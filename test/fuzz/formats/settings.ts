@@ -128,7 +128,7 @@ export const lockFile: Format = {
   header: "JSON, an object",
   ...byName,
   samples: () => {
-    const file = { url: "http://a/b", size: 3, sha256: "0".repeat(64), listed: true, unpacked: 2 };
+    const file = { url: "http://a/b", size: 3, sha256: "0".repeat(64), listed: true, unpacked: { "imgs/a.jpg": 2 } };
     const lock = {
       version: 1,
       source: "slake",
