@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -82,8 +82,12 @@ describe.skipIf(!device)(`sweep miss on cpu${reason}`, () => {
     const out = at("shared");
     mkdirSync(join(out, "F-F-ia3"), { recursive: true });
     const holder = JSON.stringify({ host: hostname(), pid: process.pid, id: "another" });
-    writeFileSync(join(out, "F-F-ia3", "seed-42.lock"), holder);
-    const { code, stdout, stderr } = await consilium(sweep("shared", ...ROWS, "--results-only", "--epochs", "1"));
+    const lock = join(out, "F-F-ia3", "seed-42.lock");
+    writeFileSync(lock, holder);
+    const beat = setInterval(() => utimesSync(lock, new Date(), new Date()), 500);
+    const { code, stdout, stderr } = await consilium(
+      sweep("shared", ...ROWS, "--results-only", "--epochs", "1"),
+    ).finally(() => clearInterval(beat));
     expect(code, stderr).toBe(0);
     expect(stdout).toContain("Not done, another process is at it: F-F-ia3 with seed 42.");
     expect(stdout).toMatch(/^F +F +IA3 +- +- /m);

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -46,31 +46,34 @@ describe("transfers", () => {
   });
 
   const lock = () => join(hub.scratch, "cache/JsST/Med-MoE", hub.fake.commit, "stage3/model.safetensors.lock");
-  const heldBy = (holder: object) => {
+  /** A lock that was touched last some seconds ago. */
+  const heldBy = (holder: object, seconds = 0) => {
     mkdirSync(dirname(lock()), { recursive: true });
     writeFileSync(lock(), JSON.stringify({ host: hostname(), id: "x", ...holder }));
+    touch(seconds);
   };
+  const touch = (seconds = 0) => utimesSync(lock(), Date.now() / 1000 - seconds, Date.now() / 1000 - seconds);
 
-  test("the lock of a process that died is taken over at once, and what it had is gone on with", async () => {
+  test("the lock of a process that died a while ago is taken over at once, and what it had is gone on with", async () => {
     const { pid } = spawnSync(process.execPath, ["-e", ""]);
-    heldBy({ pid });
+    heldBy({ pid }, 11);
     writeFileSync(part(), weights.subarray(0, 40_000));
     let waits = 0;
     await locked(lock(), { onWait: () => void waits++ }, async () => {});
     expect(waits).toBe(0);
-    heldBy({ pid });
+    heldBy({ pid }, 11);
     expect(readFileSync(join(await fetched(), "model.safetensors"))).toEqual(weights);
     expect(weightsRequests()).toEqual([expect.stringContaining("bytes=40000-")]);
     expect(existsSync(lock())).toBe(false);
     // In a container the process that died may have had this one's number.
     rmSync(join(dirname(lock()), "model.safetensors"));
-    heldBy({ pid: process.pid });
+    heldBy({ pid: process.pid }, 11);
     expect(existsSync(join(await fetched(), "model.safetensors"))).toBe(true);
   });
 
   test("many find the lock of a process that died: one of them fetches", async () => {
     const { pid } = spawnSync(process.execPath, ["-e", ""]);
-    heldBy({ pid });
+    heldBy({ pid }, 11);
     const folders = await Promise.all(Array.from({ length: 8 }, () => fetched()));
     expect(new Set(folders).size).toBe(1);
     expect(weightsRequests()).toHaveLength(1);
@@ -87,6 +90,38 @@ describe("transfers", () => {
     await expect(fetched({ signal: controller.signal })).rejects.toThrow("stopped");
     expect([existsSync(lock()), weightsRequests()]).toEqual([true, []]);
   });
+
+  test.each([
+    ["has a number that is not here", () => spawnSync(process.execPath, ["-e", ""]).pid],
+    ["has the number of this one", () => process.pid],
+  ])("a lock that is touched is of a process that lives, in another container where it %s", async (_, pid) => {
+    heldBy({ pid: pid() }, 8);
+    const beat = setInterval(touch, 500);
+    const onWait = (isLive: boolean) => {
+      if (isLive) throw new Error("it lives");
+    };
+    try {
+      await expect(locked(lock(), { onWait }, async () => {})).rejects.toThrow("it lives");
+    } finally {
+      clearInterval(beat);
+    }
+  });
+
+  test("a holder that computes without a pause touches its lock", async () => {
+    mkdirSync(dirname(lock()), { recursive: true });
+    await locked(lock(), {}, async () => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 7_000);
+      expect(Date.now() - statSync(lock()).mtimeMs).toBeLessThan(5_000);
+    });
+    expect(existsSync(lock())).toBe(false);
+  }, 20_000);
+
+  test("the lock of a process that died, whose number another has, is taken over when nobody touches it", async () => {
+    heldBy({ pid: process.ppid });
+    const lives: boolean[] = [];
+    await locked(lock(), { onWait: (isLive) => void lives.push(isLive) }, async () => {});
+    expect(lives).not.toContain(true);
+  }, 120_000);
 
   test("that never get on are given up, and go on with the next start", async () => {
     let broken = true;

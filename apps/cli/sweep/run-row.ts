@@ -46,8 +46,9 @@ class Held extends Error {}
 export async function runRow(run: SweepRun, options: RowOptions): Promise<RowRecord | null> {
   const folder = rowFolder(options.out, run.row, run.config.seed);
   await mkdir(dirname(folder), { recursive: true });
-  const onWait = () => {
-    throw new Held();
+  // One that died touches its lock no more: it is waited for until it is taken over.
+  const onWait = (isLive: boolean) => {
+    if (isLive) throw new Held();
   };
   try {
     return await locked(`${folder}.lock`, { onWait }, () => ofOneProcess(run, folder, options));
