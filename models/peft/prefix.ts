@@ -26,4 +26,5 @@ export function applyPrefix(
   root.requiresGrad(false);
   root.prompt_encoder ??= new PromptEncoders();
   root.prompt_encoder.add(name, encoder);
+  root.prompt_encoder.train(root.training);
 }

@@ -42,7 +42,7 @@ export function wrapTargets(root: nn.Module, adding: Adding, targets: Targets, w
   const inside = new Set(found.flatMap(([path, m]) => (m instanceof nn.AdapterLayer ? [`${path}.base_layer`] : [])));
   const outer = found.filter(([path]) => !inside.has(path));
   for (const [path, module] of outer) if (module instanceof nn.AdapterLayer) refuse(path, module, adding);
-  const wrapped = new Map(outer.flatMap(([path, module]) => pair(path, wrap(module, path))));
+  const wrapped = new Map(outer.flatMap(([path, module]) => pair(path, inModeOf(module, wrap(module, path)))));
   if (wrapped.size === 0)
     throw nothingHit(
       root,
@@ -67,6 +67,12 @@ function refuse(path: string, layer: nn.AdapterLayer, { method, name, owns }: Ad
     );
   if (layer.adapters.includes(name))
     throw new OptionError(`${method}: ${path} has an adapter called "${name}" already.`);
+}
+
+/** A layer in eval() mode stays in it: its adapter has no dropout either. */
+function inModeOf({ training }: nn.Module, layer: nn.Module | null): nn.Module | null {
+  if (layer) layer.training = training;
+  return layer;
 }
 
 const pair = (path: string, layer: nn.Module | null): [string, nn.Module][] => (layer ? [[path, layer]] : []);

@@ -168,6 +168,8 @@ describe("adapters that we write", () => {
     ["ia3", { target_modules: null, feedforward_modules: null }],
     ["lora", { target_modules: ".*(query|value)" }],
     ["lora", { target_modules: null, lora_alpha: 16, use_rslora: true }],
+    // The network is in eval() mode.
+    ["lora", { lora_dropout: 0.1 }],
   ] as const)("%s with other words for the same: %j", async (method, settings) => {
     const copy = await changed(method, (_, config) => Object.assign(config, settings));
     using network = await tinyNetwork(device);

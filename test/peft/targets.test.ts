@@ -4,6 +4,7 @@ import { presets } from "../../models/miss/config.js";
 import { MissNetwork } from "../../models/miss/network.js";
 import { applyIa3 } from "../../models/peft/ia3.js";
 import { applyLora } from "../../models/peft/lora.js";
+import { applyPrefix } from "../../models/peft/prefix.js";
 import type { Targets } from "../../models/peft/targets.js";
 
 let device: Device;
@@ -59,6 +60,16 @@ describe("names hit what PEFT's hit", () => {
     using all = fresh();
     expect(applyLora(all.text_decoder, init(), "all-linear", lora)).toHaveLength(4 + 4 + 2 + 1);
   });
+});
+
+test.each([true, false])("what a method adds is in the mode of what it stands around: training %s", (training) => {
+  using all = fresh();
+  const { text_encoder, text_decoder } = all.train(training);
+  applyLora(text_decoder, init(), ["query"], { ...lora, dropout: 0.1 });
+  applyIa3(text_decoder, init(), { targets: ["key"], feedforward: [] });
+  applyPrefix(text_encoder, init(), { tokens: 2, projection: true });
+  applyPrefix(text_encoder, init(), { tokens: 2, projection: false }, "other");
+  for (const [path, module] of all.namedModules()) expect(module.training, path).toBe(training);
 });
 
 describe("refused, and nothing is changed", () => {
