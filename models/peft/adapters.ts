@@ -23,6 +23,13 @@ export function setAdapter(root: nn.Module, name: string | null): void {
   for (const e of encoders(root)) e.use(name !== null && e.names.includes(name) ? name : null);
 }
 
+/** Before an adapter is added: it would be used in place of one that is part of the weights. */
+export function refuseMerged(root: nn.Module, name: string): void {
+  for (const [path, layer] of adapterLayers(root))
+    if (layer.merged)
+      throw new OptionError(`adapters: that of ${path} is merged. Call unmergeAdapters() before "${name}" is added.`);
+}
+
 /**
  * Runs `f` with an adapter for each row of the batch, in one pass: the base once for all rows, the adapters' parts in grouped products over
  * rows sorted by adapter. `names[b]` is that of row b, null the base alone; rows may be repeated each in a row, as beams are. Every layer with

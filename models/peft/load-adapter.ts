@@ -11,7 +11,6 @@ import {
   unsupported,
   WEIGHTS_FILE,
 } from "./adapter-config.js";
-import { setAdapter } from "./adapters.js";
 import { fingerprint } from "./fingerprint.js";
 import { applyIa3 } from "./ia3.js";
 import { applyLora } from "./lora.js";
@@ -55,7 +54,6 @@ export async function loadAdapter(
   for (const [n, tensor] of stored) values.set(n, await io.readFloat32(tensor));
   const parameters = plan.apply(root, init, name);
   for (const [n, p] of parameters) p.write(values.get(n) as Float32Array);
-  setAdapter(root, name);
   return config;
 }
 

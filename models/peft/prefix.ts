@@ -1,4 +1,5 @@
 import { nn } from "../../engine/index.js";
+import { refuseMerged, setAdapter } from "./adapters.js";
 import { type PrefixOptions, type PrefixSizes, PromptEncoder, PromptEncoders } from "./prompt-encoder.js";
 
 /**
@@ -22,9 +23,11 @@ export function applyPrefix(
   options: PrefixOptions,
   name: string = nn.DEFAULT_ADAPTER,
 ): void {
+  refuseMerged(root, name);
   const encoder = new PromptEncoder(init, root.prefixSizes, options);
   root.requiresGrad(false);
   root.prompt_encoder ??= new PromptEncoders();
   root.prompt_encoder.add(name, encoder);
   root.prompt_encoder.train(root.training);
+  setAdapter(root, name);
 }

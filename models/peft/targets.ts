@@ -1,4 +1,5 @@
 import { io, nn, OptionError } from "../../engine/index.js";
+import { refuseMerged, setAdapter } from "./adapters.js";
 
 /**
  * Which modules a method goes to, as PEFT's `target_modules`: names, each of which hits the module of that path and every module whose path
@@ -33,8 +34,9 @@ export interface Adding {
 }
 
 /**
- * Freezes `root` and puts what `wrap` makes in the place of each target. Returns the paths that were hit, in order. Throws OptionError
- * where nothing is hit, and, before anything is changed, where a target has an adapter of that name or of another method.
+ * Freezes `root` and puts what `wrap` makes in the place of each target; no other adapter is in use then. Returns the paths that were hit,
+ * in order. Throws OptionError where nothing is hit, and, before anything is changed, where a target has an adapter of that name or of
+ * another method, or some adapter is merged.
  */
 export function wrapTargets(root: nn.Module, adding: Adding, targets: Targets, wrap: Wrap): string[] {
   const found = [...root.namedModules()].filter(([path, module]) => path !== "" && isTarget(path, module, targets));
@@ -42,6 +44,7 @@ export function wrapTargets(root: nn.Module, adding: Adding, targets: Targets, w
   const inside = new Set(found.flatMap(([path, m]) => (m instanceof nn.AdapterLayer ? [`${path}.base_layer`] : [])));
   const outer = found.filter(([path]) => !inside.has(path));
   for (const [path, module] of outer) if (module instanceof nn.AdapterLayer) refuse(path, module, adding);
+  refuseMerged(root, adding.name);
   const wrapped = new Map(outer.flatMap(([path, module]) => pair(path, inModeOf(module, wrap(module, path)))));
   if (wrapped.size === 0)
     throw nothingHit(
@@ -55,6 +58,7 @@ export function wrapTargets(root: nn.Module, adding: Adding, targets: Targets, w
     if (layer instanceof nn.AdapterLayer && layer.active !== null)
       for (const p of layer.adapterParameters(layer.active)) p.requiresGrad = true;
   nn.replaceModules(root, (_child, path) => wrapped.get(path) ?? null);
+  setAdapter(root, adding.name);
   return [...wrapped.keys()];
 }
 

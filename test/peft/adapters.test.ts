@@ -3,7 +3,13 @@ import { nn, noGrad, scope, sum, type Tensor, tensor } from "../../engine/index.
 import { adapterNames, setAdapter, withAdapterRows } from "../../models/peft/adapters.js";
 import { applyIa3 } from "../../models/peft/ia3.js";
 import { applyLora } from "../../models/peft/lora.js";
-import { baseParameters, mergeAdapters, unmergeAdapters, withMergedAdapters } from "../../models/peft/merge.js";
+import {
+  adapterLayers,
+  baseParameters,
+  mergeAdapters,
+  unmergeAdapters,
+  withMergedAdapters,
+} from "../../models/peft/merge.js";
 import { countParameters } from "../../models/peft/trainable.js";
 import { expectClose } from "../support/compare.js";
 import { tryOpen } from "../support/devices.js";
@@ -147,6 +153,26 @@ describe.each(["reference", "cpu", "webgpu", "cuda"] as const)("%s", async (name
       const { trainable, total } = countParameters(net);
       expect(total - countParameters(plain).total).toBeGreaterThan(trainable);
     });
+  });
+
+  test("the newest alone is in use, also where it reaches fewer layers than one before", async () => {
+    using net = model();
+    const init = new nn.Initializer(device, 3);
+    applyLora(net, init, ["0", "2"], { r: 2, alpha: 4 }, "wide");
+    for (const [path, p] of net.namedParameters()) if (path.includes("lora_B")) p.write(normal(p.size, 0.3));
+    using x = input();
+    expect(applyLora(net, init, ["2"], { r: 2, alpha: 4 }, "narrow")).toEqual(["2"]);
+    const active = () => [...adapterLayers(net)].map(([, layer]) => layer.active);
+    expect(active()).toEqual([null, "narrow"]);
+    using plain = model();
+    const expected = await output(() => plain.forward(x));
+    expectClose("a branch that is zero", await output(() => net.forward(x)), expected, 1e-6);
+    setAdapter(net, "wide");
+    mergeAdapters(net);
+    expect(() => applyLora(net, init, ["2"], { r: 2, alpha: 4 }, "late")).toThrow(
+      'that of 0 is merged. Call unmergeAdapters() before "late" is added.',
+    );
+    expect(adapterNames(net)).toEqual(["wide", "narrow"]);
   });
 
   test("rows that do not fit the batch, and adapters nobody has, are refused", () => {

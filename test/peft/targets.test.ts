@@ -72,6 +72,17 @@ test.each([true, false])("what a method adds is in the mode of what it stands ar
   for (const [path, module] of all.namedModules()) expect(module.training, path).toBe(training);
 });
 
+test("the newest adapter alone is in use: a prefix and branches do not go on beside each other", () => {
+  using all = fresh();
+  const { text_decoder: root } = all;
+  const inUse = () => [...root.namedModules()].flatMap(([, m]) => (m instanceof nn.AdapterLayer ? [m.active] : []));
+  applyLora(root, init(), ["attention.self.query"], lora, "branch");
+  applyPrefix(root, init(), { tokens: 2, projection: false }, "front");
+  expect([inUse(), root.prompt_encoder?.active]).toEqual([[null], "front"]);
+  applyLora(root, init(), ["attention.self.value"], lora, "other");
+  expect([inUse(), root.prompt_encoder?.active]).toEqual([[null, "other"], null]);
+});
+
 describe("refused, and nothing is changed", () => {
   test.each<[string, (root: nn.Module) => unknown, string]>([
     [
