@@ -92,6 +92,17 @@ const UNCHANGING: Readonly<Record<string, readonly unknown[]>> = {
   num_transformer_submodules: [1],
 };
 
+/** Where LoRA may start from and leave the weights beside it alone. PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA take the start out of them. */
+const STARTS: readonly unknown[] = [true, false, "gaussian", "eva", "orthogonal"];
+
+/** Beside the original weights, branches that were learned beside changed ones compute something else. */
+function otherStart(start: unknown): string[] {
+  if (start === undefined || start === null || STARTS.includes(start)) return [];
+  return [
+    `${CONFIG_FILE}: init_lora_weights is ${JSON.stringify(start)}, which changed the model's own weights, and these are not in the file. Let peft convert it: save_pretrained(..., path_initial_model_for_weight_conversion=...)`,
+  ];
+}
+
 /** Settings of a file that nothing here does, each as a problem. */
 export function unsupported(config: AdapterConfig): string[] {
   const given = config as Record<string, unknown>;
@@ -111,7 +122,8 @@ export function unsupported(config: AdapterConfig): string[] {
     const value = given[key];
     return value !== undefined && value !== null && Object.keys(value as object).length > 0;
   });
-  return [...known, ...others].map(
+  const unknown = [...known, ...others].map(
     (key) => `${CONFIG_FILE}: ${key} is ${JSON.stringify(given[key])}, which is not supported`,
   );
+  return [...unknown, ...otherStart(given.init_lora_weights)];
 }

@@ -170,6 +170,10 @@ describe("adapters that we write", () => {
     ["lora", { target_modules: null, lora_alpha: 16, use_rslora: true }],
     // The network is in eval() mode.
     ["lora", { lora_dropout: 0.1 }],
+    ["lora", { init_lora_weights: false }],
+    ["lora", { init_lora_weights: "gaussian" }],
+    ["lora", { init_lora_weights: "eva" }],
+    ["lora", { init_lora_weights: "orthogonal" }],
   ] as const)("%s with other words for the same: %j", async (method, settings) => {
     const copy = await changed(method, (_, config) => Object.assign(config, settings));
     using network = await tinyNetwork(device);
@@ -188,6 +192,14 @@ describe("adapters that we write", () => {
     ],
     ["a method that is none of ours", "lora", { peft_type: "VERA" }, "peft_type"],
     ["no rank", "lora", { r: 0 }, "r: "],
+    ...["pissa", "pissa_niter_16", "olora", "corda", "loftq", "lora_ga"].map(
+      (start): [string, string, Record<string, unknown>, string] => [
+        `beside weights that ${start} changed`,
+        "lora",
+        { init_lora_weights: start },
+        `init_lora_weights is "${start}", which changed the model's own weights`,
+      ],
+    ),
   ])("%s", async (_, method, settings, text) => {
     const copy = await changed(method, (_tensors, config) => Object.assign(config, settings));
     using network = await tinyNetwork(device);
