@@ -30,6 +30,12 @@ const lora = z.looseObject({
   lora_dropout: z.number().min(0).max(1).default(0),
   /** Names, or an expression. */
   target_modules: names.nullish(),
+  /** Targets that are none all the same. */
+  exclude_modules: names.nullish(),
+  /** Numbers of the layers whose targets they are. */
+  layers_to_transform: z.union([z.int(), z.array(z.int())]).nullish(),
+  /** What the list of these layers is called. */
+  layers_pattern: names.nullish(),
   /** Rank-stabilised. */
   use_rslora: z.boolean().default(false),
 });
@@ -40,6 +46,8 @@ const ia3 = z.looseObject({
   peft_type: z.literal("IA3"),
   /** Names, or an expression. */
   target_modules: names.nullish(),
+  /** Targets that are none all the same. */
+  exclude_modules: names.nullish(),
   /** Those of them whose factors stand on their inputs. */
   feedforward_modules: names.nullish(),
 });

@@ -13,6 +13,7 @@ import {
 } from "./adapter-config.js";
 import { fingerprint } from "./fingerprint.js";
 import { applyIa3 } from "./ia3.js";
+import { targeted } from "./left-out.js";
 import { applyLora } from "./lora.js";
 import { applyPrefix, type TakesPrefix } from "./prefix.js";
 import { BASE_KEY } from "./save-adapter.js";
@@ -109,13 +110,12 @@ const bare = (module: nn.Module): nn.Module => (module instanceof nn.AdapterLaye
 function layersOf(
   root: nn.Module,
   listed: readonly string[],
-  targets: string | string[] | null | undefined,
+  config: LoraConfig | Ia3Config,
   fits: (m: nn.Module) => boolean,
 ) {
   const modules = new Map([...root.namedModules()].filter(([path]) => !path.includes("base_layer")));
-  const named = Array.isArray(targets)
-    ? [...modules].flatMap(([path, m]) => (path !== "" && isTarget(path, m, targets) ? [path] : []))
-    : [];
+  const { target_modules: targets } = config;
+  const named = Array.isArray(targets) ? (targeted(modules, targets, config) ?? []) : [];
   const found = new Map<string, nn.Module>();
   const problems: string[] = [];
   for (const path of new Set([...listed, ...named])) {
@@ -129,10 +129,10 @@ function layersOf(
 }
 
 function loraPlan(config: LoraConfig, root: nn.Module, stored: Stored): Plan {
-  const { r, lora_alpha, lora_dropout: dropout, use_rslora: stabilised, target_modules: targets } = config;
+  const { r, lora_alpha, lora_dropout: dropout, use_rslora: stabilised } = config;
   const fits = (m: nn.Module) =>
     m instanceof nn.Linear || m instanceof nn.PatchEmbed || m instanceof nn.QuantizedLinear;
-  const { found, problems } = layersOf(root, pathsIn(stored, /\.lora_[AB]\.weight$/), targets, fits);
+  const { found, problems } = layersOf(root, pathsIn(stored, /\.lora_[AB]\.weight$/), config, fits);
   const shapes: Shapes = new Map();
   for (const [path, layer] of found) {
     const [a, b] = nn.loraShapes(layer as nn.Linear, r);
@@ -155,7 +155,7 @@ function loraPlan(config: LoraConfig, root: nn.Module, stored: Stored): Plan {
 
 function ia3Plan(config: Ia3Config, root: nn.Module, stored: Stored): Plan {
   const listed = pathsIn(stored, /\.ia3_l$/);
-  const { found, problems } = layersOf(root, listed, config.target_modules, (m) => m instanceof nn.Linear);
+  const { found, problems } = layersOf(root, listed, config, (m) => m instanceof nn.Linear);
   const { feedforward_modules: given } = config;
   // Of an expression the shapes tell: [1, in] stands on inputs.
   const onInputs: Targets = Array.isArray(given)

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Device, io, nn, openDevice } from "../../engine/index.js";
 import { readAll } from "../../models/golden/read.js";
 import { loadAdapter } from "../../models/peft/load-adapter.js";
-import { baseParameters, withMergedAdapters } from "../../models/peft/merge.js";
+import { adapterLayers, baseParameters, withMergedAdapters } from "../../models/peft/merge.js";
 import { saveAdapter } from "../../models/peft/save-adapter.js";
 import { expectClose } from "../support/compare.js";
 import { tryOpen } from "../support/devices.js";
@@ -180,6 +180,36 @@ describe("adapters that we write", () => {
     await loadAdapter(copy, network.text_decoder, new nn.Initializer(device));
     const expected = (await computed()).get(`${method}.logits`)?.values as Float32Array;
     expectClose(method, await decoderLogits(network, device), expected, 1e-5);
+  });
+
+  const CROSS = ["crossattention.self.query", "crossattention.self.value"];
+  test.each<[Record<string, unknown>, RegExp]>([
+    [{ layers_to_transform: [1] }, /layer\.0\./],
+    [{ layers_to_transform: 1, layers_pattern: "layer" }, /layer\.0\./],
+    [{ exclude_modules: CROSS }, /crossattention/],
+    [{ exclude_modules: ".*crossattention.*" }, /crossattention/],
+    [{ layers_to_transform: [0], layers_pattern: ["h", "layer"], exclude_modules: CROSS }, /layer\.1\.|crossattention/],
+  ])("layers that peft left out are not missed: %j", async (settings, left) => {
+    const copy = await changed("lora", (tensors, config) => {
+      for (const name of [...tensors.keys()]) if (left.test(name)) tensors.delete(name);
+      Object.assign(config, settings);
+    });
+    using network = await tinyNetwork(device);
+    await loadAdapter(copy, network.text_decoder, new nn.Initializer(device));
+    const paths = [...adapterLayers(network.text_decoder)].map(([path]) => path);
+    expect(paths.length).toBeGreaterThan(0);
+    expect(paths.filter((path) => left.test(path))).toEqual([]);
+  });
+
+  test("of the layers that peft did not leave out, none may be missing", async () => {
+    const copy = await changed("lora", (tensors, config) => {
+      for (const name of [...tensors.keys()]) if (/layer\.[01]\.attention/.test(name)) tensors.delete(name);
+      Object.assign(config, { layers_to_transform: [1] });
+    });
+    using network = await tinyNetwork(device);
+    const error = await loadAdapter(copy, network.text_decoder, new nn.Initializer(device)).catch((e: Error) => e);
+    expect((error as Error).message).toContain("layer.1.attention.self.query.lora_A.weight: missing in the adapter");
+    expect((error as Error).message).not.toContain("layer.0.attention");
   });
 
   test.each<[string, string, Record<string, unknown>, string]>([
