@@ -2,7 +2,7 @@
 import { platform } from "#platform";
 import { io, nn } from "../../engine/index.js";
 import { CONFIG_FILE } from "../peft/adapter-config.js";
-import { type LoadAdapterOptions, loadAdapter } from "../peft/load-adapter.js";
+import { type LoadAdapterOptions, loadAdapter, weightsFile } from "../peft/load-adapter.js";
 import { adapterTensors } from "../peft/merge.js";
 import { saveAdapter } from "../peft/save-adapter.js";
 import { ROOTS, type Root } from "./adaptation.js";
@@ -78,7 +78,7 @@ export async function findAdapters(path: string, part?: keyof typeof MODULES): P
 
 /** By the names of its tensors; a prefix has none that tell. */
 async function moduleOf(folder: string): Promise<Root> {
-  await using reader = await io.openCheckpoint(`${folder}/adapter_model.safetensors`);
+  await using reader = await io.openCheckpoint(await weightsFile(folder));
   const starts = {
     visual_encoder: /^(blocks|patch_embed)\./,
     text_encoder: /^encoder\./,

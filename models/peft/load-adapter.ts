@@ -58,7 +58,8 @@ export async function loadAdapter(
   return config;
 }
 
-async function weightsFile(folder: string): Promise<string> {
+/** Where an adapter's tensors are: as peft writes them, or as older versions did. */
+export async function weightsFile(folder: string): Promise<string> {
   const [file, old] = [`${folder}/${WEIGHTS_FILE}`, `${folder}/${OLD_WEIGHTS_FILE}`];
   return !(await platform.exists(file)) && (await platform.exists(old)) ? old : file;
 }

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Device, io, nn, openDevice } from "../../engine/index.js";
 import { readAll } from "../../models/golden/read.js";
+import { findAdapters, loadAdapters } from "../../models/miss/adapters.js";
 import { loadAdapter } from "../../models/peft/load-adapter.js";
 import { adapterLayers, baseParameters, withMergedAdapters } from "../../models/peft/merge.js";
 import { saveAdapter } from "../../models/peft/save-adapter.js";
@@ -99,6 +100,22 @@ describe("adapters that we write", () => {
     const { stdout } = await run(python, [script, "check", folder], { env: { ...process.env, HF_HUB_OFFLINE: "1" } });
     expect(stdout).toContain("reads all of");
   }, 120_000);
+
+  test("as older versions of peft wrote them, by PyTorch: read, and their module is found", async () => {
+    const copy = await changed("lora", () => {});
+    const file = `${copy}/adapter_model.safetensors`;
+    const tensors = [...(await readAll(file))].map(([name, { values, shape }]) =>
+      io.writable(name, shape, values as Float32Array, "F32"),
+    );
+    await io.writePytorch(`${copy}/adapter_model.bin`, tensors);
+    rmSync(file);
+    using network = await tinyNetwork(device);
+    const found = await findAdapters(copy);
+    expect([...found]).toEqual([["text_decoder", copy]]);
+    await loadAdapters(network, found);
+    const expected = (await computed()).get("lora.logits")?.values as Float32Array;
+    expectClose("lora", await decoderLogits(network, device), expected, 1e-5);
+  });
 
   test("beside other weights of the same sizes: refused, unless asked for", async () => {
     using network = await tinyNetwork(device);
