@@ -1,4 +1,4 @@
-import { nn, noGrad, OptionError, permute, reshape, slice, type Tensor } from "../../engine/index.js";
+import { nn, noGrad, OptionError, permute, reshape, scope, slice, type Tensor } from "../../engine/index.js";
 
 /** Sizes of the keys and values that stand in front of a model's own. */
 export interface PrefixSizes {
@@ -135,7 +135,7 @@ export class PromptEncoders extends nn.Module {
 
 /** The table of a prompt encoder as numbers. */
 export const tableValues = (encoder: PromptEncoder): Promise<Float32Array | Int32Array | Uint32Array> => {
-  const table = noGrad(() => encoder.table());
+  const table = noGrad(() => scope(() => encoder.table()));
   return table.data().finally(() => {
     if (encoder.transform) table.dispose();
   });

@@ -10,6 +10,7 @@ import { readAll } from "../../models/golden/read.js";
 import { findAdapters, loadAdapters } from "../../models/miss/adapters.js";
 import { loadAdapter } from "../../models/peft/load-adapter.js";
 import { adapterLayers, baseParameters, withMergedAdapters } from "../../models/peft/merge.js";
+import { applyPrefix } from "../../models/peft/prefix.js";
 import { saveAdapter } from "../../models/peft/save-adapter.js";
 import { expectClose } from "../support/compare.js";
 import { tryOpen } from "../support/devices.js";
@@ -115,6 +116,14 @@ describe("adapters that we write", () => {
     await loadAdapters(network, found);
     const expected = (await computed()).get("lora.logits")?.values as Float32Array;
     expectClose("lora", await decoderLogits(network, device), expected, 1e-5);
+  });
+
+  test("a prefix that is learned through a network leaves nothing on the device when its table is written", async () => {
+    using network = await tinyNetwork(device);
+    applyPrefix(network.text_decoder, new nn.Initializer(device, 1), { tokens: 3, projection: true });
+    const before = device.memory().allocations;
+    await saveAdapter(`${folder}/projected`, network.text_decoder);
+    expect(device.memory().allocations).toBe(before);
   });
 
   test("beside other weights of the same sizes: refused, unless asked for", async () => {
