@@ -47,6 +47,10 @@ async function adapter(verb: string, ...words: string[]) {
   return stdout;
 }
 
+/** The model that an adapter says it belongs to. */
+const baseOf = (adapters: string, root: string): unknown =>
+  JSON.parse(readFileSync(join(at(adapters), root, "adapter_config.json"), "utf8")).base_model_name_or_path;
+
 describe.skipIf(!device)(`adapters of MISS on cpu${reason}`, () => {
   beforeAll(async () => {
     for (const [out, ...tuning] of [
@@ -93,6 +97,10 @@ describe.skipIf(!device)(`adapters of MISS on cpu${reason}`, () => {
       expect(await readAll(join(at("tables"), "text_decoder", "adapter_model.safetensors"))).toEqual(
         await readAll(own),
       );
+      expect(baseOf("tables", "text_decoder")).toBe(at("bare"));
+      // Beside its weights, a prefix leaves them what they were.
+      await adapter("export", at("prefix"), "--out", at("tables-too"));
+      expect(baseOf("tables-too", "text_decoder")).toBe(at("prefix"));
       await adapter("import", at("tables"), "--model", at("bare"), "--out", at("again"));
       cpSync(join(at("prefix"), "run.json"), join(at("again"), "run.json"));
       expect(await answers("again")).toEqual(await answers("prefix"));
@@ -145,7 +153,9 @@ describe.skipIf(!device)(`adapters of MISS on cpu${reason}`, () => {
       const { vit: vision, jtm, dec: decoder, rank: r, tokens: _, ...rest } = run.adaptation;
       writeFileSync(file, JSON.stringify({ ...run, adaptation: { ...rest, vision, jtm, decoder, r } }));
       expect(await answers("lora")).toEqual(await answers("tuned"));
-      await adapter("export", at("lora"), "--out", at("earlier"));
+      const said = await adapter("export", at("lora"), "--out", at("earlier"));
+      expect(said).toContain(`they name no base: ${at("lora")} has them folded in. --base FOLDER writes`);
+      expect(baseOf("earlier", "text_decoder")).toBe(null);
       expect(existsSync(join(at("earlier"), "visual_encoder", "adapter_config.json"))).toBe(true);
     },
     TIMEOUT,

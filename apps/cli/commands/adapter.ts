@@ -88,11 +88,18 @@ async function exportAdapters(folder: string, options: ExportOptions): Promise<v
   await refuseFolders(out, base);
   using device = await openChosenDevice(options);
   using tuned = await TunedModel.of(folder, { device });
-  await tuned.saveAdapters(out, base ?? folder);
+  // A run's own model has LoRA and IA3 folded in: it is no base of theirs.
+  const bare = tuned.roots.every((root) => tuned.folder.adapters?.includes(root));
+  await tuned.saveAdapters(out, base ?? (bare ? folder : undefined));
   if (base) await tuned.saveBase(base);
   const modules = tuned.roots.map((root) => `${out}/${root}`);
   say(options, modules.join("\n"));
   if (base) say(options, `model without them: ${base}`);
+  else if (!bare)
+    say(
+      options,
+      `they name no base: ${folder} has them folded in. --base FOLDER writes the model without them, and names it.`,
+    );
   await writeJson(options, {
     version: 1,
     command: "adapter export",
