@@ -9,17 +9,19 @@ import { readAhead } from "../training/loading/read-ahead.js";
 import { usualThreads } from "../training/loading/threads.js";
 import type { RunLog } from "../training/log/run-log.js";
 import {
+  bestFile,
   firstState,
   otherArithmetic,
   restoreState,
+  saveParameters,
   saveState,
   stateFile,
   type Trained,
 } from "../training/run-state.js";
 import { completed, takeSteps } from "../training/steps.js";
 import { exhausted, pausesAt, validationDue } from "../training/validations.js";
-import { adapt } from "./adaptation.js";
-import { adapterFolder, saveAdapters } from "./adapters.js";
+import { adapt, trainedParameters } from "./adaptation.js";
+import { adaptedRoots, adapterFolder, saveAdapters } from "./adapters.js";
 import { trainingBatch } from "./batch.js";
 import { type BatchThreads, batchThreads } from "./batch-threads.js";
 import { stateDict } from "./checkpoint.js";
@@ -80,7 +82,7 @@ export class Run {
     this.network = network;
     adapt(this.network, init, config.adaptation);
     nn.namePaths(this.network);
-    const trained = [...this.network.namedParameters()].filter(([, p]) => p.requiresGrad);
+    const trained = trainedParameters(this.network);
     const { lr, weightDecay } = config;
     this.optimizer = new optim.AdamW(trained, { lr, weightDecay });
     this.scaler = config.precision === "f16" ? new optim.GradScaler(options.device) : null;
@@ -254,6 +256,9 @@ export class Run {
     if (best) {
       this.state.best = validation;
       await this.#export();
+      // The weights for others have them folded in.
+      if (adaptedRoots(this.network).length > 0)
+        await saveParameters(bestFile(this.#options.out), trainedParameters(this.network));
     }
     this.#options.onEvent?.({ type: "validation", validation, best });
   }

@@ -32,7 +32,7 @@ export interface TrainOptions {
   readonly device: Device;
   /**
    * Folder of the run: run.json (its settings), config.json, vocab.txt, model.safetensors (the chosen weights),
-   * last.safetensors (to go on).
+   * last.safetensors (to go on), best.safetensors (what was tuned, at the best validation: adapters apart).
    */
   readonly out: string;
   /** The bert-base-uncased vocabulary file. */

@@ -2,8 +2,8 @@
 import { platform } from "#platform";
 import { type Device, io, nn, OptionError } from "../../engine/index.js";
 import { withMergedAdapters } from "../peft/merge.js";
-import { openStateOf, restoreParameters, stateFile } from "../training/run-state.js";
-import { adapt, PARTS, ROOTS, type Root } from "./adaptation.js";
+import { bestFile, openStateOf, restoreParameters, stateFile } from "../training/run-state.js";
+import { adapt, PARTS, ROOTS, type Root, trainedParameters } from "./adaptation.js";
 import { adaptedRoots, adapterFolder, adaptersBeside, findAdapters, loadAdapters, saveAdapters } from "./adapters.js";
 import { loadNetwork, stateDict } from "./checkpoint.js";
 import { type ModelFolder, readModelFolder, writeModelFolder } from "./model-folder.js";
@@ -27,7 +27,8 @@ export class TunedModel {
   }
 
   /**
-   * The last checkpoint of a run that tunes by adapters, or a model with adapters beside its weights. Throws OptionError where there are none.
+   * The chosen weights of a run that tunes by adapters (of its best validation, or its last ones), or a model with adapters beside its
+   * weights. Throws OptionError where there are none.
    */
   static async of(path: string, { device }: { device: Device }): Promise<TunedModel> {
     const model = await readModelFolder(path);
@@ -36,9 +37,7 @@ export class TunedModel {
     try {
       if (run) {
         adapt(network, new nn.Initializer(device, 0, { empty: true }), run.adaptation);
-        const { reader } = await openStateOf(path, stateSchema);
-        await using _reader = reader;
-        await restoreParameters(reader, [...network.namedParameters()]);
+        await loadChosen(network, path);
       } else {
         await loadWeights(network, path);
         await loadAdapters(network, adaptersBeside(path, model));
@@ -126,6 +125,16 @@ export class TunedModel {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** What a step does not change is in the last checkpoint, whichever weights were chosen. */
+async function loadChosen(network: MissNetwork, path: string): Promise<void> {
+  const { state, reader } = await openStateOf(path, stateSchema);
+  await using _reader = reader;
+  await restoreParameters(reader, [...network.namedParameters()]);
+  if (!state.best || !(await platform.exists(bestFile(path)))) return;
+  await using best = await io.openCheckpoint(bestFile(path));
+  await restoreParameters(best, trainedParameters(network));
 }
 
 async function loadWeights(network: MissNetwork, path: string): Promise<void> {

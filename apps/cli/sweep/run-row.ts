@@ -119,7 +119,7 @@ async function trained(
   const measured = { ...record, ...(await measuredOn(folder, result, device, row, interruption)), done: true };
   await writeRecord(folder, measured);
   if (options.resultsOnly)
-    for (const name of ["model.safetensors", "last.safetensors", "adapter"])
+    for (const name of ["model.safetensors", "last.safetensors", "best.safetensors", "adapter"])
       await rm(join(folder, name), { recursive: true, force: true });
   return measured;
 }
