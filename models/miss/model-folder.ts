@@ -4,8 +4,9 @@ import { writeJson, writeText } from "../files/write.js";
 import { CHANNELS, ordinaryScaling, publishedScaling, type Scaling } from "../images/scaling.js";
 import { modelFamily } from "../model-family.js";
 import { ROOTS, type Root } from "./adaptation.js";
+import { checkAnswering } from "./answer-length.js";
 import { checkConfig, type MissConfig } from "./config.js";
-import { type Answering, checkAnswering } from "./predict.js";
+import type { Answering } from "./predict.js";
 import { MissTokenizer } from "./tokenizer.js";
 import { formatVocabulary, loadVocabulary } from "./vocabulary.js";
 
@@ -97,7 +98,8 @@ export async function readModelFolder(folder: string): Promise<ModelFolder> {
   const pieces = await loadVocabulary(`${folder}/vocab.txt`, NEEDED);
   try {
     checkConfig(model);
-    checkAnswering(model, answering);
+    // What is in front of the answers shows when the adapters are read.
+    checkAnswering(model, answering, 0);
     checkVocabulary(model, pieces);
   } catch (cause) {
     if (!(cause instanceof OptionError)) throw cause;

@@ -2,10 +2,11 @@ import { platform } from "#platform";
 import { askedOf, type VqaRecord } from "../data/record.js";
 import { trainingTexts } from "../data/vqa-rad.js";
 import { checkAdaptation, prefixedRoots } from "./adaptation.js";
+import { checkAnswering, decoderTokens } from "./answer-length.js";
 import { checkConfig, type MissConfig, presets } from "./config.js";
 import { answersOf, type DataSplits } from "./datasets.js";
 import { type ModelFolder, readModelFolder } from "./model-folder.js";
-import { type Answering, checkAnswering } from "./predict.js";
+import type { Answering } from "./predict.js";
 import type { RunConfig } from "./run-config.js";
 import { MissTokenizer } from "./tokenizer.js";
 import { loadVocabulary, reduceVocabulary } from "./vocabulary.js";
@@ -26,7 +27,7 @@ export async function modelOf(run: RunConfig, splits: DataSplits, bertVocabulary
   const answering = answeringOf(run, splits.train);
   checkConfig(config);
   checkAdaptation(config, run.adaptation);
-  checkAnswering(config, answering);
+  checkAnswering(config, answering, decoderTokens(run.adaptation));
   return { config, scaling: run.scaling, answering, pieces, adapters: prefixedRoots(run.adaptation) };
 }
 

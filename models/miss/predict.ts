@@ -1,8 +1,8 @@
-import { concat, type Device, noGrad, OptionError, scope, type Tensor, tensor } from "../../engine/index.js";
+import { concat, type Device, noGrad, scope, type Tensor, tensor } from "../../engine/index.js";
 import type { ImageStore } from "../data/image-store.js";
 import type { VqaRecord } from "../data/record.js";
+import { checkAnswering, checkList } from "./answer-length.js";
 import { imageTensor, tokenTensors } from "./batch.js";
-import type { MissConfig } from "./config.js";
 import { beamContext, generate, idTensor, nextTokens } from "./generate.js";
 import type { MissNetwork } from "./network.js";
 import { type AnswerList, rank, walkRank } from "./rank.js";
@@ -49,14 +49,6 @@ export interface PredictOptions {
   onProgress?(done: number, total: number): void;
 }
 
-/** Throws OptionError where an answer may have more ids than the model has positions. */
-export function checkAnswering({ maxPositions }: MissConfig, answering: Answering): void {
-  if (answering.method === "generate" && answering.maxLength > maxPositions)
-    throw new OptionError(
-      `Answers of \`maxLength\` ${answering.maxLength} do not fit into the model's ${maxPositions} positions. Use a smaller one.`,
-    );
-}
-
 /** Values of a vision layer at a time, one image at least: a stop waits for no more than their encoding. */
 const VISION_VALUES = 2 ** 20;
 
@@ -69,8 +61,10 @@ export async function predict(
   { batch, answering, signal, onProgress }: PredictOptions,
 ): Promise<Prediction[]> {
   const device = [...network.parameters()][0].device;
-  checkAnswering(network.config, answering);
+  const virtualTokens = network.text_decoder.prompt_encoder?.tokens ?? 0;
+  checkAnswering(network.config, answering, virtualTokens);
   const list = answering.method === "rank" ? answerList(tokenizer, answering.answers) : null;
+  if (list) checkList(network.config, Math.max(0, ...list.ids.map(({ length }) => length)), virtualTokens);
   const found: Prediction[] = [];
   for (let start = 0; start < records.length; start += batch) {
     signal?.throwIfAborted();

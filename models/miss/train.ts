@@ -11,6 +11,7 @@ import { logged, RunLog } from "../training/log/run-log.js";
 import { hasRunFile, writeRunFile } from "../training/run-file.js";
 import { sameConfig, stateFile } from "../training/run-state.js";
 import { refuseUnvalidated } from "../training/validations.js";
+import { answerRoom, decoderTokens, refuseLongAnswers } from "./answer-length.js";
 import { loadNetwork } from "./checkpoint.js";
 import { loadSplits } from "./datasets.js";
 import { type ModelFolder, readModelFolder, scalings, writeModelFolder } from "./model-folder.js";
@@ -18,6 +19,7 @@ import { modelOf } from "./model-of-run.js";
 import { MissNetwork } from "./network.js";
 import { Run } from "./run.js";
 import { RunConfig } from "./run-config.js";
+import { MissTokenizer } from "./tokenizer.js";
 import type { TrainOptions, TrainResult } from "./train-options.js";
 import { openState } from "./train-state.js";
 
@@ -87,16 +89,20 @@ export async function prepared(given: RunConfig, options: Pick<TrainOptions, "de
     throw new OptionError(
       `\`checkpointBlocks\` is ${config.checkpointBlocks}, the ViT has ${folder.config.visionDepth} blocks.`,
     );
+  const room = answerRoom(folder.config, decoderTokens(config.adaptation));
+  refuseLongAnswers(splits.train, new MissTokenizer(folder.pieces), room, dataFile(config));
   await refuseImages([...splits.train, ...splits.validation], config, options.signal);
   return { config, splits, folder };
 }
 
 /** Throws one FileFormatError with all images that are none by their headers: they are decoded while the run goes on. */
-async function refuseImages(records: readonly VqaRecord[], { data }: RunConfig, signal?: AbortSignal): Promise<void> {
+async function refuseImages(records: readonly VqaRecord[], config: RunConfig, signal?: AbortSignal): Promise<void> {
   const shown = records.filter(({ image }) => image !== BLANK);
   const placed = shown.map((record) => ({ images: [record.image], place: placeOf(record) }));
-  refuseProblems(await imageProblems(placed, { signal }), data.set === "table" ? data.file : data.folder);
+  refuseProblems(await imageProblems(placed, { signal }), dataFile(config));
 }
+
+const dataFile = ({ data }: RunConfig) => (data.set === "table" ? data.file : data.folder);
 
 /** A model that no run can go on from is not written over. A run that stopped before its first checkpoint may start again. */
 async function refuseModel(out: string, resume: boolean): Promise<void> {

@@ -127,6 +127,11 @@ export class PromptEncoders extends nn.Module {
     this.#active = name;
   }
 
+  /** Virtual tokens of the one in use; 0 where none is. */
+  get tokens(): number {
+    return this.#active === null ? 0 : this.get(this.#active).tokens;
+  }
+
   /** What the one in use puts in front; null where none is. */
   prefix(): Prefix | null {
     return this.#active === null ? null : this.get(this.#active).prefix();
