@@ -6,6 +6,7 @@ import type { VqaRecord } from "../data/record.js";
 import { countParameters, type ParameterCounts } from "../peft/trainable.js";
 import { type LrSweep, type SweepOptions, sweep, sweptRates } from "../training/lr-finder.js";
 import { type MemoryPlan, planMemory } from "../training/memory-plan.js";
+import { owning } from "../training/owned.js";
 import { scalings } from "./model-folder.js";
 import { Run } from "./run.js";
 import type { RunConfig } from "./run-config.js";
@@ -34,7 +35,8 @@ async function withRun<T>(
   const images = new ImageStore(folder.config.imageSize, scalings[folder.scaling]);
   const init = new nn.Initializer(device, config.seed, { drawn });
   const network = await startingNetwork(config, folder, init, false, undefined);
-  const run = new Run(config, { ...options, out: "", log: null }, splits, folder, images, network, init);
+  const nowhere = { ...options, out: "", log: null };
+  const run = owning(network, () => new Run(config, nowhere, splits, folder, images, network, init));
   try {
     return await work(run);
   } finally {

@@ -82,15 +82,15 @@ export class Run {
     this.network = network;
     adapt(this.network, init, config.adaptation);
     nn.namePaths(this.network);
-    const trained = trainedParameters(this.network);
-    const { lr, weightDecay } = config;
-    this.optimizer = new optim.AdamW(trained, { lr, weightDecay });
-    this.scaler = config.precision === "f16" ? new optim.GradScaler(options.device) : null;
     this.#schedule = scheduleOf(config, this.#perEpoch);
     this.#sampler = new Sampler(config.seed, augmentationsOf(config));
-    this.#threads = batchThreads(config, folder, options.dataThreads ?? usualThreads());
     options.device.seed(config.seed);
     this.state = { version: 3, config, ...firstState(options.device), best: null, validations: [] };
+    // Last: what they hold outlives a run that cannot begin.
+    const { lr, weightDecay } = config;
+    this.optimizer = new optim.AdamW(trainedParameters(this.network), { lr, weightDecay });
+    this.scaler = config.precision === "f16" ? new optim.GradScaler(options.device) : null;
+    this.#threads = batchThreads(config, folder, options.dataThreads ?? usualThreads());
   }
 
   get #trained(): Trained {

@@ -8,6 +8,7 @@ import { refuseProblems } from "../data/problem.js";
 import { placeOf, type VqaRecord } from "../data/record.js";
 import { countParameters } from "../peft/trainable.js";
 import { logged, RunLog } from "../training/log/run-log.js";
+import { owning } from "../training/owned.js";
 import { hasRunFile, writeRunFile } from "../training/run-file.js";
 import { sameConfig, stateFile } from "../training/run-state.js";
 import { refuseUnvalidated } from "../training/validations.js";
@@ -29,50 +30,49 @@ export async function train(given: RunConfig, options: TrainOptions): Promise<Tr
   const { config, splits, folder } = await prepared(given, options);
   const images = new ImageStore(folder.config.imageSize, scalings[folder.scaling]);
   const saved = options.resume && (await platform.exists(stateFile(out))) ? await openState(out) : null;
-  if (saved) sameConfig(saved.state.config, config, stateFile(out));
-  else {
-    await refuseModel(out, options.resume ?? false);
-    await writeRunFile(out, config);
-    await writeModelFolder(out, folder);
-  }
-
-  const running = logged(options, await RunLog.open(out, saved?.state ?? null));
-  const { onEvent } = running;
-  const { leak, unchecked, notices } = splits;
-  const notChecked = unchecked ? [`not compared with all that the model was trained on: ${unchecked}`] : [];
-  for (const text of [...(leak ? [leakText(leak)] : []), ...notChecked, ...notices])
-    onEvent?.({ type: "warning", text });
-  // What a saved state holds, adapters too, needs no values before.
-  const init = new nn.Initializer(device, config.seed, { empty: saved !== null });
-  const network = await startingNetwork(config, folder, init, saved !== null, onEvent);
-  const run = new Run(config, running, splits, folder, images, network, init);
   try {
-    await run.restore(saved);
-    const resumedAt = run.state.step;
-    onEvent?.({
-      type: "ready",
-      ...countParameters(run.network),
-      steps: run.steps,
-      rows: splits.train.length,
-      resumedAt,
-    });
-    const interrupted = await run.loop();
-    return {
-      config,
-      leak,
-      unchecked,
-      notices,
-      interrupted,
-      history: run.history,
-      validations: run.state.validations,
-      best: run.state.best,
-      parameters: countParameters(run.network),
-      steps: run.state.step,
-      resumedAt,
-    };
+    if (saved) sameConfig(saved.state.config, config, stateFile(out));
+    else {
+      await refuseModel(out, options.resume ?? false);
+      await writeRunFile(out, config);
+      await writeModelFolder(out, folder);
+    }
+    const running = logged(options, await RunLog.open(out, saved?.state ?? null));
+    const { onEvent } = running;
+    const { leak, unchecked, notices } = splits;
+    const notChecked = unchecked ? [`not compared with all that the model was trained on: ${unchecked}`] : [];
+    for (const text of [...(leak ? [leakText(leak)] : []), ...notChecked, ...notices])
+      onEvent?.({ type: "warning", text });
+    // What a saved state holds, adapters too, needs no values before.
+    const init = new nn.Initializer(device, config.seed, { empty: saved !== null });
+    const network = await startingNetwork(config, folder, init, saved !== null, onEvent);
+    const run = owning(network, () => new Run(config, running, splits, folder, images, network, init));
+    try {
+      await run.restore(saved);
+      const resumedAt = run.state.step;
+      const parameters = countParameters(run.network);
+      onEvent?.({ type: "ready", ...parameters, steps: run.steps, rows: splits.train.length, resumedAt });
+      const interrupted = await run.loop();
+      const { history, state } = run;
+      const { validations, best, step: steps } = state;
+      return {
+        config,
+        leak,
+        unchecked,
+        notices,
+        interrupted,
+        history,
+        validations,
+        best,
+        parameters,
+        steps,
+        resumedAt,
+      };
+    } finally {
+      await run.close();
+    }
   } finally {
     await saved?.reader.close();
-    await run.close();
     device.pool.trim();
   }
 }

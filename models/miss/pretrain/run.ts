@@ -72,11 +72,12 @@ export class PretrainRun {
     const { imageSize } = folder.config;
     this.#pairs = new PairLoader(rows, { batch, seed, shuffle, imageSize, scaling: scalings[folder.scaling] });
     this.steps = config.epochs * this.#pairs.perEpoch;
+    device.seed(seed);
+    this.state = { version: 1, config, ...firstState(device), queuePointer: network.queuePointer };
+    // Last: what they hold outlives a run that cannot begin.
     const trained = [...network.namedParameters()].filter(([, p]) => p.requiresGrad);
     this.#optimizer = new optim.AdamW(trained, { lr, weightDecay });
     this.#scaler = config.precision === "f16" ? new optim.GradScaler(device) : null;
-    device.seed(seed);
-    this.state = { version: 1, config, ...firstState(device), queuePointer: network.queuePointer };
   }
 
   get #trained(): Trained {

@@ -3,6 +3,7 @@ import { io, nn, OptionError } from "../../../engine/index.js";
 import { sameTable } from "../../data/unchanged.js";
 import { countParameters } from "../../peft/trainable.js";
 import { logged, RunLog } from "../../training/log/run-log.js";
+import { owning } from "../../training/owned.js";
 import { hasRunFile, writeRunFile } from "../../training/run-file.js";
 import { sameConfig, stateFile } from "../../training/run-state.js";
 import { checkConfig, type MissConfig, presets } from "../config.js";
@@ -35,17 +36,17 @@ export async function pretrain(given: PretrainConfig, options: PretrainOptions):
   const folder = await modelOf(config, rows, options.bertVocabulary);
 
   const saved = options.resume && (await platform.exists(stateFile(out))) ? await openPretrainState(out) : null;
-  if (saved) sameConfig(saved.state.config, config, stateFile(out));
-  else {
-    await refuseModel(out, options.resume ?? false);
-    await writeRunFile(out, config);
-    await writeModelFolder(out, folder);
-  }
   try {
+    if (saved) sameConfig(saved.state.config, config, stateFile(out));
+    else {
+      await refuseModel(out, options.resume ?? false);
+      await writeRunFile(out, config);
+      await writeModelFolder(out, folder);
+    }
     const running = logged(options, await RunLog.open(out, saved && { ...saved.state, validations: [] }));
     const { onEvent } = running;
     const network = await startingNetwork(config, folder, running, saved !== null);
-    const run = new PretrainRun(config, running, rows, folder, network);
+    const run = owning(network, () => new PretrainRun(config, running, rows, folder, network));
     try {
       await run.restore(saved);
       const resumedAt = run.state.step;
