@@ -128,7 +128,14 @@ const when = (
 const ANSWERS =
   "Opened, closed (the true answer is yes or no) and global: per cent of the test questions, mean ± standard deviation over seeds. ";
 
+const WHOLE = "the whole training by its steps, with reading the data, validations, checkpoints and export.";
+
 /** What the columns hold, for people. */
-export const aboutColumns = (records: readonly RowRecord[]): string =>
-  `${records.every(({ rehearsed }) => rehearsed) ? "" : ANSWERS}#Params: trained of all, adapters included. ` +
-  "Memory: the most in use on the device in training; process: its largest resident set, where it grew in that row.";
+export const aboutColumns = (records: readonly RowRecord[]): string => {
+  const rehearsed = records.every((record) => record.rehearsed);
+  return (
+    `${rehearsed ? "" : ANSWERS}#Params: trained of all, adapters included. ` +
+    "Memory: the most in use on the device in training; process: its largest resident set, where it grew in that row. " +
+    `s/step: ${rehearsed ? "of the steps behind the first alone." : WHOLE}`
+  );
+};
