@@ -49,7 +49,7 @@ export const Augmentation = z.discriminatedUnion("name", [
     ratio: range.default([3 / 4, 4 / 3]),
   }),
   z.strictObject({
-    /** Left and right change places. A question about sides then has the wrong answer: for pre-training. */
+    /** Left and right change places. A question about sides then has the wrong answer. */
     name: z.literal("flip"),
     /** Probability. */
     p: p.default(0.5),
@@ -104,7 +104,7 @@ export function augmentImage(
   return changed;
 }
 
-/** BLIP's for pre-training. */
+/** What BLIP pre-trains with, for `augment` of a run; `pretrain miss` changes no image. */
 export const BLIP_AUGMENTATIONS: readonly Augmentation[] = z
   .array(Augmentation)
   .parse([{ name: "random-resized-crop" }, { name: "flip" }, { name: "rand-augment" }] satisfies AugmentationInput[]);
