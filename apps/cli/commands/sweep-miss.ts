@@ -14,6 +14,7 @@ import {
 import { readConfigFile } from "../options/config-file.js";
 import { inFlags } from "../options/flag-names.js";
 import { addRunFlags, runConfig, runFlags, TUNING } from "../options/run-flags.js";
+import { aboutSeeds, majorityOver } from "../sweep/baseline.js";
 import { type RowRecord, readRecord, refuseOther, rowFolder } from "../sweep/record.js";
 import { sweepReport } from "../sweep/report.js";
 import { chosenTables, OUR_TABLES, runsOf, type ShownTable, type SweepRun } from "../sweep/rows.js";
@@ -181,7 +182,7 @@ const inWords = ({ metrics, seconds, rehearsed, timedSteps }: RowRecord) =>
 
 /** What stands below the tables. */
 function remarks(records: readonly RowRecord[], missing: readonly SweepRun[], tables: readonly ShownTable[]): string[] {
-  const majority = records.find((record) => record.majority)?.majority;
+  const majority = majorityOver(records);
   const of = (value: number | null | undefined) => percent(value ?? Number.NaN);
   return [
     ...(majority
@@ -191,6 +192,7 @@ function remarks(records: readonly RowRecord[], missing: readonly SweepRun[], ta
       : []),
     aboutColumns(records),
     ...(tables.some(({ title }) => title.startsWith("Table ")) ? [OUR_TABLES] : []),
+    ...aboutSeeds(records),
     ...new Set(records.flatMap(({ warnings }) => warnings)),
     ...(missing.length > 0
       ? [

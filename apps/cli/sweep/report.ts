@@ -4,6 +4,7 @@ import type { Bar, BarGroup, Fact } from "../../report/data.js";
 import type { SweepReport } from "../../report/sweep.js";
 import { environment } from "../eval/environment.js";
 import { count } from "../terminal/format.js";
+import { aboutSeeds, majorityOver } from "./baseline.js";
 import type { RowRecord } from "./record.js";
 import { OUR_TABLES, type SweepRun } from "./rows.js";
 import { aboutColumns, type RowSummary, type Spread, sweepCells } from "./summary.js";
@@ -29,7 +30,10 @@ export function sweepReport({ tables, records, missing, config }: SweepResults):
     notices: [
       ...(ours ? [{ head: "Rows:", text: OUR_TABLES }] : []),
       ...(left ? [{ head: "Not done yet:", text: `${left}.` }] : []),
-      ...[...new Set(records.flatMap(({ warnings }) => warnings))].map((text) => ({ head: "Note:", text })),
+      ...[...new Set([...aboutSeeds(records), ...records.flatMap(({ warnings }) => warnings)])].map((text) => ({
+        head: "Note:",
+        text,
+      })),
     ],
     tables: tables.map(({ title, summaries }) => ({
       title,
@@ -60,7 +64,7 @@ function accuracyOf(summaries: readonly RowSummary[]): BarGroup[] {
       const label = tuningRowName(row);
       return { label, kind: "model", ...ends(summary[part], records[0].metrics?.details[part]) };
     });
-    const majority = measured[0].records[0].majority?.[part] ?? null;
+    const majority = majorityOver(measured.flatMap(({ records }) => records))?.[part] ?? null;
     const total = details?.total ?? 0;
     const always: Bar[] =
       majority === null
