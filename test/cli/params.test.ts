@@ -63,7 +63,8 @@ test("the command prints a row, methods in any case", async () => {
 test("the command gives JSON", async () => {
   const words = ["params", "miss", "--vit", "ia3", "--jtm", "T", "--dec", "ptv2", "--json", "-"];
   const { stdout } = await consilium(words);
-  const { trainable, total, percent } = JSON.parse(stdout);
+  const { config, trainable, total, percent } = JSON.parse(stdout);
+  expect(config).toMatchObject({ preset: "base", imageSize: 480, adaptation: { vit: "ia3", dec: "ptv2" } });
   expect({ trainable, total }).toEqual({ trainable: 36864 + 137258496 + 184320, total: 361478972 + 36864 + 184320 });
   expect(percent).toBe((100 * trainable) / total);
 });
@@ -84,13 +85,15 @@ describe("what does not go together is explained, with what does", () => {
     ["--jtm False", 2, '--jtm: "False" is none of them. The joint module takes F, T,'],
     ["--vit F --jtm F --dec F", 2, "vit, jtm and dec are all F, frozen"],
     ["--vit lora --rank 769", 1, "--rank 769 is above the width 768 of a layer"],
-    ["--size tiny --dec lora --rank 65", 1, "Use 1 to 64"],
+    ["--preset tiny --dec lora --rank 65", 1, "Use 1 to 64"],
     [
-      "--size tiny --jtm prefix --virtual-tokens 30",
+      "--preset tiny --jtm prefix --virtual-tokens 30",
       1,
       "--virtual-tokens 30 in front of the 35 ids of a question do not fit into the model's 64 positions",
     ],
-    ["--rank 0", 2, "--rank"],
+    ["--rank 0", 2, "--rank: It is a number above 0.\n"],
+    ["--rank 2.5", 2, "--rank: It is a whole number.\n"],
+    ["--lora-dropout 1.5", 2, "--lora-dropout: It is a number up to 0.9.\n"],
   ])("%s", async (words, code, text) => {
     const found = await consilium(["params", "miss", ...words.split(" ")]);
     expect(found.stderr).toContain(text);

@@ -41,7 +41,11 @@ describe("wrong usage exits with 2", () => {
     ["an index of a device that has none", ["devices", "--device", "cpu:1"], '"cpu:1" is none: there is one cpu'],
     ["memory without a unit", ["devices", "--memory", "4"], "800MB, 4GB"],
     ["a value out of range", ["train", "miss", "--out", "x", "--batch", "-3"], "--batch"],
-    ["a value that is no whole number", ["train", "miss", "--out", "x", "--epochs", "1.5"], "--epochs: expected int"],
+    [
+      "a value that is no whole number",
+      ["train", "miss", "--out", "x", "--epochs", "1.5"],
+      "--epochs: It is a whole number.\n",
+    ],
     [
       "a folder of images beside --set, which has its own",
       [

@@ -6,7 +6,7 @@ import { count } from "../terminal/format.js";
 import { type OutputOptions, say, writeJson } from "../terminal/output.js";
 
 interface Options extends OutputOptions {
-  size: Preset;
+  preset: Preset;
   imageSize?: number;
 }
 
@@ -17,21 +17,21 @@ No weights are built.
 Examples:
   consilium params miss --vit F --jtm lora --dec lora --rank 4
   consilium params miss --vit ia3 --jtm F --dec prefix --json -
-  consilium params miss --size small --vit F --jtm F --dec ptv2`;
+  consilium params miss --preset small --vit F --jtm F --dec ptv2`;
 
 export function addParamsMiss(command: Command): void {
   command
     .optionsGroup("Model:")
-    .addOption(new Option("--size <choice>", "sizes").choices(Object.keys(presets)).default("base"))
-    .option("--image-size <n>", "side of the images in pixels (default: that of the size)", wholeNumber);
+    .addOption(new Option("--preset <choice>", "sizes").choices(Object.keys(presets)).default("base"))
+    .option("--image-size <n>", "side of the images in pixels (default: the preset's)", wholeNumber);
   addRunFlags(command, [TUNING, METHODS]);
   addOutputOptions(command).addHelpText("after", ABOUT).action(run);
 }
 
 async function run(options: Options): Promise<void> {
-  const { size, imageSize } = options;
+  const { preset, imageSize } = options;
   const adaptation = tuningOf({ ...options });
-  const config = { ...presets[size], ...(imageSize !== undefined && { imageSize }) };
+  const config = { ...presets[preset], ...(imageSize !== undefined && { imageSize }) };
   const { trainable, total, percent } = await countTuned(config, adaptation);
   const { vit, jtm, dec } = adaptation;
   say(
@@ -41,7 +41,7 @@ async function run(options: Options): Promise<void> {
   await writeJson(options, {
     version: 1,
     command: "params miss",
-    config: { size, imageSize: config.imageSize, adaptation },
+    config: { preset, imageSize: config.imageSize, adaptation },
     trainable,
     total,
     percent,

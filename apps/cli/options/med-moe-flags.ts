@@ -18,6 +18,7 @@ import {
   valuesGiven,
 } from "./config-flags.js";
 import { configText, keysBeside } from "./config-text.js";
+import { type Issue, plainIssue } from "./plain-issue.js";
 
 const PARTS = ["tower", "language"];
 
@@ -205,16 +206,13 @@ const OF_DATA: Readonly<Record<string, string>> = {
   "data.smoke": "only with --set: files are taken whole.",
 };
 
-function faults(
-  issue: { code?: string; keys?: readonly string[]; path: readonly PropertyKey[]; message: string },
-  stage: string,
-) {
+function faults(issue: Issue & { readonly keys?: readonly string[] }, stage: string) {
   if (issue.code === "unrecognized_keys" && issue.keys)
     return issue.keys.map((key) => {
       const named = [...issue.path, key].join(".");
       return `${flagNamed(medMoeFlags, named)}: ${OF_DATA[named] ?? `not for stage ${stage}.`}`;
     });
-  return [`${flagNamed(medMoeFlags, issue.path.join("."))}: ${issue.message.replace(/^Invalid input: /, "")}`];
+  return [`${flagNamed(medMoeFlags, issue.path.join("."))}: ${plainIssue(issue)}`];
 }
 
 function given(options: Readonly<Record<string, unknown>>): Tree {

@@ -16,6 +16,7 @@ import {
   valuesGiven,
 } from "./config-flags.js";
 import { configText, keysBeside } from "./config-text.js";
+import { plainIssue } from "./plain-issue.js";
 import { stepFlags } from "./step-flags.js";
 
 /** Every key of PretrainConfig as a flag, in the groups of the help. */
@@ -106,10 +107,7 @@ function settings(
   if (from && parsed.error.issues.every(isFile)) io.parseWith(PretrainConfig, values, from.file, from.lineOf);
   throw new UsageError(
     parsed.error.issues
-      .map(
-        ({ path, message }) =>
-          `${flagNamed(pretrainFlags, path.join("."))}: ${message.replace(/^Invalid input: /, "")}`,
-      )
+      .map((issue) => `${flagNamed(pretrainFlags, issue.path.join("."))}: ${plainIssue(issue)}`)
       .join("\n"),
   );
 }

@@ -31,6 +31,7 @@ import {
   valuesGiven,
 } from "./config-flags.js";
 import { configText, keysBeside } from "./config-text.js";
+import { type Issue, plainIssue } from "./plain-issue.js";
 import { stepFlags } from "./step-flags.js";
 
 /** A tuning method in any case, `LoRA` or `f`; what is none is explained by the settings' own check. */
@@ -228,10 +229,8 @@ export function tuningOf(options: Readonly<Record<string, unknown>>): RunConfig[
   throw wrongFlags(parsed.error.issues.map((issue) => ({ ...issue, path: ["adaptation", ...issue.path] })));
 }
 
-const wrongFlags = (issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]) =>
-  new UsageError(
-    issues.map(({ path, message }) => `${flagOf(path)}: ${message.replace(/^Invalid input: /, "")}`).join("\n"),
-  );
+const wrongFlags = (issues: readonly Issue[]) =>
+  new UsageError(issues.map((issue) => `${flagOf(issue.path)}: ${plainIssue(issue)}`).join("\n"));
 
 /** `from` (a file's values, or a saved run's), changed by the flags that were given. Throws where its data is not here. */
 export function runConfig(options: Readonly<Record<string, unknown>>, from?: GivenSettings): RunConfig {
