@@ -140,6 +140,22 @@ describe("bad input is refused before any work, with what there is", () => {
       "--rows: ptv2-F-F: ptv2 puts keys in front of those of words, and an image has none. The visual encoder takes F, T, lora, ia3.",
     ],
     [
+      "several texts that are no rows, all at once",
+      ["--rows", "F-F-lora,prefix-T-F,F-F-F,lora@999-F-F,T-T"],
+      2,
+      `--rows:
+  - prefix-T-F: prefix puts keys in front of those of words, and an image has none. The visual encoder takes F, T, lora, ia3.
+  - F-F-F: all three modules are F, frozen: nothing would be trained.
+  - "lora@999-F-F" is no row. A row names ViT, JTM and decoder, and the rank of LoRA where it is not 8: F-F-lora, T-T-lora@4.
+  - "T-T" is no row.`,
+    ],
+    [
+      "several rows that the model cannot have",
+      ["--rows", "F-F-lora@65,T-T-T,lora-F-F@999", "--seeds", "1,2"],
+      1,
+      "  - F-F-lora@65: --rank 65 is above the width 64 of a layer: its adapter would be larger than the layer. Use 1 to 64; published are 4 and 8.\n  - lora-F-F@999: --rank 999",
+    ],
+    [
       "a rank above a layer's width",
       ["--rows", "F-F-lora@65"],
       1,

@@ -36,16 +36,28 @@ export function chosenTables(
     const { title, rows: texts } = tuningTables[Number(number) - 1];
     return { title: `Table ${number}: ${title}`, rows: texts.map((text) => parseTuningRow(text, rank)) };
   });
-  return [...ours, ...(rows ? [{ title: "Rows of your own", rows: rows.map((text) => ownRow(text, rank)) }] : [])];
+  return [...ours, ...(rows ? [{ title: "Rows of your own", rows: ownRows(rows, rank) }] : [])];
 }
 
-function ownRow(text: string, rank: number): TuningRow {
-  try {
-    return parseTuningRow(text, rank);
-  } catch (error) {
-    throw error instanceof OptionError ? new UsageError(`--rows: ${error.message}`) : error;
-  }
+/** Throws one UsageError with all that are none. */
+function ownRows(texts: readonly string[], rank: number): TuningRow[] {
+  const faults: string[] = [];
+  const rows = texts.flatMap((text) => {
+    try {
+      return parseTuningRow(text, rank);
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      faults.push(error.message);
+      return [];
+    }
+  });
+  if (faults.length > 0) throw new UsageError(listed("--rows:", faults));
+  return rows;
 }
+
+/** One fault behind `name`, or several below it. */
+const listed = (name: string, faults: readonly string[]): string =>
+  faults.length === 1 ? `${name} ${faults[0]}` : [name, ...faults.map((fault) => `  - ${fault}`)].join("\n");
 
 /** A run of the sweep: a row with a seed. */
 export interface SweepRun {
@@ -54,7 +66,7 @@ export interface SweepRun {
   readonly config: RunConfig;
 }
 
-/** Every row of the tables once with each seed, all of a row together. Throws where a row does not go with the model's sizes. */
+/** Every row of the tables once with each seed, all of a row together. Throws one OptionError with those that do not go with the model's sizes. */
 export async function runsOf(
   tables: readonly ShownTable[],
   seeds: readonly number[],
@@ -67,9 +79,12 @@ export async function runsOf(
       config: RunConfig.parse({ ...config, seed, adaptation: tunedBy(config.adaptation, row) }),
     })),
   );
-  for (const { row, config: own } of runs)
+  const faults: string[] = [];
+  for (const { row, config: own } of runs.filter(({ config: { seed } }) => seed === seeds[0]))
     await checkModel(own).catch((error) => {
-      throw error instanceof OptionError ? new OptionError(`${row}: ${error.message}`, { cause: error }) : error;
+      if (!(error instanceof OptionError)) throw error;
+      faults.push(`${row}: ${error.message}`);
     });
+  if (faults.length > 0) throw new OptionError(listed("rows that the model cannot have:", faults));
   return runs;
 }
