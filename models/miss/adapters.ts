@@ -41,7 +41,7 @@ async function adaptersIn(folder: string): Promise<Map<Root, string>> {
   return found;
 }
 
-/** Takes adapters in, each into its module. Rejects as `loadAdapter` does. */
+/** Takes adapters in, each into its module. Rejects as `loadAdapter` does, of several with what is wrong with each of them. */
 export async function loadAdapters(
   network: MissNetwork,
   adapters: ReadonlyMap<Root, string>,
@@ -49,8 +49,23 @@ export async function loadAdapters(
 ): Promise<void> {
   // Values come from the files.
   const init = new nn.Initializer([...network.parameters()][0].device, 0, { empty: true });
-  for (const [root, folder] of adapters) await loadAdapter(folder, network[root], init, options);
+  const faults: io.FileFormatError[] = [];
+  for (const [root, folder] of adapters)
+    await loadAdapter(folder, network[root], init, options).catch((error) => {
+      if (!(error instanceof io.FileFormatError)) throw error;
+      faults.push(error);
+    });
+  if (faults.length === 1) throw faults[0];
+  if (faults.length > 1) throw allOf(faults);
 }
+
+/** The folders lie in one. */
+const allOf = (faults: readonly io.FileFormatError[]) =>
+  new io.FileFormatError(
+    faults[0].file.replace(/[\\/][^\\/]*$/, ""),
+    `${faults.length} adapters cannot be taken in`,
+    `Correct each of them:\n${faults.map(({ message }) => message).join("\n")}`,
+  );
 
 const MODULES = { vit: "visual_encoder", jtm: "text_encoder", dec: "text_decoder" } as const satisfies Record<
   string,

@@ -138,8 +138,21 @@ describe.skipIf(!device)(`adapters of MISS on cpu${reason}`, () => {
         await fails("import", join(at("tables"), "text_decoder"), "--model", at("bare"), "--out", at("x")),
       ).toContain("its tensors do not tell which module it is for. Say it: --part vit, jtm or dec");
       expect(await fails("import", at("adapters"), "--model", at("full"), "--out", at("x"))).toContain(
-        "it was trained beside other weights of the same sizes",
+        "it was trained beside other weights of the same sizes: beside these it means nothing (--other-base takes it all the same)",
       );
+      // Every module's differences at once.
+      cpSync(at("adapters"), at("misfits"), { recursive: true });
+      for (const module of ["text_encoder", "text_decoder"]) {
+        const file = join(at("misfits"), module, "adapter_config.json");
+        writeFileSync(
+          file,
+          readFileSync(file, "utf8").replace(/"target_modules": ?\[/, '"target_modules": ["LayerNorm",'),
+        );
+      }
+      const misfits = await fails("import", at("misfits"), "--model", at("base"), "--out", at("x"));
+      expect(misfits).toContain(`${at("misfits")}: 2 adapters cannot be taken in. Correct each of them:\n`);
+      for (const module of ["text_encoder", "text_decoder"])
+        expect(misfits).toContain(`${at("misfits")}/${module}: the adapter does not fit this model`);
       expect(existsSync(at("x"))).toBe(false);
     },
     TIMEOUT,

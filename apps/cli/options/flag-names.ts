@@ -22,6 +22,7 @@ const COMMON: Flags = {
 
 /** What a command calls otherwise, or has alone. Its own check of `--top-k` comes before what `chat` calls so in the library. */
 const OWN: Readonly<Record<string, Flags>> = {
+  adapter: { otherBase: "--other-base" },
   chat: { topK: "--top-k-experts" },
   "eval med-moe": { topK: "--top-k", images: "--image-folder" },
 };
