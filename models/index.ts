@@ -226,6 +226,7 @@ export {
   tuningRowName,
   tuningTables,
 } from "./miss/tuning-tables.js";
+export { refuseUnfinished } from "./miss/unfinished.js";
 export { type ModelFamily, modelFamily } from "./model-family.js";
 export type { AdapterConfig } from "./peft/adapter-config.js";
 export { adapterNames, setAdapter, withAdapterRows } from "./peft/adapters.js";

@@ -1,9 +1,7 @@
-import { platform } from "#platform";
 import { type Device, io, nn, noGrad, scope, type Tensor, tensor, type WarmUpOptions } from "../../engine/index.js";
 import { ImageStore } from "../data/image-store.js";
 import type { VqaRecord } from "../data/record.js";
 import { type ImageSource, imagePixels } from "../images/load-image.js";
-import { stateFile } from "../training/run-state.js";
 import { adaptersBeside, loadAdapters } from "./adapters.js";
 import { type Caption, type CaptionOptions, caption } from "./caption.js";
 import { loadNetwork } from "./checkpoint.js";
@@ -13,6 +11,7 @@ import { type ModelFolder, readModelFolder, scalings } from "./model-folder.js";
 import { MissNetwork } from "./network.js";
 import { type Answering, type Prediction, predict, walkAnswer } from "./predict.js";
 import { MissTokenizer } from "./tokenizer.js";
+import { refuseUnfinished } from "./unfinished.js";
 
 /** How a question is answered. */
 export interface AnswerOptions {
@@ -48,13 +47,8 @@ export class MissVqa {
 
   /** Loads config.json, vocab.txt and model.safetensors of a folder, and the adapters that it names. */
   static async load(path: string, { device }: { device: Device }): Promise<MissVqa> {
+    await refuseUnfinished(path);
     const folder = await readModelFolder(path);
-    if (await isUnfinished(path))
-      throw new io.FileFormatError(
-        path,
-        "its training is not finished: there is no model.safetensors yet",
-        `Go on with: npx consilium train miss --out ${path} --resume`,
-      );
     const reader = await io.openCheckpoint(path);
     try {
       // Memory is taken when the weights come: sizes of which the file has no tensors ask for none.
@@ -149,7 +143,3 @@ export class MissVqa {
     this.dispose();
   }
 }
-
-/** A run that was stopped before it chose its weights. */
-const isUnfinished = async (folder: string) =>
-  !(await platform.exists(`${folder}/model.safetensors`)) && (await platform.exists(stateFile(folder)));

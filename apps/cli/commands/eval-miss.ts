@@ -14,6 +14,7 @@ import {
   readModelFolder,
   readPretrainRun,
   readRun,
+  refuseUnfinished,
   type TableData,
   type VqaRecord,
 } from "../../../models/index.js";
@@ -93,7 +94,11 @@ async function run(folder: string, options: Options): Promise<void> {
   const run = await readRun(folder);
   const config = configOf(run, options);
   // What is missing shows now, not after minutes of answering.
-  for (const model of [folder, options.baseline]) if (model) await readModelFolder(model);
+  for (const model of [folder, options.baseline])
+    if (model) {
+      await refuseUnfinished(model);
+      await readModelFolder(model);
+    }
   if (options.reportImages && !options.report) throw new UsageError("--report-images needs --report FILE.");
   for (const file of [options.predictions, options.report]) if (file) await prepareFile(file);
   const trained = run ?? (await readPretrainRun(folder));

@@ -1,6 +1,13 @@
 import type { Command } from "commander";
 import { io } from "../../../engine/index.js";
-import { describeMedMoe, modelFamily, readModelFolder } from "../../../models/index.js";
+import {
+  describeMedMoe,
+  modelFamily,
+  RUN_FILE,
+  readMedMoeConfig,
+  readModelFolder,
+  refuseUnfinished,
+} from "../../../models/index.js";
 import { addOutputOptions } from "../options/common-options.js";
 import { addHubOptions, type HubOptions, lookUpModel, MODEL_NAMES } from "../options/model-path.js";
 import { bytes, count } from "../terminal/format.js";
@@ -30,7 +37,10 @@ Examples:
 async function run(named: string, options: OutputOptions & HubOptions): Promise<void> {
   using interruption = new Interruption("waiting for the network");
   const { path: checkpoint, files } = await lookUpModel(named, options, interruption);
-  const reader = await io.openCheckpoint(checkpoint, { files });
+  const reader = await io.openCheckpoint(checkpoint, { files }).catch(async (error) => {
+    await refuseRun(checkpoint);
+    throw error;
+  });
   try {
     const stored = reader.names.map((name) => reader.get(name));
     const tensors = stored.map(({ name, dtype, shape, byteLength }) => ({ name, dtype, shape, byteLength }));
@@ -76,6 +86,16 @@ async function run(named: string, options: OutputOptions & HubOptions): Promise<
   } finally {
     await reader.close();
   }
+}
+
+/** Throws where a folder without weights is that of a run: it says how to go on. */
+async function refuseRun(folder: string): Promise<void> {
+  const file = `${folder}/${RUN_FILE}`;
+  if (!(await exists(file))) return;
+  const run = io.parseJson(await io.readText(file, "It holds the settings of the run"), file);
+  // Stages are those of Med-MoE.
+  if (typeof run === "object" && run !== null && "stage" in run) await readMedMoeConfig(folder);
+  else await refuseUnfinished(folder);
 }
 
 /** What config.json says, where it is that of a model of ours. */
