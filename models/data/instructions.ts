@@ -44,7 +44,7 @@ export function instructionsOf(
     const question = record.asks ?? record.question;
     const random = rowStream(seed, "options", 0, row);
     const given = isYesNo(answer)
-      ? [answer, normaliseAnswer(answer) === "yes" ? "no" : "yes"]
+      ? [answer, oppositeOf(answer)]
       : [answer, ...others.of(question, answer, OPTIONS - 1, random)];
     const options = Array.from(shuffle(given.length, random), (i) => given[i]);
     return {
@@ -62,6 +62,14 @@ export const formatInstructions = (instructions: readonly Instruction[]): string
   `${JSON.stringify(instructions, null, 1)}\n`;
 
 const isYesNo = (answer: string) => ["yes", "no"].includes(normaliseAnswer(answer));
+
+/** No for Yes, in the letter case of the answer and with its punctuation: nothing but the word tells them apart. */
+const oppositeOf = (answer: string): string =>
+  answer.replace(/[a-z]+/i, (word) => {
+    const other = word.toLowerCase() === "yes" ? "no" : "yes";
+    if (word === word.toLowerCase()) return other;
+    return word === word.toUpperCase() ? other.toUpperCase() : `${other[0].toUpperCase()}${other.slice(1)}`;
+  });
 
 /** Braces hold the question and the options: inside they are round. */
 const plain = (text: string) => text.replaceAll("{", "(").replaceAll("}", ")").trim();

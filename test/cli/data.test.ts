@@ -68,6 +68,9 @@ describe("instruction data", () => {
     ]);
     expect(made.code, made.stderr).toBe(0);
     expect(JSON.parse(made.stdout)).toMatchObject({ questions: 60, imageFolder: vqaRad });
+    expect(made.stderr).toContain(
+      `Train on them with: --data ${instructions} --form instruction --image-folder ${vqaRad}\n`,
+    );
     const checked = await consilium(["data", "check", instructions, ...form, "--no-decode", "--json", "-"]);
     expect(JSON.parse(checked.stdout).summary.rows).toEqual({ unsplit: 60 });
 

@@ -26,10 +26,12 @@ test("five prompts, four of them with options; a sixth where the answer is yes o
       record("What is it?", "a tube", 3),
       record("Where is air?", "Left {lung} ", 4),
       record("Is it?", "Yes", 5),
+      record("Is that?", "no ", 6),
+      record("Is this?", "NO", 7),
     ],
     { imageFolder: "images", seed: 1 },
   );
-  expect(found.map(({ question_pool }) => question_pool.length)).toEqual([5, 5, 5, 5, 5, 6]);
+  expect(found.map(({ question_pool }) => question_pool.length)).toEqual([5, 5, 5, 5, 5, 6, 6, 6]);
   expect(found[0]).toMatchObject({ img_name: "a.png", qid: "q0", answer: "left {lung}" });
   for (const { question_pool } of found) {
     expect(question_pool.filter((prompt) => prompt.includes("}Option:{(a)"))).toHaveLength(4);
@@ -40,7 +42,12 @@ test("five prompts, four of them with options; a sixth where the answer is yes o
   // Its own answer stands once, whatever its case and blanks, and braces are round; then those of questions that begin alike.
   expect(texts(0).sort()).toEqual(["a tube", "in the middle", "left (lung)", "right lung"]);
   expect(options(0).map((option) => option.slice(0, 3))).toEqual(["(a)", "(b)", "(c)", "(d)"]);
-  expect(texts(5).sort()).toEqual(["Yes", "no"]);
+  // Letter case does not tell which is the answer.
+  expect([5, 6, 7].map((row) => texts(row).sort())).toEqual([
+    ["No", "Yes"],
+    ["no", "yes"],
+    ["NO", "YES"],
+  ]);
 });
 
 test("the same seed gives the same options, another one others", async () => {

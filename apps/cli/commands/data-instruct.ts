@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { type DataSet, folderSets, formatInstructions, instructionsOf, loadDataSet } from "../../../models/index.js";
+import { quoted } from "../options/command-line.js";
 import { addOutputOptions, wholeNumber } from "../options/common-options.js";
 import { dataArgument } from "../options/data-argument.js";
 import { addRunFlags, TABLE } from "../options/run-flags.js";
@@ -26,7 +27,7 @@ export function addDataInstruct(command: Command): void {
     .argument("<path>", "a table (.csv, .tsv, .jsonl), or a folder in the layout of data/vqa-rad or of SLAKE")
     .addOption(new Option("--set <choice>", "which questions of a folder (default: by its files)").choices(folderSets))
     .requiredOption("--out <file>", "the JSON file to write")
-    .option("--seed <n>", "of the options that are offered (default: 42)", wholeNumber, 42);
+    .option("--seed <n>", "of the options that are offered", wholeNumber, 42);
   addRunFlags(command, [TABLE]);
   addOutputOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
@@ -40,9 +41,12 @@ async function run(path: string, options: Options): Promise<void> {
   const instructions = instructionsOf(records, { imageFolder, seed: options.seed });
   await writeFileIn(options.out, formatInstructions(instructions));
   const prompts = instructions.reduce((sum, { question_pool }) => sum + question_pool.length, 0);
+  const flags = ["--data", options.out, "--form", "instruction", "--image-folder", imageFolder || "."]
+    .map(quoted)
+    .join(" ");
   say(
     options,
-    `${count(instructions.length)} questions with ${count(prompts)} prompts in ${options.out}; images are named from ${imageFolder || "."} on`,
+    `${count(instructions.length)} questions with ${count(prompts)} prompts in ${options.out}. Train on them with: ${flags}`,
   );
   await writeJson(options, {
     version: 1,
