@@ -42,6 +42,8 @@ export interface Count {
 export interface CheckOptions {
   /** Decode every image; otherwise they are only looked for. Default: true. */
   readonly decode?: boolean;
+  /** Rows whose faults are known, as far as they could be read: their images are looked at, and what they share. Default: none. */
+  readonly faulty?: RowsByPart;
   /** Lines are those of several files: each place says its part. Default: false. */
   readonly isSeveral?: boolean;
   /** Ends the check. */
@@ -61,15 +63,10 @@ export async function checkRows(
   parts: RowsByPart,
   options: CheckOptions = {},
 ): Promise<{ problems: Problem[]; summary: DataSummary }> {
-  const { isSeveral = false } = options;
-  const rows = Object.entries(parts).flatMap(([part, records]) =>
-    (records ?? []).map((record) => ({
-      record,
-      part: part as Placed["part"],
-      place: placeIn(record, part, isSeveral),
-    })),
-  );
-  const { problems: images, sound } = await imageProblems(rows, options);
+  const { isSeveral = false, faulty = {} } = options;
+  const rows = placed(parts, isSeveral);
+  const all = withFaulty(parts, faulty);
+  const { problems: images, sound } = await imageProblems(placed(all, isSeveral), options);
   const identity = await imageIdentity(sound, options.signal);
   return {
     problems: [
@@ -77,11 +74,27 @@ export async function checkRows(
       ...emptyTexts(rows),
       ...oddTypes(rows),
       ...repeats(rows, identity),
-      ...leaks(parts, identity, isSeveral),
+      ...leaks(all, identity, isSeveral),
       ...balanceProblems(filled(parts)),
     ],
     summary: summaryOf(parts, identity),
   };
+}
+
+const placed = (parts: RowsByPart, isSeveral: boolean): Placed[] =>
+  Object.entries(parts).flatMap(([part, records]) =>
+    (records ?? []).map((record) => ({
+      record,
+      part: part as Placed["part"],
+      place: placeIn(record, part, isSeveral),
+    })),
+  );
+
+/** Both, each part in the order of its file. */
+function withFaulty(parts: RowsByPart, faulty: RowsByPart): RowsByPart {
+  const names = new Set([...Object.keys(parts), ...Object.keys(faulty)]) as Set<keyof RowsByPart>;
+  const both = (name: keyof RowsByPart) => [...(parts[name] ?? []), ...(faulty[name] ?? [])];
+  return Object.fromEntries([...names].map((name) => [name, both(name).sort((a, b) => a.row - b.row)]));
 }
 
 const filled = (parts: RowsByPart): Record<string, readonly VqaRecord[]> =>

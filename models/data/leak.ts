@@ -64,7 +64,11 @@ export function findLeak(
   before: readonly Learned[] = [],
 ): Leak | null {
   const keys: readonly (readonly [Shared, (record: VqaRecord) => string | undefined])[] = [
-    ["question", (record) => `${identity(record.image)}\0${questionKey(record)}`],
+    // Two rows without a question do not ask the same.
+    [
+      "question",
+      (record) => (questionKey(record) === "" ? undefined : `${identity(record.image)}\0${questionKey(record)}`),
+    ],
     ["image", ({ image }) => identity(image)],
     ["group", ({ group }) => group || undefined],
   ];

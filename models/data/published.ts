@@ -138,7 +138,7 @@ export function parsePublished(
   // Rows of a form that has several of them in one item are numbered through.
   const numbered = form === "rsna" ? rows.map((row, i) => ({ ...row, row: i, qid: String(i) })) : rows;
   const kept = referenceBugs && form === "rad" ? numbered.filter(({ row }) => row > 0) : numbered;
-  return { rows: kept, problems: faults.problems(items.length) };
+  return { rows: kept, faulty: reader.faulty, problems: faults.problems(items.length) };
 }
 
 type At = Pick<VqaRecord, "row" | "line">;
@@ -146,6 +146,8 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Makes rows of values, and tells what is wrong with the others. */
 class RowReader {
+  /** Rows with a fault, as far as they can be read. */
+  readonly faulty: TableRow[] = [];
   readonly #form: Form;
   readonly #folder: string;
   readonly #faults: Faults;
@@ -179,18 +181,22 @@ class RowReader {
     const answer = this.#text(fields, "answer", at);
     const type = this.#answerType(fields.answer_type, answer, at);
     const qid = this.#id(fields.qid, at);
-    if (image === null || prompts === null || answer === null || type === null || qid === null) return null;
-    const questions = typeof prompts === "string" ? [prompts] : prompts;
+    if (image === null) return null;
+    const questions = typeof prompts === "string" ? [prompts] : (prompts ?? [""]);
     const category = textOf(fields.location) ?? textOf(fields.image_organ);
+    const read = { image: this.#imagePath(renamed(image)), question: questions[0], ...at };
+    const asks = isPool && { asks: questionInside(questions) };
+    if (prompts === null || answer === null || type === null || qid === null) {
+      this.faulty.push({ ...read, ...asks, answer: answer ?? "", qid: qid ?? String(at.row) });
+      return null;
+    }
     return {
-      image: this.#imagePath(renamed(image)),
-      question: questions[0],
+      ...read,
       answer,
       answerType: type,
       ...(category && { category }),
       qid,
-      ...at,
-      ...(isPool && { asks: questionInside(questions), pool: questions.map((question) => [{ question, answer }]) }),
+      ...(isPool && { ...asks, pool: questions.map((question) => [{ question, answer }]) }),
     };
   }
 
@@ -198,6 +204,7 @@ class RowReader {
   #pairs(fields: Fields, at: At): TableRow[] {
     if (Object.keys(fields).length === 0) this.#fault(at, "bad value", "no image");
     return Object.entries(fields).flatMap(([name, kinds]): TableRow[] => {
+      const image = this.#imagePath(this.#form.renamed?.(name) ?? name);
       const lists = isObject(kinds) ? Object.values(kinds) : [];
       const pool = lists.map((list): Asked[] =>
         (Array.isArray(list) ? list : []).flatMap((pair) => {
@@ -212,10 +219,10 @@ class RowReader {
           "bad value",
           `${JSON.stringify(name)} lacks pairs of input and output, or has others than texts`,
         );
+        this.faulty.push({ image, question: "", answer: "", qid: "", ...at });
         return [];
       }
       const [{ question, answer }] = pool[0];
-      const image = this.#imagePath(this.#form.renamed?.(name) ?? name);
       return [{ image, question, answer, answerType: typeOf(answer), qid: "", ...at, pool }];
     });
   }

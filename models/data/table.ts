@@ -72,6 +72,11 @@ export interface Table {
 export interface ParsedTable {
   /** The sound ones, in the order of the file. */
   readonly rows: TableRow[];
+  /**
+   * Those of the others that name an image, as far as they can be read: what cannot is empty, or left out. For checks of images and of what
+   * parts share; no row to learn or to measure by.
+   */
+  readonly faulty: TableRow[];
   /** What is wrong with the others. */
   readonly problems: Problem[];
 }
@@ -115,14 +120,18 @@ export async function parseTable(
   const found = await textRows(text, fileName, names, EMPTY);
   const delimiter = DELIMITERS[extensionOf(fileName)];
   const missing = columnProblems(found, columns, delimiter);
-  if (missing.length > 0) return { rows: [], problems: [...found.problems, ...missing] };
+  if (missing.length > 0) return { rows: [], faulty: [], problems: [...found.problems, ...missing] };
   const faults = new Faults();
   const folder = imageFolder ?? folderOf(fileName);
   const asRow = rowOf(folder, isUrl(fileName), filledRoles(found.rows), columns, faults);
-  const rows = found.rows.flatMap((row, i) => asRow(row, i) ?? []);
+  const all = found.rows.map(asRow);
   if (found.rows.length + found.problems.length === 0)
     throw new io.FileFormatError(fileName, "it has no rows below its header", EMPTY);
-  return { rows, problems: [...found.problems, ...faults.problems(found.rows.length)] };
+  return {
+    rows: all.flatMap(({ row, sound }) => (row && sound ? [row] : [])),
+    faulty: all.flatMap(({ row, sound }) => (row && !sound ? [row] : [])),
+    problems: [...found.problems, ...faults.problems(found.rows.length)],
+  };
 }
 
 const EMPTY = "A table has a row for each question, with at least the columns image, question and answer";
@@ -199,10 +208,10 @@ function filledRoles(rows: readonly TextRow[]): TableRole[] {
   return [...REQUIRED, "group", "split", ...(rows.some(({ cells }) => cells[id]?.trim()) ? (["id"] as const) : [])];
 }
 
-/** Makes records of rows; null for a row with a fault. */
+/** Makes records of rows, and says whether they are without a fault; null where no image can be looked for. */
 function rowOf(folder: string, urls: boolean, filled: readonly TableRole[], columns: TableColumns, faults: Faults) {
   const idLines = new Map<string, number>();
-  return ({ line, cells }: TextRow, row: number): TableRow | null => {
+  return ({ line, cells }: TextRow, row: number): { row: TableRow | null; sound: boolean } => {
     const values = Object.fromEntries(tableRoles.map((role, i) => [role, cells[i]])) as Record<
       TableRole,
       string | undefined
@@ -239,8 +248,8 @@ function rowOf(folder: string, urls: boolean, filled: readonly TableRole[], colu
         fault("duplicate id", `${label("id")} is that of an earlier row`, "Give each row its own");
       else idLines.set(id, line);
     }
-    if (!sound) return null;
-    return {
+    if (image === "" || (isUrl(image) && !urls)) return { row: null, sound: false };
+    const record = {
       image: isAbsolute(image) ? image : folder === "" ? image : imagePath(folder, image),
       question: values.question as string,
       answer: values.answer as string,
@@ -252,6 +261,7 @@ function rowOf(folder: string, urls: boolean, filled: readonly TableRole[], colu
       line,
       ...(part && { part }),
     };
+    return { row: record, sound };
   };
 }
 

@@ -28,10 +28,9 @@ function byPart(rows: readonly TableRow[]): RowsByPart {
 /** Reads a data set and lists every problem at once, instead of refusing it at the first. */
 export async function checkData(data: DataSet, options?: CheckOptions): Promise<DataCheck> {
   try {
-    const { rows, problems: found, isSeveral } = await readDataSet(data);
-    if (rows.length === 0) return { problems: found, summary: null };
-    const { problems, summary } = await checkRows(byPart(rows), { ...options, isSeveral });
-    return { problems: [...found, ...problems], summary };
+    const { rows, faulty, problems: found, isSeveral } = await readDataSet(data);
+    const { problems, summary } = await checkRows(byPart(rows), { ...options, isSeveral, faulty: byPart(faulty) });
+    return { problems: [...found, ...problems], summary: rows.length === 0 ? null : summary };
   } catch (error) {
     if (!(error instanceof io.FileFormatError)) throw error;
     const { file, what, advice } = error;

@@ -33,6 +33,8 @@ export type DataSet = RunConfig["data"] | PartTables;
 /** What of a data set could be read. */
 export interface ReadRows {
   readonly rows: readonly TableRow[];
+  /** Others, as far as they could be read. */
+  readonly faulty: readonly TableRow[];
   /** With their file, where there are several. */
   readonly problems: readonly Problem[];
   /** Whether lines and rows are of more than one file. */
@@ -52,6 +54,7 @@ export async function readDataSet(data: DataSet): Promise<ReadRows> {
   if (files === null) return published(data as Published);
   const isSeveral = files.length > 1;
   const rows: TableRow[] = [];
+  const faulty: TableRow[] = [];
   const problems: Problem[] = [];
   for (const { file, part, options } of files) {
     const { text } = await readTableFile(file);
@@ -59,10 +62,12 @@ export async function readDataSet(data: DataSet): Promise<ReadRows> {
     const found = form
       ? parsePublished(text, file, form, { ...options, imageFolder })
       : await parseTable(text, file, options);
-    for (const row of found.rows) rows.push(part === null ? row : { ...row, part });
+    const inPart = (row: TableRow) => (part === null ? row : { ...row, part });
+    for (const row of found.rows) rows.push(inPart(row));
+    for (const row of found.faulty) faulty.push(inPart(row));
     problems.push(...(isSeveral ? found.problems.map((problem) => inFile(problem, file)) : found.problems));
   }
-  return { rows, problems, isSeveral };
+  return { rows, faulty, problems, isSeveral };
 }
 
 type Published = Exclude<RunConfig["data"], { set: "table" }>;
@@ -71,7 +76,7 @@ type Published = Exclude<RunConfig["data"], { set: "table" }>;
 async function published({ set, folder }: Published): Promise<ReadRows> {
   const { train, test } = await loaders[set](folder, { requireImages: false });
   const of = (records: typeof train, part: Part) => records.map((record) => ({ ...record, part }));
-  return { rows: [...of(train, "train"), ...of(test, "test")], problems: [], isSeveral: true };
+  return { rows: [...of(train, "train"), ...of(test, "test")], faulty: [], problems: [], isSeveral: true };
 }
 
 /** Null for a set that is not all of its files. */

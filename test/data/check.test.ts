@@ -49,13 +49,26 @@ describe("a check of a data set", () => {
       'answer type: "answer_type" is "maybe" (line 12)',
       "image missing: 1 of 5 images are missing: none.jpg (line 5)",
       expect.stringMatching(
-        /^image unreadable: 2 of 5 images cannot be read: cut\.jpg \(line 7\): .+ and text\.jpg \(line 9\): .+$/,
+        /^image unreadable: 2 of 5 images cannot be read: cut\.jpg \(line 7\): .+ and text\.jpg \(line 8\): .+$/,
       ),
       "answer type: yes or no, but marked open (line 3)",
       "duplicate row: image, question and answer of an earlier row (line 3)",
       expect.stringMatching(
-        /^leak: 2 of 4 test questions share with training: 1 the group, 2 the image \(line 10 \(test\) has the image of line 2 \(train\); line 13/,
+        /^leak: 3 of 6 test questions share with training: 2 the group, 3 the image \(line 10 \(test\) has the image of line 2 \(train\); line 12 \(test\) has the image of line 2 \(train\); line 13/,
       ),
+    ]);
+  });
+
+  test("rows with another fault: their images, and what they share", async () => {
+    expect(
+      await texts(["none.jpg,,left,p1,train,1,", "text.jpg,Where?,,p2,train,2,", "a.jpg,,left,p1,test,3,what"]),
+    ).toEqual([
+      'empty value: "question" is empty (lines 2 and 4)',
+      'empty value: "answer" is empty (line 3)',
+      'answer type: "answer_type" is "what" (line 4)',
+      "image missing: 1 of 3 images are missing: none.jpg (line 2)",
+      expect.stringMatching(/^image unreadable: 1 of 3 images cannot be read: text\.jpg \(line 3\): /),
+      'leak: 1 of 1 test questions share with training: 1 the group (line 4 (test) has the group "p1" of line 2 (train))',
     ]);
   });
 
@@ -151,7 +164,7 @@ describe("a check of a data set", () => {
         'testset.json: "answer_type" is "MAYBE" (item 3)',
         "1 of 2 images are missing: rad/images/none.jpg (row 1 (test))",
         expect.stringContaining(
-          "1 of 2 test questions share with training: 1 the image, 1 the question about the same image",
+          "2 of 3 test questions share with training: 2 the image, 2 the question about the same image",
         ),
       ].map((text, i) =>
         typeof text === "string"
@@ -174,7 +187,9 @@ describe("a check of a data set", () => {
     const { problems, summary } = await checkData({ set: "tables", folder: tables, files, options: {} });
     expect(problems.map(({ text }) => text)).toEqual([
       'test.csv: "question" is empty (line 3)',
-      expect.stringContaining("(line 2 (test) has the question about the same image of line 2 (train))"),
+      expect.stringContaining(
+        "(line 2 (test) has the question about the same image of line 2 (train); line 3 (test) has the image of line 2 (train))",
+      ),
     ]);
     expect(summary?.balance.test.unseen).toBe(1);
   });
