@@ -18,8 +18,12 @@ const long = [
   "test/installed.test.ts",
   "test/{models,med-moe}/train-ways.test.ts",
   "test/models/{blip-layout,run-log}.test.ts",
-  "test/bench/run.test.ts",
+  "test/bench/{run,threads}.test.ts",
   "test/cli/demo-again.test.ts",
+  "test/hub/transfers.test.ts",
+  "test/kernels/grouped-gemm.test.ts",
+  "test/bindings/webgpu-kernels.test.ts",
+  "test/large-buffers.test.ts",
 ];
 
 /** Tests that leave nothing behind in their process: a worker runs them one after the other, and loads the library once. */

@@ -6,12 +6,14 @@ import { imageProblems } from "../data/images-present.js";
 import { leakText } from "../data/leak.js";
 import { refuseProblems } from "../data/problem.js";
 import { placeOf, type VqaRecord } from "../data/record.js";
+import { readAdapterConfig } from "../peft/adapter-config.js";
 import { countParameters } from "../peft/trainable.js";
 import { logged, RunLog } from "../training/log/run-log.js";
 import { owning } from "../training/owned.js";
 import { hasRunFile, writeRunFile } from "../training/run-file.js";
 import { sameConfig, stateFile } from "../training/run-state.js";
 import { refuseUnvalidated } from "../training/validations.js";
+import { adaptersBeside } from "./adapters.js";
 import { answerRoom, decoderTokens, refuseLongAnswers } from "./answer-length.js";
 import { loadNetwork } from "./checkpoint.js";
 import { loadSplits } from "./datasets.js";
@@ -142,8 +144,15 @@ export async function startingNetwork(
 /** What a run has to be told of its start: that it saw other pixel values, that adapters beside its weights are left behind. */
 async function aboutStart(init: string, { scaling }: ModelFolder): Promise<string[]> {
   if (!(await platform.exists(`${init}/config.json`))) return [];
-  const { scaling: before, adapters = [] } = await readModelFolder(init);
+  const found = await readModelFolder(init);
+  const { scaling: before, adapters = [] } = found;
   const pixels = `${init} was trained with --scaling ${before}, this run has --scaling ${scaling}: what it knows of images may not help.`;
-  const beside = `${init} has adapters of ${adapters.join(", ")} beside its weights: the run starts from the weights without them. LoRA and IA3 can be folded in first: consilium adapter merge.`;
+  const beside = `${init} has adapters of ${adapters.join(", ")} beside its weights: the run starts from the weights without them.${(await canFold(adaptersBeside(init, found))) ? " They can be folded in first: consilium adapter merge." : ""}`;
   return [...(before === scaling ? [] : [pixels]), ...(adapters.length === 0 ? [] : [beside])];
+}
+
+/** None of the adapters is a prefix: `adapter merge` takes them all or none. */
+async function canFold(adapters: ReadonlyMap<string, string>): Promise<boolean> {
+  const configs = await Promise.all([...adapters.values()].map(readAdapterConfig));
+  return configs.every(({ peft_type }) => peft_type !== "PREFIX_TUNING");
 }

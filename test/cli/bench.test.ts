@@ -32,7 +32,7 @@ describe("bench", () => {
     expect(stdout).toMatch(/mixtureOfExperts +forward +12x8x12x3x2 zipf /);
     expect(stdout).toContain("ort-lists: it is compared on webgpu, not on cpu");
     expect(stderr).toMatch(
-      /^ort-lists is missing: .*\nceilings of the device, 1 s left\n1\/2 mixtureOfExperts forward 12x8x12x3x2, \d s left$/m,
+      /^ort-lists is missing: .*\nceilings of the device, 1 s left\n1\/2 mixtureOfExperts forward 12x8x12x3x2, \d+ s left$/m,
     );
   });
 

@@ -1,9 +1,9 @@
-import { cpSync, existsSync } from "node:fs";
+import { cpSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Device, io, nn, OptionError, openDevice } from "../../engine/index.js";
 import { HostRandom } from "../../engine/random.js";
-import { MissVqa, openState, RunConfig, type TrainEvent } from "../../models/index.js";
+import { MissVqa, openState, RunConfig, type RunConfigInput, type TrainEvent } from "../../models/index.js";
 import { readModelFolder } from "../../models/miss/model-folder.js";
 import { MissNetwork } from "../../models/miss/network.js";
 import { startingNetwork } from "../../models/miss/train.js";
@@ -142,11 +142,11 @@ test("of a start, only what its file lacks is drawn, and has the bits that it ha
   }
 });
 
-test("a start that saw other pixel values is said; one that saw the same is not", async () => {
-  const heard = async (name: string, scaling: "published" | "ordinary") => {
+describe("what a run is told of its start", () => {
+  const heard = async (name: string, change: Partial<RunConfigInput>) => {
     const warnings: string[] = [];
     await train(name, {
-      change: { init: path("whole"), scaling, epochs: 1, validation: 0 },
+      change: { scaling: "ordinary", epochs: 1, validation: 0, ...change },
       stop: (event) => {
         if (event.type === "warning") warnings.push(event.text);
         return event.type === "ready";
@@ -154,10 +154,27 @@ test("a start that saw other pixel values is said; one that saw the same is not"
     });
     return warnings;
   };
-  expect(await heard("same-pixels", "ordinary")).toEqual([]);
-  expect(await heard("other-pixels", "published")).toEqual([
-    `${path("whole")} was trained with --scaling ordinary, this run has --scaling published: what it knows of images may not help.`,
-  ]);
+
+  test("it saw other pixel values; nothing where it saw the same", async () => {
+    expect(await heard("same-pixels", { init: path("whole") })).toEqual([]);
+    expect(await heard("other-pixels", { init: path("whole"), scaling: "published" })).toEqual([
+      `${path("whole")} was trained with --scaling ordinary, this run has --scaling published: what it knows of images may not help.`,
+    ]);
+  });
+
+  test("its adapters are left behind; merging is advised of those that can be merged", async () => {
+    const init = path("adapted");
+    await train("adapted", {
+      change: { epochs: 1, validation: 0, adaptation: { vit: "F", jtm: "F", dec: "prefix" } },
+    });
+    const beside = `${init} has adapters of text_decoder beside its weights: the run starts from the weights without them.`;
+    expect(await heard("without-prefix", { init })).toEqual([beside]);
+    const lora = { peft_type: "LORA", r: 4, lora_alpha: 8, target_modules: ["query"] };
+    writeFileSync(join(init, "adapter/text_decoder/adapter_config.json"), JSON.stringify(lora));
+    expect(await heard("without-lora", { init })).toEqual([
+      `${beside} They can be folded in first: consilium adapter merge.`,
+    ]);
+  });
 });
 
 test("bf16 on webgpu is refused, with what to use", async () => {

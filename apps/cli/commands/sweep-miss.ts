@@ -196,7 +196,7 @@ function remarks(records: readonly RowRecord[], missing: readonly SweepRun[], ta
     ...new Set(records.flatMap(({ warnings }) => warnings)),
     ...(missing.length > 0
       ? [
-          `Not done, another process is at it: ${missing.map(({ row, config }) => `${row} with seed ${config.seed}`).join(", ")}. The same command shows the rest later. Where no such process is left, remove the .lock file of the row.`,
+          `Not done, another process is at it: ${missing.map(({ row, config }) => `${row} with seed ${config.seed}`).join(", ")}. The same command shows the rest later, and takes over what a process left that has died.`,
         ]
       : []),
   ];

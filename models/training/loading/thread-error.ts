@@ -1,6 +1,5 @@
 import { FileError } from "../../../bindings/platform/file-error.js";
-import * as engineErrors from "../../../engine/errors.js";
-import { FileFormatError } from "../../../engine/io/errors.js";
+import * as engine from "../../../engine/index.js";
 
 /** An error that came from a thread as a plain one, of the class that it had there; others as they are. */
 export function ofItsClass(error: Error): Error {
@@ -10,11 +9,15 @@ export function ofItsClass(error: Error): Error {
 }
 
 /** With its name and fields. */
-type Plain = Error & Partial<Omit<FileError & FileFormatError, keyof Error>>;
+type Plain = Error & Partial<Omit<FileError & engine.io.FileFormatError, keyof Error>>;
 
 function again({ name, message, path = "", reason = "", notFound, file = "", what = "", advice = "" }: Plain) {
   if (name === "FileError") return new FileError(path, reason, { notFound });
-  if (name === "FileFormatError") return new FileFormatError(file, what, advice);
-  const { [name]: Own } = engineErrors as unknown as Readonly<Record<string, typeof engineErrors.ConsiliumError>>;
-  return Own === undefined ? null : new Own(message);
+  if (name === "FileFormatError") return new engine.io.FileFormatError(file, what, advice);
+  const { [name]: Own } = engine as unknown as Readonly<Record<string, typeof engine.ConsiliumError>>;
+  return isErrorClass(Own) ? new Own(message) : null;
 }
+
+/** The name is whatever an error says of itself: the library exports more than errors. */
+const isErrorClass = (found: typeof engine.ConsiliumError | undefined) =>
+  found === engine.ConsiliumError || found?.prototype instanceof engine.ConsiliumError;
