@@ -94,10 +94,6 @@ export function adapt(network: MissNetwork, init: nn.Initializer, adaptation: Ad
   }
 }
 
-/** What a step changes: adapters, and modules that are trained in full. */
-export const trainedParameters = (network: MissNetwork) =>
-  [...network.namedParameters()].filter(([, p]) => p.requiresGrad);
-
 /** Throws OptionError where a method does not go with a model of these sizes. */
 export function checkAdaptation(config: MissConfig, { vit, jtm, dec, rank, tokens }: Adaptation): void {
   const widths = [

@@ -1,10 +1,11 @@
-import { add, autocast, io, nn, noGrad, optim, scale, scope, type Tensor } from "../../engine/index.js";
+import { add, autocast, nn, noGrad, optim, scale, scope, type Tensor } from "../../engine/index.js";
 import type { ImageStore } from "../data/image-store.js";
 import { batches, type Cursor } from "../data/order.js";
 import type { VqaRecord } from "../data/record.js";
 import { Sampler } from "../data/sampler.js";
 import { score } from "../eval/metrics.js";
-import { withMergedAdapters } from "../peft/merge.js";
+import { trainedParameters } from "../peft/trainable.js";
+import { diverged } from "../training/diverged.js";
 import { readAhead } from "../training/loading/read-ahead.js";
 import { usualThreads } from "../training/loading/threads.js";
 import type { RunLog } from "../training/log/run-log.js";
@@ -20,12 +21,12 @@ import {
 } from "../training/run-state.js";
 import { completed, takeSteps } from "../training/steps.js";
 import { exhausted, pausesAt, validationDue } from "../training/validations.js";
-import { adapt, trainedParameters } from "./adaptation.js";
-import { adaptedRoots, adapterFolder, saveAdapters } from "./adapters.js";
+import { adapt } from "./adaptation.js";
+import { adaptedRoots } from "./adapters.js";
 import { trainingBatch } from "./batch.js";
 import { type BatchThreads, batchThreads } from "./batch-threads.js";
-import { stateDict } from "./checkpoint.js";
 import { augmentationsOf, type DataSplits } from "./datasets.js";
+import { exportModel } from "./export.js";
 import type { HostBatch } from "./host-batch.js";
 import type { ModelFolder } from "./model-folder.js";
 import type { MissNetwork } from "./network.js";
@@ -119,7 +120,7 @@ export class Run {
     if (!(await this.#validated())) return true;
     if (!this.state.best) {
       await this.#refuseDiverged();
-      await this.#export();
+      await exportModel(this.network, this.#folder, this.#options.out);
     }
     this.state.finished = true;
     await this.save();
@@ -156,7 +157,8 @@ export class Run {
           this.history.loss.push(value);
           this.history.lr.push(lr);
           // With a scaler, a step whose loss overflowed f16 was skipped; what is really spoilt shows when it is saved.
-          if (!Number.isFinite(value) && !this.scaler) throw diverged(`the loss of step ${step + 1} is ${value}`);
+          if (!Number.isFinite(value) && !this.scaler)
+            throw diverged("train", `the loss of step ${step + 1} is ${value}`);
           onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss: value, lr, waited });
         });
       },
@@ -255,20 +257,12 @@ export class Run {
     const best = !this.state.best || accuracy > this.state.best.accuracy;
     if (best) {
       this.state.best = validation;
-      await this.#export();
+      await exportModel(this.network, this.#folder, this.#options.out);
       // The weights for others have them folded in.
       if (adaptedRoots(this.network).length > 0)
         await saveParameters(bestFile(this.#options.out), trainedParameters(this.network));
     }
     this.#options.onEvent?.({ type: "validation", validation, best });
-  }
-
-  /** The weights for others: adapters folded in, published names. A prefix is no change of weights: it lies beside them. */
-  async #export(): Promise<void> {
-    const { out } = this.#options;
-    const file = `${out}/model.safetensors`;
-    await withMergedAdapters(this.network, () => io.writeSafetensors(file, stateDict(this.network)));
-    await saveAdapters(adapterFolder(out), this.network, out, this.#folder.adapters);
   }
 
   /**
@@ -280,7 +274,7 @@ export class Run {
     this.network.eval();
     using loss = noGrad(() => scope(() => this.network.loss(trainingBatch(device, this.#probe[0]))));
     const value = await loss.item();
-    if (!Number.isFinite(value)) throw diverged(`after step ${this.state.step} the loss is ${value}`);
+    if (!Number.isFinite(value)) throw diverged("train", `after step ${this.state.step} the loss is ${value}`);
   }
 
   async save(): Promise<void> {
@@ -299,5 +293,3 @@ export class Run {
     this.network.dispose();
   }
 }
-
-const diverged = (what: string) => new Error(`train: ${what}. Use a smaller \`lr\` or \`clipNorm\`.`);

@@ -151,8 +151,10 @@ async function aboutStart(init: string, { scaling }: ModelFolder): Promise<strin
   return [...(before === scaling ? [] : [pixels]), ...(adapters.length === 0 ? [] : [beside])];
 }
 
-/** None of the adapters is a prefix: `adapter merge` takes them all or none. */
+/** None of the adapters is a prefix: `adapter merge` takes them all or none. A run needs none: one that cannot be read stops nothing. */
 async function canFold(adapters: ReadonlyMap<string, string>): Promise<boolean> {
-  const configs = await Promise.all([...adapters.values()].map(readAdapterConfig));
-  return configs.every(({ peft_type }) => peft_type !== "PREFIX_TUNING");
+  const configs = await Promise.all(
+    [...adapters.values()].map((folder) => readAdapterConfig(folder).catch(() => null)),
+  );
+  return configs.every((config) => config !== null && config.peft_type !== "PREFIX_TUNING");
 }

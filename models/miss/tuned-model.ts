@@ -2,8 +2,9 @@
 import { platform } from "#platform";
 import { type Device, io, nn, OptionError } from "../../engine/index.js";
 import { withMergedAdapters } from "../peft/merge.js";
+import { trainedParameters } from "../peft/trainable.js";
 import { bestFile, openStateOf, restoreParameters, stateFile } from "../training/run-state.js";
-import { adapt, PARTS, ROOTS, type Root, trainedParameters } from "./adaptation.js";
+import { adapt, PARTS, ROOTS, type Root } from "./adaptation.js";
 import { adaptedRoots, adapterFolder, adaptersBeside, findAdapters, loadAdapters, saveAdapters } from "./adapters.js";
 import { loadNetwork, stateDict } from "./checkpoint.js";
 import { type ModelFolder, readModelFolder, writeModelFolder } from "./model-folder.js";

@@ -19,5 +19,8 @@ export function countParameters(root: nn.Module): ParameterCounts {
   return { trainable, total };
 }
 
+/** What a step changes, by its path: adapters, and modules that are trained in full. */
+export const trainedParameters = (root: nn.Module) => [...root.namedParameters()].filter(([, p]) => p.requiresGrad);
+
 /** 100 · trainable / total, as PEFT and MILE's tables have it. */
 export const trainablePercent = ({ trainable, total }: ParameterCounts): number => (100 * trainable) / total;

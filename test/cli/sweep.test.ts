@@ -86,7 +86,7 @@ describe.skipIf(!device)(`sweep miss on cpu${reason}`, () => {
     writeFileSync(lock, holder);
     const beat = setInterval(() => utimesSync(lock, new Date(), new Date()), 500);
     const { code, stdout, stderr } = await consilium(
-      sweep("shared", ...ROWS, "--results-only", "--epochs", "1"),
+      sweep("shared", ...ROWS, "--results-only", "--epochs", "1", "--validation", "0.2", "--validate-every", "1"),
     ).finally(() => clearInterval(beat));
     expect(code, stderr).toBe(0);
     expect(stdout).toContain("Not done, another process is at it: F-F-ia3 with seed 42.");

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Device, io, nn, OptionError, openDevice } from "../../engine/index.js";
@@ -174,6 +174,8 @@ describe("what a run is told of its start", () => {
     expect(await heard("without-lora", { init })).toEqual([
       `${beside} They can be folded in first: consilium adapter merge.`,
     ]);
+    rmSync(join(init, "adapter"), { recursive: true });
+    expect(await heard("without-any", { init })).toEqual([beside]);
   });
 });
 

@@ -3,6 +3,7 @@ import { platform } from "#platform";
 import { type Device, type FloatDType, io, nn, OptionError, type Tensor } from "../../../engine/index.js";
 import { writeText } from "../../files/write.js";
 import { baseParameters, withMergedAdapters } from "../../peft/merge.js";
+import { trainedParameters } from "../../peft/trainable.js";
 import { hasTokenizer, loadTokenizer } from "../../text/tokenizer-folder.js";
 import { restoreParameters, stateFile } from "../../training/run-state.js";
 import type { MedMoeNetwork } from "../network/network.js";
@@ -167,7 +168,7 @@ async function openRun(
       );
     const { network, files } = await startingPoint((await located(config, { find })).local, { device });
     try {
-      const trained = [...network.namedParameters()].filter(([, p]) => p.requiresGrad);
+      const trained = trainedParameters(network);
       await restoreParameters(reader, trained);
       network.config = { ...network.config, vision: { ...network.config.vision, pad: config.pad } };
       return { network, tokenizer: files, step, unused: [] };

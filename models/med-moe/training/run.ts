@@ -1,6 +1,8 @@
 import { io, optim, type Tensor } from "../../../engine/index.js";
 import type { Conversation } from "../../data/conversation-form.js";
 import type { Cursor } from "../../data/order.js";
+import { trainedParameters } from "../../peft/trainable.js";
+import { diverged } from "../../training/diverged.js";
 import { GroupedAdamW } from "../../training/grouped-adamw.js";
 import { DataThreads, usualThreads } from "../../training/loading/threads.js";
 import type { RunLog } from "../../training/log/run-log.js";
@@ -83,7 +85,7 @@ export class MedMoeRun {
     };
     this.#threads = new DataThreads({ module: "models/med-moe/training/batch-thread.js", start, init, count });
     this.network = network;
-    this.#trained = [...network.namedParameters()].filter(([, p]) => p.requiresGrad);
+    this.#trained = trainedParameters(network);
     this.steps = config.epochs * stepsPerEpoch(splits.train.length, config);
     this.#optimizer = new GroupedAdamW(groupsOf(this.#trained, config));
     this.#scaler = config.precision === "f16" ? new optim.GradScaler(options.device) : null;
@@ -183,9 +185,10 @@ export class MedMoeRun {
         for (const count of chosen) this.history.chosen.push(count);
         // With a scaler, a step whose loss overflowed f16 was skipped; what is really spoilt shows when it is saved.
         if (!Number.isFinite(loss) && numbers && !this.#scaler)
-          throw diverged(`the loss of step ${step + 1} is ${loss}`);
+          throw diverged("train", `the loss of step ${step + 1} is ${loss}`);
         if (!Number.isFinite(norm))
           throw diverged(
+            "train",
             `the norm of the gradients of step ${step + 1} is ${norm}, while the loss is ${loss}: their squares are more than f32 holds`,
             "Check the weights that it starts from, and `auxLoss`",
           );
@@ -242,7 +245,7 @@ export class MedMoeRun {
     const { out, device, onEvent } = this.#options;
     const { step } = this.state;
     const loss = this.#probe && (await this.#update.measured(this.#probe));
-    if (loss !== null && !Number.isFinite(loss)) throw diverged(`after step ${step} the loss is ${loss}`);
+    if (loss !== null && !Number.isFinite(loss)) throw diverged("train", `after step ${step} the loss is ${loss}`);
     this.state.random = device.randomState;
     await this.#options.log.flush();
     await saveState(out, this.state, this.#state, { ...this.history });
@@ -256,5 +259,3 @@ export class MedMoeRun {
     this.#optimizer.dispose();
   }
 }
-
-const diverged = (what: string, advice = "Use a smaller `lr` or `clipNorm`") => new Error(`train: ${what}. ${advice}.`);

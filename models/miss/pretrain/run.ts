@@ -12,6 +12,8 @@ import {
   tensor,
 } from "../../../engine/index.js";
 import type { Cursor } from "../../data/order.js";
+import { trainedParameters } from "../../peft/trainable.js";
+import { diverged } from "../../training/diverged.js";
 import type { RunLog } from "../../training/log/run-log.js";
 import {
   firstState,
@@ -75,7 +77,7 @@ export class PretrainRun {
     device.seed(seed);
     this.state = { version: 1, config, ...firstState(device), queuePointer: network.queuePointer };
     // Last: what they hold outlives a run that cannot begin.
-    const trained = [...network.namedParameters()].filter(([, p]) => p.requiresGrad);
+    const trained = trainedParameters(network);
     this.#optimizer = new optim.AdamW(trained, { lr, weightDecay });
     this.#scaler = config.precision === "f16" ? new optim.GradScaler(device) : null;
   }
@@ -140,7 +142,8 @@ export class PretrainRun {
             this.history[name].push(name === "lr" ? lr : values[i]);
           });
           // With a scaler, a step whose loss overflowed f16 was skipped; what is really spoilt shows when it is saved.
-          if (!Number.isFinite(loss) && !this.#scaler) throw diverged(`the loss of step ${step + 1} is ${loss}`);
+          if (!Number.isFinite(loss) && !this.#scaler)
+            throw diverged("pretrain", `the loss of step ${step + 1} is ${loss}`);
           onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss, lr, waited });
         });
       },
@@ -190,7 +193,8 @@ export class PretrainRun {
   async #refuseDiverged(): Promise<void> {
     using sums = noGrad(() => scope(() => stack([...this.network.parameters()].map((p) => sum(square(p))))));
     const values = await sums.data();
-    if (!values.every(Number.isFinite)) throw diverged(`after step ${this.state.step} a weight is no number`);
+    if (!values.every(Number.isFinite))
+      throw diverged("pretrain", `after step ${this.state.step} a weight is no number`);
   }
 
   async save(): Promise<void> {
@@ -210,5 +214,3 @@ export class PretrainRun {
     this.network.dispose();
   }
 }
-
-const diverged = (what: string) => new Error(`pretrain: ${what}. Use a smaller \`lr\` or \`clipNorm\`.`);

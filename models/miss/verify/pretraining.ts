@@ -2,6 +2,7 @@ import { type Device, io, nn, noGrad, scope, type Tensor, tensor } from "../../.
 import type { Comparison } from "../../golden/comparison.js";
 import type { GoldenTensor } from "../../golden/read.js";
 import { maximum, sumOf } from "../../golden/sums.js";
+import { trainedParameters } from "../../peft/trainable.js";
 import { type PretrainBatch, pretrainBatch } from "../pretrain/batch.js";
 import { captioning } from "../pretrain/captioning.js";
 import { loadPretrainNetwork, tiedNames } from "../pretrain/checkpoint.js";
@@ -129,7 +130,7 @@ function writtenLogits(network: PretrainNetwork, { writtenIds, mask }: PretrainB
 
 /** Norms of all gradients, and some gradients whole. */
 async function gradients(network: PretrainNetwork, c: Comparison, relative: number): Promise<void> {
-  const named = [...network.namedParameters()].filter(([, p]) => p.requiresGrad);
+  const named = trainedParameters(network);
   const norms = named.map(([name]) => c.values(`manifest.grad_norm.${name}`)?.[0] ?? 0);
   const largest = maximum(norms);
   for (const [i, [name, p]] of named.entries()) {

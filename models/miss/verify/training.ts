@@ -2,6 +2,7 @@ import { type Device, optim, scope } from "../../../engine/index.js";
 import type { Comparison } from "../../golden/comparison.js";
 import { isNoise, roundingNoise } from "../../golden/rounding-noise.js";
 import { maximum, sumOf } from "../../golden/sums.js";
+import { trainedParameters } from "../../peft/trainable.js";
 import { peftName, type Root } from "../adaptation.js";
 import type { MissNetwork } from "../network.js";
 import type { GoldenInputs } from "./inputs.js";
@@ -19,7 +20,7 @@ export async function training(
   step1: number,
 ): Promise<void> {
   const { lr, betas, eps, weight_decay: weightDecay } = manifest.adamw;
-  const named = [...network.namedParameters()].filter(([, p]) => p.requiresGrad);
+  const named = trainedParameters(network);
   const first = await lossOfStep(device, network, inputs);
   const norms = named.map(([path]) => c.values(`manifest.grad_norm.${peftName(path, wrapped)}`)?.[0] ?? 0);
   const largestNorm = maximum(norms);
