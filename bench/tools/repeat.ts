@@ -76,6 +76,8 @@ const [runs = 20, suite = "matmul", seconds = 2, threads = 1] = process.argv
 
 const overlap = ({ intervalUs: a }: BenchRow, { intervalUs: b }: BenchRow) => a && b && a[0] <= b[1] && b[0] <= a[1];
 const moved = ({ verdict }: RowComparison) => verdict === "slower" || verdict === "faster";
+const named = ({ op, pass, shape }: BenchRow, ratio: number) => `${op} ${pass} ${shape} (${ratio.toFixed(3)})`;
+const listed = (what: string, names: readonly string[]) => `${what}: ${names.join(", ") || "none"}`;
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
 async function main(): Promise<boolean> {
@@ -86,13 +88,16 @@ async function main(): Promise<boolean> {
   for (let run = 2; run <= runs; run++) {
     const document = await inProcess(0);
     const found = compareDocuments(first, document).rows;
-    const agree = document.rows.filter((row, i) => overlap(row, before.rows[i])).length;
+    const apart = document.rows.flatMap((row, i) =>
+      overlap(row, before.rows[i]) ? [] : [named(row, before.rows[i].medianUs / row.medianUs)],
+    );
+    const agree = found.length - apart.length;
     for (const { intervalUs: [low, high] = [0, 0], medianUs } of document.rows)
       widths.push((high - low) / 2 / medianUs);
-    const names = found.filter(moved).map(({ new: row, ratio }) => `${row.op} ${row.shape} (${ratio.toFixed(3)})`);
+    const names = found.filter(moved).map(({ new: row, ratio }) => named(row, ratio));
     const loaded = document.rows.filter(isLoaded).length;
     console.log(
-      `run ${run}: ${agree} of ${found.length} rows agree with the run before, flagged: ${names.join(", ") || "none"}` +
+      `run ${run}: ${agree} of ${found.length} rows agree with the run before${listed(", not", apart)}; moved since the first${listed("", names)}` +
         `${loaded > 0 ? `; ${loaded} beside other work` : ""}`,
     );
     [pairs, agreeing, flagged] = [pairs + found.length, agreeing + agree, flagged + names.length];
