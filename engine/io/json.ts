@@ -199,6 +199,10 @@ class Parser {
         this.at = start - 1;
         this.fail("a string that never ends", "Add the closing quote");
       }
+      if (code === 0x0a || code === 0x0d) {
+        this.at = start - 1;
+        this.fail("a string that does not end on its line", "Add the closing quote; a line break in a text is \\n");
+      }
       if (code < 0x20) this.fail("a control character in a string", "Write it as an escape: \\n, \\t or \\u00XX");
       if (code === 0x5c) {
         result += this.text.slice(from, this.at) + this.escape();

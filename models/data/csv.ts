@@ -1,6 +1,7 @@
 /** CSV to rows of text: RFC 4180 with any mix of line ends. Its faults come with the line that the row begins on. */
 import type { Info } from "csv-parse/sync";
 import { io } from "../../engine/index.js";
+import { type OpenQuote, openQuote, rowsWithin } from "./csv-quotes.js";
 import { type Problem, placesText } from "./problem.js";
 
 export interface TextRow {
@@ -33,16 +34,21 @@ export async function csvRows(
   const lines = new LineCounter(bytes);
   const rows: TextRow[] = [];
   const ragged: { line: number; fields: number }[] = [];
+  const joined: Problem[] = [];
   let header: string[] | null = null;
   let columns: number[] = [];
   let end = 0;
   const onRecord = (cells: string[], { bytes: to }: Pick<Info, "bytes">) => {
     const line = lines.rowAfter(end);
+    const row = bytes.subarray(lines.at, to);
+    const quote = header === null ? null : openQuote(row, delimiter);
+    const within = header === null || quote === null ? 0 : rowsWithin(row, delimiter, header.length);
     end = to;
     if (header === null) {
       header = cells.map((name) => name.trim());
       columns = names.map((name) => header?.indexOf(name) ?? -1);
-    } else if (cells.length !== header.length) ragged.push({ line, fields: cells.length });
+    } else if (quote && within > 0) joined.push(joinedRows(line + quote.opens, within));
+    else if (cells.length !== header.length) ragged.push({ line, fields: cells.length });
     else rows.push({ line, cells: columns.map((column) => cells[column]) });
     return null;
   };
@@ -57,16 +63,32 @@ export async function csvRows(
       on_record: onRecord as never,
     });
   } catch (cause) {
-    throw new io.FileFormatError(`${fileName}:${lines.rowAfter(end)}`, ...faultOf(cause), { cause });
+    const line = lines.rowAfter(end);
+    const quote = openQuote(bytes.subarray(lines.at), delimiter);
+    if (quote === null || quote.ends) throw new io.FileFormatError(`${fileName}:${line}`, ...faultOf(cause), { cause });
+    throw new io.FileFormatError(`${fileName}:${line + quote.opens}`, quoteFault(quote, line), CLOSE, { cause });
   }
-  return { header: header ?? [], rows, problems: raggedRows(ragged, (header ?? []).length) };
+  return { header: header ?? [], rows, problems: [...raggedRows(ragged, (header ?? []).length), ...joined] };
 }
+
+const CLOSE = 'Close it behind the text of its field; quotes inside the text are doubled: "a 5"" tube"';
+
+const quoteFault = ({ next }: OpenQuote, line: number) =>
+  next === null
+    ? "the quote that opens a field in this line is never closed"
+    : `the quote that opens a field in this line is not closed: the next one, in line ${line + next}, ends no field`;
+
+const joinedRows = (line: number, within: number): Problem => ({
+  kind: "ragged row",
+  text: `line ${line}: the quote that opens a field takes in ${within === 1 ? "a line that looks like a row" : `${within} lines that look like rows`}`,
+  advice: CLOSE,
+  places: [`line ${line}`],
+});
 
 function faultOf(cause: unknown): [what: string, advice: string] {
   const code = (cause as { code?: string }).code ?? "";
-  const open = "Look for a quote that is never closed: quotes inside a quoted field are doubled";
-  if (code === "CSV_QUOTE_NOT_CLOSED") return ["in the row that begins here a quoted field never ends", open];
-  if (code === "CSV_MAX_RECORD_SIZE") return ["the row that begins here is longer than 1 MB", open];
+  if (code === "CSV_MAX_RECORD_SIZE")
+    return ["the row that begins here is longer than 1 MB", "Shorten it, or look for a quote in a wrong place"];
   if (code.endsWith("ING_QUOTE"))
     return [
       "in the row that begins here a quote stands inside a field",
@@ -105,6 +127,11 @@ class LineCounter {
     const { length } = this.#bytes;
     while (this.#at < length && (this.#bytes[this.#at] === 0x0a || this.#bytes[this.#at] === 0x0d)) this.#step();
     return this.#line;
+  }
+
+  /** The byte that it has come to. */
+  get at(): number {
+    return this.#at;
   }
 
   #step(): void {

@@ -110,7 +110,7 @@ describe("a check of a data set", () => {
 
   test("a file that cannot be read as a whole is the one problem", async () => {
     expect(await texts(['a.jpg,"Is it?,yes,p,train,1,'])).toEqual([
-      "file: rows.csv:2: in the row that begins here a quoted field never ends",
+      "file: rows.csv:2: the quote that opens a field in this line is never closed",
     ]);
     const nothing = await checkData(dataOf({ set: "table", file: join(folder, "nothing.csv") }));
     expect(nothing).toMatchObject({ summary: null, problems: [{ kind: "file" }] });
