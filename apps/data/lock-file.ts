@@ -25,11 +25,8 @@ const Lock = z.object({
       sha256: hash,
       /** Whether its host listed a hash that it had; otherwise it is what came first. */
       listed: z.boolean(),
-      /** Files that were unpacked of it, and their bytes; it is gone then. A number alone, as it was once, says nothing of them. */
-      unpacked: z.preprocess(
-        (value) => (typeof value === "number" ? undefined : value),
-        z.record(z.string().refine(isSafePath), z.int().nonnegative()).optional(),
-      ),
+      /** Files that were unpacked of it, and their bytes; it is gone then. */
+      unpacked: z.record(z.string().refine(isSafePath), z.int().nonnegative()).optional(),
     }),
   ),
 });

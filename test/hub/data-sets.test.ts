@@ -54,14 +54,6 @@ describe("a data set of a hub", () => {
   test.each([
     ["gone", () => rmSync(join(place.folder, "imgs/xmlab1/source.jpg"))],
     ["cut short", () => writeFileSync(join(place.folder, "imgs/xmlab2/source.jpg"), "one")],
-    [
-      "counted alone, as once",
-      () => {
-        const lock = place.locked();
-        lock.files["imgs.zip"].unpacked = 2;
-        writeFileSync(join(place.folder, LOCK_FILE), JSON.stringify(lock));
-      },
-    ],
   ])("the archive of files that are %s comes again", async (_, lose) => {
     await fetch();
     const before = place.locked();
@@ -75,6 +67,14 @@ describe("a data set of a hub", () => {
       expect(new Uint8Array(readFileSync(join(place.folder, name)))).toEqual(bytes);
     expect(place.locked()).toEqual(before);
     expect(existsSync(join(place.folder, "imgs.zip"))).toBe(false);
+  });
+
+  test("a lock that counts what was unpacked, instead of naming it, is damaged", async () => {
+    await fetch();
+    const lock = place.locked();
+    lock.files["imgs.zip"].unpacked = 2;
+    writeFileSync(join(place.folder, LOCK_FILE), JSON.stringify(lock));
+    await expect(fetch()).rejects.toThrow(/consilium-data\.json: it is damaged\. Remove it/);
   });
 
   test("what came is in the lock from then on, also where writing it takes its time", async () => {
