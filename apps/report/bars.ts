@@ -13,8 +13,8 @@ const HEAD = 26;
 const percent = (share: number) => (Number.isFinite(share) ? `${(100 * share).toFixed(1)} %` : "-");
 const range = (low: number, high: number) => `${(100 * low).toFixed(0)} to ${(100 * high).toFixed(0)}`;
 
-/** Accuracy of a model beside its baselines, with 95 % intervals, as SVG with the same numbers in a table. */
-export function bars(id: string, title: string, groups: readonly BarGroup[]): Markup {
+/** Accuracy of a model beside its baselines, with intervals, as SVG with the same numbers in a table. */
+export function bars(id: string, title: string, groups: readonly BarGroup[], interval = "95 % interval"): Markup {
   const x = scaleLinear([0, 1], [LEFT, WIDTH - RIGHT]);
   const heights = groups.map((group) => HEAD + group.bars.length * (BAR + GAP) + 8);
   const height = heights.reduce((a, b) => a + b, 0) + 20;
@@ -26,7 +26,7 @@ export function bars(id: string, title: string, groups: readonly BarGroup[]): Ma
   return figure(
     { id, title, description, space: { viewBox: `0 0 ${WIDTH} ${height}` } },
     html`${grid}${groups.map((group, i) => drawn(group, tops[i], x))}`,
-    numbersOf(title, groups),
+    numbersOf(title, groups, interval),
   );
 }
 
@@ -44,9 +44,9 @@ ${list.map((bar, i) => {
 </g>`;
 }
 
-function numbersOf(caption: string, groups: readonly BarGroup[]): Markup {
+function numbersOf(caption: string, groups: readonly BarGroup[], interval: string): Markup {
   const rows = groups.flatMap(({ label, total, bars: list }) =>
     list.map((bar) => [label, bar.label, percent(bar.share), `${percent(bar.low)} to ${percent(bar.high)}`, total]),
   );
-  return numbers({ caption, head: ["questions", "answers by", "accuracy", "95 % interval", "count"], rows });
+  return numbers({ caption, head: ["questions", "answers by", "accuracy", interval, "count"], rows });
 }

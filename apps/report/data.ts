@@ -43,8 +43,8 @@ export interface StageData {
 
 export interface BarGroup {
   readonly label: string;
-  /** Questions that the group counts. */
-  readonly total: number;
+  /** Questions that the group counts; `12 to 14` where that is not the same for all bars. */
+  readonly total: number | string;
   readonly bars: readonly Bar[];
 }
 
@@ -53,7 +53,7 @@ export interface Bar {
   /** `model` is drawn in the accent colour. */
   readonly kind: "model" | "baseline";
   readonly share: number;
-  /** 95 % interval. */
+  /** 95 % interval, or what else the figure says. */
   readonly low: number;
   readonly high: number;
 }

@@ -19,8 +19,8 @@ export interface SweepReport {
   }[];
   /** What the columns hold. */
   readonly columns: string;
-  /** What the intervals of the bars are. */
-  readonly intervals: string;
+  /** What the intervals of the bars are: behind a title, and as the head of a column. */
+  readonly intervals: { readonly title: string; readonly head: string };
   readonly settings: readonly Fact[];
   readonly environment: readonly Fact[];
 }
@@ -39,7 +39,7 @@ ${notices.map(notice)}`,
 <h2>${name}</h2>
 ${table({ caption: name, head, rows })}
 <p class="quiet">${columns}</p>
-${groups.length > 0 ? bars(`table-${i}`, `Accuracy, ${intervals}`, groups) : ""}
+${groups.length > 0 ? bars(`table-${i}`, `Accuracy, ${intervals.title}`, groups, intervals.head) : ""}
 </section>`,
     )}
 <section>

@@ -19,7 +19,7 @@ import { type RowRecord, readRecord, refuseOther, rowFolder } from "../sweep/rec
 import { sweepReport } from "../sweep/report.js";
 import { chosenTables, OUR_TABLES, runsOf, type ShownTable, type SweepRun } from "../sweep/rows.js";
 import { runRow } from "../sweep/run-row.js";
-import { aboutColumns, summaryDocument, summaryOf, sweepCells } from "../sweep/summary.js";
+import { aboutColumns, type Spread, summaryDocument, summaryOf, sweepCells } from "../sweep/summary.js";
 import { Failed, Interrupted, UsageError } from "../terminal/exit.js";
 import { clock, count, percent } from "../terminal/format.js";
 import { Interruption } from "../terminal/interruption.js";
@@ -183,7 +183,10 @@ const inWords = ({ metrics, seconds, rehearsed, timedSteps }: RowRecord) =>
 /** What stands below the tables. */
 function remarks(records: readonly RowRecord[], missing: readonly SweepRun[], tables: readonly ShownTable[]): string[] {
   const majority = majorityOver(records);
-  const of = (value: number | null | undefined) => percent(value ?? Number.NaN);
+  const of = (value: Spread | null) => {
+    const spread = value?.spread ? ` ± ${percent(value.spread)}` : "";
+    return `${percent(value?.mean ?? Number.NaN)}${spread}`;
+  };
   return [
     ...(majority
       ? [

@@ -1,10 +1,10 @@
 import { basename } from "node:path";
-import { type RunConfig, tuningRowName, wilson } from "../../../models/index.js";
+import { type RunConfig, tuningRowName } from "../../../models/index.js";
 import type { Bar, BarGroup, Fact } from "../../report/data.js";
 import type { SweepReport } from "../../report/sweep.js";
 import { environment } from "../eval/environment.js";
 import { count } from "../terminal/format.js";
-import { aboutSeeds, majorityOver } from "./baseline.js";
+import { aboutSeeds, majorityInterval, majorityOver } from "./baseline.js";
 import type { RowRecord } from "./record.js";
 import { OUR_TABLES, type SweepRun } from "./rows.js";
 import { aboutColumns, type RowSummary, type Spread, sweepCells } from "./summary.js";
@@ -23,6 +23,7 @@ export function sweepReport({ tables, records, missing, config }: SweepResults):
   const seeds = [...new Set(records.map(({ seed }) => seed))];
   const ours = tables.some(({ title }) => title.startsWith("Table "));
   const left = missing.map(({ row, config: { seed } }) => `${row} with seed ${seed}`).join(", ");
+  const alone = tables.some(({ summaries }) => summaries.some(({ records: of }) => of.length === 1));
   const devices = [...new Map(records.map(({ device }) => [device.description, device])).values()];
   return {
     title: `consilium: ways of tuning MISS on ${dataText(config)}`,
@@ -41,7 +42,13 @@ export function sweepReport({ tables, records, missing, config }: SweepResults):
       groups: accuracyOf(summaries),
     })),
     columns: aboutColumns(records),
-    intervals: seeds.length > 1 ? "lines: one standard deviation between seeds to each side" : "with 95 % intervals",
+    intervals:
+      seeds.length > 1
+        ? {
+            title: `lines: one standard deviation between seeds to each side${alone ? ", of one seed its 95 % interval" : ""}`,
+            head: "one deviation to each side",
+          }
+        : { title: "with 95 % intervals", head: "95 % interval" },
     settings: settingsOf(config, seeds),
     environment: environment({
       name: [...new Set(devices.map(({ name }) => name))].join(", ") || "none",
@@ -58,20 +65,26 @@ const GROUPS = { global: "All questions", closed: "Yes or no", opened: "All othe
 function accuracyOf(summaries: readonly RowSummary[]): BarGroup[] {
   const measured = summaries.filter(({ global }) => global !== null);
   if (measured.length === 0) return [];
+  const all = measured.flatMap(({ records }) => records);
   return (["global", "closed", "opened"] as const).map((part) => {
-    const details = measured[0].records.find(({ metrics }) => metrics)?.metrics?.details[part];
     const bars = measured.map(({ row, records, ...summary }): Bar => {
-      const label = tuningRowName(row);
-      return { label, kind: "model", ...ends(summary[part], records[0].metrics?.details[part]) };
+      const only = records.find(({ metrics }) => typeof metrics?.[part] === "number")?.metrics?.details[part];
+      return { label: tuningRowName(row), kind: "model", ...ends(summary[part], only) };
     });
-    const majority = majorityOver(measured.flatMap(({ records }) => records))?.[part] ?? null;
-    const total = details?.total ?? 0;
+    const majority = majorityOver(all)?.[part] ?? null;
     const always: Bar[] =
       majority === null
         ? []
-        : [{ label: "most common", kind: "baseline", share: majority, ...wilson(Math.round(majority * total), total) }];
-    return { label: GROUPS[part], total, bars: [...bars, ...always] };
+        : [{ label: "most common", kind: "baseline", ...ends(majority, majorityInterval(all, part)) }];
+    return { label: GROUPS[part], total: totalOf(all, part), bars: [...bars, ...always] };
   });
+}
+
+/** Seeds that split a table anew test other questions, and not always as many. */
+function totalOf(records: readonly RowRecord[], part: keyof typeof GROUPS): number | string {
+  const totals = records.flatMap(({ metrics }) => metrics?.details[part]?.total ?? []);
+  const [least, most] = [Math.min(...totals), Math.max(...totals)];
+  return least === most ? least : `${least} to ${most}`;
 }
 
 /** A share with the ends of its line: between seeds, or the interval of the one. */

@@ -30,7 +30,7 @@ export interface RowSummary {
 
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
-function spreadOf(values: readonly (number | null | undefined)[]): Spread | null {
+export function spreadOf(values: readonly (number | null | undefined)[]): Spread | null {
   const known = values.filter((value): value is number => typeof value === "number");
   if (known.length === 0) return null;
   const middle = mean(known);
