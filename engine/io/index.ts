@@ -40,4 +40,4 @@ export {
 } from "./safetensors-writer.js";
 export type { CheckpointReader, StoredDType, StoredTensor, TensorMemory, WritableTensor } from "./stored-tensor.js";
 export { tiedTensors } from "./stored-tensor.js";
-export { type LineOf, parseWith } from "./validate.js";
+export { type Fault, faultsIn, type LineOf, parseWith } from "./validate.js";

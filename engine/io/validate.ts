@@ -1,5 +1,6 @@
 /** Bridge to zod: the engine's own code stays free of it, since only its types are imported here. */
 import type { z } from "zod";
+import { allowedAt, knownKeys } from "./allowed.js";
 import { FileFormatError } from "./errors.js";
 import { nearest } from "./nearest.js";
 
@@ -11,19 +12,23 @@ const MAX_LISTED = 20;
 /** The line, from 1, on which a file has what stands at a path; null where it does not say it. */
 export type LineOf = (path: readonly PropertyKey[]) => number | null;
 
+/** Something that is wrong in a value. */
+export interface Fault {
+  /** Where. */
+  readonly path: Path;
+  /** With its line, if that is known, and its path. */
+  readonly text: string;
+}
+
 /**
  * The value as the schema gives it back. Throws one FileFormatError that lists every problem with its path, and its line where
- * `lineOf` tells it; a key that the schema does not know (`z.strictObject`) comes with the nearest key that it does.
+ * `lineOf` tells it: what was found, and what is allowed; a key that the schema does not know (`z.strictObject`) comes with the nearest
+ * key that it does.
  */
-export function parseWith<T>(schema: z.ZodType<T>, value: unknown, fileName: string, lineOf: LineOf = () => null): T {
+export function parseWith<T>(schema: z.ZodType<T>, value: unknown, fileName: string, lineOf?: LineOf): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const lines = result.error.issues
-    .flatMap((issue) => describe(schema, issue, []))
-    .map(({ path, text }) => {
-      const line = lineOf(path);
-      return `${line === null ? "" : `line ${line}, `}${pathText(path)}: ${text}`;
-    });
+  const lines = faultsIn(schema, value, lineOf).map(({ text }) => text);
   const shown = lines.slice(0, MAX_LISTED);
   const rest = lines.length > shown.length ? [`and ${lines.length - shown.length} more`] : [];
   const count = lines.length === 1 ? "1 problem" : `${lines.length} problems`;
@@ -31,27 +36,56 @@ export function parseWith<T>(schema: z.ZodType<T>, value: unknown, fileName: str
   throw new FileFormatError(fileName, `${count} in its values`, `Correct:${list}`);
 }
 
-interface Fault {
-  readonly path: Path;
-  readonly text: string;
+/** What is wrong with a value, each fault by itself. */
+export function faultsIn(schema: z.ZodType, value: unknown, lineOf: LineOf = () => null): Fault[] {
+  const issues = schema.safeParse(value).error?.issues ?? [];
+  return issues
+    .flatMap((issue) => describe({ schema, value }, issue as Issue, []))
+    .map(({ path, text }) => {
+      const line = lineOf(path);
+      return { path, text: `${line === null ? "" : `line ${line}, `}${pathText(path)}: ${text}` };
+    });
 }
 
-function describe(schema: z.ZodType, issue: Issue, parent: Path): Fault[] {
+/** What is checked, as a whole. */
+interface Checked {
+  readonly schema: z.ZodType;
+  readonly value: unknown;
+}
+
+function describe(checked: Checked, issue: Issue, parent: Path): Fault[] {
   const path = [...parent, ...issue.path];
-  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(schema, path, key));
+  if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(checked.schema, path, key));
   if (issue.code === "invalid_union" && issue.errors.length > 0) {
     // The branch that came closest is most likely the one that was meant.
     const closest = issue.errors.reduce((best, branch) => (depth(branch) > depth(best) ? branch : best));
-    if (depth(closest) > 0) return closest.flatMap((inner) => describe(schema, inner, path));
-    const choices = issue.errors.map((branch) => problem(branch[0]));
-    return [{ path, text: [...new Set(choices)].join(", or ") }];
+    if (depth(closest) > 0) return closest.flatMap((inner) => describe(checked, inner, path));
   }
-  return [{ path, text: problem(issue) }];
+  return [{ path, text: problem(checked, issue, path) }];
 }
 
-/** zod's words, shorter: "expected number, received string", "missing". */
-const problem = ({ message }: Issue) =>
-  message.replace(/^Invalid (input|option): /, "").replace(/^expected .*, received undefined$/, "missing");
+/** zod's own words, which nobody chose for this schema. */
+const OF_ZOD = /^(Invalid (input|option|string|number|discriminator)|Too (small|big)|Unrecognized)/;
+
+/** `"fast" is not a number above 0`, `missing: text`; what a schema says of itself stays as it is. */
+function problem({ schema, value }: Checked, { message }: Issue, path: Path): string {
+  if (!OF_ZOD.test(message)) return message;
+  const allowed = allowedAt(schema, path) ?? message.replace(/^Invalid (input|option): (expected )?/, "");
+  const found = path.reduce<unknown>(
+    (at, step) => (at as Record<PropertyKey, unknown> | null | undefined)?.[step],
+    value,
+  );
+  return found === undefined ? `missing: ${allowed}` : `${shortened(found)} is not ${allowed}`;
+}
+
+const LONGEST = 40;
+
+function shortened(found: unknown): string {
+  const text = typeof found === "number" ? String(found) : (JSON.stringify(found) ?? String(found));
+  if (text.length <= LONGEST) return text;
+  if (typeof found !== "object") return `${text.slice(0, LONGEST)}...`;
+  return Array.isArray(found) ? `a list of ${found.length}` : "an object";
+}
 
 /** How far into the value a union's branch got before it failed. */
 const depth = (branch: readonly Issue[]) =>
@@ -66,30 +100,4 @@ function unknownKey(schema: z.ZodType, path: Path, key: string): Fault {
 function pathText(path: Path): string {
   const text = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("");
   return text === "" ? "(top)" : text.replace(/^\./, "");
-}
-
-/** The parts of zod's schema definitions that lead to a nested schema. */
-interface Definition {
-  readonly type: string;
-  readonly shape?: Readonly<Record<string, z.ZodType>>;
-  readonly element?: z.ZodType;
-  readonly innerType?: z.ZodType;
-  readonly valueType?: z.ZodType;
-  readonly in?: z.ZodType;
-  readonly left?: z.ZodType;
-  readonly right?: z.ZodType;
-  readonly options?: readonly z.ZodType[];
-  readonly items?: readonly z.ZodType[];
-  readonly getter?: () => z.ZodType;
-}
-
-/** Keys of the object schemas that may stand at `path`. */
-function knownKeys(schema: z.ZodType, path: Path): string[] {
-  const def = schema.def as unknown as Definition;
-  const wrapped = [def.innerType, def.in, def.left, def.right, def.getter?.(), ...(def.options ?? [])];
-  const through = wrapped.filter((inner) => inner !== undefined).flatMap((inner) => knownKeys(inner, path));
-  if (path.length === 0) return [...Object.keys(def.shape ?? {}), ...through];
-  const [step, ...rest] = path;
-  const next = def.shape?.[String(step)] ?? def.element ?? def.items?.[Number(step)] ?? def.valueType;
-  return next ? [...through, ...knownKeys(next, rest)] : through;
 }

@@ -61,12 +61,9 @@ describe("readDocument", () => {
       { ...document, version: 7 },
       "is of version 7, this consilium reads versions 1 to 2. Update consilium, or measure again.",
     ],
-    [
-      { ...document, rows: [{ ...document.rows[0], medianUs: "fast" }] },
-      "rows[0].medianUs: expected number, received string",
-    ],
-    [{ ...document, rows: [null] }, "rows[0]: expected object, received null"],
-    [{ ...document, version: 1, rows: [null] }, "rows[0]: expected object, received null"],
+    [{ ...document, rows: [{ ...document.rows[0], medianUs: "fast" }] }, 'rows[0].medianUs: "fast" is not a number'],
+    [{ ...document, rows: [null] }, "rows[0]: null is not a group of keys"],
+    [{ ...document, version: 1, rows: [null] }, "rows[0]: null is not a group of keys"],
     [{ ...document, rows: [{ ...document.rows[0], threads: 0 }] }, "rows[0].threads: "],
     [{ ...document, rows: [{ ...document.rows[0], samplesUs: [1, -1] }] }, "rows[0].samplesUs[1]: "],
     [

@@ -67,7 +67,7 @@ describe("a file of settings", () => {
 
   test("every fault has its line, its key and the nearest that there is, in YAML and in JSON", async () => {
     const faults = (lines: readonly number[]) => [
-      `line ${lines[0]}, lr: expected number, received string`,
+      `line ${lines[0]}, lr: "fast" is not a number above 0`,
       `line ${lines[1]}, answering.beam: unknown key; did you mean "beams"?`,
       `line ${lines[2]}, lrate: unknown key`,
     ];
@@ -80,6 +80,21 @@ describe("a file of settings", () => {
       const said = await errorOf(file);
       expect(said).toContain(`${file}: 3 problems in its values`);
       for (const fault of faults(lines)) expect(said).toContain(`\n  - ${fault}`);
+    }
+  });
+
+  test("beside a wrong flag the faults of the file are told, too, by its lines", async () => {
+    const wrong = written("mixed.yaml", "lr: fast\nprecision: f64\nepochs: 3\n");
+    const of = (...words: string[]) => consilium([...words, "--out", join(folder, "run"), "--config", wrong]);
+    for (const words of [
+      ["train", "miss", "--batch", "0"],
+      ["pretrain", "miss", "--data", "t.csv", "--batch", "0"],
+      ["train", "med-moe", "--stage", "align", "--model-path", "m", "--data", "c.json", "--batch", "0"],
+    ]) {
+      const { code, stderr } = await of(...words);
+      expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining("--batch: ") });
+      expect(stderr).toContain(`\n${wrong}: line 1, lr: "fast" is not a number above 0\n`);
+      expect(stderr).toMatch(/: line 2, precision: "f64" is not f32, bf16( or|,) f16/);
     }
   });
 

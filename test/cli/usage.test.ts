@@ -145,7 +145,7 @@ describe("what cannot be done exits with 1 and one clear message", () => {
     [
       "a model's config of another form",
       ["eval", "miss", bad.model({ config: () => "[]" })],
-      ["config.json", "expected object"],
+      ["config.json", "(top): [] is not a group of keys"],
     ],
     [
       "a model's config with an unknown key",

@@ -161,7 +161,7 @@ test("sizes that do not fit are listed together", () => {
 
 test("values of the wrong type are listed with their keys", () => {
   expect(() => parse({ ...read("phi/config.json"), hidden_size: "40", qk_layernorm: true })).toThrow(
-    /hidden_size: expected number.*\n.*qk_layernorm/s,
+    /hidden_size: "40" is not a whole number from 1.*\n.*qk_layernorm/s,
   );
 });
 

@@ -14,11 +14,11 @@ import {
   number,
   type Tree,
   text,
-  valueAt,
   valuesGiven,
 } from "./config-flags.js";
 import { configText, keysBeside } from "./config-text.js";
 import { type Issue, plainIssue } from "./plain-issue.js";
+import { faultsOfFile, isOfFlags } from "./whose-fault.js";
 
 const PARTS = ["tower", "language"];
 
@@ -192,9 +192,10 @@ function medMoeSettings(options: Options, from?: GivenSettings, unnamed: Tree = 
     if (values[key] === undefined) throw new UsageError(`${flag} is missing. See consilium train med-moe --help.`);
   const parsed = MedMoeRunConfig.safeParse(values);
   if (!parsed.success) {
-    if (from && !parsed.error.issues.some(({ path }) => valueAt(flags, path.join(".")) !== undefined))
-      io.parseWith(MedMoeRunConfig, values, from.file, from.lineOf);
-    throw new UsageError(parsed.error.issues.flatMap((issue) => faults(issue, String(values.stage))).join("\n"));
+    const issues = parsed.error.issues.filter((issue) => !from || isOfFlags(flags, issue));
+    if (from && issues.length === 0) io.parseWith(MedMoeRunConfig, values, from.file, from.lineOf);
+    const ofFlags = issues.flatMap((issue) => faults(issue, String(values.stage)));
+    throw new UsageError([...ofFlags, ...(from ? faultsOfFile(MedMoeRunConfig, values, flags, from) : [])].join("\n"));
   }
   return parsed.data;
 }
@@ -206,7 +207,7 @@ const OF_DATA: Readonly<Record<string, string>> = {
   "data.smoke": "only with --set: files are taken whole.",
 };
 
-function faults(issue: Issue & { readonly keys?: readonly string[] }, stage: string) {
+function faults(issue: Issue, stage: string) {
   if (issue.code === "unrecognized_keys" && issue.keys)
     return issue.keys.map((key) => {
       const named = [...issue.path, key].join(".");

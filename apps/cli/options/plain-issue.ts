@@ -5,6 +5,8 @@ export interface Issue {
   readonly path: readonly PropertyKey[];
   readonly message: string;
   readonly code?: string;
+  /** That the schema does not know. */
+  readonly keys?: readonly string[];
   readonly expected?: string;
   readonly minimum?: unknown;
   readonly maximum?: unknown;

@@ -18,6 +18,7 @@ import {
 import { configText, keysBeside } from "./config-text.js";
 import { plainIssue } from "./plain-issue.js";
 import { stepFlags } from "./step-flags.js";
+import { faultsOfFile, isOfFlags } from "./whose-fault.js";
 
 /** Every key of PretrainConfig as a flag, in the groups of the help. */
 export const pretrainFlags: FlagGroups = {
@@ -103,11 +104,8 @@ function settings(
     throw new UsageError("--data is missing: a table of images and captions. See consilium pretrain miss --help.");
   const parsed = PretrainConfig.safeParse(values);
   if (parsed.success) return parsed.data;
-  const isFile = ({ path }: { path: readonly PropertyKey[] }) => valueAt(flags, path.join(".")) === undefined;
-  if (from && parsed.error.issues.every(isFile)) io.parseWith(PretrainConfig, values, from.file, from.lineOf);
-  throw new UsageError(
-    parsed.error.issues
-      .map((issue) => `${flagNamed(pretrainFlags, issue.path.join("."))}: ${plainIssue(issue)}`)
-      .join("\n"),
-  );
+  const issues = parsed.error.issues.filter((issue) => !from || isOfFlags(flags, issue));
+  if (from && issues.length === 0) io.parseWith(PretrainConfig, values, from.file, from.lineOf);
+  const ofFlags = issues.map((issue) => `${flagNamed(pretrainFlags, issue.path.join("."))}: ${plainIssue(issue)}`);
+  throw new UsageError([...ofFlags, ...(from ? faultsOfFile(PretrainConfig, values, flags, from) : [])].join("\n"));
 }

@@ -33,6 +33,7 @@ import {
 import { configText, keysBeside } from "./config-text.js";
 import { type Issue, plainIssue } from "./plain-issue.js";
 import { stepFlags } from "./step-flags.js";
+import { faultsOfFile } from "./whose-fault.js";
 
 /** A tuning method in any case, `LoRA` or `f`; what is none is explained by the settings' own check. */
 const method =
@@ -229,8 +230,8 @@ export function tuningOf(options: Readonly<Record<string, unknown>>): RunConfig[
   throw wrongFlags(parsed.error.issues.map((issue) => ({ ...issue, path: ["adaptation", ...issue.path] })));
 }
 
-const wrongFlags = (issues: readonly Issue[]) =>
-  new UsageError(issues.map((issue) => `${flagOf(issue.path)}: ${plainIssue(issue)}`).join("\n"));
+const wrongFlags = (issues: readonly Issue[], others: readonly string[] = []) =>
+  new UsageError([...issues.map((issue) => `${flagOf(issue.path)}: ${plainIssue(issue)}`), ...others].join("\n"));
 
 /** `from` (a file's values, or a saved run's), changed by the flags that were given. Throws where its data is not here. */
 export function runConfig(options: Readonly<Record<string, unknown>>, from?: GivenSettings): RunConfig {
@@ -247,16 +248,16 @@ export function runText(options: Readonly<Record<string, unknown>>, from?: Given
 }
 
 function runSettings(options: Readonly<Record<string, unknown>>, recorded?: GivenSettings): RunConfig {
-  const from = recorded && { ...recorded, values: earlierNames(recorded.values) as object };
+  const from = recorded && { ...recorded, values: earlierNames(recorded.values) as Tree };
   const given = givenFlags(options);
   const data = merged(from ? merged(BASE, from.values) : BASE, given).data as Tree;
   if (data?.set !== "table") refuseTableFlags(given);
   // What flags change of a saved table is nothing without it.
   const flags = RunConfig.safeParse({ ...merged(BASE, given), ...(data?.set === "table" && { data }) });
-  if (!flags.success) throw wrongFlags(flags.error.issues);
-  const config = from
-    ? io.parseWith(RunConfig, merged(merged(BASE, from.values), given), from.file, from.lineOf)
-    : flags.data;
+  const values = from ? merged(merged(BASE, from.values), given) : null;
+  if (!flags.success)
+    throw wrongFlags(flags.error.issues, from && values ? faultsOfFile(RunConfig, values, given, from) : []);
+  const config = from && values ? io.parseWith(RunConfig, values, from.file, from.lineOf) : flags.data;
   if (config.data.set === "slake" && config.data.folder === vqaRadFolder)
     throw new UsageError("--set slake needs --data, the folder with train.json, test.json and imgs/ of SLAKE.");
   return config;
