@@ -185,6 +185,8 @@ export type { LoadReport } from "./miss/load-parameters.js";
 export { type AnswerOptions, MissVqa } from "./miss/miss-vqa.js";
 export { type ModelFolder, readModelFolder, type ScalingName } from "./miss/model-folder.js";
 export { checkModel } from "./miss/model-of-run.js";
+export { type Made, type Maker, ORIGIN_FILE, type Origin, readMade, readOrigin, type Source } from "./miss/origin.js";
+export { lastTuning } from "./miss/past.js";
 export type { Answering, Prediction } from "./miss/predict.js";
 export type { CaptionData } from "./miss/pretrain/captions.js";
 export { PretrainConfig, type PretrainConfigInput } from "./miss/pretrain/run-config.js";

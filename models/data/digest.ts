@@ -47,7 +47,8 @@ export async function imageIdentity(images: Iterable<string>, signal?: AbortSign
   return (image) => first.get(contents.get(image) ?? "") ?? image;
 }
 
-async function hashOfFile(path: string): Promise<string> {
+/** SHA-256 of a file. */
+export async function hashOfFile(path: string): Promise<string> {
   const file = await platform.openFile(path);
   try {
     return await sha256(await file.read(0, file.size));

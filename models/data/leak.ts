@@ -106,6 +106,21 @@ export function findLeak(
   return rows.length === 0 ? null : { totals: { validation: validation.length, test: test.length }, rows };
 }
 
+/** The hardest first. */
+const HARDEST: readonly Shared[] = ["question", "image", "group"];
+
+/**
+ * Rows that share more with earlier runs than with their own `split`, which is taken as it is. Validation, which only chooses the
+ * checkpoint of a published split, may have images that another one asked other questions about.
+ */
+export function beyondSplit(leak: Leak, split: Leak | null): LeakedRow[] {
+  const own = new Map(split?.rows.map(({ record, shares: [hardest] }) => [record, HARDEST.indexOf(hardest)]));
+  return leak.rows.filter(({ record, part, shares: [hardest], ofFile }) => {
+    const isHarder = HARDEST.indexOf(hardest) < (own.get(record) ?? HARDEST.length);
+    return isHarder && (part === "test" || ofFile || hardest === "question");
+  });
+}
+
 /**
  * What is to be known where rows have a group of the same name as rows learned from another file, and share nothing else:
  * it may be the same patient or another. Null where none has.

@@ -2,11 +2,12 @@ import { io } from "../../engine/index.js";
 import type { Augmentation } from "../data/augment/augmentation.js";
 import { imageIdentity } from "../data/digest.js";
 import { withImages } from "../data/image-control.js";
-import { findLeak, type Leak, leakedRows, sameNames } from "../data/leak.js";
+import { beyondSplit, findLeak, type Leak, leakedRows, sameNames } from "../data/leak.js";
 import { formAugmentations } from "../data/published.js";
 import { askedOf, type VqaRecord } from "../data/record.js";
-import { learnedBefore } from "./learned.js";
+import { learnedIn } from "./learned.js";
 import { loadParts } from "./parts.js";
+import { type Past, pastOf } from "./past.js";
 import type { RunConfig } from "./run-config.js";
 
 /** The questions of a run. */
@@ -30,12 +31,16 @@ export interface DataSplits {
 /**
  * The questions of a run. Validation images are taken out of the training rows, never out of the test. Unless `allowLeak`
  * is set, a table is refused whose parts overlap, or whose validation and test the run's start has learned, and so is a
- * published split of which the start has learned them from a file. What a published split shares in itself is said.
+ * published split of which the start, or what that started from, has learned more than the split shares in itself, which is said.
  */
-export async function loadSplits(run: RunConfig, signal?: AbortSignal): Promise<DataSplits> {
+export const loadSplits = async (run: RunConfig, signal?: AbortSignal): Promise<DataSplits> =>
+  loadSplitsAfter(run, await pastOf(run.init), signal);
+
+/** The same where more made the model before the run than its start. */
+export async function loadSplitsAfter(run: RunConfig, past: Past, signal?: AbortSignal): Promise<DataSplits> {
   const { images, seed } = run;
   const { parts, identity, data } = await loadParts(run, signal);
-  const before = await learnedBefore(run, data, signal);
+  const before = await learnedIn(past, data, signal);
   const { train, validation, test } = parts;
   const all = [...train, ...validation, ...test, ...before.rows.flatMap(({ records }) => records)];
   const compared =
@@ -46,7 +51,7 @@ export async function loadSplits(run: RunConfig, signal?: AbortSignal): Promise<
           signal,
         );
   const leak = findLeak(parts, compared, before.rows);
-  refuseUnlessAllowed(leak, data);
+  refuseUnlessAllowed(leak, findLeak(parts, compared), data);
   const names = sameNames([...validation, ...test], before.rows, leak);
   const seen = (records: readonly VqaRecord[]) => withImages(records, images, seed);
   return {
@@ -56,19 +61,24 @@ export async function loadSplits(run: RunConfig, signal?: AbortSignal): Promise<
 }
 
 /**
- * Throws, with the first rows named, where data share what their leave (`allowLeak`) is needed for: anything for a table, what a
- * file taught for a published split, which is taken as it is.
+ * Throws, with the first rows named, where data share what their leave (`allowLeak`) is needed for: anything for a table; for a published
+ * split, which is taken as it is, what it does not share in itself (`split`).
  */
-export function refuseUnlessAllowed(leak: Leak | null, data: RunConfig["data"]): void {
-  if (!leak || data.allowLeak || (data.set !== "table" && !leak.rows.some(({ ofFile }) => ofFile))) return;
-  const file = data.set === "table" ? data.file : data.folder;
-  const shown = leakedRows(leak);
-  const more = leak.rows.length - shown.length;
+export function refuseUnlessAllowed(leak: Leak | null, split: Leak | null, data: RunConfig["data"]): void {
+  if (!leak || data.allowLeak) return;
+  const rows = data.set === "table" ? leak.rows : beyondSplit(leak, split);
+  if (rows.length === 0) return;
+  const shown = leakedRows({ ...leak, rows });
+  const more = rows.length - shown.length;
   const list = [...shown, ...(more > 0 ? [`and ${more} more`] : [])].map((line) => `\n  - ${line}`).join("");
+  const advice =
+    data.set === "table"
+      ? "Change the parts so that no group and no image is in two of them"
+      : "Take a model, or a start, that has not learned from them";
   throw new io.FileFormatError(
-    file,
-    `${leak.rows.length} evaluation rows overlap with training`,
-    `Change the parts so that no group and no image is in two of them, or allow it (--allow-leak): every report will say so. Rows:${list}`,
+    data.set === "table" ? data.file : data.folder,
+    `${rows.length} evaluation rows overlap with training`,
+    `${advice}, or allow it (--allow-leak): every report will say so. Rows:${list}`,
   );
 }
 

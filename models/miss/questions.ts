@@ -1,13 +1,15 @@
 import { io, OptionError } from "../../engine/index.js";
 import { imageIdentity } from "../data/digest.js";
 import { withImages } from "../data/image-control.js";
-import { findLeak, type Leak, type Learned, sameNames } from "../data/leak.js";
+import { findLeak, type Leak, sameNames } from "../data/leak.js";
 import type { Part, VqaRecord } from "../data/record.js";
 import { loadTable } from "../data/table.js";
 import { sameTable } from "../data/unchanged.js";
-import { type DataSplits, loadSplits, refuseUnlessAllowed } from "./datasets.js";
-import { learnedBefore, learnedIn, pretrainedOn, whyUnreadable } from "./learned.js";
+import { type DataSplits, loadSplitsAfter, refuseUnlessAllowed } from "./datasets.js";
+import { learnedIn } from "./learned.js";
+import { isOrigin, type Made } from "./origin.js";
 import { loadParts } from "./parts.js";
+import { lastTuning, type Past, pastOfMade, whyLastUnknown } from "./past.js";
 import type { PretrainConfig } from "./pretrain/run-config.js";
 import type { RunConfig, TableData } from "./run-config.js";
 import { sameData } from "./same-data.js";
@@ -29,30 +31,41 @@ export interface Questions {
 }
 
 /**
- * The questions that a model is measured with: a part of the data that it was trained on (`trained`: its run, null where
- * there is none), in the parts of that run, or other data, which are compared with its training rows. Unless `allowLeak` is
- * set, what overlaps is refused as for a run (`loadSplits`), and a table that cannot be compared.
+ * The questions that a model is measured with: a part of the data that it was trained on (`made`: its run, or what it was made from; null
+ * where that is not known), in the parts of that run, or other data, which are compared with all that the model has learned. Unless
+ * `allowLeak` is set, what overlaps is refused as for a run (`loadSplits`), and a table that cannot be compared.
  */
 export async function loadQuestions(
   config: RunConfig,
   part: Part,
-  trained: RunConfig | PretrainConfig | null,
+  made: Made | null,
   signal?: AbortSignal,
 ): Promise<Questions> {
-  const tuned = trained && !isPretrained(trained) ? trained : null;
-  const own = tuned !== null && sameData(config.data, tuned.data);
-  const found = await (own ? ownPart(config, part, tuned, signal) : otherPart(config, part, trained, signal));
+  const past = made ? await pastOfMade(made, isOrigin(made) ? "" : dataOf(made)) : null;
+  const tuned = lastTuning(made);
+  const own = past !== null && tuned !== null && sameData(config.data, tuned.data);
+  const found = await (own ? ownPart(config, part, tuned, past, signal) : otherPart(config, part, made, past, signal));
   return { ...found, questions: withImages(found.questions, config.images, config.seed) };
 }
 
-const isPretrained = (run: RunConfig | PretrainConfig): run is PretrainConfig => "task" in run;
+/** What a run trained on, in words. */
+function dataOf(run: RunConfig | PretrainConfig): string {
+  const { data } = run;
+  return "file" in data ? data.file : `${data.set} in ${data.folder}`;
+}
 
 const TRAINING = "The model was trained on these questions: how it answers them says nothing about others";
 
-async function ownPart({ data }: RunConfig, part: Part, trained: RunConfig, signal?: AbortSignal): Promise<Questions> {
-  const allowed = data.set === "table" && data.allowLeak;
-  const same = trained.data.set === "table" && allowed ? { ...trained.data, allowLeak: true } : trained.data;
-  const splits = await loadSplits({ ...trained, data: same, images: "real" }, signal);
+async function ownPart(
+  { data }: RunConfig,
+  part: Part,
+  tuned: RunConfig,
+  past: Past,
+  signal?: AbortSignal,
+): Promise<Questions> {
+  const same = data.allowLeak ? { ...tuned.data, allowLeak: true } : tuned.data;
+  const before = { ...past, runs: past.runs.slice(1) };
+  const splits = await loadSplitsAfter({ ...tuned, data: same, images: "real" }, before, signal);
   if (splits[part].length === 0) throw noQuestions(part);
   const { train, unchecked, notices } = splits;
   const more = part === "train" ? [TRAINING] : [];
@@ -75,27 +88,32 @@ function leakOf({ leak }: DataSplits, part: Part): Leak | null {
 async function otherPart(
   config: RunConfig,
   part: Part,
-  trained: RunConfig | PretrainConfig | null,
+  made: Made | null,
+  past: Past | null,
   signal?: AbortSignal,
 ): Promise<Questions> {
   const { data } = config;
   const found = data.set === "table" ? await ofTable(data, part) : await ofFolder(config, part, signal);
-  const { rows, unknown, unchecked } = await learned(trained, found.data, signal);
-  if (unknown && data.set === "table" && !data.allowLeak) refuseUnknown(unknown, data.file);
-  const images = [found.questions, ...rows.map(({ records }) => records)].flat().map(({ image }) => image);
-  const leak = findLeak(
-    { train: [], validation: [], test: found.questions },
-    await imageIdentity(images, signal),
-    rows,
-  );
-  refuseUnlessAllowed(leak, data);
-  const names = sameNames(found.questions, rows, leak);
+  const { ofRuns, rows, unknown: unchecked } = await learnedIn(past ?? UNTOLD, found.data, signal);
+  const last = whyLastUnknown(made) === null ? ofRuns[0] : null;
+  if (!last && unchecked && data.set === "table" && !data.allowLeak) refuseUnknown(unchecked, data.file);
+  const { questions, train } = found;
+  const learned = rows.map(({ records }) => records);
+  const images = [questions, train, ...learned].flat().map(({ image }) => image);
+  const identity = await imageIdentity(images, signal);
+  const asked = { train: [], validation: [], test: questions };
+  const leak = findLeak(asked, identity, rows);
+  refuseUnlessAllowed(leak, findLeak({ ...asked, train }, identity), data);
+  const names = sameNames(questions, rows, leak);
   return {
-    ...{ questions: found.questions, part: found.part, leak, unchecked, notices: names ? [names] : [] },
+    ...{ questions, part: found.part, leak, unchecked, notices: names ? [names] : [] },
     // Captions are no questions: what a pre-trained model learned gives no answers to choose from.
-    train: unknown || (trained && isPretrained(trained)) ? found.train : rows[0].records,
+    train: last && lastTuning(made) ? last[0].records : train,
   };
 }
+
+/** Of a model that nothing is known of. */
+const UNTOLD: Past = { runs: [], unknown: [whyLastUnknown(null) as string] };
 
 interface Found {
   readonly questions: VqaRecord[];
@@ -127,38 +145,6 @@ async function ofTable(table: TableData, part: Part): Promise<Found> {
   if (questions.length === 0)
     throw new io.FileFormatError(file, `no row is in the part "${part}"`, "Choose another part");
   return { questions, part, train: [], data };
-}
-
-interface Compared {
-  /** The training rows of the model's own run come first. */
-  readonly rows: readonly Learned[];
-  /** Why nothing is known of what the model itself was trained on. */
-  readonly unknown: string | null;
-  /** Why not all is known, of it or of its start. */
-  readonly unchecked: string | null;
-}
-
-async function learned(
-  trained: RunConfig | PretrainConfig | null,
-  asked: RunConfig["data"],
-  signal?: AbortSignal,
-): Promise<Compared> {
-  const nothing = (unknown: string) => ({ rows: [], unknown, unchecked: unknown });
-  if (!trained) return nothing("the model's folder has no run.json");
-  try {
-    const rows = await rowsOf(trained, asked, signal);
-    const before = await learnedBefore(trained, asked, signal);
-    return { rows: [...rows, ...before.rows], unknown: null, unchecked: before.unknown };
-  } catch (error) {
-    return nothing(whyUnreadable(error));
-  }
-}
-
-/** What the model's own run learned. */
-function rowsOf(trained: RunConfig | PretrainConfig, asked: RunConfig["data"], signal?: AbortSignal) {
-  if (isPretrained(trained)) return pretrainedOn(trained, trained.data.file);
-  const { data } = trained;
-  return learnedIn(trained, data.set === "table" ? data.file : `${data.set} in ${data.folder}`, asked, signal);
 }
 
 function refuseUnknown(why: string, file: string): never {

@@ -1,6 +1,8 @@
 /** Models whose adapters are still apart from their weights: taken out of a run, put beside a model, folded into it. */
 import { platform } from "#platform";
 import { type Device, io, nn, OptionError } from "../../engine/index.js";
+import { folderOf } from "../data/table.js";
+import { weightsFile } from "../peft/load-adapter.js";
 import { withMergedAdapters } from "../peft/merge.js";
 import { trainedParameters } from "../peft/trainable.js";
 import { bestFile, openStateOf, restoreParameters, stateFile } from "../training/run-state.js";
@@ -9,6 +11,7 @@ import { adaptedRoots, adapterFolder, adaptersBeside, findAdapters, loadAdapters
 import { loadNetwork, stateDict } from "./checkpoint.js";
 import { type ModelFolder, readModelFolder, writeModelFolder } from "./model-folder.js";
 import { MissNetwork } from "./network.js";
+import { type Maker, type Source, sourceOf, writeOrigin } from "./origin.js";
 import { readRun } from "./run-file.js";
 import { stateSchema } from "./train-state.js";
 
@@ -21,7 +24,10 @@ export class TunedModel {
   /** Modules that have an adapter. */
   readonly roots: readonly Root[];
 
-  private constructor(network: MissNetwork, folder: ModelFolder) {
+  readonly #sources: readonly Source[];
+
+  private constructor(network: MissNetwork, folder: ModelFolder, sources: readonly Source[]) {
+    this.#sources = sources;
     this.network = network.eval();
     this.folder = folder;
     this.roots = adaptedRoots(network);
@@ -36,14 +42,16 @@ export class TunedModel {
     const run = (await platform.exists(stateFile(path))) ? await readRun(path) : null;
     const network = new MissNetwork(new nn.Initializer(device, 0, { empty: true }), model.config);
     try {
+      const files: string[] = [];
       if (run) {
         adapt(network, new nn.Initializer(device, 0, { empty: true }), run.adaptation);
-        await loadChosen(network, path);
+        files.push(...(await loadChosen(network, path)));
       } else {
-        await loadWeights(network, path);
-        await loadAdapters(network, adaptersBeside(path, model));
+        const adapters = adaptersBeside(path, model);
+        files.push(await loadWeights(network, path), ...(await filesOf(adapters)));
+        await loadAdapters(network, adapters);
       }
-      const tuned = new TunedModel(network, model);
+      const tuned = new TunedModel(network, model, [await sourceOf({ of: "model", path, files }, [path])]);
       if (tuned.roots.length > 0) return tuned;
       const how = run
         ? ROOTS.map((root) => `${PARTS[root]} ${run.adaptation[PARTS[root]]}`).join(", ")
@@ -76,43 +84,57 @@ export class TunedModel {
       );
     const network = new MissNetwork(new nn.Initializer(device, 0, { empty: true }), model.config);
     try {
-      await loadWeights(network, path);
+      const files = [await loadWeights(network, path), ...(await filesOf(own))];
       await loadAdapters(network, own);
       await loadAdapters(network, found, { otherBase });
-      return new TunedModel(network, model);
+      const given = { of: "adapters", path: adapters, files: await filesOf(found) } as const;
+      return new TunedModel(network, model, [
+        await sourceOf({ of: "model", path, files }, [path]),
+        // One of several lies in the folder that says where they are from.
+        await sourceOf(given, [adapters, folderOf(adapters) || "."]),
+      ]);
     } catch (error) {
       network.dispose();
       throw error;
     }
   }
 
-  /** Writes the adapters alone, a folder of peft's layout for each module. `base` says which model they belong to, for people. */
-  saveAdapters(out: string, base?: string): Promise<void> {
-    return saveAdapters(out, this.network, base);
+  /**
+   * Writes the adapters alone, a folder of peft's layout for each module, and what they were taken from. `base` says which model they
+   * belong to, for people.
+   */
+  async saveAdapters(out: string, base?: string, maker: Maker = OWN): Promise<void> {
+    await saveAdapters(out, this.network, base);
+    await this.#writeOrigin(out, maker);
   }
 
-  /** Writes the model without its adapters: what they belong to. */
-  saveBase(out: string): Promise<void> {
-    return this.#write(out, []);
+  /** Writes the model without its adapters: what they belong to. Modules that were tuned in full have learned what the adapters have. */
+  async saveBase(out: string, maker: Maker = OWN): Promise<void> {
+    await this.#write(out, [], maker);
   }
 
   /** Writes the model, its adapters beside it: what `MissVqa.load` and every command take. */
-  async save(out: string): Promise<void> {
-    await this.saveAdapters(adapterFolder(out), out);
-    await this.#write(out, this.roots);
+  async save(out: string, maker: Maker = OWN): Promise<void> {
+    await saveAdapters(adapterFolder(out), this.network, out);
+    await this.#write(out, this.roots, maker);
   }
 
   /** Writes the model with its adapters folded in. Throws OptionError for a prefix, which is no change of weights. */
-  async saveMerged(out: string): Promise<void> {
+  async saveMerged(out: string, maker: Maker = OWN): Promise<void> {
     const prefixed = (["text_encoder", "text_decoder"] as const).filter((root) => this.network[root].prompt_encoder);
     if (prefixed.length > 0)
       throw new OptionError(
         `The prefix of ${prefixed.join(", ")} stands in front of keys and values: it is no change of weights, and cannot be folded in. Keep it beside the model: consilium adapter import.`,
       );
-    await withMergedAdapters(this.network, () => this.#write(out, []));
+    await withMergedAdapters(this.network, () => this.#write(out, [], maker));
   }
 
-  async #write(out: string, adapters: readonly Root[]): Promise<void> {
+  #writeOrigin(out: string, maker: Maker): Promise<void> {
+    return writeOrigin(out, { format: 1, ...maker, sources: this.#sources });
+  }
+
+  async #write(out: string, adapters: readonly Root[], maker: Maker): Promise<void> {
+    await this.#writeOrigin(out, maker);
     await writeModelFolder(out, { ...this.folder, adapters });
     await io.writeSafetensors(`${out}/model.safetensors`, stateDict(this.network));
   }
@@ -128,17 +150,25 @@ export class TunedModel {
   }
 }
 
-/** What a step does not change is in the last checkpoint, whichever weights were chosen. */
-async function loadChosen(network: MissNetwork, path: string): Promise<void> {
+/** In origin.json, where nobody says more. */
+const OWN: Maker = { command: "TunedModel", versions: {} };
+
+const filesOf = (adapters: ReadonlyMap<Root, string>): Promise<string[]> =>
+  Promise.all([...adapters.values()].map(weightsFile));
+
+/** What a step does not change is in the last checkpoint, whichever weights were chosen. Returns the files. */
+async function loadChosen(network: MissNetwork, path: string): Promise<string[]> {
   const { state, reader } = await openStateOf(path, stateSchema);
   await using _reader = reader;
   await restoreParameters(reader, [...network.namedParameters()]);
-  if (!state.best || !(await platform.exists(bestFile(path)))) return;
+  if (!state.best || !(await platform.exists(bestFile(path)))) return [stateFile(path)];
   await using best = await io.openCheckpoint(bestFile(path));
   await restoreParameters(best, trainedParameters(network));
+  return [stateFile(path), bestFile(path)];
 }
 
-async function loadWeights(network: MissNetwork, path: string): Promise<void> {
+async function loadWeights(network: MissNetwork, path: string): Promise<string> {
   await using reader = await io.openCheckpoint(path);
   await loadNetwork(network, reader);
+  return reader.file;
 }

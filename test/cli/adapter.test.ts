@@ -82,8 +82,26 @@ describe.skipIf(!device)(`adapters of MISS on cpu${reason}`, () => {
       for (const merged of ["merged", "merged-too"])
         expect(await readAll(join(at(merged), "model.safetensors")), merged).toEqual(model);
       expect(await readAll(join(at("base"), "model.safetensors"))).not.toEqual(model);
-      cpSync(join(at("lora"), "run.json"), join(at("tuned"), "run.json"));
       expect(await answers("tuned")).toEqual(await answers("lora"));
+    },
+    TIMEOUT,
+  );
+
+  test(
+    "what was folded in is still known to have learned what the run did, and says what it was made of",
+    async () => {
+      const { command, versions, sources } = JSON.parse(readFileSync(join(at("merged"), "origin.json"), "utf8"));
+      expect(command).toBe(`npx consilium adapter merge ${at("tuned")} --out ${at("merged")}`);
+      expect(versions).toEqual({ consilium: expect.stringMatching(/^\d/), "Node.js": process.versions.node });
+      expect(sources).toMatchObject([{ of: "model", path: at("tuned"), run: null, origin: { sources: [{}, {}] } }]);
+      const [row] = JSON.parse(readFileSync(join(data, "organ.json"), "utf8"));
+      const table = at("seen.csv");
+      writeFileSync(table, `image,question,answer\n${row.image_name},"${row.question}",${row.answer}\n`);
+      const ask = ["eval", "miss", at("merged"), "--data", table, "--image-folder", join(data, "images")];
+      const { code, stderr } = await consilium([...ask, "--device", "cpu"]);
+      expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining("overlap with training") });
+      const info = await consilium(["info", at("merged")]);
+      expect(info.stdout).toContain(`made by: ${command}`);
     },
     TIMEOUT,
   );
@@ -102,7 +120,6 @@ describe.skipIf(!device)(`adapters of MISS on cpu${reason}`, () => {
       await adapter("export", at("prefix"), "--out", at("tables-too"));
       expect(baseOf("tables-too", "text_decoder")).toBe(at("prefix"));
       await adapter("import", at("tables"), "--model", at("bare"), "--out", at("again"));
-      cpSync(join(at("prefix"), "run.json"), join(at("again"), "run.json"));
       expect(await answers("again")).toEqual(await answers("prefix"));
       const { code, stderr } = await consilium([
         "adapter",

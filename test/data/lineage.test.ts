@@ -126,6 +126,46 @@ describe("a run that starts from another run's model", () => {
     expect(fair.leak?.rows.length).toBe(split.leak?.rows.length);
   });
 
+  const rad = (set: string, init?: string, more: object = {}, data: object = {}) =>
+    RunConfig.parse({ data: { set, folder: vqaRad, ...data }, epochs: 1, ...more, ...(init && { init: path(init) }) });
+
+  test("what a published split taught it of another one's test is refused, however many starts ago; allowed, it is said", async () => {
+    await trained("rad", rad("vqa-rad"));
+    const asked = [rad("organ", "rad"), rad("organ", "between"), rad("organ", "beyond")];
+    await trained("between", config({ file: hospital }, { init: path("rad") }));
+    // That the data of one of them are gone hides no other.
+    await trained("beyond", config({ file: write("lost.csv", patients(20, 30)) }, { init: path("between") }));
+    rmSync(path("lost.csv"));
+    for (const run of asked)
+      await expect(loadSplits(run)).rejects.toThrow(
+        /vqa-rad: 192 evaluation rows overlap with training\. Take a model, or a start, .*--allow-leak.*\(train of the start .*rad\)/s,
+      );
+    const { leak, unchecked } = await loadSplits(rad("organ", "beyond", {}, { allowLeak: true }));
+    expect(leak?.rows).toHaveLength(192);
+    expect(unchecked).toMatch(/^the start .*beyond: .*lost\.csv/);
+    // A model of such a run is no less measured with what it knows.
+    const measured = (data: object) => loadQuestions(rad("organ", undefined, {}, data), "test", rad("vqa-rad"));
+    await expect(measured({})).rejects.toThrow("192 evaluation rows overlap with training");
+    expect((await measured({ allowLeak: true })).leak?.rows).toHaveLength(192);
+  });
+
+  test("the demo's way is no more than the published split: images of which other questions are asked", async () => {
+    await trained("organ", rad("organ"));
+    const { leak } = await loadSplits(rad("vqa-rad", "organ", { validation: 0.1 }));
+    expect(leak?.rows.filter(({ part }) => part === "test")).toHaveLength(451);
+    expect(leak?.rows.some(({ part, from }) => part === "validation" && from)).toBe(true);
+    expect((await loadQuestions(rad("vqa-rad"), "test", rad("organ"))).leak?.rows.length).toBeGreaterThan(300);
+  });
+
+  test("validation questions of a published split that the start was trained on are refused: they would choose the checkpoint", async () => {
+    await trained("whole", rad("vqa-rad"));
+    await expect(loadSplits(rad("vqa-rad", "whole", { validation: 0.1 }))).rejects.toThrow(
+      /\d+ evaluation rows overlap.*\(validation\) has the question about the same image of .*start .*whole/s,
+    );
+    await trained("held", rad("vqa-rad", undefined, { validation: 0.1 }));
+    await loadSplits(rad("vqa-rad", "held", { validation: 0.1 }));
+  });
+
   test("of which nothing is known is said to be unchecked", async () => {
     mkdirSync(path("published"), { recursive: true });
     const from = (init: string) => loadSplits(config({ file: hospital }, { init }));

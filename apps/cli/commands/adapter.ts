@@ -2,8 +2,10 @@
 import { type Command, Option } from "commander";
 import { platform } from "#platform";
 import { OptionError } from "../../../engine/index.js";
-import { PARTS, TunedModel } from "../../../models/index.js";
+import { type Maker, PARTS, TunedModel } from "../../../models/index.js";
+import { commandLine } from "../options/command-line.js";
 import { addCommonOptions, type CommonOptions, openChosenDevice } from "../options/common-options.js";
+import { packageVersion } from "../package-files.js";
 import { say, writeJson } from "../terminal/output.js";
 
 interface Options extends CommonOptions {
@@ -90,8 +92,9 @@ async function exportAdapters(folder: string, options: ExportOptions): Promise<v
   using tuned = await TunedModel.of(folder, { device });
   // A run's own model has LoRA and IA3 folded in: it is no base of theirs.
   const bare = tuned.roots.every((root) => tuned.folder.adapters?.includes(root));
-  await tuned.saveAdapters(out, base ?? (bare ? folder : undefined));
-  if (base) await tuned.saveBase(base);
+  const maker = makerOf("export", folder, "--out", out, ...(base ? ["--base", base] : []));
+  await tuned.saveAdapters(out, base ?? (bare ? folder : undefined), maker);
+  if (base) await tuned.saveBase(base, maker);
   const modules = tuned.roots.map((root) => `${out}/${root}`);
   say(options, modules.join("\n"));
   if (base) say(options, `model without them: ${base}`);
@@ -117,8 +120,10 @@ async function takeIn(verb: "import" | "merge", adapter: string, options: Beside
   using tuned = model
     ? await TunedModel.beside(model, adapter, { device, part, otherBase })
     : await TunedModel.of(adapter, { device });
-  if (verb === "import") await tuned.save(out);
-  else await tuned.saveMerged(out);
+  const beside = [...(model ? ["--model", model] : []), ...(part ? ["--part", part] : [])];
+  const maker = makerOf(verb, adapter, ...beside, "--out", out, ...(otherBase ? ["--other-base"] : []));
+  if (verb === "import") await tuned.save(out, maker);
+  else await tuned.saveMerged(out, maker);
   const modules = tuned.roots.map((root) => PARTS[root]);
   say(
     options,
@@ -131,6 +136,12 @@ async function takeIn(verb: "import" | "merge", adapter: string, options: Beside
     modules,
   });
 }
+
+/** What origin.json says of the command. */
+const makerOf = (...words: string[]): Maker => ({
+  command: commandLine("adapter", ...words),
+  versions: { consilium: packageVersion, "Node.js": process.versions.node },
+});
 
 /** A model is not written over. */
 async function refuseFolders(...folders: (string | undefined)[]): Promise<void> {

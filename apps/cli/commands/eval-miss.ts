@@ -8,12 +8,13 @@ import {
   folderSets,
   formatResults,
   isTableFile,
+  lastTuning,
   loadQuestions,
+  type Made,
   RunConfig,
   type RunConfigInput,
+  readMade,
   readModelFolder,
-  readPretrainRun,
-  readRun,
   refuseUnfinished,
   type TableData,
   type VqaRecord,
@@ -91,8 +92,8 @@ export function addEvalMiss(command: Command): void {
 
 async function run(folder: string, options: Options): Promise<void> {
   const started = performance.now();
-  const run = await readRun(folder);
-  const config = configOf(run, options);
+  const made = await readMade(folder);
+  const config = configOf(lastTuning(made), options);
   // What is missing shows now, not after minutes of answering.
   for (const model of [folder, options.baseline])
     if (model) {
@@ -101,8 +102,7 @@ async function run(folder: string, options: Options): Promise<void> {
     }
   if (options.reportImages && !options.report) throw new UsageError("--report-images needs --report FILE.");
   for (const file of [options.predictions, options.report]) if (file) await prepareFile(file);
-  const trained = run ?? (await readPretrainRun(folder));
-  const asked = await loadQuestions(config, PARTS[options.split], trained);
+  const asked = await loadQuestions(config, PARTS[options.split], made);
   const { train, questions } = asked;
   using device = await openChosenDevice(options);
   using interruption = new Interruption();
@@ -121,7 +121,7 @@ async function run(folder: string, options: Options): Promise<void> {
   const found = await interruption.guard(evaluate(folder, questions, settings), "stopped; nothing was written.");
   const majority = train.length > 0 ? majorityOf(train, questions) : null;
 
-  const other = options.baseline ? baseline(options.baseline, options, config, trained, found, settings) : null;
+  const other = options.baseline ? baseline(options.baseline, options, config, made, found, settings) : null;
   const compared = other ? await interruption.guard(other, "stopped; nothing was written.") : null;
   const control = config.images === "real" ? null : CONTROLS[config.images];
   if (control) say(options, `${control}\n`);
@@ -192,7 +192,8 @@ function dataOf(trained: RunConfig["data"] | undefined, options: Options): RunCo
     if (set) throw new UsageError(`--set is for a folder; ${path} is a table. Leave it out.`);
     return { ...given, set: "table", file: path };
   }
-  const { allowLeak, ...ofTable } = given;
+  const { allowLeak = trained?.set !== "table" && !set && path === undefined && trained?.allowLeak, ...ofTable } =
+    given;
   if (Object.keys(ofTable).length > 0)
     throw new UsageError("--columns, --form and --image-folder are for a table: name it with --data FILE.csv.");
   const folder = trained?.set === "table" ? undefined : trained?.folder;
@@ -207,12 +208,16 @@ async function baseline(
   folder: string,
   options: Options,
   config: RunConfig,
-  trained: Parameters<typeof loadQuestions>[2],
+  made: Made | null,
   found: Evaluation,
   settings: EvaluateOptions,
 ) {
-  const { images } = configOf(await readRun(folder), { ...options, shuffleImages: false, blankImages: false });
-  const { questions } = await loadQuestions({ ...config, images }, PARTS[options.split], trained);
+  const { images } = configOf(lastTuning(await readMade(folder)), {
+    ...options,
+    shuffleImages: false,
+    blankImages: false,
+  });
+  const { questions } = await loadQuestions({ ...config, images }, PARTS[options.split], made);
   const { scores, records, predictions } = await evaluate(folder, questions, { ...settings, answering: undefined });
   return { scores, comparison: comparePaired(marksOf({ records, predictions }), marksOf(found)) };
 }

@@ -6,6 +6,7 @@ import {
   RUN_FILE,
   readMedMoeConfig,
   readModelFolder,
+  readOrigin,
   refuseUnfinished,
 } from "../../../models/index.js";
 import { addOutputOptions } from "../options/common-options.js";
@@ -108,8 +109,10 @@ async function describe(folder: string, names: readonly string[]): Promise<{ tex
 
 async function describeMiss(folder: string) {
   const { config, scaling, answering } = await readModelFolder(folder);
-  const text = `model: ${JSON.stringify(config)}\nimage scaling: ${scaling}; answers: ${answering.method}`;
-  return { text, json: { config, scaling, answering } };
+  const origin = await readOrigin(folder);
+  const made = origin ? `\nmade by: ${origin.command}` : "";
+  const text = `model: ${JSON.stringify(config)}\nimage scaling: ${scaling}; answers: ${answering.method}${made}`;
+  return { text, json: { config, scaling, answering, ...(origin && { origin }) } };
 }
 
 async function describeMixture(folder: string, names: readonly string[]) {

@@ -10,6 +10,7 @@ import { readDocument } from "../../../bench/read-document.js";
 import { io } from "../../../engine/index.js";
 import { MedMoeRunConfig } from "../../../models/med-moe/training/run-config.js";
 import { readMedMoeRun } from "../../../models/med-moe/training/run-file.js";
+import { ORIGIN_FILE, readOrigin } from "../../../models/miss/origin.js";
 import { PretrainConfig } from "../../../models/miss/pretrain/run-config.js";
 import { RunConfig } from "../../../models/miss/run-config.js";
 import { readRun } from "../../../models/miss/run-file.js";
@@ -48,6 +49,27 @@ export const runFile: Format = {
   ...byName,
   samples: () => runs.map((run) => ({ name: "run.json", bytes: json(run) })),
   read: (path, { bytes }) => (isMedMoe(bytes) ? readMedMoeRun(dirname(path)) : readRun(dirname(path))),
+};
+
+export const originFile: Format = {
+  name: "origin.json",
+  share: 2,
+  header: "JSON, an object",
+  ...byName,
+  samples: () => {
+    const of = { sha256: { "a/model.safetensors": "0".repeat(64) }, path: "a" };
+    const maker = { format: 1, command: "npx consilium adapter merge a --out b", versions: { consilium: "0.1.0" } };
+    const first = { ...maker, sources: [{ ...of, of: "model", run: runs[0] }] };
+    const second = {
+      ...maker,
+      sources: [
+        { ...of, of: "model", run: runs[2] },
+        { ...of, of: "adapters", run: null, origin: first },
+      ],
+    };
+    return [first, second].map((origin) => ({ name: ORIGIN_FILE, bytes: json(origin) }));
+  },
+  read: (path) => readOrigin(dirname(path)),
 };
 
 const shares = { opened: 0.5, closed: 0.75, global: 0.6 };
