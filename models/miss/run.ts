@@ -20,7 +20,7 @@ import {
   type Trained,
 } from "../training/run-state.js";
 import { completed, takeSteps } from "../training/steps.js";
-import { exhausted, pausesAt, validationDue } from "../training/validations.js";
+import { epochOf, exhausted, pausesAt, validationDue } from "../training/validations.js";
 import { adapt } from "./adaptation.js";
 import { adaptedRoots } from "./adapters.js";
 import { trainingBatch } from "./batch.js";
@@ -150,7 +150,7 @@ export class Run {
     return takeSteps(readAhead(plan, read, 1 + Math.ceil(this.#threads.count / accumulate)), {
       step: ({ parts, next }, waited) => {
         const loss = this.#step(parts);
-        const { step, lr, epoch } = { step: this.state.step, lr: this.optimizer.lr, epoch: cursor.epoch };
+        const { step, lr, epoch } = { step: this.state.step, lr: this.optimizer.lr, epoch: cursor.epoch + 1 };
         Object.assign(this.state, { step: step + 1, epoch: next.epoch, position: next.position });
         return loss.item().then((value) => {
           loss.dispose();
@@ -252,7 +252,7 @@ export class Run {
     ).published.global;
     const recent = this.history.loss.slice(-this.#perEpoch);
     const loss = recent.reduce((a, b) => a + b, 0) / recent.length;
-    const validation = { step: this.state.step, epoch: this.state.epoch, accuracy, loss };
+    const validation = { step: this.state.step, epoch: epochOf(this.state), accuracy, loss };
     this.state.validations.push(validation);
     const best = !this.state.best || accuracy > this.state.best.accuracy;
     if (best) {

@@ -5,7 +5,7 @@ import { earlierNames, RunConfig } from "./run-config.js";
 const validationSchema = z.object({
   /** Steps done. */
   step: z.int(),
-  /** Epochs done. */
+  /** That of its last step, from 1. */
   epoch: z.int(),
   /** Share of right answers. */
   accuracy: z.number(),

@@ -29,7 +29,7 @@ export type RunEvent =
       readonly step: number;
       /** Of the whole run. */
       readonly steps: number;
-      /** From 0. */
+      /** From 1. */
       readonly epoch: number;
       /** Mean over the batches of the step. */
       readonly loss: number;

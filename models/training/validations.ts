@@ -20,6 +20,10 @@ interface Place {
   readonly validations: readonly { readonly step: number }[];
 }
 
+/** The epoch that the last step was of, from 1: what people read. A run's own count is of epochs done. */
+export const epochOf = ({ epoch, position }: Pick<Place, "epoch" | "position">): number =>
+  position === 0 ? epoch : epoch + 1;
+
 /** Whether steps pause at this one for a validation. */
 export const pausesAt = (step: number, { validateEverySteps }: ValidationPlan): boolean =>
   validateEverySteps !== undefined && step % validateEverySteps === 0;

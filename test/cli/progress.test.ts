@@ -18,7 +18,7 @@ test("a log shows the first and the last step of each training at once, others e
   for (let training = 0; training < 2; training++) {
     onEvent({ type: "ready", trainable: 1, total: 1, steps: 4, rows: 8, resumedAt: 0 });
     for (let step = 1; step <= 4; step++)
-      onEvent({ type: "step", step, steps: 4, epoch: 0, loss: 1, lr: 1, waited: 0 });
+      onEvent({ type: "step", step, steps: 4, epoch: 1, loss: 1, lr: 1, waited: 0 });
   }
   const steps = lines.flatMap((line) => /^step \d\/4/.exec(line)?.[0] ?? []);
   expect(steps).toEqual(["step 1/4", "step 4/4", "step 1/4", "step 4/4"]);
@@ -32,7 +32,7 @@ test("on a terminal that is tall enough the loss is plotted above the line, and 
     const progress = new Progress(device, stream as unknown as WriteStream);
     progress.onEvent({ type: "ready", trainable: 1, total: 1, steps: 30, rows: 8, resumedAt: 0 });
     for (let step = 1; step <= 30; step++)
-      progress.onEvent({ type: "step", step, steps: 30, epoch: 0, loss: 31 - step, lr: 1, waited: 0 });
+      progress.onEvent({ type: "step", step, steps: 30, epoch: 1, loss: 31 - step, lr: 1, waited: 0 });
     return written.join("");
   };
   const tall = shown(40);

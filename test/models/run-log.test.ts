@@ -87,6 +87,10 @@ describe("the logs of a run", () => {
     );
     expect(all.flatMap((line) => (line.type === "step" ? [line.loss] : []))).toEqual(history.loss);
     expect(all.flatMap((line) => (line.type === "step" ? [line.lr] : []))).toEqual(history.lr);
+    // Three steps each: the validation behind the second is of the first, that behind the fourth of the second.
+    const epochs = (type: LogLine["type"]) => all.flatMap((line) => (line.type === type ? [line.epoch] : []));
+    expect(epochs("step")).toEqual([1, 1, 1, 2, 2, 2]);
+    expect(epochs("validation")).toEqual([1, 2, 2]);
     const measured = all.flatMap((line) => (line.type === "validation" ? [line] : []));
     expect(measured).toEqual(validations.map((validation) => ({ type: "validation", ...validation })));
     for (const line of all) if (line.type === "step") expect(line.seconds).toBeGreaterThan(0);

@@ -129,7 +129,7 @@ export class Progress {
     const rate = (step - this.#first) / ((performance.now() - this.#started) / 1000);
     const parts = [
       `step ${count(step)}/${count(steps)}`,
-      `epoch ${epoch + 1}`,
+      `epoch ${epoch}`,
       `loss ${this.#loss.toFixed(3)}`,
       `lr ${short(lr)}`,
       `${rate.toFixed(1)} steps/s`,

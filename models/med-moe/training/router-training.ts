@@ -256,7 +256,7 @@ async function fitted(
     history.loss.push(value);
     history.aux.push(0);
     history.lr.push(config.lr);
-    const epoch = Math.floor((step * config.epochs) / steps.length);
+    const epoch = 1 + Math.floor((step * config.epochs) / steps.length);
     onEvent?.({ type: "step", step: step + 1, steps: steps.length, epoch, loss: value, lr: config.lr, waited: 0 });
   }
   return { router, history };

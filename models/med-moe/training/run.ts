@@ -19,7 +19,7 @@ import {
   type Trained,
 } from "../../training/run-state.js";
 import { completed, takeSteps } from "../../training/steps.js";
-import { exhausted, pausesAt, type ValidationPlan, validationDue } from "../../training/validations.js";
+import { epochOf, exhausted, pausesAt, type ValidationPlan, validationDue } from "../../training/validations.js";
 import { KEPT_BYTES } from "../input/square-images.js";
 import type { MedMoeNetwork } from "../network/network.js";
 import { type BatchForm, start } from "./batch-thread.js";
@@ -192,7 +192,7 @@ export class MedMoeRun {
             `the norm of the gradients of step ${step + 1} is ${norm}, while the loss is ${loss}: their squares are more than f32 holds`,
             "Check the weights that it starts from, and `auxLoss`",
           );
-        onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss, lr, waited });
+        onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch: epoch + 1, loss, lr, waited });
       },
       save: () => this.save(),
       due: () => Date.now() - this.#savedAt > checkpointSeconds * 1000,
@@ -212,14 +212,14 @@ export class MedMoeRun {
   }
 
   async #validate(conversations: readonly Conversation[]): Promise<void> {
-    const { step, epoch } = this.state;
+    const { step } = this.state;
     const loss = await this.#meanLoss(conversations);
     if (!Number.isFinite(loss)) {
       const text = `the held-back conversations have no loss (${loss}): their answers may be behind the longest text (--max-length)`;
       this.#options.onEvent?.({ type: "warning", text });
       return;
     }
-    const measured = { step, epoch, loss };
+    const measured = { step, epoch: epochOf(this.state), loss };
     const isBest = this.#scores.every((score) => -loss > score);
     if (isBest && this.#config.keep === "best") await saveParameters(bestFile(this.#options.out), this.#trained);
     this.state.validations.push(measured);

@@ -5,7 +5,7 @@ import { MedMoeRunConfig } from "./run-config.js";
 const validationSchema = z.object({
   /** Steps done. */
   step: z.int(),
-  /** Epochs done. */
+  /** That of its last step, from 1. */
   epoch: z.int(),
   /** Mean loss of the held-back conversations. */
   loss: z.number(),

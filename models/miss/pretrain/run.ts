@@ -144,7 +144,7 @@ export class PretrainRun {
           // With a scaler, a step whose loss overflowed f16 was skipped; what is really spoilt shows when it is saved.
           if (!Number.isFinite(loss) && !this.#scaler)
             throw diverged("pretrain", `the loss of step ${step + 1} is ${loss}`);
-          onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch, loss, lr, waited });
+          onEvent?.({ type: "step", step: step + 1, steps: this.steps, epoch: epoch + 1, loss, lr, waited });
         });
       },
       save: () => this.save(),

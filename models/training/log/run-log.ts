@@ -14,7 +14,7 @@ export interface StepLine {
   readonly type: "step";
   /** From 1. */
   readonly step: number;
-  /** From 0. */
+  /** From 1. */
   readonly epoch: number;
   /** Mean over the questions of the step; null where it is not finite. */
   readonly loss: number | null;
@@ -32,7 +32,7 @@ export interface ValidationLine {
   readonly type: "validation";
   /** Steps done. */
   readonly step: number;
-  /** Epochs done. */
+  /** That of the step before it, from 1. */
   readonly epoch: number;
   /** Share of right answers, where answers are measured. */
   readonly accuracy?: number;

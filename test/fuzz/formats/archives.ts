@@ -54,7 +54,7 @@ export const archive: Format = {
   read: (path) => unpacked(path, unzip),
 };
 
-const step = (n: number) => ({ type: "step", step: n, epoch: 0, loss: 1 / n, lr: 1e-3, seconds: 0.1, waited: 0 });
+const step = (n: number) => ({ type: "step", step: n, epoch: 1, loss: 1 / n, lr: 1e-3, seconds: 0.1, waited: 0 });
 const until = { step: 5, validations: [{ step: 2 }] };
 
 /** Both logs of a run that goes on: they are cut where they no longer make sense, never refused. */
