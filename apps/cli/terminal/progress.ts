@@ -8,7 +8,7 @@ import { plot } from "./plot.js";
 const TERMINAL_INTERVAL = 100;
 const LOG_INTERVAL = 5000;
 const USUAL_COLUMNS = 80;
-/** Weight of the newest loss in the smoothed one. */
+/** Weight of the newest loss in the smoothed one, which line and plot show. */
 const NEWEST = 0.05;
 
 /** Rows of the plot of the loss, and from how many steps on it is worth them. */
@@ -130,7 +130,7 @@ export class Progress {
     const parts = [
       `step ${count(step)}/${count(steps)}`,
       `epoch ${epoch}`,
-      `loss ${this.#loss.toFixed(3)}`,
+      `smoothed loss ${this.#loss.toFixed(3)}`,
       `lr ${short(lr)}`,
       `${rate.toFixed(1)} steps/s`,
       `${clock((steps - step) / rate)} left`,
