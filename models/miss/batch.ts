@@ -6,7 +6,7 @@ import type { MissBatch } from "./network.js";
 import type { TokenBatch } from "./tokenizer.js";
 
 /** The tensors of a question batch: ids and mask, i32 [B, T]. */
-export function tokenTensors(device: Device, batch: TokenBatch): { ids: Tensor; mask: Tensor } {
+export function tokenTensors(device: Device, batch: Omit<TokenBatch, "lengths">): { ids: Tensor; mask: Tensor } {
   const shape = [batch.B, batch.T];
   return {
     ids: tensor(batch.ids, { device, shape, dtype: "i32" }),

@@ -118,14 +118,18 @@ export class MissVqa {
     return { store, name };
   }
 
-  /** Answers the questions of a data set, `batch` at a time. */
+  /** Answers the questions of a data set, `batch` padded together, of which `atATime` are computed at a time: all where absent. */
   async answerAll(
     records: readonly VqaRecord[],
     images: ImageStore,
-    options: AnswerOptions & { batch?: number; onProgress?: (done: number, total: number) => void } = {},
+    options: AnswerOptions & {
+      batch?: number;
+      atATime?: number;
+      onProgress?: (done: number, total: number) => void;
+    } = {},
   ): Promise<Prediction[]> {
-    const { answering = this.folder.answering, batch = 100, signal, onProgress } = options;
-    return predict(this.network, this.tokenizer, images, records, { answering, batch, signal, onProgress });
+    const { answering = this.folder.answering, batch = 100 } = options;
+    return predict(this.network, this.tokenizer, images, records, { ...options, answering, batch });
   }
 
   /** An image store that prepares images as this model wants them. */

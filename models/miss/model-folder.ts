@@ -70,7 +70,13 @@ const schema = z.strictObject({
   }),
   scaling: z.enum(["published", "ordinary", "clip"]),
   answering: z.discriminatedUnion("method", [
-    z.strictObject({ method: z.literal("generate"), beams: size, maxLength: size, maskQuestionPads: z.boolean() }),
+    z.strictObject({
+      method: z.literal("generate"),
+      beams: size,
+      maxLength: size,
+      minLength: z.int().min(0).optional(),
+      maskQuestionPads: z.boolean(),
+    }),
     z.strictObject({
       method: z.literal("rank"),
       answers: z.array(z.string()).min(1),

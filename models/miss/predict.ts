@@ -17,6 +17,8 @@ export type Answering =
       readonly beams: number;
       /** Tokens of an answer at most. */
       readonly maxLength: number;
+      /** Before it has so many, none ends. */
+      readonly minLength?: number;
       /** Hides the question's padding from the decoder; the published code lets it see. */
       readonly maskQuestionPads: boolean;
     }
@@ -43,7 +45,10 @@ export interface Prediction {
 }
 
 export interface PredictOptions {
+  /** Questions that are padded together: as far as the decoder sees padding, it decides the answers. */
   readonly batch: number;
+  /** How many of them are computed at a time; all where absent. The fewer, the less memory. */
+  readonly atATime?: number;
   readonly answering: Answering;
   readonly signal?: AbortSignal;
   onProgress?(done: number, total: number): void;
@@ -58,7 +63,7 @@ export async function predict(
   tokenizer: MissTokenizer,
   images: ImageStore,
   records: readonly VqaRecord[],
-  { batch, answering, signal, onProgress }: PredictOptions,
+  { batch, atATime = batch, answering, signal, onProgress }: PredictOptions,
 ): Promise<Prediction[]> {
   const device = [...network.parameters()][0].device;
   const virtualTokens = network.text_decoder.prompt_encoder?.tokens ?? 0;
@@ -67,24 +72,35 @@ export async function predict(
   if (list) checkList(network.config, Math.max(0, ...list.ids.map(({ length }) => length)), virtualTokens);
   const found: Prediction[] = [];
   for (let start = 0; start < records.length; start += batch) {
-    signal?.throwIfAborted();
-    const rows = records.slice(start, start + batch);
-    const { states, mask } = await questionStates(device, network, tokenizer, images, rows, signal);
-    try {
-      found.push(...(await answer(network, tokenizer, states, mask, answering, list, signal)));
-    } finally {
-      states.dispose();
-      mask.dispose();
+    const padded = records.slice(start, start + batch);
+    const tokens = tokenizer.encodeQuestions(padded.map(({ question }) => question));
+    for (let first = 0; first < padded.length; first += atATime) {
+      signal?.throwIfAborted();
+      const rows = padded.slice(first, first + atATime);
+      const own = tokenRows(tokens, first, rows.length);
+      const { states, mask } = await questionStates(device, network, own, images, rows, signal);
+      try {
+        found.push(...(await answer(network, tokenizer, states, mask, answering, list, signal)));
+      } finally {
+        states.dispose();
+        mask.dispose();
+      }
+      onProgress?.(found.length, records.length);
     }
-    onProgress?.(found.length, records.length);
   }
   return found;
 }
 
+/** Some rows of a batch, as long as all of it. */
+const tokenRows = ({ ids, mask, T }: TokenBatch, first: number, count: number) => {
+  const some = (values: Int32Array) => values.subarray(first * T, (first + count) * T);
+  return { ids: some(ids), mask: some(mask), B: count, T };
+};
+
 async function questionStates(
   device: Device,
   network: MissNetwork,
-  tokenizer: MissTokenizer,
+  tokens: Omit<TokenBatch, "lengths">,
   images: ImageStore,
   rows: readonly VqaRecord[],
   signal?: AbortSignal,
@@ -99,7 +115,6 @@ async function questionStates(
       parts.push(noGrad(() => scope(() => network.visual_encoder.forward(imageTensor(device, images, some)))));
       await device.finish();
     }
-    const tokens = tokenizer.encodeQuestions(rows.map((r) => r.question));
     return noGrad(() =>
       scope(() => {
         const { ids, mask } = tokenTensors(device, tokens);

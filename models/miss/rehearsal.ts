@@ -7,9 +7,11 @@ import { countParameters, type ParameterCounts } from "../peft/trainable.js";
 import { type LrSweep, type SweepOptions, sweep, sweptRates } from "../training/lr-finder.js";
 import { type MemoryPlan, planMemory } from "../training/memory-plan.js";
 import { owning } from "../training/owned.js";
-import { scalings } from "./model-folder.js";
+import { type ModelFolder, scalings } from "./model-folder.js";
+import type { Answering } from "./predict.js";
 import { Run } from "./run.js";
 import type { RunConfig } from "./run-config.js";
+import { MissTokenizer } from "./tokenizer.js";
 import { prepared, startingNetwork } from "./train.js";
 import type { TrainOptions } from "./train-options.js";
 
@@ -82,14 +84,16 @@ export async function findLr(
 
 /**
  * The batch that fits `maxMemory` bytes on the device, and how many of them make the step that the settings ask for: the
- * same training in less memory. Steps of the longest texts are measured; validation and test are not. Throws where even one question does not fit.
+ * same training in less memory. Steps of the longest texts are measured, and answering the longest questions of validation and
+ * test, as many at a time. Throws where even one question does not fit.
  */
 export async function fitMemory(given: RunConfig, maxMemory: number, options: RehearsalOptions): Promise<MemoryPlan> {
   const { device } = options;
   const ready = await prepared(given, options);
-  const { config, splits } = ready;
+  const { config, splits, folder } = ready;
   const length = ({ question, answer }: VqaRecord) => question.length + answer.length;
   const longest = splits.train.toSorted((a, b) => length(b) - length(a));
+  const [asked, answering] = costliest([...splits.validation, ...splits.test], folder);
   const all = config.batch * config.accumulate;
   const peakOf = (batch: number) =>
     withRun(
@@ -103,11 +107,30 @@ export async function fitMemory(given: RunConfig, maxMemory: number, options: Re
         await run.rehearse(rows, config.lr);
         device.pool.resetPeak();
         await run.rehearse(rows, config.lr);
+        await run.answers(asked.slice(0, batch), answering);
         return device.memory().peak;
       },
       FEW,
     );
-  return planMemory(all, maxMemory, peakOf);
+  try {
+    return await planMemory(all, maxMemory, peakOf);
+  } finally {
+    // What was tried is not what the training takes.
+    device.pool.resetPeak();
+  }
+}
+
+/** The longest questions first, and the answers of most pieces that are possible: what takes most memory. */
+function costliest(records: readonly VqaRecord[], { pieces, answering }: ModelFolder): [VqaRecord[], Answering] {
+  const tokenizer = new MissTokenizer(pieces);
+  const longestFirst = <T>(list: readonly T[], textOf: (item: T) => string): T[] => {
+    const length = new Map(list.map((item) => [item, tokenizer.pieceIds(textOf(item)).length]));
+    return list.toSorted((a, b) => (length.get(b) as number) - (length.get(a) as number));
+  };
+  const asked = longestFirst(records, ({ question }) => question);
+  if (answering.method === "generate") return [asked, { ...answering, minLength: answering.maxLength }];
+  const answers = longestFirst(answering.answers, (answer) => answer).slice(0, answering.k);
+  return [asked, { ...answering, answers }];
 }
 
 /** What steps took and gave whose weights were thrown away. */

@@ -30,7 +30,7 @@ import { exportModel } from "./export.js";
 import type { HostBatch } from "./host-batch.js";
 import type { ModelFolder } from "./model-folder.js";
 import type { MissNetwork } from "./network.js";
-import { predict } from "./predict.js";
+import { type Prediction, predict } from "./predict.js";
 import { scheduleOf } from "./rates.js";
 import type { RunConfig } from "./run-config.js";
 import { MissTokenizer } from "./tokenizer.js";
@@ -235,16 +235,19 @@ export class Run {
     return maxNorm === undefined ? null : optim.clipGradNorm(parameters, maxNorm);
   }
 
+  /** Answers by the weights as they are, as many at a time as questions are trained on. */
+  async answers(records: readonly VqaRecord[], answering = this.#folder.answering): Promise<Prediction[]> {
+    this.network.eval();
+    const { signal } = this.#options;
+    const paths = records.map(({ image }) => image);
+    await this.#images.load(paths, signal);
+    const how = { answering, batch: 100, atATime: this.#config.batch, signal };
+    return predict(this.network, this.tokenizer, this.#images, records, how);
+  }
+
   async #validate(records: readonly VqaRecord[]): Promise<void> {
     const random = this.#options.device.randomState;
-    this.network.eval();
-    const { answering } = this.#folder;
-    const { signal } = this.#options;
-    await this.#images.load(
-      records.map(({ image }) => image),
-      signal,
-    );
-    const found = await predict(this.network, this.tokenizer, this.#images, records, { answering, batch: 100, signal });
+    const found = await this.answers(records);
     this.#options.device.restoreRandom(random);
     const { accuracy } = score(
       records,

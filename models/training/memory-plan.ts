@@ -1,9 +1,9 @@
 /** How many rows fit into memory at a time, found by trying. */
 import { OptionError, OutOfMemoryError } from "../../engine/index.js";
 
-/** What a step needed. */
+/** What so many rows needed. */
 export interface MemoryPeak {
-  /** Rows in a batch. */
+  /** Rows computed at a time. */
   readonly batch: number;
   /** In use at a time at most; null where the device had no more. */
   readonly bytes: number | null;
@@ -25,8 +25,8 @@ const size = (bytes: number | null) => {
 };
 
 /**
- * The largest batch that divides `rows`, the rows of a step, and whose step needs at most `limit` bytes: as many batches make
- * the same step. `peakOf` measures a step of so many rows. Steps of one and two rows tell what a row adds; the choice is measured,
+ * The largest batch that divides `rows`, the rows of a step, and that needs at most `limit` bytes: as many batches make
+ * the same step. `peakOf` measures so many rows at a time. One and two rows tell what a row adds; the choice is measured,
  * too, and a smaller one taken where it needs more than that said. Throws where even one row does not fit.
  */
 export async function planMemory(
@@ -49,7 +49,7 @@ export async function planMemory(
   const one = await measured(1);
   if (!fits(one))
     throw new OptionError(
-      `\`maxMemory\` is ${size(limit)}, and a step of one row needs ${size(one)}. Give more, or need less: a smaller model or image, frozen parts or adapters, layers computed twice.`,
+      `\`maxMemory\` is ${size(limit)}, and one row at a time needs ${size(one)}. Give more, or need less: a smaller model or image, frozen parts or adapters, layers computed twice.`,
     );
   const two = rows > 1 ? await measured(2) : null;
   const perRow = fits(two) ? Math.max(1, (two as number) - (one as number)) : Number.POSITIVE_INFINITY;

@@ -30,8 +30,11 @@ describe.skipIf(!device)(`before a training on cpu${reason}`, () => {
     const limited = train("--out", out, "--epochs", "1", "--max-memory", "16MB", "--json", "-");
     const { code, stdout, stderr } = await consilium(limited);
     expect(code, stderr).toBe(0);
-    const { batch, accumulate } = JSON.parse(stdout).config;
+    const { config, peakBytes } = JSON.parse(stdout);
+    const { batch, accumulate } = config;
     expect(batch * accumulate).toBe(4);
+    // That of the whole command, its test too.
+    expect(peakBytes).toBeLessThanOrEqual(16e6);
     expect(stderr).toMatch(
       new RegExp(`--max-memory 16\\.0 MB: --batch ${batch} --accumulate ${accumulate} \\(.*1: [\\d.]+ MB, 2: `),
     );
@@ -53,7 +56,7 @@ describe.skipIf(!device)(`before a training on cpu${reason}`, () => {
     const { code, stderr } = await consilium(train("--out", out, "--max-memory", "1MB"));
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /consilium: --max-memory is 1\.0 MB, and a step of one row needs [\d.]+ MB\. Give more, or /,
+      /consilium: --max-memory is 1\.0 MB, and one row at a time needs [\d.]+ MB\. Give more, or /,
     );
     expect(existsSync(out)).toBe(false);
   });

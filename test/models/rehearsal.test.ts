@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Device, OptionError, OutOfMemoryError, openDevice } from "../../engine/index.js";
-import { findLr, fitMemory, RunConfig } from "../../models/index.js";
+import { findLr, fitMemory, loadSplits, MissVqa, RunConfig } from "../../models/index.js";
 import { sweep, sweptRates } from "../../models/training/lr-finder.js";
 import { planMemory } from "../../models/training/memory-plan.js";
 import { missRuns } from "./runs.js";
@@ -76,7 +76,7 @@ describe("planMemory", () => {
   test("where one row does not fit, it says what it needs", async () => {
     await expect(planMemory(12, 100e6, device().peakOf)).rejects.toThrow(
       new OptionError(
-        "`maxMemory` is 100.0 MB, and a step of one row needs 110.0 MB. Give more, or need less: a smaller model or image, frozen parts or adapters, layers computed twice.",
+        "`maxMemory` is 100.0 MB, and one row at a time needs 110.0 MB. Give more, or need less: a smaller model or image, frozen parts or adapters, layers computed twice.",
       ),
     );
     const none = async () => Promise.reject(new OutOfMemoryError("no"));
@@ -88,7 +88,7 @@ describe("planMemory", () => {
 
 describe("of MISS", () => {
   let device: Device;
-  const { train, sameFiles } = missRuns(() => device);
+  const { path, train, sameFiles } = missRuns(() => device);
   beforeAll(async () => {
     device = await openDevice("cpu");
   });
@@ -111,5 +111,36 @@ describe("of MISS", () => {
     using fresh = await openDevice("cpu");
     await train("fresh", { on: fresh, change: { ...change, batch, accumulate } });
     sameFiles("limited", "fresh");
+  });
+
+  test.each([
+    ["written", { method: "generate", beams: 8 }],
+    ["ranked", { method: "rank", k: 100 }],
+  ] as const)("also one whose validation would take most: answers that are %s", async (name, answering) => {
+    const change = { answering, adaptation: { vit: "F", jtm: "F", dec: "ia3" }, batch: 16, epochs: 1 } as const;
+    device.pool.resetPeak();
+    await train(`${name}-steps`, { change: { ...change, validation: 0, batch: 4, accumulate: 4 } });
+    const limit = 1.05 * device.memory().peak;
+    const { batch, accumulate } = await fitMemory(RunConfig.parse({ ...organSmoke, ...change }), limit, {
+      ...{ device, bertVocabulary },
+    });
+    expect(device.memory().peak, "the trials are not counted").toBe(device.memory().live);
+    const { validations } = await train(name, { change: { ...change, batch, accumulate } });
+    expect(validations).toHaveLength(1);
+    expect(device.memory().peak).toBeLessThanOrEqual(limit);
+  });
+
+  test("how many questions are computed at a time changes no answer", async () => {
+    await train("asked", { change: { answering: { method: "generate" }, validation: 0, epochs: 1 } });
+    using model = await MissVqa.load(path("asked"), { device });
+    const { test: records } = await loadSplits(RunConfig.parse(organSmoke));
+    const images = model.imageStore();
+    await images.load(records.map(({ image }) => image));
+    const [all, ...some] = await Promise.all(
+      [undefined, 1, 4].map((atATime) => model.answerAll(records, images, { atATime })),
+    );
+    const close = all.map(({ answer, probability }) => ({ answer, probability: expect.closeTo(probability, 5) }));
+    for (const found of some) expect(found).toEqual(close);
+    expect(new Set(all.map(({ probability }) => probability)).size).toBeGreaterThan(1);
   });
 });

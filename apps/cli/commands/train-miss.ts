@@ -114,7 +114,7 @@ async function withinMemory(
   const { batch, accumulate, peaks } = plan;
   const measured = peaks.map(({ batch: n, bytes: peak }) => `${n}: ${peak === null ? "too much" : bytes(peak)}`);
   progress.note(
-    `--max-memory ${bytes(maxMemory)}: --batch ${batch} --accumulate ${accumulate} (questions at a time, and what a step needs: ${measured.join(", ")})`,
+    `--max-memory ${bytes(maxMemory)}: --batch ${batch} --accumulate ${accumulate} (questions at a time, and what training and answering need: ${measured.join(", ")})`,
   );
   return { ...config, batch, accumulate };
 }
@@ -131,7 +131,7 @@ async function measured(
   progress.note(`trained ${count(result.steps - result.resumedAt)} steps in ${done}`);
   const { train, test } = await loadSplits(result.config);
   const onProgress = progress.answering("test");
-  const evaluation = evaluate(out, test, { device, signal, onProgress });
+  const evaluation = evaluate(out, test, { device, signal, onProgress, atATime: result.config.batch });
   const found = await interruption.guard(
     evaluation,
     `stopped while testing. The model is in ${out}; test it with: ${commandLine("eval", "miss", out, ...flags)}`,

@@ -24,11 +24,13 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal;
   /** Changes how the model's folder says that answers are found. */
   readonly answering?: (saved: Answering) => Answering;
+  /** Questions computed at a time, where those that are padded together are too many. */
+  readonly atATime?: number;
   onLoaded?(folder: string, report: LoadReport): void;
   onProgress?(done: number, total: number): void;
 }
 
-/** Questions at a time: ranking scores many answers for each, so more would only take memory. */
+/** Questions that are padded together: ranking scores many answers for each, so more would only take memory. */
 const BATCH = 32;
 
 /** Loads the model of a folder from its files, as a user would, and answers the questions. */
@@ -37,7 +39,7 @@ export async function evaluate(
   records: readonly VqaRecord[],
   options: EvaluateOptions,
 ): Promise<Evaluation> {
-  const { device, signal, onLoaded, onProgress } = options;
+  const { device, signal, atATime, onLoaded, onProgress } = options;
   using model = await MissVqa.load(folder, { device });
   onLoaded?.(folder, model.loaded);
   const images = model.imageStore();
@@ -47,7 +49,7 @@ export async function evaluate(
   );
   const saved = model.folder.answering;
   const answering = options.answering?.(saved) ?? saved;
-  const predictions = await model.answerAll(records, images, { signal, onProgress, answering, batch: BATCH });
+  const predictions = await model.answerAll(records, images, { signal, onProgress, answering, batch: BATCH, atATime });
   return {
     records,
     predictions,

@@ -155,7 +155,7 @@ async function measuredOn(
   const { train, test } = await loadSplits(config, signal);
   const onProgress = new Progress(device).answering("test");
   const found = await interruption.guard(
-    evaluate(folder, test, { device, signal, onProgress }),
+    evaluate(folder, test, { device, signal, onProgress, atATime: config.batch }),
     stopped(row, config, "while it was tested"),
   );
   const majority = majorityOf(train, test);
