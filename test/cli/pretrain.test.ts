@@ -43,6 +43,9 @@ describe.skipIf(!device)(`pretrain miss on cpu${reason}`, () => {
       expect(resumed.stdout).toContain(
         `npx consilium train miss --init ${run("stopped")} --scaling ordinary --out FOLDER`,
       );
+      expect(resumed.stdout).toMatch(
+        /^memory: at most [\d.]+ MB in use .*, [\d.]+ MB by the whole process, since step \d+$/m,
+      );
       const bytes = (out: string) => readFileSync(join(run(out), "model.safetensors"));
       expect(bytes("stopped").equals(bytes("whole"))).toBe(true);
       const logged = (out: string) =>

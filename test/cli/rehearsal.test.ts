@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { bytes } from "../../apps/cli/terminal/format.js";
 import { tryOpen } from "../support/devices.js";
 import { consilium, smallOrganData, temporaryFolder } from "./support.js";
 
@@ -35,6 +36,7 @@ describe.skipIf(!device)(`before a training on cpu${reason}`, () => {
     expect(batch * accumulate).toBe(4);
     // That of the whole command, its test too.
     expect(peakBytes).toBeLessThanOrEqual(16e6);
+    expect(stderr).toContain(`memory: at most ${bytes(peakBytes)} in use on the device at once, `);
     expect(stderr).toMatch(
       new RegExp(`--max-memory 16\\.0 MB: --batch ${batch} --accumulate ${accumulate} \\(.*1: [\\d.]+ MB, 2: `),
     );

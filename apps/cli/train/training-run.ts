@@ -4,9 +4,9 @@ import { commandLine, commonFlags } from "../options/command-line.js";
 import { type CommonOptions, numberFrom0, openChosenDevice, wholeNumber } from "../options/common-options.js";
 import { type GivenSettings, readConfigFile } from "../options/config-file.js";
 import { Interrupted, UsageError } from "../terminal/exit.js";
-import { clock, count, percent } from "../terminal/format.js";
+import { bytes, clock, count, percent } from "../terminal/format.js";
 import { Interruption } from "../terminal/interruption.js";
-import { memoryUsed, writeJson } from "../terminal/output.js";
+import { memoryUsed, say, writeJson } from "../terminal/output.js";
 import { Progress } from "../terminal/progress.js";
 import { holdsRun, resumable } from "./run-folder.js";
 
@@ -155,6 +155,11 @@ export interface Trained {
   readonly validations: readonly object[];
 }
 
+/** For people, what `--max-memory` and the columns of a sweep are about. */
+const inWords = ({ peakBytes, peakRss }: ReturnType<typeof memoryUsed>, resumedAt: number) =>
+  `memory: at most ${bytes(peakBytes)} in use on the device at once, ${bytes(peakRss)} by the whole process` +
+  (resumedAt > 0 ? `, since step ${count(resumedAt)}` : "");
+
 /**
  * Runs a training from its flags to its JSON. `train` does it, and `report` says what came of it; what it returns is in the document beside
  * what all trainings have. Ctrl-C leaves a checkpoint and the command that goes on.
@@ -196,6 +201,8 @@ export async function runTraining<Config, Result extends Trained>(
     running,
     `${clock(seconds())}; for ${share} of it the device waited for data`,
   );
+  const memory = memoryUsed(device);
+  say(options, inWords(memory, result.resumedAt));
   await writeJson(options, {
     version: 1,
     command: wordsOf(training).join(" "),
@@ -203,7 +210,7 @@ export async function runTraining<Config, Result extends Trained>(
     config: result.config,
     seconds: seconds(),
     waitedForData: waited,
-    ...memoryUsed(device),
+    ...memory,
     parameters: result.parameters,
     steps: result.steps,
     resumedAt: result.resumedAt,
