@@ -14,6 +14,8 @@ export interface BatchForm {
   /** Of what changes rows. */
   readonly seed: number;
   readonly augmentations: readonly Augmentation[];
+  /** Ids of a question at most; as published where absent. */
+  readonly questionLength?: number;
   /** Side of the images. */
   readonly size: number;
   /** Bytes of decoded images that are kept. */
@@ -33,7 +35,7 @@ export interface HostBatch {
 export type BatchRow = Pick<VqaRecord, "image" | "question" | "answer" | "sample">;
 
 /** A function that makes batches of rows; it keeps the images that it decoded. Errors name the file. */
-export function batchMaker({ pieces, scaling, seed, augmentations, size, keptBytes }: BatchForm) {
+export function batchMaker({ pieces, scaling, seed, augmentations, questionLength, size, keptBytes }: BatchForm) {
   const tokenizer = new MissTokenizer(pieces);
   const sampler = new Sampler(seed, augmentations);
   const emptyStore = () => new ImageStore(size, scalings[scaling], sampler);
@@ -52,7 +54,8 @@ export function batchMaker({ pieces, scaling, seed, augmentations, size, keptByt
     const store = images;
     for (const path of paths) kept.add(path);
     await store.load(paths);
-    const questions = tokenizer.encodeQuestions(rows.map(({ question }) => question));
+    const asked = rows.map(({ question }) => question);
+    const questions = tokenizer.encodeQuestions(asked, questionLength);
     const answers = tokenizer.encodeAnswers(rows.map(({ answer }) => answer.trim()));
     const targets = shiftTargets(answers.ids, rows.length, answers.T, tokenizer.pad);
     return {

@@ -84,14 +84,15 @@ export class Run {
     adapt(this.network, init, config.adaptation);
     nn.namePaths(this.network);
     this.#schedule = scheduleOf(config, this.#perEpoch);
-    this.#sampler = new Sampler(config.seed, augmentationsOf(config));
+    const changes = { seed: config.seed, augmentations: augmentationsOf(config) };
+    this.#sampler = new Sampler(changes.seed, changes.augmentations);
     options.device.seed(config.seed);
     this.state = { version: 3, config, ...firstState(options.device), best: null, validations: [] };
     // Last: what they hold outlives a run that cannot begin.
     const { lr, weightDecay } = config;
     this.optimizer = new optim.AdamW(trainedParameters(this.network), { lr, weightDecay });
     this.scaler = config.precision === "f16" ? new optim.GradScaler(options.device) : null;
-    this.#threads = batchThreads(config, folder, options.dataThreads ?? usualThreads());
+    this.#threads = batchThreads(changes, folder, options.dataThreads ?? usualThreads());
   }
 
   get #trained(): Trained {

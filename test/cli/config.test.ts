@@ -40,9 +40,16 @@ describe("--print-config", () => {
   });
 
   test("of pretrain miss, with a name to replace where it names no table", async () => {
-    const { stdout } = await consilium(["pretrain", "miss", "--print-config", "--momentum", "0.9"]);
+    const { stdout } = await consilium([
+      ...["pretrain", "miss", "--print-config", "--momentum", "0.9", "--augment", "random-resized-crop,flip"],
+    ]);
     const from = await readConfigFile(written("pretrain.yaml", stdout), "pretrain miss");
-    const wanted = pretrainConfig({ data: "CAPTIONS.csv", momentum: 0.9 });
+    const augment = [{ name: "random-resized-crop" }, { name: "flip" }];
+    const wanted = pretrainConfig({ data: "CAPTIONS.csv", momentum: 0.9, augment });
+    expect(wanted.augment).toEqual([
+      { name: "random-resized-crop", scale: [0.5, 1], ratio: [3 / 4, 4 / 3] },
+      { name: "flip", p: 0.5 },
+    ]);
     expect(pretrainConfig({}, from)).toEqual(wanted);
     for (const key of Object.keys(PretrainConfig.shape)) expect(stdout).toMatch(new RegExp(`^(# )?${key}:`, "m"));
   });

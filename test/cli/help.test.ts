@@ -6,6 +6,7 @@ import { consilium, modulesOf } from "./support.js";
 describe("help", () => {
   const commands = [
     ["devices"],
+    ["pretrain", "miss"],
     ["train", "miss"],
     ["train", "med-moe"],
     ["eval", "miss"],
@@ -33,6 +34,7 @@ describe("help", () => {
     const { code, stdout } = await consilium([...words.split(" "), "--help"]);
     expect(code).toBe(0);
     expect(stdout).toContain(`Usage: consilium ${words}`);
+    expect(stdout, "a default is said").not.toMatch(/\(default:\s*\)/);
     expect(stdout, "a default is said once").not.toMatch(/\(default: [^)]*\)\s+\(default:/);
     for (const expected of ["--json", "--debug", "Examples:", `consilium ${words}`]) expect(stdout).toContain(expected);
     const files = ["score", "info", "data check", "data fetch", "data instruct", "params miss", "plot routing"];

@@ -32,10 +32,11 @@ describe.skipIf(!device)(`pretrain miss on cpu${reason}`, () => {
         history: { contrast: expect.any(Array), matching: expect.any(Array), captioning: expect.any(Array) },
       });
 
-      const stopped = await consiliumStoppedAt(/step 1\/9/, "SIGINT", pretrain("stopped"));
+      const stopped = await consiliumStoppedAt(/step 1\/9/, "SIGINT", pretrain("stopped", "--data-threads", "1"));
       expect(stopped.code, stopped.stderr).toBe(130);
       const [, again] = /Go on with: npx consilium (.*)$/m.exec(stopped.stderr) ?? [];
-      expect(again).toBe(`pretrain miss --out ${run("stopped")} --resume --checkpoint-seconds 0 --device cpu`);
+      const flags = "--resume --checkpoint-seconds 0 --data-threads 1 --device cpu";
+      expect(again).toBe(`pretrain miss --out ${run("stopped")} ${flags}`);
       const resumed = await consilium(again.split(" "));
       expect(resumed.code, resumed.stderr).toBe(0);
       expect(resumed.stderr).toMatch(/going on at step [1-8]/);
@@ -127,6 +128,7 @@ describe("what is refused names flags", () => {
       "--batch: a pair alone has no wrong text for its image, which matching needs: 2 or more",
     );
     expect(await refused(pretrain("a", "--batch", "64", "--queue", "64"))).toContain("--batch is 64, but");
+    expect(await refused(pretrain("a", "--augment", "flipp"))).toContain('Did you mean "flip"? "flipp" is none.');
     expect(await refused(pretrain("a", "--image-column", "img"))).toContain('there is no column "img" for the image');
   });
 

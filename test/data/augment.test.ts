@@ -185,6 +185,8 @@ describe("a list of augmentations", () => {
   test("BLIP's gives an image of the model's size; words alone leave pixels alone", () => {
     const image = augmentImage(small, BLIP_AUGMENTATIONS, 32, new HostRandom(5));
     expect([image.width, image.height]).toEqual([32, 32]);
+    // Its pretrain.py: min_scale=0.2.
+    expect(BLIP_AUGMENTATIONS[0]).toEqual({ name: "random-resized-crop", scale: [0.2, 1], ratio: [3 / 4, 4 / 3] });
     expect(augmentImage(small, list([{ name: "word-swap" }]), 32, new HostRandom(5))).toBe(small);
     expect(augmentText("one two", BLIP_AUGMENTATIONS, new HostRandom(5))).toBe("one two");
   });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { type Device, io } from "../../engine/index.js";
 import {
+  BLIP_AUGMENTATIONS,
   MissVqa,
   openPretrainState,
   PretrainConfig,
@@ -94,6 +95,36 @@ describe("on cpu", async () => {
     expect(rest.history).toEqual(whole.history);
     expect(bytes(`${out}/model.safetensors`).equals(bytes("whole/model.safetensors"))).toBe(true);
   });
+
+  test.skipIf(!device)(`read by threads or not, the same bits${reason}`, async () => {
+    if (!device) throw new Error(reason);
+    for (const dataThreads of [0, 2]) {
+      const { history } = await run(device, `threads-${dataThreads}`, {}, { dataThreads });
+      expect(history).toEqual(whole.history);
+      expect(bytes(`threads-${dataThreads}/model.safetensors`).equals(bytes("whole/model.safetensors"))).toBe(true);
+    }
+  });
+
+  test.skipIf(!device)(
+    `images and captions that are changed: drawn anew, and the same when resumed${reason}`,
+    async () => {
+      if (!device) throw new Error(reason);
+      const small = { imageSize: 16, epochs: 2 };
+      const change = { ...small, augment: [...BLIP_AUGMENTATIONS, { name: "word-swap" } as const] };
+      const { history } = await run(device, "changed-whole", change, { dataThreads: 2 });
+      await stopped(device, "changed-stopped", 2, change);
+      const rest = await run(device, "changed-stopped", change, { resume: true, dataThreads: 0 });
+      expect(rest.resumedAt).toBeGreaterThan(1);
+      expect(rest.history).toEqual(history);
+      expect(bytes("changed-stopped/model.safetensors").equals(bytes("changed-whole/model.safetensors"))).toBe(true);
+      // The first loss is before any step: images alone, words alone, both and neither are four.
+      const first = async (name: string, augment: PretrainConfigInput["augment"]) =>
+        (await stopped(device, name, 1, { ...small, augment })).history.captioning[0];
+      const losses = [await first("still", []), await first("images", [...BLIP_AUGMENTATIONS])];
+      losses.push(await first("words", [{ name: "word-swap" }]), history.captioning[0]);
+      expect(new Set(losses).size).toBe(4);
+    },
+  );
 
   test.skipIf(!device)(`tuning starts from it, and knows the images that it has seen${reason}`, async () => {
     if (!device) throw new Error(reason);

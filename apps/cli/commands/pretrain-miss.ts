@@ -6,7 +6,13 @@ import { addPretrainFlags, pretrainConfig, pretrainText } from "../options/pretr
 import { bertVocabulary } from "../package-files.js";
 import { count } from "../terminal/format.js";
 import { say } from "../terminal/output.js";
-import { addTrainingOptions, runTraining, type Training, type TrainingOptions } from "../train/training-run.js";
+import {
+  addDataThreads,
+  addTrainingOptions,
+  runTraining,
+  type Training,
+  type TrainingOptions,
+} from "../train/training-run.js";
 
 const training: Training<PretrainConfig> = {
   verb: "pretrain",
@@ -27,12 +33,13 @@ Examples:
   consilium pretrain miss --data captions.csv --image-folder images --out runs/pre --batch 16 --queue 1600 --scaling ordinary
   consilium pretrain miss --data medicat.csv --image-names names.txt --image-folder figures --preset base --out runs/medicat
   consilium pretrain miss --data rsna.csv --image-column name --image-folder rsna --out runs/transcap
+  consilium pretrain miss --data captions.csv --augment random-resized-crop,flip,rand-augment --scaling ordinary --out runs/augmented
   consilium pretrain miss --out runs/pre --resume
   consilium train miss --init runs/pre --scaling ordinary --out runs/tuned`;
 
 export function addPretrainMiss(command: Command): void {
   command.optionsGroup("Run:");
-  addPretrainFlags(addTrainingOptions(command, training));
+  addPretrainFlags(addDataThreads(addTrainingOptions(command, training)));
   addCommonOptions(command).addHelpText("after", EXAMPLES).action(run);
 }
 

@@ -49,7 +49,8 @@ export function addFlags(
   for (const group of names) {
     command.optionsGroup(group);
     for (const flag of groups[group]) {
-      const value = shownDefault(flag.key);
+      const found = shownDefault(flag.key);
+      const value = Array.isArray(found) && found.length === 0 ? "none" : found;
       const about = value === undefined || value === false ? flag.text : `${flag.text} (default: ${value})`;
       command.addOption(optionOf({ ...flag, text: about }));
     }

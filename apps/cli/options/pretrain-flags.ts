@@ -17,7 +17,7 @@ import {
 } from "./config-flags.js";
 import { configText, keysBeside } from "./config-text.js";
 import { plainIssue } from "./plain-issue.js";
-import { stepFlags } from "./step-flags.js";
+import { augmentFlag, stepFlags } from "./step-flags.js";
 import { faultsOfFile, isOfFlags } from "./whose-fault.js";
 
 /** Every key of PretrainConfig as a flag, in the groups of the help. */
@@ -34,6 +34,7 @@ export const pretrainFlags: FlagGroups = {
     text("--image-names", "data.names", "text file with the name of an image in each line, row by row (MediCat)"),
     text("--image-folder", "data.images", "folder of the images (default: that of the table)"),
     number("--caption-length", "captionLength", "pieces of a caption at most"),
+    augmentFlag("images and captions"),
     { flag: "--no-shuffle", key: "shuffle", text: "keep the order of the file in each epoch, as published" },
   ],
   "Model:": [

@@ -1,7 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { io } from "../../../engine/index.js";
 import {
-  augmentationNames,
   earlierNames,
   type FolderData,
   folderSets,
@@ -16,7 +15,6 @@ import {
 } from "../../../models/index.js";
 import { checkVqaRad, vqaRadFolder } from "../package-files.js";
 import { UsageError } from "../terminal/exit.js";
-import { list } from "./common-options.js";
 import type { GivenSettings } from "./config-file.js";
 import {
   addFlags,
@@ -32,7 +30,7 @@ import {
 } from "./config-flags.js";
 import { configText, keysBeside } from "./config-text.js";
 import { type Issue, plainIssue } from "./plain-issue.js";
-import { stepFlags } from "./step-flags.js";
+import { augmentFlag, stepFlags } from "./step-flags.js";
 import { faultsOfFile } from "./whose-fault.js";
 
 /** A tuning method in any case, `LoRA` or `f`; what is none is explained by the settings' own check. */
@@ -77,14 +75,6 @@ function shares(given: string): number[] {
   return three;
 }
 
-/** `word-swap,flip`: changes by their names, with their usual numbers. */
-function augmentations(given: string): { name: string }[] {
-  return list(given).map((name) => {
-    if ((augmentationNames as string[]).includes(name)) return { name };
-    throw new InvalidArgumentError(`${io.didYouMean(name, augmentationNames)}"${name}" is none.`);
-  });
-}
-
 /** The group of the flags for a table of one's own. */
 export const TABLE = "A table of your own (--data FILE.csv):";
 
@@ -103,12 +93,7 @@ export const runFlags: FlagGroups = {
     text("--set", "data.set", "which questions", folderSets),
     text("--data", "data.folder", "folder in the layout of data/vqa-rad or of SLAKE, or a table: .csv, .tsv, .jsonl"),
     text("--images", "images", "blank or shuffled images, for a baseline", ["real", "blank", "shuffled"]),
-    {
-      flag: "--augment <names>",
-      key: "augment",
-      text: `changes of training rows, in this order: ${augmentationNames.join(", ")} (their numbers: --config)`,
-      parse: augmentations,
-    },
+    augmentFlag("training rows"),
     number("--validation", "validation", "share of the training images held back to choose the checkpoint"),
     number("--validate-every", "validateEvery", "epochs between validations"),
     number("--validate-every-steps", "validateEverySteps", "steps between validations, in place of epochs"),

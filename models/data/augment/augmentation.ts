@@ -104,7 +104,11 @@ export function augmentImage(
   return changed;
 }
 
-/** What BLIP pre-trains with, for `augment` of a run; `pretrain miss` changes no image. */
+/** What BLIP pre-trains with, for `augment` of a run; MISS as published changes no image. */
 export const BLIP_AUGMENTATIONS: readonly Augmentation[] = z
   .array(Augmentation)
-  .parse([{ name: "random-resized-crop" }, { name: "flip" }, { name: "rand-augment" }] satisfies AugmentationInput[]);
+  .parse([
+    { name: "random-resized-crop", scale: [0.2, 1] },
+    { name: "flip" },
+    { name: "rand-augment" },
+  ] satisfies AugmentationInput[]);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Augmentation } from "../../data/augment/augmentation.js";
 import { presets } from "../config.js";
 import { CaptionData } from "./captions.js";
 
@@ -34,6 +35,8 @@ const schema = z.strictObject({
   captionLength: z.int().min(3).default(30),
   /** Whether rows come in another order each epoch; published code leaves them in that of the file. */
   shuffle: z.boolean().default(true),
+  /** What is changed about images and captions each time that training uses them, in this order; nothing, as published. */
+  augment: z.array(Augmentation).default([]),
   /** Largest learning rate. */
   lr: z.number().positive().default(2e-4),
   /** The least after decay. */

@@ -14,6 +14,7 @@ import {
 import type { Cursor } from "../../data/order.js";
 import { trainedParameters } from "../../peft/trainable.js";
 import { diverged } from "../../training/diverged.js";
+import { usualThreads } from "../../training/loading/threads.js";
 import type { RunLog } from "../../training/log/run-log.js";
 import {
   firstState,
@@ -25,7 +26,8 @@ import {
   type Trained,
 } from "../../training/run-state.js";
 import { takeSteps } from "../../training/steps.js";
-import { type ModelFolder, scalings } from "../model-folder.js";
+import { type BatchThreads, batchThreads } from "../batch-threads.js";
+import type { ModelFolder } from "../model-folder.js";
 import { MissTokenizer } from "../tokenizer.js";
 import { pretrainBatch } from "./batch.js";
 import type { CaptionRow } from "./captions.js";
@@ -53,6 +55,7 @@ export class PretrainRun {
   readonly #optimizer: optim.AdamW;
   /** Keeps the gradients of f16 in range. */
   readonly #scaler: optim.GradScaler | null;
+  readonly #threads: BatchThreads;
   readonly #pairs: PairLoader;
   readonly #tokenizer: MissTokenizer;
   #savedAt = Date.now();
@@ -65,21 +68,22 @@ export class PretrainRun {
     network: PretrainNetwork,
   ) {
     const { device } = options;
-    const { batch, seed, shuffle, lr, weightDecay } = config;
+    const { seed, augment, captionLength, lr, weightDecay } = config;
     this.#config = config;
     this.#options = options;
     this.network = network;
     nn.namePaths(network);
     this.#tokenizer = new MissTokenizer(folder.pieces);
-    const { imageSize } = folder.config;
-    this.#pairs = new PairLoader(rows, { batch, seed, shuffle, imageSize, scaling: scalings[folder.scaling] });
-    this.steps = config.epochs * this.#pairs.perEpoch;
     device.seed(seed);
     this.state = { version: 1, config, ...firstState(device), queuePointer: network.queuePointer };
     // Last: what they hold outlives a run that cannot begin.
     const trained = trainedParameters(network);
     this.#optimizer = new optim.AdamW(trained, { lr, weightDecay });
     this.#scaler = config.precision === "f16" ? new optim.GradScaler(device) : null;
+    const reading = { seed, augmentations: augment, questionLength: captionLength };
+    this.#threads = batchThreads(reading, folder, options.dataThreads ?? usualThreads());
+    this.#pairs = new PairLoader(rows, config, this.#threads);
+    this.steps = config.epochs * this.#pairs.perEpoch;
   }
 
   get #trained(): Trained {
@@ -112,7 +116,7 @@ export class PretrainRun {
 
   async #warmUp(): Promise<void> {
     if (this.state.epoch >= this.#config.epochs) return;
-    for await (const pairs of this.#pairs.from(this.#cursor)) {
+    for await (const pairs of this.#pairs.from(this.#cursor, 0)) {
       await this.#options.device.warmUp(() => this.#step(pairs));
       return;
     }
@@ -154,18 +158,16 @@ export class PretrainRun {
   }
 
   /** Enqueues a step; its losses as one tensor, in the order of NAMES. */
-  #step({ pixels, captions }: Pairs): Tensor {
+  #step({ host: { size, pixels, questions: captions } }: Pairs): Tensor {
     const { device } = this.#options;
-    const { precision, alpha, momentum, batch, captionLength } = this.#config;
-    const { imageSize } = this.network.config;
+    const { precision, alpha, momentum, batch } = this.#config;
     const { epoch, position } = this.state;
     const place = { epoch, index: position / batch };
     this.network.train();
     this.#optimizer.lr = rateAt(this.#config, place);
     return scope(() => {
-      const image = tensor(pixels, { device, shape: [batch, 3, imageSize, imageSize] });
-      const tokens = this.#tokenizer.encodeQuestions(captions, captionLength);
-      const inputs = pretrainBatch(device, image, tokens, this.#tokenizer);
+      const image = tensor(pixels, { device, shape: [batch, 3, size, size] });
+      const inputs = pretrainBatch(device, image, captions, this.#tokenizer);
       const settings = { alpha: alphaAt(alpha, place, this.#pairs.perEpoch), momentum };
       const losses = autocast(precision, () => pretrainLosses(this.network, inputs, settings));
       (this.#scaler?.scale(losses.loss) ?? losses.loss).backward();
@@ -208,7 +210,8 @@ export class PretrainRun {
     onEvent?.({ type: "saved", step: this.state.step, file: stateFile(out) });
   }
 
-  dispose(): void {
+  async close(): Promise<void> {
+    await this.#threads.close();
     this.#scaler?.dispose();
     this.#optimizer.dispose();
     this.network.dispose();

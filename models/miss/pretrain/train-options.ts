@@ -34,6 +34,8 @@ export interface PretrainOptions {
   readonly signal?: AbortSignal;
   /** Seconds between checkpoints at most. */
   readonly checkpointSeconds?: number;
+  /** Threads that read data ahead of the device: 0 reads in place; one less than the cores, 4 at most, where absent. Same bits. */
+  readonly dataThreads?: number;
   /** Called as things happen. */
   onEvent?(event: PretrainEvent): void;
 }

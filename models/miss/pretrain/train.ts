@@ -56,7 +56,7 @@ export async function pretrain(given: PretrainConfig, options: PretrainOptions):
       const { history, state } = run;
       return { config, interrupted, history, validations: [], parameters, steps: state.step, resumedAt };
     } finally {
-      run.dispose();
+      await run.close();
     }
   } finally {
     await saved?.reader.close();
