@@ -2,10 +2,11 @@
  * Whether the numbers hold: `node dist/bench/tools/repeat.js [RUNS] [SUITE] [SECONDS] [THREADS]` measures the suite's rows RUNS times (20), SECONDS a row
  * (2), each time in a new process, and a last time with every kernel delayed by 10 %. Prints how the runs compare with the first.
  * Fails where two in a row agree in less than 95 % of rows, where an unchanged row is flagged, or where a delayed one is not.
- * It needs a quiet machine, and says how many rows were measured beside other work.
+ * It needs a quiet machine, and says how many rows were measured beside other work. The documents stay in runs/repeat.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { mkdir, writeFile } from "node:fs/promises";
 import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { openDevice } from "../../engine/index.js";
@@ -58,16 +59,19 @@ async function measureAll(suite: Suite, seconds: number, threads: number, share:
   return { version: 2, environment: found, ceilings, rows, skipped: [] };
 }
 
-/** In a process of its own: memory, code and clocks are where they are in a run. */
-async function inProcess(share: number): Promise<BenchDocument> {
+/** In a process of its own: memory, code and clocks are where they are in a run. Kept under `name`. */
+async function inProcess(share: number, name: string): Promise<BenchDocument> {
   const child = fork(fileURLToPath(import.meta.url), process.argv.slice(2), {
     env: { ...process.env, [CHILD]: String(share) },
   });
   const [document] = await Promise.race([once(child, "message"), once(child, "exit").then(([code]) => [code])]);
   if (typeof document !== "object") throw new Error(`bench: a run ended with ${document}.`);
+  await mkdir(FOLDER, { recursive: true });
+  await writeFile(`${FOLDER}/${name}.json`, JSON.stringify(document));
   return document;
 }
 
+const FOLDER = "runs/repeat";
 /** Set in the processes of the runs. */
 const CHILD = "CONSILIUM_REPEAT_DELAY";
 const [runs = 20, suite = "matmul", seconds = 2, threads = 1] = process.argv
@@ -81,12 +85,12 @@ const listed = (what: string, names: readonly string[]) => `${what}: ${names.joi
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
 async function main(): Promise<boolean> {
-  const first = await inProcess(0);
+  const first = await inProcess(0, "1");
   let before = first;
   let [pairs, agreeing, flagged] = [0, 0, 0];
   const widths: number[] = [];
   for (let run = 2; run <= runs; run++) {
-    const document = await inProcess(0);
+    const document = await inProcess(0, String(run));
     const found = compareDocuments(first, document).rows;
     const apart = document.rows.flatMap((row, i) =>
       overlap(row, before.rows[i]) ? [] : [named(row, before.rows[i].medianUs / row.medianUs)],
@@ -103,7 +107,7 @@ async function main(): Promise<boolean> {
     [pairs, agreeing, flagged] = [pairs + found.length, agreeing + agree, flagged + names.length];
     before = document;
   }
-  const caught = compareDocuments(first, await inProcess(DELAY)).rows;
+  const caught = compareDocuments(first, await inProcess(DELAY, "delayed")).rows;
   const slower = caught.filter(({ verdict }) => verdict === "slower").length;
   const wide = widths.filter((width) => width > 0.05).length;
   console.log(`two runs in a row agree in ${percent(agreeing / pairs)} of ${pairs} rows`);

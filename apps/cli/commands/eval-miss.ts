@@ -118,7 +118,7 @@ async function run(folder: string, options: Options): Promise<void> {
     onProgress: progress.answering(folder),
     answering: (saved) => changed(saved, answering ?? {}, train),
     // As the training's own test.
-    atATime: run?.batch,
+    atATime: lastTuning(made)?.batch,
   };
   const found = await interruption.guard(evaluate(folder, questions, settings), "stopped; nothing was written.");
   const majority = train.length > 0 ? majorityOf(train, questions) : null;
