@@ -15,7 +15,7 @@ export type LineOf = (path: readonly PropertyKey[]) => number | null;
 /** Something that is wrong in a value. */
 export interface Fault {
   /** Where. */
-  readonly path: Path;
+  readonly path: readonly PropertyKey[];
   /** With its line, if that is known, and its path. */
   readonly text: string;
 }

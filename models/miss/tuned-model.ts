@@ -90,8 +90,7 @@ export class TunedModel {
       const given = { of: "adapters", path: adapters, files: await filesOf(found) } as const;
       return new TunedModel(network, model, [
         await sourceOf({ of: "model", path, files }, [path]),
-        // One of several lies in the folder that says where they are from.
-        await sourceOf(given, [adapters, folderOf(adapters) || "."]),
+        await sourceOf(given, foldersOf(adapters)),
       ]);
     } catch (error) {
       network.dispose();
@@ -155,6 +154,13 @@ const OWN: Maker = { command: "TunedModel", versions: {} };
 
 const filesOf = (adapters: ReadonlyMap<Root, string>): Promise<string[]> =>
   Promise.all([...adapters.values()].map(weightsFile));
+
+/** Where it is told what adapters are of: in their folder, or, of one of several or those beside a model, in the one that holds it. */
+function foldersOf(adapters: string): string[] {
+  const path = adapters.replace(/[\\/]+$/, "");
+  const name = path.replace(/^.*[\\/]/, "");
+  return [path, ...([...ROOTS, "adapter"].includes(name) ? foldersOf(folderOf(path) || ".") : [])];
+}
 
 /** What a step does not change is in the last checkpoint, whichever weights were chosen. Returns the files. */
 async function loadChosen(network: MissNetwork, path: string): Promise<string[]> {
