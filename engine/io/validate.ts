@@ -81,9 +81,17 @@ function problem({ schema, value }: Checked, { message }: Issue, path: Path): st
 const LONGEST = 40;
 
 function shortened(found: unknown): string {
+  if (typeof found === "object" && found !== null) return shortenedObject(found);
   const text = typeof found === "number" ? String(found) : (JSON.stringify(found) ?? String(found));
-  if (text.length <= LONGEST) return text;
-  if (typeof found !== "object") return `${text.slice(0, LONGEST)}...`;
+  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST)}...`;
+}
+
+/** Spelled out where it is flat: what is nested may be so deep that JSON.stringify runs out of stack. */
+function shortenedObject(found: object): string {
+  const values = Object.values(found);
+  const isFlat = values.length <= LONGEST && values.every((value) => typeof value !== "object" || value === null);
+  const text = isFlat ? JSON.stringify(found) : null;
+  if (text !== null && text.length <= LONGEST) return text;
   return Array.isArray(found) ? `a list of ${found.length}` : "an object";
 }
 

@@ -16,6 +16,8 @@ const Config = z.strictObject({
   limit: z.union([z.number(), z.literal("all")]).optional(),
 });
 
+const nested = (depth: number) => Array.from({ length: depth }).reduce((inner: unknown) => [inner], 0);
+
 test("a sound value comes back with defaults filled in and types known", () => {
   const config: z.infer<typeof Config> = parseWith(Config, { model: "tiny" }, "c.json");
   expect(config).toEqual({ model: "tiny", stages: [] });
@@ -61,6 +63,8 @@ test.each<[string, z.ZodType, unknown, string]>([
   ["an open end", z.number().positive().max(1), 0, "0 is not a number above 0 up to 1"],
   ["a whole number", z.int().min(0), 1.5, "1.5 is not a whole number from 0"],
   ["no number", z.number(), Number.NaN, "NaN is not a number"],
+  ["a flat list", z.number(), [1, "a"], '[1,"a"] is not a number'],
+  ["what is nested too deep for JSON.stringify", z.number(), nested(100_000), "a list of 1 is not a number"],
   ["choices", z.enum(["f32", "bf16", "f16"]).default("f32"), "f64", '"f64" is not f32, bf16 or f16'],
   ["a switch", z.boolean(), "perhaps", '"perhaps" is not yes or no (true or false)'],
   ["nothing", z.number().positive(), undefined, "missing: a number above 0"],
