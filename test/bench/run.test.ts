@@ -81,6 +81,8 @@ describe("runBench", () => {
 
   it.for(["cpu", "webgpu"] as const)(
     "times every kind of row with experts, and decoding, on %s",
+    // Four documents, each with its ceilings twice: copies of gigabytes where the host's caches are large.
+    { timeout: 180_000 },
     async (device, { skip }) => {
       const { device: there, reason } = await tryOpen(device);
       if (!there) return skip(reason);
@@ -108,8 +110,6 @@ describe("runBench", () => {
         for (const row of document.rows) expect(row.medianUs).toBeGreaterThan(0);
       }
     },
-    // Four documents, each with its ceilings twice: copies of gigabytes where the host's caches are large.
-    180_000,
   );
 
   it("skips what does not fit the device, and measures the rest", async () => {
