@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { OptionError } from "../engine/index.js";
 import { FileFormatError } from "../engine/io/errors.js";
+import { JsonError, parseJson } from "../engine/io/json.js";
 import { parseWith } from "../engine/io/validate.js";
 import { type BenchDocument, benchDocumentSchema } from "./document.js";
 import { si } from "./report/quantities.js";
@@ -75,10 +76,10 @@ function textOf(path: string): string {
 function parsed(path: string, text: string): unknown {
   if (text.trim() === "") throw refusal(path, "is empty");
   try {
-    // Windows' editors put a byte order mark in front.
-    return JSON.parse(text.replace(/^\uFEFF/, ""));
+    return parseJson(text, path);
   } catch (cause) {
-    throw refusal(path, `is not JSON (${(cause as Error).message.slice(0, 120)})`, cause);
+    if (!(cause instanceof JsonError)) throw cause;
+    throw refusal(path, `is not JSON (line ${cause.line}, column ${cause.column}: ${cause.what})`, cause);
   }
 }
 

@@ -1,4 +1,5 @@
 import { OptionError } from "../../engine/index.js";
+import { JsonError, parseJson } from "../../engine/io/json.js";
 import { didYouMean } from "../../engine/io/nearest.js";
 import { ROUTINGS } from "../document.js";
 
@@ -40,9 +41,10 @@ export function parseCounts(file: string, text: string): CountedRouting {
   };
   let counts: unknown;
   try {
-    counts = JSON.parse(text);
+    counts = parseJson(text, file);
   } catch (error) {
-    fail(`it is not JSON (${(error as Error).message})`);
+    if (!(error instanceof JsonError)) throw error;
+    fail(`it is not JSON (line ${error.line}, column ${error.column}: ${error.what})`);
   }
   if (!Array.isArray(counts)) return fail("it holds no array");
   if (counts.length === 0 || counts.length > MOST_EXPERTS) fail(`it has ${counts.length} experts`);

@@ -72,7 +72,11 @@ describe("readDocument", () => {
     ],
     [{ ...document, environment: {} }, "environment.date: missing"],
     [`${"[".repeat(200_000)}`, "is not JSON ("],
-    [`${"[".repeat(5000)}${"]".repeat(5000)}`, "is JSON, but not what"],
+    [`${"[".repeat(5000)}${"]".repeat(5000)}`, "is not JSON (line 1, column 513: nested more than 512 deep)"],
+    [
+      `{"environment": {}, "rows": [], "version": ${"[".repeat(20_000)}${"]".repeat(20_000)}}`,
+      "nested more than 512 deep)",
+    ],
   ])("refuses %j", (content, message) => {
     const path = written(content);
     expect(() => readDocument(path)).toThrow(OptionError);

@@ -134,7 +134,8 @@ describe("--routing", () => {
 
   it.each([
     ["", "it is not JSON"],
-    ["[1, 2", "it is not JSON"],
+    ["[1, 2", "it is not JSON (line 1, column "],
+    [`[${"[".repeat(20_000)}${"]".repeat(20_000)}]`, "it is not JSON (line 1, column 513: nested more than 512 deep)"],
     ["{}", "it holds no array"],
     ["null", "it holds no array"],
     ["[]", "it has 0 experts"],

@@ -1,5 +1,4 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { io } from "../../../engine/index.js";
 import { MedMoeRunConfig, type MedMoeStage, medMoeSets } from "../../../models/index.js";
 import { checkVqaRad, vqaRadFolder } from "../package-files.js";
 import { UsageError } from "../terminal/exit.js";
@@ -18,7 +17,7 @@ import {
 } from "./config-flags.js";
 import { configText, keysBeside } from "./config-text.js";
 import { type Issue, plainIssue } from "./plain-issue.js";
-import { faultsOfFile, isOfFlags } from "./whose-fault.js";
+import { refuseSettings } from "./whose-fault.js";
 
 const PARTS = ["tower", "language"];
 
@@ -191,12 +190,10 @@ function medMoeSettings(options: Options, from?: GivenSettings, unnamed: Tree = 
   ])
     if (values[key] === undefined) throw new UsageError(`${flag} is missing. See consilium train med-moe --help.`);
   const parsed = MedMoeRunConfig.safeParse(values);
-  if (!parsed.success) {
-    const issues = parsed.error.issues.filter((issue) => !from || isOfFlags(flags, issue));
-    if (from && issues.length === 0) io.parseWith(MedMoeRunConfig, values, from.file, from.lineOf);
-    const ofFlags = issues.flatMap((issue) => faults(issue, String(values.stage)));
-    throw new UsageError([...ofFlags, ...(from ? faultsOfFile(MedMoeRunConfig, values, flags, from) : [])].join("\n"));
-  }
+  if (!parsed.success)
+    refuseSettings(MedMoeRunConfig, { values, flags, from }, parsed.error.issues, (issue) =>
+      faults(issue, String(values.stage)),
+    );
   return parsed.data;
 }
 

@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { io } from "../../../engine/index.js";
 import { PretrainConfig } from "../../../models/index.js";
 import { UsageError } from "../terminal/exit.js";
 import { list } from "./common-options.js";
@@ -18,7 +17,7 @@ import {
 import { configText, keysBeside } from "./config-text.js";
 import { plainIssue } from "./plain-issue.js";
 import { augmentFlag, stepFlags } from "./step-flags.js";
-import { faultsOfFile, isOfFlags } from "./whose-fault.js";
+import { refuseSettings } from "./whose-fault.js";
 
 /** Every key of PretrainConfig as a flag, in the groups of the help. */
 export const pretrainFlags: FlagGroups = {
@@ -105,8 +104,10 @@ function settings(
     throw new UsageError("--data is missing: a table of images and captions. See consilium pretrain miss --help.");
   const parsed = PretrainConfig.safeParse(values);
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.filter((issue) => !from || isOfFlags(flags, issue));
-  if (from && issues.length === 0) io.parseWith(PretrainConfig, values, from.file, from.lineOf);
-  const ofFlags = issues.map((issue) => `${flagNamed(pretrainFlags, issue.path.join("."))}: ${plainIssue(issue)}`);
-  throw new UsageError([...ofFlags, ...(from ? faultsOfFile(PretrainConfig, values, flags, from) : [])].join("\n"));
+  refuseSettings(
+    PretrainConfig,
+    { values, flags, from },
+    parsed.error.issues,
+    (issue) => `${flagNamed(pretrainFlags, issue.path.join("."))}: ${plainIssue(issue)}`,
+  );
 }
